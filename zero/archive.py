@@ -1,0 +1,679 @@
+"""A run on disk: its folder, and the archive of what it discovered.
+
+The folder holds
+    config.yaml    the resolved config
+    run.json       versions, machine, commit, seed, command, start time
+    archive.h5     the discoveries, see below
+    checkpoints/   the states to resume from (`zero.store.CheckpointFolder`)
+    best.txt       the text of the best program so far
+    log.jsonl      what happened when; together with run.json the only place of clock times
+    .lock          held while a process works in the folder
+
+archive.h5, version 1, a tree of `zero.store`; n records, T search tasks, L instructions:
+    seed int, config str, zero_version str
+    ops                list of str: the name of op code k is ops[k], whatever later versions have
+    experiments        list, one dict for each experiment, in order
+      records            columns of length n; a record is an improvement, or an ancestor of one
+        id, parent         int64: number in the run, unique; recorded ancestor, -1 = the start
+        island             int64: where it was made
+        individuals        int64: individuals made on that island until then
+        steps              int64: mutations since the recorded parent
+        mutation           int16: index into mutation_names (list of str), the last of these steps
+        fitness            float64: search fitness
+        is_best            bool: a new best of the run
+        select_fitness     float64, NaN if it was not evaluated
+        task_fitness       float64 (n, T), rows of NaN where not kept
+        text               list of str: the program
+        code               int16 (n, L, 4): op, in1, in2, out of each instruction; -1: unused row
+        consts             float64 (n, L, 3)
+        sizes              int16 (n, 3): instructions in setup, predict and learn
+      curve              columns: individuals, train_steps, cache_hits int64; best_fitness,
+                         mean_fitness, std_fitness float64
+      summary            dict: the fields of `Summary`
+    results            None while the run goes on; then a dict with at least `RESULT_KEYS`
+
+Nothing in it depends on the clock: the same seed gives the same bytes. Called by `zero.run`,
+reports and the command line. The file is long because all that is known of a run's layout is here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zero.errors import ArchiveError
+from zero.store import CheckpointFolder, RunLock, cannot_write, read_tree, write_bytes, write_tree
+
+ARCHIVE_VERSION = 1
+LOG_BYTES = 10_000_000  # a log that grows beyond this is started anew, with one old part kept
+
+RECORD_COLUMNS = {
+    "id": np.int64,
+    "parent": np.int64,
+    "island": np.int64,
+    "individuals": np.int64,
+    "steps": np.int64,
+    "fitness": np.float64,
+    "is_best": np.bool_,
+    "select_fitness": np.float64,
+}
+CURVE_COLUMNS = {
+    "individuals": np.int64,
+    "train_steps": np.int64,
+    "best_fitness": np.float64,
+    "mean_fitness": np.float64,
+    "std_fitness": np.float64,
+    "cache_hits": np.int64,
+}
+RESULT_KEYS = {
+    "program": str,  # text of the run's outcome
+    "record": int,  # its id, -1 if it is not a record
+    "reason": str,  # why the run ended
+    "individuals": int,  # totals of the run
+    "train_steps": int,
+    # Each None, or a dict: fitness float (over tasks), task_fitness (T,), task_names T str.
+    "search": (dict, type(None)),
+    "select": (dict, type(None)),
+    "final": (dict, type(None)),
+}
+
+
+@dataclass(eq=False)
+class Record:
+    """One kept program of a run; the schema above gives the meaning of its fields."""
+
+    id: int
+    parent: int
+    island: int
+    individuals: int
+    steps: int
+    mutation: str
+    fitness: float
+    is_best: bool
+    select_fitness: float
+    task_fitness: np.ndarray  # (T,) float64
+    text: str
+    code: np.ndarray  # (L, 4) int16, L equal for all records of an experiment
+    consts: np.ndarray  # (L, 3) float64
+    sizes: np.ndarray  # (3,) int16
+
+
+@dataclass
+class CurvePoint:
+    """Progress at one moment; all islands together."""
+
+    individuals: int
+    train_steps: int
+    best_fitness: float
+    mean_fitness: float
+    std_fitness: float
+    cache_hits: int
+
+
+@dataclass
+class Summary:
+    """How an experiment went; `reason` is None while it goes on."""
+
+    reason: str | None = None
+    individuals: int = 0
+    train_steps: int = 0
+    search_fitness: float = float("nan")
+    select_fitness: float = float("nan")
+    candidate: int = -1  # id of its record, -1 = none
+
+
+@dataclass(eq=False)
+class ExperimentData:
+    """What one experiment left: improvements, progress and outcome."""
+
+    records: list[Record] = field(default_factory=list)
+    curve: list[CurvePoint] = field(default_factory=list)
+    summary: Summary = field(default_factory=Summary)
+
+
+@dataclass(eq=False)
+class ArchiveData:
+    """The content of an archive."""
+
+    seed: int
+    config: str
+    ops: list[str]
+    zero_version: str
+    experiments: list[ExperimentData] = field(default_factory=list)
+    results: dict[str, Any] | None = None
+
+
+# --- the archive ----------------------------------------------------------------------------------
+
+
+def write_archive(path: str | Path, data: ArchiveData) -> None:
+    """Writes an archive in one step; equal data give equal bytes.
+
+    Raises:
+        ValueError: the data contradict each other (a mistake of the caller).
+        ArchiveError: the file cannot be written.
+    """
+    tree = {
+        "seed": data.seed,
+        "config": data.config,
+        "ops": data.ops,
+        "zero_version": data.zero_version,
+        "experiments": [_experiment_tree(e) for e in data.experiments],
+        "results": data.results,
+    }
+    _from_tree(tree)  # what could not be read again must not replace a good file
+    write_tree(path, tree, "archive", ARCHIVE_VERSION, compress=True)
+
+
+def read_archive(path: str | Path) -> ArchiveData:
+    """Returns the content of an archive, checked: shapes, lengths, sizes, parents and references.
+
+    A folder stands for the archive in it. Works while the run goes on (`results` is then None).
+
+    Raises:
+        ArchiveError: the file is missing, foreign, damaged, newer, or contradicts itself.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / RunFolder.ARCHIVE
+    tree = read_tree(path, "archive", ARCHIVE_VERSION)
+    try:
+        return _from_tree(tree)
+    except ValueError as error:
+        raise ArchiveError(f"{path} is not a sound archive: {error}; use a copy of it") from error
+
+
+def find_record(data: ArchiveData, record_id: int) -> Record:
+    """Returns the record with this id.
+
+    Raises:
+        ArchiveError: there is none.
+    """
+    ids = []
+    for experiment in data.experiments:
+        for record in experiment.records:
+            if record.id == record_id:
+                return record
+            ids.append(record.id)
+    known = f"its ids go from {min(ids)} to {max(ids)}" if ids else "it has no records yet"
+    raise ArchiveError(f"the archive has no record {record_id}; {known}")
+
+
+def lineage(data: ArchiveData, record_id: int) -> list[Record]:
+    """Returns the record and its recorded ancestors, oldest first.
+
+    It starts at the start of the experiment, or later where a parent was not recorded.
+
+    Raises:
+        ArchiveError: there is no such record.
+    """
+    last = find_record(data, record_id)
+    by_id = {r.id: r for e in data.experiments for r in e.records}
+    chain: dict[int, Record] = {}
+    step: Record | None = last
+    while step is not None and step.id not in chain:  # hand-made data may go round in circles
+        chain[step.id] = step
+        step = by_id.get(step.parent)
+    return list(reversed(chain.values()))
+
+
+def best_record(data: ArchiveData) -> Record | None:
+    """Returns the record that the results name, else the one of highest search fitness.
+
+    Of equal ones the earliest; NaN ranks last; None without records.
+    """
+    records = [r for e in data.experiments for r in e.records]
+    if data.results is not None and data.results["record"] != -1:
+        return find_record(data, data.results["record"])
+    return max(records, key=lambda r: -np.inf if np.isnan(r.fitness) else r.fitness, default=None)
+
+
+def _experiment_tree(data: ExperimentData) -> dict[str, Any]:
+    rows = data.records
+    names = sorted({r.mutation for r in rows})
+    records: dict[str, Any] = _columns(rows, RECORD_COLUMNS)
+    records["mutation_names"] = names
+    records["mutation"] = np.array([names.index(r.mutation) for r in rows], dtype=np.int16)
+    records["text"] = [r.text for r in rows]
+    records["task_fitness"] = _stack([r.task_fitness for r in rows], np.float64, (0,))
+    records["code"] = _stack([r.code for r in rows], np.int16, (0, 4))
+    records["consts"] = _stack([r.consts for r in rows], np.float64, (0, 3))
+    records["sizes"] = _stack([r.sizes for r in rows], np.int16, (3,))
+    return {
+        "records": records,
+        "curve": _columns(data.curve, CURVE_COLUMNS),
+        "summary": dict(vars(data.summary)),
+    }
+
+
+def _columns(rows: Sequence[Any], columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {
+        name: np.array([getattr(row, name) for row in rows], dtype=dtype)
+        for name, dtype in columns.items()
+    }
+
+
+def _stack(arrays: list[np.ndarray], dtype: Any, empty_shape: tuple[int, ...]) -> np.ndarray:
+    if not arrays:
+        return np.zeros((0, *empty_shape), dtype)
+    stacked = np.stack(arrays)
+    if not np.array_equal(stacked, stacked.astype(dtype), equal_nan=stacked.dtype.kind == "f"):
+        raise ValueError(f"values of a record do not fit into {np.dtype(dtype)}")
+    return stacked.astype(dtype)
+
+
+# --- from tree to data, with every check ----------------------------------------------------------
+
+
+def _get(tree: Any, key: str, kind: Any) -> Any:
+    """Returns tree[key] if it is of that type, else raises ValueError."""
+    if not isinstance(tree, dict) or key not in tree:
+        raise ValueError(f"'{key}' is missing")
+    # bool is an int for Python, but not here.
+    if not isinstance(tree[key], kind) or (kind is int and isinstance(tree[key], bool)):
+        raise ValueError(f"'{key}' is of type {type(tree[key]).__name__}")
+    return tree[key]
+
+
+def _get_array(tree: Any, key: str, dtype: Any, shape: tuple[int | None, ...]) -> np.ndarray:
+    """Returns tree[key] if it is an array of that type and shape (None: any length)."""
+    array = _get(tree, key, np.ndarray)
+    fits = array.ndim == len(shape) and all(
+        want is None or want == have for want, have in zip(shape, array.shape, strict=True)
+    )
+    if array.dtype != dtype or not fits:
+        wanted = tuple("any" if s is None else s for s in shape)
+        raise ValueError(
+            f"'{key}' is {array.dtype} {array.shape}, expected {np.dtype(dtype)} {wanted}"
+        )
+    return array
+
+
+def _get_texts(tree: Any, key: str, length: int | None = None) -> list[str]:
+    texts = _get(tree, key, list)
+    if not all(isinstance(t, str) for t in texts) or length not in (None, len(texts)):
+        raise ValueError(f"'{key}' is not a list of {'' if length is None else length} texts")
+    return texts
+
+
+def _from_tree(tree: dict[str, Any]) -> ArchiveData:
+    """Returns the data that an archive's tree holds; raises ValueError where it makes no sense."""
+    ops = _get_texts(tree, "ops")
+    experiments = []
+    for number, part in enumerate(_get(tree, "experiments", list)):
+        try:
+            experiments.append(_experiment_from_tree(part, len(ops)))
+        except ValueError as error:
+            raise ValueError(f"experiment {number}: {error}") from error
+    ids = [r.id for e in experiments for r in e.records]
+    if len(set(ids)) != len(ids):
+        raise ValueError("two records have the same id")
+    results = _get(tree, "results", (dict, type(None)))
+    if results is not None:
+        _check_results(results, set(ids))
+    return ArchiveData(
+        seed=_get(tree, "seed", int),
+        config=_get(tree, "config", str),
+        ops=ops,
+        zero_version=_get(tree, "zero_version", str),
+        experiments=experiments,
+        results=results,
+    )
+
+
+def _experiment_from_tree(tree: Any, num_ops: int) -> ExperimentData:
+    summary_tree = _get(tree, "summary", dict)
+    kinds = {"reason": (str, type(None)), "search_fitness": float, "select_fitness": float}
+    summary = Summary(
+        **{f.name: _get(summary_tree, f.name, kinds.get(f.name, int)) for f in fields(Summary)}
+    )
+    records = _records_from_tree(_get(tree, "records", dict), num_ops)
+    if summary.candidate != -1 and summary.candidate not in {r.id for r in records}:
+        raise ValueError(f"its candidate, record {summary.candidate}, is not in the archive")
+    curve_tree = _get(tree, "curve", dict)
+    points = len(_get(curve_tree, "individuals", np.ndarray))
+    columns = [
+        _get_array(curve_tree, name, dtype, (points,)).tolist()
+        for name, dtype in CURVE_COLUMNS.items()
+    ]
+    return ExperimentData(
+        records, [CurvePoint(*row) for row in zip(*columns, strict=True)], summary
+    )
+
+
+def _records_from_tree(tree: dict[str, Any], num_ops: int) -> list[Record]:
+    count = _get_array(tree, "id", np.int64, (None,)).shape[0]
+    columns = {
+        name: _get_array(tree, name, dtype, (count,)).tolist()
+        for name, dtype in RECORD_COLUMNS.items()
+    }
+    texts = _get_texts(tree, "text", count)
+    names = _get_texts(tree, "mutation_names")
+    mutation = _get_array(tree, "mutation", np.int16, (count,))
+    task_fitness = _get_array(tree, "task_fitness", np.float64, (count, None))
+    code = _get_array(tree, "code", np.int16, (count, None, 4))
+    length = code.shape[1]
+    consts = _get_array(tree, "consts", np.float64, (count, length, 3))
+    sizes = _get_array(tree, "sizes", np.int16, (count, 3))
+    if count:
+        if mutation.min() < 0 or mutation.max() >= len(names):
+            raise ValueError("a record's mutation has no name")
+        if sizes.min() < 0 or sizes.sum(axis=1, dtype=np.int64).max() > length:
+            raise ValueError(f"a record's sizes do not fit into {length} instructions")
+        if length and code[:, :, 0].max() >= num_ops:
+            raise ValueError("a record uses an op that has no name")
+    _check_parents(dict(zip(columns["id"], columns["parent"], strict=True)))
+    for name in ("id", "island", "individuals", "steps"):
+        if min(columns[name], default=0) < 0:
+            raise ValueError(f"a record's '{name}' is negative")
+    return [
+        Record(
+            **{name: column[i] for name, column in columns.items()},
+            mutation=names[mutation[i]],
+            task_fitness=task_fitness[i],
+            text=texts[i],
+            code=code[i],
+            consts=consts[i],
+            sizes=sizes[i],
+        )
+        for i in range(count)
+    ]
+
+
+def _check_parents(parents: dict[int, int]) -> None:
+    """Raises ValueError if a parent cannot be an id, or somebody is their own ancestor.
+
+    A parent that is not recorded is allowed: the lineage starts after it.
+    """
+    if min(parents.values(), default=-1) < -1:
+        raise ValueError("a record's 'parent' is below -1")
+    safe: set[int] = set()
+    for start in parents:
+        path: set[int] = set()
+        step = start
+        while step in parents and step not in safe:
+            if step in path:
+                raise ValueError(f"record {step} is its own ancestor")
+            path.add(step)
+            step = parents[step]
+        safe |= path
+
+
+def _check_results(results: dict[str, Any], ids: set[int]) -> None:
+    for key, kind in RESULT_KEYS.items():
+        part = _get(results, key, kind)
+        if isinstance(part, dict):
+            _get(part, "fitness", float)
+            names = _get_texts(part, "task_names")
+            _get_array(part, "task_fitness", np.float64, (len(names),))
+    if results["record"] != -1 and results["record"] not in ids:
+        raise ValueError(f"its outcome, record {results['record']}, is not in the archive")
+
+
+# --- the folder -----------------------------------------------------------------------------------
+
+
+class RunFolder:
+    """The folder of one run; opened for writing it is locked until `close` or the process's end.
+
+    path: the folder. checkpoints: its `CheckpointFolder`.
+    """
+
+    CONFIG = "config.yaml"
+    INFO = "run.json"
+    ARCHIVE = "archive.h5"
+    LOG = "log.jsonl"
+    OLD_LOG = "log.old.jsonl"
+    BEST = "best.txt"
+
+    def __init__(self, path: Path, lock: RunLock | None):
+        """Used by `create` and `open`."""
+        self.path = path
+        self.checkpoints = CheckpointFolder(path / "checkpoints")
+        self.archive_path = path / self.ARCHIVE
+        self._lock = lock
+        self._log: Any = None
+
+    @classmethod
+    def create(
+        cls,
+        out: str | Path | None,
+        name: str,
+        config_text: str,
+        info: dict[str, Any],
+        runs: str | Path = "runs",
+    ) -> RunFolder:
+        """Returns a new run folder, locked, with config.yaml and run.json in it.
+
+        Args:
+            out: the folder, new or empty; None takes the next free number: runs/NAME-001.
+            name: the run's name; characters that do not suit a file name become "_".
+            config_text: the resolved config, as YAML.
+            info: what run.json is to hold, see `run_info`.
+            runs: where numbered folders are made.
+
+        Raises:
+            ArchiveError: `out` is not empty or in use, or nothing can be written there.
+        """
+        path = Path(out) if out is not None else _numbered_folder(Path(runs), name)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            _check_empty(path)  # before the lock leaves a file in it
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        lock = RunLock(path)
+        try:
+            _check_empty(path)  # once more: another process may have been here between
+            folder = cls(path, lock)
+            write_bytes(path / cls.CONFIG, config_text.encode())
+            folder.write_info(info)
+        except BaseException:
+            lock.release()
+            raise
+        return folder
+
+    @classmethod
+    def open(cls, path: str | Path, write: bool = False) -> RunFolder:
+        """Returns an existing run folder; with `write` it is locked.
+
+        Raises:
+            ArchiveError: it is not a run folder, or another process is using it.
+        """
+        path = Path(path)
+        if not (path / cls.CONFIG).is_file():
+            what = f"has no {cls.CONFIG}" if path.is_dir() else "is not a folder"
+            raise ArchiveError(f"{path} {what}; give the folder that `zero run` made")
+        return cls(path, RunLock(path) if write else None)
+
+    def config_text(self) -> str:
+        """Returns the resolved config of the run, as YAML."""
+        return self._read(self.CONFIG)
+
+    def info(self) -> dict[str, Any]:
+        """Returns the content of run.json."""
+        try:
+            info = json.loads(self._read(self.INFO))
+        except ValueError as error:
+            raise ArchiveError(f"{self.path / self.INFO} is not JSON: {error}") from error
+        if not isinstance(info, dict):
+            raise ArchiveError(f"{self.path / self.INFO} holds no JSON object")
+        return info
+
+    def write_info(self, info: dict[str, Any]) -> None:
+        """Replaces run.json in one step."""
+        text = json.dumps(info, indent=2, default=str)
+        write_bytes(self.path / self.INFO, text.encode() + b"\n")
+
+    def write_best(self, text: str) -> None:
+        """Replaces best.txt in one step."""
+        write_bytes(self.path / self.BEST, text.encode())
+
+    def log(self, event: str, **values: Any) -> None:
+        """Appends a line to log.jsonl: the time (UTC), the event and its values.
+
+        Never fails: a full disk shows itself at the next checkpoint, where it is handled.
+        """
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = json.dumps(_jsonable({"time": now, "event": event, **values})) + "\n"
+        path = self.path / self.LOG
+        try:
+            if self._log is not None and self._log.tell() > LOG_BYTES:
+                self._close_log()
+                os.replace(path, self.path / self.OLD_LOG)
+            if self._log is None:
+                self._log = open(path, "ab", buffering=0)
+                if self._log.tell() and not _ends_with_newline(path):
+                    line = "\n" + line  # a killed process left half a line
+            if self._log.write(line.encode()) < len(line):  # json.dumps gives pure ASCII
+                self._close_log()  # the disk is full; opening it again mends the broken line
+        except OSError:
+            self._close_log()
+
+    def events(self) -> list[dict[str, Any]]:
+        """Returns what the log holds, oldest first; lines cut short by a kill are left out."""
+        found = []
+        for name in (self.OLD_LOG, self.LOG):
+            if (self.path / name).is_file():
+                for line in self._read(name).splitlines():
+                    try:
+                        event = json.loads(line)
+                    except ValueError:
+                        continue
+                    if isinstance(event, dict):
+                        found.append(event)
+        return found
+
+    def close(self) -> None:
+        """Gives the folder free; does nothing the second time."""
+        self._close_log()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.path / name).read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise ArchiveError(f"cannot read {self.path / name}: {error.strerror}") from error
+
+
+def _numbered_folder(runs: Path, name: str) -> Path:
+    """Returns runs/NAME-NNN, just made, with the next free number."""
+    name = re.sub(r"[^\w.-]", "_", name).lstrip(".") or "run"
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        taken = [re.fullmatch(re.escape(name) + r"-(\d+)", old) for old in os.listdir(runs)]
+        number = 1 + max((int(match[1]) for match in taken if match), default=0)
+        while True:
+            path = runs / f"{name}-{number:03d}"
+            try:
+                path.mkdir()
+                return path
+            except FileExistsError:  # another run has just taken this number
+                number += 1
+    except OSError as error:
+        raise cannot_write(runs, error) from error
+
+
+def _check_empty(path: Path) -> None:
+    if set(os.listdir(path)) - {RunLock.NAME}:
+        raise ArchiveError(
+            f"folder {path} is not empty; give a new one with --out, or, if it is a run, go on "
+            f"with `zero resume {shlex.quote(str(path))}`"
+        )
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _jsonable(value: Any) -> Any:
+    """Returns a value that JSON has: NaN and infinities become None, the unknown becomes text."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(k): _jsonable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(v) for v in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def run_info(seed: int, command: Sequence[str]) -> dict[str, Any]:
+    """Returns what run.json records: versions, machine, commit, seed, command and start time."""
+    versions = {"python": platform.python_version()}
+    for package in ("numpy", "numba", "h5py"):
+        versions[package] = _version(package)
+    versions["zero"] = zero_version()
+    return {
+        "versions": versions,
+        "platform": platform.platform(),
+        "cpu": _cpu_name(),
+        "cpu_count": os.cpu_count(),
+        "commit": _commit(),
+        "seed": seed,
+        "command": shlex.join(command),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def zero_version() -> str:
+    """Returns the version of this engine."""
+    return _version("zero-discovery")
+
+
+def _version(package: str) -> str:
+    from importlib import metadata  # here, for it takes 30 ms
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _cpu_name() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        text = ""
+    match = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return match[1] if match else platform.processor() or platform.machine()
+
+
+def _commit() -> str | None:
+    """Returns the commit of the checkout that runs ("-dirty" if changed), None outside of one."""
+    root = Path(__file__).resolve().parents[1]
+    # An installed package may lie inside somebody else's repository: that commit would say nothing.
+    if not (root / ".git").exists():
+        return None
+    import subprocess
+
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None

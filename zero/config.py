@@ -1,0 +1,427 @@
+"""A run's configuration: what a YAML file may say, its defaults and limits.
+
+`load_config` reads and checks a file, and reports every mistake in one go as
+`file:line:column: key: what was wrong, what is allowed, did you mean`. `zero.yaml_loader` reads;
+plain words for mistakes and checks across keys are in `zero.config_checks`. The sections follow
+the original engine's settings (spec, sections 6 and 7), with one difference: a function's `max`
+size is inclusive here.
+
+Called by `zero.run` and the command line. Nothing below `zero.run` receives a config.
+"""
+
+import difflib
+import os
+from collections.abc import Callable, Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    WithJsonSchema,
+)
+from pydantic.json_schema import models_json_schema
+
+from zero import config_checks, library, yaml_loader
+from zero.errors import ConfigError, ProgramError, unknown_name
+from zero.mutation_names import MUTATION_NAMES
+from zero.ops import GROUPS, OPS, get_op
+from zero.tasks import TaskFamily, task_families
+
+MAX_SIZE = 1000  # instructions of one function (spec, section 3)
+_FILE_SUFFIXES = (".yaml", ".yml")
+
+
+def _whole(value: Any) -> Any:
+    """Returns 1e6 as 1000000, anything else unchanged."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    return int(value) if is_whole else value
+
+
+def _none_word(value: Any) -> Any:
+    return None if value == "none" else value
+
+
+def _same_sizes(value: Any) -> Any:
+    value = _whole(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"initial": value, "min": value, "max": value}
+    return value
+
+
+def _as_tuple(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    return (value,) if isinstance(value, str) else value
+
+
+def _op_name(name: str) -> str:
+    if name in GROUPS:
+        return name
+    try:
+        return get_op(name).name
+    except ProgramError:
+        pass
+    # All seventy names would bury the one that was meant.
+    near = difflib.get_close_matches(name.upper(), OPS, n=3) or list(GROUPS)
+    raise ValueError(
+        f"unknown op '{name}'; did you mean {', '.join(near)}? (`zero list ops` shows all; "
+        f"groups: {', '.join(GROUPS)})"
+    )
+
+
+def _expanded(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(op for name in names for op in GROUPS.get(name, [name]))
+
+
+def _one_of(kind: str, known: Callable[[], Iterable[str]]) -> AfterValidator:
+    """Returns a validator that refuses names that are not in `known()`."""
+
+    def check(name: str) -> str:
+        if name not in known():
+            raise ValueError(unknown_name(kind, name, known()))
+        return name
+
+    return AfterValidator(check)
+
+
+def search_methods() -> Iterable[str]:
+    """Returns the names of the search methods."""
+    from zero import search
+
+    return search.names()
+
+
+def _weights(value: Any) -> Any:
+    """Returns a list of mutation names as name -> number of times it is listed."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return {name: value.count(name) for name in value}
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+# The limits stand before the validator: only then does the JSON schema show them.
+Positive = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+SizeNumber = Annotated[int, Field(ge=0, le=MAX_SIZE), BeforeValidator(_whole)]
+OpList = Annotated[
+    tuple[Annotated[str, AfterValidator(_op_name)], ...],
+    BeforeValidator(_as_tuple),
+    AfterValidator(_expanded),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+            "expected": "a list of op names and groups (all, deterministic, random, constant)",
+        }
+    ),
+]
+Weight = Annotated[float, Field(ge=0)]
+MutationName = Annotated[str, _one_of("mutation", lambda: MUTATION_NAMES)]
+Mutations = Annotated[
+    dict[MutationName, Weight],
+    BeforeValidator(_weights),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "object",
+                    "propertyNames": {"enum": list(MUTATION_NAMES)},
+                    "additionalProperties": {"type": "number", "minimum": 0},
+                },
+                {"type": "array", "items": {"enum": list(MUTATION_NAMES)}},
+            ],
+            "expected": "mutation names with weights, or a list of mutation names",
+        }
+    ),
+]
+
+
+class Section(BaseModel):
+    """Base of the sections: unknown keys and values of another type are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Memory(Section):
+    """Numbers of addresses (spec, section 1); s0: label, s1: prediction, v0: features."""
+
+    scalars: Whole = Field(4, ge=2, le=64)
+    vectors: Whole = Field(3, ge=1, le=64)
+    matrices: Whole = Field(1, ge=0, le=64)
+
+
+class Size(Section):
+    """Instructions in a function: at the start, and what mutations keep to (both inclusive)."""
+
+    initial: SizeNumber = 0
+    min: SizeNumber = 0
+    max: SizeNumber = 20
+
+
+class LearnSize(Size):
+    """As `Size`; learn functions are longer."""
+
+    max: SizeNumber = 40
+
+
+def _size_field(kind: type[Size]) -> Any:
+    number = {"type": "integer", "minimum": 0, "maximum": MAX_SIZE}
+    properties = {name: number for name in ("initial", "min", "max")}
+    section = {"type": "object", "properties": properties, "additionalProperties": False}
+    return Annotated[
+        kind, BeforeValidator(_same_sizes), WithJsonSchema({"anyOf": [number, section]})
+    ]
+
+
+class ComponentFunction(Section):
+    """Which ops a function may use (repeated: more often) and its size.
+
+    ops: op names, groups expanded. Empty: mutations leave the function as it is.
+    """
+
+    ops: OpList = ()
+    size: _size_field(Size) = Size()
+
+
+class LearnFunction(ComponentFunction):
+    """As `ComponentFunction`."""
+
+    size: _size_field(LearnSize) = LearnSize()
+
+
+class ProgramSettings(Section):
+    """The programs that a search may visit, and where it starts.
+
+    initial: `empty`, `no_op`, `random`, a shipped program's name or the path of a program text.
+    """
+
+    memory: Memory = Memory()
+    setup: ComponentFunction = ComponentFunction()
+    predict: ComponentFunction = ComponentFunction()
+    learn: LearnFunction = LearnFunction()
+    initial: str = Field("empty", min_length=1)
+
+
+class Tasks(Section):
+    """Task families for search, for selection among experiments, and for the final figure."""
+
+    search: SerializeAsAny[TaskFamily]
+    select: SerializeAsAny[TaskFamily]
+    final: SerializeAsAny[TaskFamily]
+
+
+def _forget(value: int) -> int:
+    if value == 1:
+        raise ValueError("must be 0 (never) or a whole number of at least 2, got 1")
+    return value
+
+
+class Cache(Section):
+    """Functional equivalence cache (spec, section 6.6)."""
+
+    train: Whole = Field(10, ge=1, le=100)
+    valid: Whole = Field(10, ge=1, le=100)
+    size: Whole = Field(100_000, ge=1, le=100_000_000)
+    forget_every: Annotated[int, Field(ge=0), BeforeValidator(_whole), AfterValidator(_forget)] = (
+        100
+    )
+
+
+class Hurdle(Section):
+    """A short evaluation that a program must pass before the full one (spec, section 9)."""
+
+    train: Positive = 100
+    valid: Positive = 100
+    quantile: float = Field(0.75, ge=0, le=1)
+
+
+class TrainBudget(Section):
+    """Programs that cost over `factor` times the baseline get fitness 0 (spec, section 6.5)."""
+
+    baseline: Annotated[str, _one_of("program", library.names)] = "neural_network"
+    factor: float = Field(2.0, gt=0)
+
+
+class Evaluation(Section):
+    """How programs are evaluated; `none` switches cache, hurdle and train budget off."""
+
+    fitness: Literal["mean", "median", "min"] = "mean"
+    max_abs_error: float = Field(100.0, gt=0)
+    cache: Annotated[Cache | None, BeforeValidator(_none_word)] = Cache()
+    hurdle: Annotated[Hurdle | None, BeforeValidator(_none_word)] = None
+    train_budget: Annotated[TrainBudget | None, BeforeValidator(_none_word)] = None
+
+
+class Search(Section):
+    """The search method and its settings (spec, sections 6.3 and 6.4)."""
+
+    method: Annotated[str, _one_of("search method", search_methods)] = "regularized_evolution"
+    population: Whole = Field(1000, ge=2, le=10_000_000)
+    tournament: Positive = 10
+    mutate_probability: float = Field(0.9, ge=0, le=1)
+    mutations: Mutations = {
+        "alter_parameter": 1.0,
+        "randomize_function": 1.0,
+        "insert_instruction": 1.0,
+        "remove_instruction": 1.0,
+    }
+
+
+class Islands(Section):
+    """Processes that evolve side by side and exchange migrants."""
+
+    count: Whole = Field(1, ge=1, le=1024)
+    migrate_every: Positive = 10_000
+    migrants: Whole = Field(50, ge=0)
+
+
+class Experiments(Section):
+    """Repetitions, each from a fresh population (spec, section 6.8); 0: until fitness suffices."""
+
+    max: Whole = Field(1, ge=0)
+    individuals: Positive | None = None
+    train_steps: Positive | None = None
+    sufficient_fitness: float | None = Field(None, gt=0, le=1)
+    new_tasks: bool = False
+
+
+class Budget(Section):
+    """When the whole run stops; what is reached first wins."""
+
+    individuals: Positive | None = None
+    train_steps: Positive | None = None
+    seconds: float | None = Field(None, gt=0)
+    fitness: float | None = Field(None, gt=0, le=1)
+    patience: Positive | None = None
+
+
+class RunConfig(Section):
+    """A checked run; made by `load_config` or `make_config`, which also check across sections."""
+
+    name: str = Field(
+        "run",
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$",
+        json_schema_extra={"expected": "up to 100 letters, digits, spaces and _ . -"},
+    )
+    seed: Whole = Field(0, ge=0, lt=2**63)
+    backend: Literal["cpu", "reference", "cuda"] = "cpu"
+    dtype: Literal["float64", "float32"] = "float64"
+    imports: list[str] = []
+    program: ProgramSettings = ProgramSettings()
+    tasks: Tasks
+    evaluation: Evaluation = Evaluation()
+    search: Search = Search()
+    islands: Islands = Islands()
+    experiments: Experiments = Experiments()
+    budget: Budget = Budget()
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Returns the shipped configs' files by bare name, sorted."""
+    try:
+        found = files("zero.configs").iterdir()
+    except ModuleNotFoundError:  # an editable install does not always map the folder
+        found = (Path(__file__).resolve().parents[1] / "configs").glob("*.yaml")
+    paths = sorted(Path(str(path)) for path in found)
+    return {path.stem: path for path in paths if path.suffix == ".yaml"}
+
+
+def load_config(
+    path_or_name: str | Path, overrides: Iterable[str] = (), check_files: bool = True
+) -> RunConfig:
+    """Returns the checked configuration in a YAML file.
+
+    Relative paths in the file start at the file's folder, those in `overrides` at the current one;
+    the returned config has absolute paths. The files in `imports` are executed.
+
+    Args:
+        path_or_name: a YAML file, or a shipped config's bare name.
+        overrides: `KEY.KEY=VALUE` with VALUE in YAML, applied in order.
+        check_files: False skips files that only the start of a run reads (`program.initial`).
+
+    Raises:
+        ConfigError: one line per mistake, all mistakes of the file in one go.
+    """
+    path = Path(path_or_name)
+    source = str(path_or_name)
+    shipped = shipped_configs()
+    is_file = os.path.isfile(path)  # False also for names that no file can have
+    if not is_file and source in shipped:
+        path, source = shipped[source], f"{source}.yaml"
+    elif not is_file and path.suffix not in _FILE_SUFFIXES and len(path.parts) == 1:
+        unknown = unknown_name("config", source, shipped)
+        raise ConfigError(
+            f"{unknown}; for a file of your own give its path, such as ./{source}.yaml"
+        )
+    document = yaml_loader.read(path, source)
+    for assignment in overrides:
+        document.override(assignment)
+    document.data.setdefault("name", _name_from(path))
+    return _checked(document, path.resolve().parent, check_files)
+
+
+def make_config(settings: dict[str, Any], folder: str | Path = ".") -> RunConfig:
+    """Returns the checked configuration that `settings` (shaped as a YAML file) describes.
+
+    Raises:
+        ConfigError: one line per mistake.
+    """
+    return _checked(yaml_loader.Document("settings", dict(settings)), Path(folder).resolve(), True)
+
+
+def config_to_yaml(config: RunConfig) -> str:
+    """Returns the config as YAML, all defaults written out; it loads back to an equal config."""
+    data = config.model_dump(mode="json")
+    for purpose in ("search", "select", "final"):
+        family = getattr(config.tasks, purpose)
+        data["tasks"][purpose] = {"type": family.kind, **data["tasks"][purpose]}
+    return yaml_loader.dump(data)
+
+
+def config_schema() -> dict[str, Any]:
+    """Returns the JSON schema of a run's YAML file, for editors."""
+    families = task_families()
+    models = [(model, "validation") for model in (RunConfig, *families.values())]
+    refs, schema = models_json_schema(models, title="zero run")
+    definitions = schema["$defs"]
+    choices = []
+    for kind, family in families.items():
+        reference = refs[(family, "validation")]
+        definition = definitions[reference["$ref"].removeprefix("#/$defs/")]
+        definition["properties"] = {"type": {"const": kind}, **definition.get("properties", {})}
+        definition["required"] = ["type", *definition.get("required", [])]
+        choices.append(reference)
+    tasks = definitions["Tasks"]
+    tasks["properties"] = {name: {"oneOf": choices} for name in ("search", "select", "final")}
+    tasks["required"] = ["search"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **refs[(RunConfig, "validation")],
+        "$defs": definitions,
+    }
+
+
+def _name_from(path: Path) -> str:
+    """Returns a run's name made from its file's name; other characters become '_'."""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in path.stem)
+    return plain.lstrip(".-")[:100] or "run"
+
+
+def _checked(document: yaml_loader.Document, folder: Path, check_files: bool) -> RunConfig:
+    """Returns the document's config; raises ConfigError with all problems, in the file's order."""
+    data, problems = dict(document.data), document.problems
+    config_checks.resolve_paths(document, data, folder)
+    problems += config_checks.run_imports(document, data)
+    families, found = config_checks.check_tasks(document, data.pop("tasks", None), folder)
+    problems += found
+    tasks = Tasks.model_construct(**families)
+    sections, found = config_checks.check_model(document, RunConfig, {**data, "tasks": tasks})
+    problems += found
+    problems += config_checks.check_across(document, sections, check_files)
+    if problems:
+        raise ConfigError(config_checks.report(problems))
+    return sections["config"]

@@ -1,0 +1,207 @@
+"""Compares a backend with cases recorded from the original engine (`zero bench conformance`).
+
+The file has one JSON object a line: kind "op" (one instruction on a given memory) or "algorithm" (a
+whole program on one small task, with every error). Numbers may be the strings "nan", "inf", "-inf".
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from zero.errors import TaskError
+from zero.evaluator import check_backend
+from zero.interpreter import reference
+from zero.ops import get_op
+from zero.program import Instruction, Memory, Program
+from zero.tasks import TaskSet
+
+# Relative tolerances: of one op, and of errors and fitness of a whole algorithm.
+TOLERANCE = {"float64": (1e-9, 1e-6), "float32": (1e-3, 1e-3)}
+AMPLIFIED = {"float64": 1e6, "float32": 1e2}  # errors beyond this are not compared
+
+
+@dataclass
+class Outcome:
+    """Counts of cases, and a line about each that differs."""
+
+    passed: dict[str, int] = field(default_factory=lambda: {"op": 0, "algorithm": 0})
+    total: dict[str, int] = field(default_factory=lambda: {"op": 0, "algorithm": 0})
+    differences: list[str] = field(default_factory=list)
+
+
+def read_cases(path: str | Path) -> list[dict]:
+    """Returns the cases of a file (.jsonl or .jsonl.gz).
+
+    Raises:
+        TaskError: the file cannot be read or is not of this form.
+    """
+    try:
+        data = Path(path).read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+        cases = [json.loads(line) for line in data.decode().splitlines() if line.strip()]
+        for case in cases:
+            if case["kind"] not in ("op", "algorithm"):
+                raise KeyError(case["kind"])
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise TaskError(f"{path}: not a file of recorded cases ({error})") from error
+    return cases
+
+
+def run_cases(cases: list[dict], backend: str, dtype: str) -> Outcome:
+    """Returns how many cases the backend agrees with, at the tolerances above."""
+    check_backend(backend)
+    outcome = Outcome()
+    for number, case in enumerate(cases, 1):
+        kind = case["kind"]
+        compare = _compare_op if kind == "op" else _compare_algorithm
+        difference = compare(case, backend, dtype)
+        outcome.total[kind] += 1
+        if difference:
+            outcome.differences.append(f"case {number} ({kind}, F = {case['F']}): {difference}")
+        else:
+            outcome.passed[kind] += 1
+    return outcome
+
+
+def _numbers(value) -> np.ndarray:
+    return np.array(value, dtype=object).astype(np.float64)
+
+
+def _instruction(record: dict) -> Instruction:
+    op = get_op(record["op"])
+    if op.kind == "const" and op.output == "s":
+        constants: tuple = (float(record["activation"]),)
+    else:
+        constants = tuple(float(np.float32(float(x))) for x in record["float"])
+        constants = constants[: len(op.constants)]
+    in1 = record["in1"] if op.inputs else 0
+    in2 = record["in2"] if len(op.inputs) > 1 else 0
+    return Instruction(op.name, in1, in2, record["out"] if op.output else 0, constants)
+
+
+def _close(got: np.ndarray, wanted: np.ndarray, tolerance: float, dtype: str) -> bool:
+    with np.errstate(all="ignore"):
+        wanted = wanted.astype(dtype).astype(np.float64)
+        scale = np.abs(wanted) * tolerance + np.finfo(dtype).tiny
+        same = (got == wanted) | (np.isnan(got) & np.isnan(wanted))
+        return bool(np.all(same | (np.abs(got - wanted) <= scale)))
+
+
+def _compare_op(case: dict, backend: str, dtype: str) -> str | None:
+    instruction = _instruction(case["instruction"])
+    before = {k: _numbers(case["before"][k]) for k in ("scalar", "vector", "matrix")}
+    wanted = _numbers(case["after"])
+    banks = reference.Banks(
+        Memory(*(len(before[k]) for k in ("scalar", "vector", "matrix"))), case["F"], dtype
+    )
+    with np.errstate(over="ignore"):
+        banks.s[:], banks.v[:], banks.m[:] = before["scalar"], before["vector"], before["matrix"]
+    if backend == "reference":
+        reference.execute(instruction, banks, reference.Draws())
+    else:
+        run_on_banks((instruction,), banks, dtype)
+    output = get_op(instruction.op).output
+    got = banks.bank(output)[instruction.out].astype(np.float64)
+    tolerance = TOLERANCE[dtype][0]
+    if dtype == "float32":
+        # Rounded inputs: large sums and cancellations lose digits that no implementation keeps.
+        finite = np.abs(np.concatenate([b.astype(np.float64).ravel() for b in (banks.v, banks.m)]))
+        largest = np.max(finite, initial=1.0, where=np.isfinite(finite))
+        if largest > 1e18 or np.any((finite > 0) & (finite < 1e-18)):
+            return None
+    if _close(got, wanted.reshape(got.shape), tolerance, dtype):
+        return None
+    return f"{instruction}: expected {wanted.tolist()}, got {got.tolist()}"
+
+
+def run_on_banks(instructions, banks: reference.Banks, dtype: str, lanes: int = 1, **draws) -> None:
+    """Executes instructions with the compiled interpreter on a memory, in place.
+
+    draws: key, task, function, example, as in `zero.interpreter.reference.Draws`.
+    """
+    from zero.interpreter import cpu
+    from zero.struct import pack
+
+    features = banks.v.shape[1]
+    memory = Memory(len(banks.s), len(banks.v), len(banks.m))
+    draw = reference.Draws(**draws)
+    x, y = np.zeros((1, 1, features)), np.zeros((1, 1))
+    tasks = TaskSet(("case",), np.array([draw.task], np.uint32), x, y, x, y, "rms_error")
+    genomes, starts = cpu.genome_of(Program(setup=tuple(instructions)))
+    module = cpu.build(dtype, lanes)
+    e = cpu.new_evaluator(tasks, memory, starts, module=module, key=draw.key)
+    flat = np.concatenate([banks.s.ravel(), banks.v.ravel(), banks.m.ravel()])
+    rows = e.mem[: e.settings.temporary_at].reshape(-1, lanes)
+    rows[:] = flat[:, None]
+    module.run_instructions(genomes, 0, pack(module, e), draw.example, draw.function)
+    done = 0
+    for bank in (banks.s, banks.v, banks.m):
+        bank[...] = rows[done : done + bank.size, lanes - 1].reshape(bank.shape)
+        done += bank.size
+
+
+def _compare_algorithm(case: dict, backend: str, dtype: str) -> str | None:
+    program = Program(
+        *(tuple(_instruction(i) for i in case[f]) for f in ("setup", "predict", "learn"))
+    )
+    tasks, memory = _task(case)
+    if backend == "reference":
+        trace = reference.run(
+            program, memory, tasks, 0, max_abs_error=case["max_abs_error"], dtype=dtype
+        )
+    else:
+        trace = _trace_cpu(program, memory, tasks, case["max_abs_error"], dtype)
+    tolerance, amplified = TOLERANCE[dtype][1], AMPLIFIED[dtype]
+    grown = False
+    for name in ("train_errors", "valid_errors"):
+        wanted = _numbers(case[name]).reshape(-1)
+        got = np.array(getattr(trace, name), dtype=np.float64)
+        # Past this an error has been amplified: later digits are rounding, not behaviour.
+        big = np.nonzero(~(wanted < amplified))[0]
+        length = int(big[0]) if len(big) else len(wanted)
+        grown |= length < len(wanted)
+        if grown and name == "valid_errors":
+            return None
+        if len(got) < length or not (grown or len(got) == len(wanted)):
+            return f"{len(got)} {name}, expected {len(wanted)}"
+        apart = np.abs(got[:length] - wanted[:length]) > tolerance * np.maximum(
+            1.0, wanted[:length]
+        )
+        if apart.any():
+            k = int(np.argmax(apart))
+            return f"{name}[{k}]: expected {wanted[k]!r}, got {got[k]!r}"
+    fitness = float(case["fitness"])
+    if not abs(trace.fitness - fitness) <= tolerance:
+        return f"fitness: expected {fitness!r}, got {trace.fitness!r}"
+    return None
+
+
+def _task(case: dict) -> tuple[TaskSet, Memory]:
+    parts = {k: _numbers(case[k])[None] for k in ("train_x", "train_y", "valid_x", "valid_y")}
+    metric = {"RMS_ERROR": "rms_error", "ACCURACY": "accuracy"}[case["eval_type"]]
+    return TaskSet(("case",), np.zeros(1, np.uint32), metric=metric, **parts), Memory(20, 20, 20)
+
+
+def _trace_cpu(program, memory, tasks, max_abs_error, dtype) -> reference.Trace:
+    from zero.interpreter import cpu
+    from zero.struct import pack
+
+    genomes, starts = cpu.genome_of(program)
+    module = cpu.build(dtype, 1)
+    e = cpu.new_evaluator(tasks, memory, starts, module=module, key=0, max_abs_error=max_abs_error)
+    train_errors = np.zeros(tasks.train_x.shape[1], dtype)
+    valid_errors = np.zeros(tasks.valid_x.shape[1], dtype)
+    taken = module.trace(genomes, 0, pack(module, e), train_errors, valid_errors)
+    trace = reference.Trace(float(e.task_fitness[0]), train_steps=taken)
+    finished = e.alive[0] != 0
+    trace.train_errors = train_errors[: taken if finished else taken - 1].tolist()
+    if finished:
+        bad = np.nonzero(~(valid_errors <= max_abs_error))[0]
+        trace.valid_errors = valid_errors[: bad[0] if len(bad) else None].tolist()
+    return trace

@@ -1,0 +1,114 @@
+"""Fitness of programs on a task set, on any backend: the one interface above the interpreters.
+
+The search itself calls the compiled evaluator directly (`zero.island`); this is for everything that
+looks at one program at a time: selection, final figures, `zero evaluate`, tests, Python users.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from zero.errors import DeviceError, unknown_name
+from zero.program import Memory, Program, memory_needed, validate_program
+from zero.tasks import TaskSet
+
+BACKENDS = ("cpu", "reference", "cuda")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result of one program on T tasks: the fitness over tasks, that of each task (T,), steps."""
+
+    fitness: float
+    task_fitness: np.ndarray
+    train_steps: int
+
+
+def check_backend(backend: str) -> None:
+    """Checks that a backend can be used here.
+
+    Raises:
+        DeviceError: there is no such backend, or it cannot run on this machine.
+    """
+    if backend not in BACKENDS:
+        raise DeviceError(unknown_name("backend", backend, BACKENDS))
+    if backend == "cuda":
+        raise DeviceError(
+            "backend 'cuda' is not part of this version; use backend: cpu (or reference)"
+        )
+
+
+class Evaluator:
+    """Evaluates programs on one task set.
+
+    Args:
+        tasks: the task set.
+        backend: "cpu" (compiled) or "reference" (NumPy, slow).
+        dtype: "float64" or "float32".
+        memory: addresses; by default as many as each program needs.
+        seed_key: 64-bit key of the random ops' draws (`zero.rng.key_for`).
+        max_abs_error: training stops at an error above this.
+        combine: "mean", "median" or "min" over tasks.
+        lanes: for "cpu", how many tasks side by side; by default what suits their number.
+
+    The fitness of a task is in [0, 1], 0 where training failed (spec, section 4). Same arguments,
+    same bits on one machine; backends agree to rounding.
+    """
+
+    def __init__(
+        self,
+        tasks: TaskSet,
+        backend: str = "cpu",
+        dtype: str = "float64",
+        memory: Memory | None = None,
+        seed_key: int = 0,
+        max_abs_error: float = 100.0,
+        combine: str = "mean",
+        lanes: int | None = None,
+    ):
+        check_backend(backend)
+        self.tasks, self.memory, self.dtype = tasks, memory, dtype
+        self.seed_key, self.max_abs_error, self.combine = seed_key, max_abs_error, combine
+        self._run = self._run_cpu if backend == "cpu" else self._run_reference
+        self._lanes = lanes
+
+    def __call__(self, program: Program) -> Evaluation:
+        """Returns the program's evaluation.
+
+        Raises:
+            ProgramError: the program does not fit the memory.
+        """
+        memory = self.memory or memory_needed(program)
+        validate_program(program, memory)
+        from zero.interpreter.reference import combine
+
+        task_fitness, steps = self._run(program, memory)
+        return Evaluation(combine(task_fitness, self.combine), task_fitness, steps)
+
+    def _run_reference(self, program: Program, memory: Memory) -> tuple[np.ndarray, int]:
+        from zero.interpreter import reference
+
+        traces = [
+            reference.run(
+                program, memory, self.tasks, task, seed_key=self.seed_key,
+                max_abs_error=self.max_abs_error, dtype=self.dtype,
+            )
+            for task in range(self.tasks.num_tasks)
+        ]  # fmt: skip
+        steps = sum(t.train_steps for t in traces)
+        return np.array([t.fitness for t in traces]), steps
+
+    def _run_cpu(self, program: Program, memory: Memory) -> tuple[np.ndarray, int]:
+        from zero.interpreter import cpu
+        from zero.struct import pack
+
+        genomes, starts = cpu.genome_of(program)
+        module = cpu.build(self.dtype, self._lanes or cpu.lanes_for(self.tasks.num_tasks))
+        arrays = cpu.new_evaluator(
+            self.tasks, memory, starts, module=module, key=self.seed_key,
+            max_abs_error=self.max_abs_error,
+        )  # fmt: skip
+        _, steps = module.evaluate_program(genomes, 0, pack(module, arrays))
+        return arrays.task_fitness[: self.tasks.num_tasks].copy(), steps

@@ -1,0 +1,86 @@
+"""A cache of fitness by 64-bit key, compiled: set-associative, least recently used out first.
+
+Used twice: for programs seen before (key = canonical form) and for programs that behave alike (the
+functional equivalence cache; Real et al. 2020, section 3.2; spec, section 6.6: key = errors on the
+first few examples). A key may sit in one of four places, so "least recently used" holds among four
+neighbours rather than in the whole cache, as it does in the original.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from zero.jit import jit
+from zero.struct import struct
+
+WAYS = 4
+
+
+@struct
+class Cache(NamedTuple):
+    """keys (n,) uint64, 0 = empty; values (n,) float64; stamps (n,) int64: when last used; uses
+    (n,) int32: how often served, counting the insertion; clock (1,) int64."""
+
+    keys: np.ndarray
+    values: np.ndarray
+    stamps: np.ndarray
+    uses: np.ndarray
+    clock: np.ndarray
+
+
+def new_cache(size: int) -> Cache:
+    """Returns an empty cache with room for `size` entries, rounded up to a multiple of four."""
+    n = max(1, -(-size // WAYS)) * WAYS
+    return Cache(
+        np.zeros(n, dtype=np.uint64),
+        np.zeros(n, dtype=np.float64),
+        np.zeros(n, dtype=np.int64),
+        np.zeros(n, dtype=np.int32),
+        np.zeros(1, dtype=np.int64),
+    )
+
+
+@jit
+def mix(h, x):
+    """Returns the hash h extended by the 64-bit value x."""
+    h = (h ^ x) * np.uint64(0x9E3779B97F4A7C15)
+    return h ^ (h >> np.uint64(29))
+
+
+@jit
+def _first_way(cache, key):
+    sets = np.uint64(len(cache.keys) // WAYS)
+    return np.int64(((key >> np.uint64(32)) * sets) >> np.uint64(32)) * WAYS
+
+
+@jit
+def find(cache, key, forget_every):
+    """Returns (found, value); an entry is erased by the use that makes `forget_every` (0: never)."""
+    first = _first_way(cache, key)
+    for way in range(first, first + WAYS):
+        if cache.keys[way] == key:
+            cache.clock[0] += 1
+            cache.stamps[way] = cache.clock[0]
+            cache.uses[way] += 1
+            if cache.uses[way] == forget_every:
+                cache.keys[way] = np.uint64(0)
+                cache.stamps[way] = 0
+            return True, cache.values[way]
+    return False, 0.0
+
+
+@jit
+def insert(cache, key, value):
+    """Stores a value, in place of the least recently used of its four neighbours."""
+    first = _first_way(cache, key)
+    place = first
+    for way in range(first, first + WAYS):
+        if cache.stamps[way] < cache.stamps[place]:
+            place = way
+    cache.clock[0] += 1
+    cache.keys[place] = key
+    cache.values[place] = value
+    cache.stamps[place] = cache.clock[0]
+    cache.uses[place] = 1

@@ -1,0 +1,107 @@
+"""The arrays that the compiled evaluator works on, and their settings.
+
+Tasks sit in lanes: `train_x` is (blocks, N, F, W) in one row of memory, the others likewise, so that
+one load takes the same value of W tasks.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from zero.fec import Cache
+from zero.ops import OpTables
+from zero.struct import struct
+
+# Places in `Evaluator.counters`.
+EVALUATIONS, TRAIN_STEPS, SEEN_HITS, FEC_HITS, HURDLE_FAILS, BUDGET_FAILS = range(6)
+NUM_COUNTERS = 8
+
+COMBINE = {"mean": 0, "median": 1, "min": 2}
+
+
+@struct
+class Settings(NamedTuple):
+    """Numbers of an evaluation; sizes count examples, tasks or array elements.
+
+    interpreter: address of the compiled `interpret`. vectors_at, matrices_at, temporary_at, memory_size: layout of one block's memory. key: 64-bit key
+    of the random ops. steps: train steps over all epochs. fec_*, hurdle_*: 0 when not in use.
+    budget: largest static cost, 0 = no limit. combine: see `COMBINE`.
+    """
+
+    interpreter: int
+    features: int
+    tasks: int
+    blocks: int
+    train: int
+    valid: int
+    epochs: int
+    steps: int
+    vectors_at: int
+    matrices_at: int
+    temporary_at: int
+    memory_size: int
+    key: np.int64
+    accuracy: bool
+    combine: int
+    max_abs_error: float
+    budget: float
+    fec_train: int
+    fec_valid: int
+    forget_every: int
+    hurdle_train: int
+    hurdle_valid: int
+    hurdle_quantile: float
+
+
+@struct
+class Hurdle(NamedTuple):
+    """Rolling hurdle: window (n,) float64 of early fitnesses, count (1,) int64, threshold (1,)."""
+
+    window: np.ndarray
+    count: np.ndarray
+    threshold: np.ndarray
+
+
+@struct
+class Evaluator(NamedTuple):
+    """Everything that `frame.evaluate` reads and writes; made by `zero.interpreter.cpu`.
+
+    Data: train_x, train_y, valid_x, valid_y, keys (tasks' keys, int64), order (example of each train
+    step, int32). State that lasts between evaluations: seen, fec, hurdle, counters. The rest is
+    scratch: mem, saved; code (L, 4) int64, constants (L, 2), bounds (4,): the decoded program; live,
+    needed, rename, fresh: for decoding; errors and error_bits (the same memory as unsigned
+    integers), losses, fitness, task_fitness, sorted, stopped, alive: of the tasks.
+    """
+
+    settings: Settings
+    tables: OpTables
+    starts: np.ndarray
+    train_x: np.ndarray
+    train_y: np.ndarray
+    valid_x: np.ndarray
+    valid_y: np.ndarray
+    keys: np.ndarray
+    order: np.ndarray
+    mem: np.ndarray
+    saved: np.ndarray
+    code: np.ndarray
+    constants: np.ndarray
+    bounds: np.ndarray
+    live: np.ndarray
+    needed: np.ndarray
+    rename: np.ndarray
+    fresh: np.ndarray
+    errors: np.ndarray
+    error_bits: np.ndarray
+    losses: np.ndarray
+    fitness: np.ndarray
+    task_fitness: np.ndarray
+    sorted: np.ndarray
+    stopped: np.ndarray
+    alive: np.ndarray
+    counters: np.ndarray
+    seen: Cache
+    fec: Cache
+    hurdle: Hurdle

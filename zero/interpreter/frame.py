@@ -1,0 +1,442 @@
+"""The compiled evaluator: decode a program, train it on W tasks at once, validate, give a fitness.
+
+This file is the frame of a generated module, not imported by itself: `zero.interpreter.cpu` puts the
+names of lanes (`load`, `store`, `add`, ...) before it and the switch over ops in place of
+`# SWITCH` and `# MUTATIONS`, and writes the whole to the cache folder. It follows `zero.interpreter.reference` step by step; tasks sit in
+lanes, `block` counts groups of W tasks, and `alive` has a bit for each lane that has not failed.
+"""
+# ruff: noqa: F821, F401
+
+import math
+
+import numpy as np
+from numba import cfunc
+
+from zero import mutations
+from zero.fec import find, insert, mix
+from zero.interpreter.arrays import *  # noqa: F403
+from zero.jit import jit
+from zero.rng import LEARN, PREDICT, SETUP, VALIDATE
+from zero.search_rng import below, unit
+from zero.simplify import mark_live
+from zero.struct import address, execute, execute_signature
+
+# The smallest float64 whose sigmoid is above one half when rounded: below it the class is 0.
+_CLASS_THRESHOLD = 1.6653345369377348e-16
+_FIRST_KEY = np.uint64(0x9AE16A3B2F90404F)
+
+
+@cfunc(execute_signature(DTYPE), cache=True, error_model="numpy")
+def interpret(code, constants, first, last, mem, base, F, tmp, key, example, function, keys, keys_at):
+    """Executes the decoded instructions first..last on one block's memory.
+
+    Called through its address (`execute`), so that it is compiled once, and not again with every
+    function that calls it.
+
+    code, constants, mem, keys are addresses (`zero.struct.address`): no bounds are checked here,
+    programs are valid in their memory by construction or by `validate_program`.
+    """
+    FW = F * W
+    FFW = F * FW
+    tmp += base
+    for pc in range(first, last):
+        op = code[4 * pc]
+        a = base + code[4 * pc + 1]
+        b = base + code[4 * pc + 2]
+        o = base + code[4 * pc + 3]
+        # SWITCH
+
+
+@jit
+def count_bits(bits):
+    """Returns how many of the lanes' bits are set."""
+    n = 0
+    while bits:
+        bits &= bits - 1
+        n += 1
+    return n
+
+
+@jit
+def _place(kind, address, s):
+    """Returns where an address of that type starts in memory."""
+    if kind == 1:
+        return address * W
+    if kind == 2:
+        return s.vectors_at + address * s.features * W
+    return s.matrices_at + address * s.features * s.features * W
+
+
+@jit
+def _name(rename, fresh, kind, address):
+    """Returns the canonical name of an address: in the order in which they are first met."""
+    if rename[kind, address] < 0:
+        rename[kind, address] = fresh[kind]
+        fresh[kind] += 1
+    return np.uint64(rename[kind, address])
+
+
+@jit
+def decode(genomes, row, e, keep_dead):
+    """Writes the live instructions to `e.code`; returns (canonical key, whether v0 is written).
+
+    keep_dead: writes all of them.
+    """
+    s, tables = e.settings, e.tables
+    code = genomes.code[row]
+    bits = genomes.constants.view(np.uint64)
+    mark_live(code, e.starts, genomes.sizes[row], tables, e.needed, e.live)
+    e.rename[:] = -1
+    e.rename[1, 0], e.rename[1, 1], e.rename[2, 0] = 0, 1, 0
+    e.fresh[1], e.fresh[2], e.fresh[3] = 2, 1, 0
+    key = _FIRST_KEY
+    pc = 0
+    writes_features = False
+    for function in range(3):
+        e.bounds[function] = pc
+        for k in range(e.starts[function], e.starts[function] + genomes.sizes[row, function]):
+            if not (keep_dead or e.live[k]):
+                continue
+            op = code[k, 0]
+            a, b, out = tables.in1[op], tables.in2[op], tables.out[op]
+            e.code[pc, 0] = op
+            e.code[pc, 1] = _place(a, code[k, 1], s) if a else 0
+            e.code[pc, 2] = _place(b, code[k, 2], s) if b else 0
+            e.code[pc, 3] = _place(out, code[k, 3], s)
+            key = mix(key, np.uint64(op))
+            if a:
+                first = _name(e.rename, e.fresh, a, code[k, 1])
+                if b:
+                    second = _name(e.rename, e.fresh, b, code[k, 2])
+                    if tables.commutative[op] and second < first:
+                        first, second = second, first
+                    key = mix(key, second)
+                key = mix(key, first)
+            key = mix(key, _name(e.rename, e.fresh, out, code[k, 3]))
+            if tables.constants[op]:
+                for c in range(tables.constants[op]):
+                    key = mix(key, bits[row, k, c])
+                _decode_constants(genomes.constants[row, k], code[k], e, pc)
+                key = mix(key, np.uint64(code[k, 1]))
+            writes_features |= out == 2 and code[k, 3] == 0
+            pc += 1
+        key = mix(key, np.uint64(1000003 + function))
+    e.bounds[3] = pc
+    return key, writes_features
+
+
+@jit
+def _decode_constants(constants, instruction, e, pc):
+    s, tables, op = e.settings, e.tables, instruction[0]
+    if tables.random[op]:
+        e.code[pc, 1] = instruction[1]
+        e.constants[pc, 0] = constants[0]
+        e.constants[pc, 1] = constants[1]
+        return
+    last = tables.constants[op] - 1
+    place = 0
+    for k in range(last):  # the index is a float32 fraction of F, truncated in float32
+        place = place * s.features + int(np.float32(s.features) * np.float32(constants[k]))
+    e.code[pc, 1] = place * W
+    e.constants[pc, 0] = constants[last]
+
+
+@jit
+def start(e, block):
+    """Zeroes the block's memory and runs setup."""
+    s = e.settings
+    base = block * s.memory_size
+    mem, zero = address(e.mem), splat(0.0)
+    for k in range(base, base + s.temporary_at, W):
+        store(mem, k, zero)
+    execute(
+        s.interpreter, address(e.code), address(e.constants), e.bounds[0], e.bounds[1], mem, base, s.features,
+        s.temporary_at, s.key, 0, SETUP, address(e.keys), block * W,
+    )  # fmt: skip
+    e.alive[block] = (1 << min(W, s.tasks - block * W)) - 1
+    for lane in range(block * W, block * W + W):
+        e.task_fitness[lane] = 0.0
+        e.stopped[lane] = s.steps
+
+
+@jit
+def train(e, block, first, last, writes_features, errors):
+    """Runs train steps first..last; returns how many steps tasks took, failed ones included.
+
+    errors: (n * W,) where step i's absolute errors go, or empty.
+    """
+    s = e.settings
+    interpreter = s.interpreter
+    F, tmp, key, accuracy = s.features, s.temporary_at, s.key, s.accuracy
+    base, lanes_at, length = block * s.memory_size, block * W, s.features * W
+    features_at = base + s.vectors_at
+    mem, code, constants, keys = addresses(e)
+    x, y, order = address(e.train_x), address(e.train_y), address(e.order)
+    errors_to, recording = address(errors), len(errors) > 0
+    predict, learn, end = e.bounds[1], e.bounds[2], e.bounds[3]
+    limit, zero, one = splat(s.max_abs_error), splat(0.0), splat(1.0)
+    examples_at = block * s.train
+    alive = e.alive[block]
+    count = count_bits(alive)
+    taken = 0
+    for step in range(first, last):
+        if alive == 0:
+            break
+        taken += count
+        example = examples_at + order[step]
+        for k in range(0, length, W):
+            store(mem, features_at + k, load(x, example * length + k))
+        store(mem, base, zero)
+        execute(
+            interpreter, code, constants, predict, learn, mem, base, F, tmp, key, step, PREDICT, keys, lanes_at
+        )
+        prediction = load(mem, base + W)
+        if accuracy:
+            prediction = div(one, add(one, exp(neg(prediction))))
+            store(mem, base + W, prediction)
+        label = load(y, example * W)
+        error = absolute(sub(label, prediction))
+        failed = bits_above(error, limit) & alive
+        if failed:
+            alive &= ~failed
+            count = count_bits(alive)
+            for lane in range(W):
+                if failed >> lane & 1:
+                    e.stopped[lanes_at + lane] = step
+        if recording:
+            store(errors_to, step * W, error)
+        if writes_features:
+            for k in range(0, length, W):
+                store(mem, features_at + k, load(x, example * length + k))
+        store(mem, base, label)
+        execute(interpreter, code, constants, learn, end, mem, base, F, tmp, key, step, LEARN, keys, lanes_at)
+    e.alive[block] = alive
+    return taken
+
+
+@jit
+def addresses(e):
+    """Returns the addresses of memory, decoded program and tasks' keys."""
+    return address(e.mem), address(e.code), address(e.constants), address(e.keys)
+
+
+@jit
+def validate(e, block, step, number, divisor, errors, errors_at):
+    """Writes the fitness of each task on the first `number` validation examples to `e.fitness`.
+
+    step: train steps done, names the random draws. divisor: the loss is divided by this.
+    """
+    s = e.settings
+    interpreter = s.interpreter
+    F, tmp, key, accuracy = s.features, s.temporary_at, s.key, s.accuracy
+    base, lanes_at, length = block * s.memory_size, block * W, s.features * W
+    features_at = base + s.vectors_at
+    mem, code, constants, keys = addresses(e)
+    x, y = address(e.valid_x), address(e.valid_y)
+    errors_to, recording = address(errors), len(errors) > 0
+    predict, learn = e.bounds[1], e.bounds[2]
+    limit, zero, one = splat(s.max_abs_error), splat(0.0), splat(1.0)
+    half, threshold = splat(0.5), splat(_CLASS_THRESHOLD)
+    examples_at = block * s.valid
+    loss = zero
+    valid = e.alive[block]
+    for row in range(number):
+        example = examples_at + row
+        for k in range(0, length, W):
+            store(mem, features_at + k, load(x, example * length + k))
+        store(mem, base, zero)
+        execute(
+            interpreter, code, constants, predict, learn, mem, base, F, tmp, key, step + row, VALIDATE, keys,
+            lanes_at,
+        )  # fmt: skip
+        prediction = load(mem, base + W)
+        label = load(y, example * W)
+        if accuracy:
+            is_one = where(gt(label, half), one, zero)
+            says_one = where(gt(prediction, threshold), one, zero)
+            error = absolute(sub(is_one, says_one))
+            loss = add(loss, error)
+        else:
+            error = absolute(sub(label, prediction))
+            valid &= ~bits_above(error, limit)
+            loss = add(loss, mul(error, error))
+            if valid == 0 and not recording:
+                break
+        if recording:
+            store(errors_to, errors_at + row * W, error)
+    store(address(e.losses), 0, loss)
+    for lane in range(W):
+        fitness = 0.0
+        if valid >> lane & 1:
+            mean = np.float64(e.losses[lane]) / divisor
+            fitness = 1.0 - mean if accuracy else 1.0 - 2.0 / math.pi * math.atan(math.sqrt(mean))
+        e.fitness[lanes_at + lane] = fitness
+
+
+@jit
+def keep_best(e, block):
+    """Takes over the fitness of an epoch where it is better than that of those before."""
+    for lane in range(block * W, block * W + W):
+        e.task_fitness[lane] = max(e.task_fitness[lane], e.fitness[lane])
+
+
+@jit
+def combine(values, s, scratch):
+    """Returns the mean, upper median or minimum over tasks."""
+    if s.combine == 0:
+        total = 0.0
+        for t in range(s.tasks):
+            total += values[t]
+        return total / s.tasks
+    scratch[:] = values[: s.tasks]
+    scratch.sort()
+    return scratch[s.tasks // 2] if s.combine == 1 else scratch[0]
+
+
+@jit
+def _look_ahead(e, block, step, number, divisor, errors, errors_at):
+    """Validates on the first examples and puts memory back as it was."""
+    s = e.settings
+    base = block * s.memory_size
+    e.saved[: s.temporary_at] = e.mem[base : base + s.temporary_at]
+    validate(e, block, step, number, divisor, errors, errors_at)
+    e.mem[base : base + s.temporary_at] = e.saved[: s.temporary_at]
+
+
+@jit
+def _fingerprint(e):
+    """Returns the hash of the errors on the first examples of all tasks; they stop where it failed."""
+    s = e.settings
+    width = (s.fec_train + s.fec_valid) * W
+    key = _FIRST_KEY
+    for task in range(s.tasks):
+        at = task // W * width + task % W
+        stop = e.stopped[task]
+        number = s.fec_train + s.fec_valid if stop >= s.fec_train else stop
+        for i in range(number):
+            key = mix(key, np.uint64(e.error_bits[at + i * W]))
+        key = mix(key, np.uint64(number))
+    return key
+
+
+@jit
+def _hurdle(e, fitness):
+    """Returns whether a program passes, and takes its early fitness into the rolling window.
+
+    The hurdle is a quantile of the unique early fitnesses of the last programs (paper, S3).
+    """
+    h = e.hurdle
+    passes = fitness >= h.threshold[0]
+    h.window[h.count[0] % len(h.window)] = fitness
+    h.count[0] += 1
+    if h.count[0] % len(h.window) == 0:
+        unique = np.unique(h.window)
+        h.threshold[0] = unique[int(e.settings.hurdle_quantile * (len(unique) - 1))]
+    return passes
+
+
+@jit
+def measure(e, writes_features):
+    """Returns (fitness, train steps taken, whether it was measured on all examples)."""
+    s = e.settings
+    taken = 0
+    done = 0
+    key = np.uint64(0)
+    for block in range(s.blocks):
+        start(e, block)
+    if s.fec_train:
+        done = s.fec_train
+        width = (s.fec_train + s.fec_valid) * W
+        for block in range(s.blocks):
+            errors = e.errors[block * width : (block + 1) * width]
+            taken += train(e, block, 0, done, writes_features, errors)
+            if e.alive[block]:
+                _look_ahead(e, block, done, s.fec_valid, s.fec_valid, errors, done * W)
+        key = _fingerprint(e)
+        found, fitness = find(e.fec, key, s.forget_every)
+        if found:
+            e.counters[FEC_HITS] += 1
+            return fitness, taken, False
+    fitness, more, full = _rest(e, done, writes_features)
+    if s.fec_train:
+        insert(e.fec, key, fitness)
+    return fitness, taken + more, full
+
+
+@jit
+def _rest(e, done, writes_features):
+    """Trains and validates from step `done` on."""
+    s = e.settings
+    taken = 0
+    none = e.errors[:0]
+    if s.hurdle_train:
+        for block in range(s.blocks):
+            taken += train(e, block, done, s.hurdle_train, writes_features, none)
+            _look_ahead(e, block, s.hurdle_train, s.hurdle_valid, s.hurdle_valid, none, 0)
+        early = combine(e.fitness, s, e.sorted)
+        done = s.hurdle_train
+        if not _hurdle(e, early):
+            e.counters[HURDLE_FAILS] += 1
+            return early, taken, False
+    for block in range(s.blocks):
+        for epoch in range(s.epochs):
+            first = max(done, epoch * s.train)
+            taken += train(e, block, first, (epoch + 1) * s.train, writes_features, none)
+            if e.alive[block] == 0:
+                break
+            validate(e, block, (epoch + 1) * s.train, s.valid, s.valid, none, 0)
+            keep_best(e, block)
+    return combine(e.task_fitness, s, e.sorted), taken, True
+
+
+@jit
+def over_budget(genomes, row, e):
+    """Returns whether the static cost of the whole program is above the train budget (spec, 6.5)."""
+    s = e.settings
+    total = 0.0
+    for function in range(3):
+        cost = 0.0
+        for k in range(e.starts[function], e.starts[function] + genomes.sizes[row, function]):
+            cost += e.tables.cost[genomes.code[row, k, 0]]
+        total += cost if function == 0 else cost * s.steps
+    return total > s.budget
+
+
+@jit
+def evaluate(genomes, row, e):
+    """Returns (fitness, train steps taken) of one program."""
+    e.counters[EVALUATIONS] += 1
+    if e.settings.budget > 0.0 and over_budget(genomes, row, e):
+        e.counters[BUDGET_FAILS] += 1
+        return 0.0, 0
+    key, writes_features = decode(genomes, row, e, False)
+    found, fitness = find(e.seen, key, 0)
+    if found:
+        e.counters[SEEN_HITS] += 1
+        return fitness, 0
+    fitness, taken, full = measure(e, writes_features)
+    if full:
+        insert(e.seen, key, fitness)
+    e.counters[TRAIN_STEPS] += taken
+    return fitness, taken
+
+
+@jit
+def mutate(kind, genomes, row, space, rng):
+    """Applies the mutation with that number."""
+    # MUTATIONS
+
+
+@jit
+def breed(genomes, parent, row, space, rng):
+    """Writes a child of `parent` to `row`; returns the mutation's number, -1 for a plain copy."""
+    mutations.copy_genome(genomes, parent, genomes, row)
+    if space.mutate_probability[0] < 1.0 and unit(rng) >= space.mutate_probability[0]:
+        return -1
+    x = unit(rng)
+    choice = 0
+    while x >= space.weights[choice] and choice < len(space.weights) - 1:
+        choice += 1
+    kind = space.kinds[choice]
+    mutate(kind, genomes, row, space, rng)
+    return kind

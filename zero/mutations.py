@@ -1,0 +1,308 @@
+"""Random programs and mutations, compiled (spec, sections 6.2 and 6.3).
+
+Programs live in `Genomes`, arrays with one row a program; a mutation changes a row in place. To add a
+mutation, write a function `f(genomes, row, space, rng)` here and name it in `zero.mutation_names`.
+
+Departures from the original: the largest size is inclusive (its `max - 1`), and a random instruction
+carries a stream (see `zero.rng`), the smallest number free in its function.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from zero.jit import jit
+from zero.struct import struct
+from zero.mutation_names import MUTATIONS
+from zero.ops import ALTER, OpTables
+from zero.search_rng import below, normal, unit
+
+struct(OpTables)  # `zero.ops` itself must not need numba
+
+FLIP_PROBABILITY = 0.1
+_REDRAW, _SCALE_OR_FLIP = ALTER["redraw"], ALTER["scale_or_flip"]
+
+
+class Genomes(NamedTuple):
+    """Programs as arrays, one row each; a function's instructions start at `Space.starts`.
+
+    code (C, L, 4) int16: op number, in1 (or stream), in2, out. constants (C, L, 3) float64.
+    sizes (C, 3) int16: instructions in setup, predict, learn.
+    """
+
+    code: np.ndarray
+    constants: np.ndarray
+    sizes: np.ndarray
+
+
+@struct
+class Space(NamedTuple):
+    """What programs a search may make.
+
+    starts (4,) int64: first instruction of setup, predict, learn in a row of `Genomes`, and L.
+    smallest, largest (3,) int64: sizes. addresses (4,) int64: number of addresses by type number
+    (`zero.ops.TYPES`). ops (n,) int16, ops_start (4,) int64: allowed ops of the three functions one
+    after the other. mutable (k,) int64: functions with a non-empty op list. tables: the op table.
+    weights (n,) float64: cumulated weights of the mutations in use, last entry 1; kinds (n,) int64:
+    their numbers. mutate_probability (1,) float64. initial_random (1,) bool: whether the first
+    programs are random (at their initial sizes) rather than copies. initial: genomes of one row.
+    """
+
+    starts: np.ndarray
+    smallest: np.ndarray
+    largest: np.ndarray
+    addresses: np.ndarray
+    ops: np.ndarray
+    ops_start: np.ndarray
+    mutable: np.ndarray
+    tables: OpTables
+    weights: np.ndarray
+    kinds: np.ndarray
+    mutate_probability: np.ndarray
+    initial_random: np.ndarray
+    initial: Genomes
+
+
+def new_genomes(rows: int, length: int) -> Genomes:
+    """Returns room for that many programs of that total length, all empty."""
+    return Genomes(
+        np.zeros((rows, length, 4), dtype=np.int16),
+        np.zeros((rows, length, 3), dtype=np.float64),
+        np.zeros((rows, 3), dtype=np.int16),
+    )
+
+
+@jit
+def copy_genome(source, source_row, target, row):
+    """Copies a program from one row to another."""
+    target.code[row] = source.code[source_row]
+    target.constants[row] = source.constants[source_row]
+    target.sizes[row] = source.sizes[source_row]
+
+
+# --- random instructions ------------------------------------------------------------------------
+
+
+@jit
+def rounded(x, single):
+    """Returns x, rounded to float32 where the constant is one."""
+    return np.float64(np.float32(x)) if single else x
+
+
+@jit
+def random_input(kind, space, rng):
+    """Returns a random address to read of that type."""
+    return np.int16(below(rng, space.addresses[kind]))
+
+
+@jit
+def random_output(kind, space, rng):
+    """Returns a random address to write: never s0 or v0 (spec, section 1)."""
+    if kind == 3:
+        return np.int16(below(rng, space.addresses[kind]))
+    return np.int16(1 + below(rng, space.addresses[kind] - 1))
+
+
+@jit
+def free_stream(genomes, row, space, function, position):
+    """Returns the smallest stream that no other random instruction of the function has."""
+    first = space.starts[function]
+    size = genomes.sizes[row, function]
+    for stream in range(size + 1):
+        taken = False
+        for k in range(size):
+            if k != position and space.tables.random[genomes.code[row, first + k, 0]]:
+                taken |= genomes.code[row, first + k, 1] == stream
+        if not taken:
+            return np.int16(stream)
+    return np.int16(size)
+
+
+@jit
+def write_random_instruction(genomes, row, space, rng, function, position):
+    """Writes a random instruction at a position of a function (which must be mutable)."""
+    tables = space.tables
+    first = space.ops_start[function]
+    op = space.ops[first + below(rng, space.ops_start[function + 1] - first)]
+    at = space.starts[function] + position
+    code = genomes.code[row, at]
+    code[0], code[1], code[2], code[3] = op, 0, 0, 0
+    if tables.in1[op]:
+        code[1] = random_input(tables.in1[op], space, rng)
+    if tables.in2[op]:
+        code[2] = random_input(tables.in2[op], space, rng)
+    if tables.out[op]:
+        code[3] = random_output(tables.out[op], space, rng)
+    for k in range(3):
+        value = 0.0
+        if k < tables.constants[op]:
+            value = tables.low[op, k] + unit(rng) * (tables.high[op, k] - tables.low[op, k])
+            value = rounded(value, tables.single[op, k])
+        genomes.constants[row, at, k] = value
+    if tables.random[op]:
+        code[1] = free_stream(genomes, row, space, function, position)
+
+
+@jit
+def create(genomes, row, space, rng):
+    """Writes a random program; functions without ops keep the initial program's instructions.
+
+    Sizes are uniform between smallest and largest: this is what random search draws.
+    """
+    copy_genome(space.initial, 0, genomes, row)
+    for function in space.mutable:
+        span = space.largest[function] - space.smallest[function] + 1
+        genomes.sizes[row, function] = space.smallest[function] + below(rng, span)
+    _randomize_all(genomes, row, space, rng)
+
+
+@jit
+def create_initial(genomes, row, space, rng):
+    """Writes a program of the first population: a copy of the initial one, or a random one."""
+    copy_genome(space.initial, 0, genomes, row)
+    if space.initial_random[0]:
+        _randomize_all(genomes, row, space, rng)
+
+
+# --- mutations ----------------------------------------------------------------------------------
+
+
+@jit
+def random_function(space, rng):
+    """Returns a random function among those that may change."""
+    return space.mutable[below(rng, len(space.mutable))]
+
+
+@jit
+def _altered(value, kind, low, high, rng):
+    if kind == _REDRAW:
+        return low + unit(rng) * (high - low)
+    if kind == _SCALE_OR_FLIP and unit(rng) < FLIP_PROBABILITY:
+        return -value
+    # Times a log-normal factor; zero stays zero (spec, section 8, row 26).
+    return value * math.exp(normal(rng))
+
+
+@jit
+def alter_parameter(genomes, row, space, rng):
+    """Alters one operand, the output or one constant of one instruction; the op stays."""
+    function = random_function(space, rng)
+    size = genomes.sizes[row, function]
+    if size == 0:
+        return
+    at = space.starts[function] + below(rng, size)
+    tables, code, constants = space.tables, genomes.code[row, at], genomes.constants[row, at]
+    op = code[0]
+    inputs = (tables.in1[op] > 0) + (tables.in2[op] > 0)
+    choices = inputs + (tables.out[op] > 0) + (tables.constants[op] > 0)
+    if choices == 0:
+        return
+    choice = below(rng, choices)
+    if choice < inputs:
+        kind = tables.in1[op] if choice == 0 else tables.in2[op]
+        code[1 + choice] = random_input(kind, space, rng)
+    elif choice == inputs:
+        code[3] = random_output(tables.out[op], space, rng)
+    else:
+        k = below(rng, tables.constants[op])
+        value = _altered(
+            constants[k], tables.alter[op, k], tables.low[op, k], tables.high[op, k], rng
+        )
+        constants[k] = rounded(value, tables.single[op, k])
+        if tables.ordered[op] and constants[0] > constants[1]:
+            constants[0], constants[1] = constants[1], constants[0]
+
+
+@jit
+def randomize_instruction(genomes, row, space, rng):
+    """Replaces one instruction by a random one."""
+    function = random_function(space, rng)
+    size = genomes.sizes[row, function]
+    if size:
+        write_random_instruction(genomes, row, space, rng, function, below(rng, size))
+
+
+@jit
+def _randomize(genomes, row, space, rng, function):
+    size = genomes.sizes[row, function]
+    # Streams are given out in order: those of the old instructions must not count.
+    genomes.code[row, space.starts[function] : space.starts[function] + size] = 0
+    for position in range(size):
+        write_random_instruction(genomes, row, space, rng, function, position)
+
+
+@jit
+def _randomize_all(genomes, row, space, rng):
+    for function in space.mutable:
+        _randomize(genomes, row, space, rng, function)
+
+
+@jit
+def randomize_function(genomes, row, space, rng):
+    """Replaces every instruction of one function by random ones; the size stays."""
+    _randomize(genomes, row, space, rng, random_function(space, rng))
+
+
+@jit
+def randomize_algorithm(genomes, row, space, rng):
+    """Replaces every instruction of every function that may change; the sizes stay."""
+    _randomize_all(genomes, row, space, rng)
+
+
+@jit
+def identity(genomes, row, space, rng):
+    """Changes nothing."""
+
+
+@jit
+def _insert(genomes, row, space, rng, function):
+    size = genomes.sizes[row, function]
+    position = below(rng, size + 1)
+    start = space.starts[function]
+    for k in range(start + size, start + position, -1):
+        genomes.code[row, k] = genomes.code[row, k - 1]
+        genomes.constants[row, k] = genomes.constants[row, k - 1]
+    genomes.sizes[row, function] = size + 1
+    write_random_instruction(genomes, row, space, rng, function, position)
+
+
+@jit
+def _remove(genomes, row, space, rng, function):
+    size = genomes.sizes[row, function]
+    start = space.starts[function]
+    for k in range(start + below(rng, size), start + size - 1):
+        genomes.code[row, k] = genomes.code[row, k + 1]
+        genomes.constants[row, k] = genomes.constants[row, k + 1]
+    genomes.sizes[row, function] = size - 1
+
+
+@jit
+def insert_instruction(genomes, row, space, rng):
+    """Inserts a random instruction at a random place; nothing at the largest size."""
+    function = random_function(space, rng)
+    if genomes.sizes[row, function] < space.largest[function]:
+        _insert(genomes, row, space, rng, function)
+
+
+@jit
+def remove_instruction(genomes, row, space, rng):
+    """Removes a random instruction; nothing at the smallest size."""
+    function = random_function(space, rng)
+    if genomes.sizes[row, function] > space.smallest[function]:
+        _remove(genomes, row, space, rng, function)
+
+
+@jit
+def trade_instruction(genomes, row, space, rng):
+    """Inserts a random instruction, then removes one (perhaps the same); the size stays."""
+    function = random_function(space, rng)
+    _insert(genomes, row, space, rng, function)
+    _remove(genomes, row, space, rng, function)
+
+
+def mutation_functions() -> dict[str, object]:
+    """Returns the compiled function of every mutation by name, in the order of their numbers."""
+    return {name: globals()[name] for name in MUTATIONS}

@@ -1,0 +1,228 @@
+"""Tasks: what programs are evaluated on. One file per task family in this folder.
+
+A family is a class derived from `TaskFamily`: its fields are the keys that a YAML file may give
+under `tasks: {search: {type: NAME, ...}}`, its method `make` builds one `Task`. Families are found
+by importing the modules of this folder (in sorted order), so adding one touches one file and its
+test. `common`, `sources`, `table_data` and `read_*` hold what families share.
+
+Called by `zero.config` (validation of the keys) and `zero.run` (`make_task_set`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from zero.errors import TaskError, unknown_name
+
+PURPOSES = ("search", "select", "final")
+Purpose = Literal["search", "select", "final"]
+Metric = Literal["rms_error", "accuracy"]
+
+SeedList = list[Annotated[int, Field(ge=0, lt=2**63)]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One data set with scalar labels.
+
+    train_x (N, F), train_y (N,), valid_x (V, F), valid_y (V,): float64, finite. Programs train on
+    `train` and are scored on `valid`; for a final task `valid` holds the test split.
+    """
+
+    name: str
+    train_x: np.ndarray
+    train_y: np.ndarray
+    valid_x: np.ndarray
+    valid_y: np.ndarray
+
+
+@dataclass(frozen=True)
+class TaskSet:
+    """T tasks of equal shape, stacked.
+
+    names: T strings. keys (T,) uint32: name each task's random draws. train_x (T, N, F), train_y
+    (T, N), valid_x (T, V, F), valid_y (T, V): float64, C-contiguous. metric: how predictions are
+    scored. epochs: how often the train examples are gone through (at least 1).
+    """
+
+    names: tuple[str, ...]
+    keys: np.ndarray
+    train_x: np.ndarray
+    train_y: np.ndarray
+    valid_x: np.ndarray
+    valid_y: np.ndarray
+    metric: Metric
+    epochs: int = 1
+
+    @property
+    def num_tasks(self) -> int:
+        """Number of tasks T."""
+        return self.train_x.shape[0]
+
+    @property
+    def features(self) -> int:
+        """Number of features F."""
+        return self.train_x.shape[2]
+
+
+class TaskFamily(BaseModel):
+    """Base of the task families: the keys that all of them have.
+
+    A subclass sets `kind` (its name in YAML, the value of `type`) and `metric`, adds its own fields
+    and defines `make`.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: ClassVar[str]
+    metric: ClassVar[Metric]  # a family whose keys decide it overrides this with a property
+
+    count: int = Field(1, ge=1, le=4096, description="number of tasks")
+    epochs: int = Field(
+        1, ge=1, le=100_000, description="times the train examples are gone through"
+    )
+    data_seeds: SeedList = Field(
+        default=[], description="seeds of the tasks' data; missing ones count up from the last"
+    )
+    param_seeds: SeedList = Field(
+        default=[], description="seeds of the tasks' hidden parameters; missing ones count up"
+    )
+
+    def make(self, data_seed: int, param_seed: int, purpose: Purpose) -> Task:
+        """Returns the task that these seeds name; the same arguments give the same bits."""
+        raise NotImplementedError
+
+    def resolve_paths(self, base: Path) -> TaskFamily:
+        """Returns the family with its file paths made absolute; relative ones start at `base`.
+
+        A family without paths returns itself. `base` is the folder of the YAML file.
+        """
+        return self
+
+    def check_apart(self, other: TaskFamily) -> None:
+        """Raises TaskError if `other` may train or score on this family's test rows.
+
+        To be called on the final family with the search and the select family. Families that draw
+        fresh numbers have nothing to check.
+        """
+
+
+def task_families() -> dict[str, type[TaskFamily]]:
+    """Returns every task family by its name in YAML."""
+    for module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
+        importlib.import_module(f"{__name__}.{module}")
+    found: dict[str, type[TaskFamily]] = {}
+    todo = list(TaskFamily.__subclasses__())
+    while todo:
+        family = todo.pop()
+        todo.extend(family.__subclasses__())
+        if "kind" in family.__dict__:
+            found[family.kind] = family
+    return dict(sorted(found.items()))
+
+
+def make_task(family: TaskFamily, data_seed: int, param_seed: int, purpose: Purpose) -> Task:
+    """Returns the task that these seeds name, checked: float64, finite, shapes that agree."""
+    task = family.make(data_seed, param_seed, purpose)
+    parts = {
+        name: np.ascontiguousarray(getattr(task, name), dtype=np.float64)
+        for name in ("train_x", "train_y", "valid_x", "valid_y")
+    }
+    for split in ("train", "valid"):
+        x, y = parts[f"{split}_x"], parts[f"{split}_y"]
+        if x.ndim != 2 or y.shape != x.shape[:1] or len(x) == 0:
+            raise TaskError(
+                f"task '{task.name}': {split} examples have shape {x.shape} and labels {y.shape}; "
+                "expected (N, F) and (N,) with N of at least 1"
+            )
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+            raise TaskError(f"task '{task.name}': NaN or infinity in the {split} examples")
+    if parts["train_x"].shape[1] != parts["valid_x"].shape[1]:
+        raise TaskError(f"task '{task.name}': train and valid examples differ in features")
+    return Task(task.name, **parts)
+
+
+def seeds_of(
+    given: list[int], count: int, purpose: Purpose, what: str, experiment: int
+) -> list[int]:
+    """Returns `count` seeds: those given, then counting up from the last one given.
+
+    Without any, they start at a number made from purpose, what they are for and the experiment, so
+    that search, select and final tasks never share data unless a config asks for it. For an
+    experiment above 0, search and select tasks take new seeds even where some are given (spec,
+    section 6.8: the final tasks always keep theirs).
+    """
+    if given and (experiment == 0 or purpose == "final"):
+        seeds = list(given[:count])
+    else:
+        tag = f"{purpose}/{what}/{0 if purpose == 'final' else experiment}"
+        if given:
+            tag += f"/{given[0]}"
+        # 2**20 seeds apart: no two starts come close in practice.
+        seeds = [zlib.crc32(tag.encode()) << 20]
+    while len(seeds) < count:
+        seeds.append(seeds[-1] + 1)
+    return seeds
+
+
+def make_task_set(family: TaskFamily, purpose: Purpose, experiment: int = 0) -> TaskSet:
+    """Returns the family's tasks for one purpose.
+
+    Args:
+        family: a task family with its settings.
+        purpose: "search", "select" or "final"; decides seeds and which split is scored.
+        experiment: the number of the experiment when experiments draw new tasks, else 0.
+
+    Raises:
+        TaskError: the data cannot be read, or its tasks differ in shape.
+
+    Same arguments and data files, same bits.
+    """
+    if purpose not in PURPOSES:
+        raise TaskError(unknown_name("purpose", purpose, PURPOSES))
+    data_seeds = seeds_of(family.data_seeds, family.count, purpose, "data", experiment)
+    param_seeds = seeds_of(family.param_seeds, family.count, purpose, "param", experiment)
+    pairs = list(zip(data_seeds, param_seeds, strict=True))
+    tasks = [make_task(family, d, p, purpose) for d, p in pairs]
+    shapes = {(t.train_x.shape, t.valid_x.shape) for t in tasks}
+    if len(shapes) > 1:
+        raise TaskError(
+            f"{family.kind}: tasks of one set must have equal shapes, found {sorted(shapes)}; "
+            "give 'train' and 'valid' sizes that every task can fill"
+        )
+    keys = [
+        zlib.crc32(f"{family.kind}/{t.name}/{d}/{p}/{i}".encode())
+        for i, (t, (d, p)) in enumerate(zip(tasks, pairs, strict=True))
+    ]
+    return TaskSet(
+        names=tuple(t.name for t in tasks),
+        keys=np.array(keys, dtype=np.uint32),
+        train_x=np.stack([t.train_x for t in tasks]),
+        train_y=np.stack([t.train_y for t in tasks]),
+        valid_x=np.stack([t.valid_x for t in tasks]),
+        valid_y=np.stack([t.valid_y for t in tasks]),
+        metric=family.metric,
+        epochs=family.epochs,
+    )
+
+
+def from_settings(settings: dict[str, Any]) -> TaskFamily:
+    """Returns the family that `{type: NAME, ...}` describes (for use from Python).
+
+    Raises:
+        TaskError: the type is unknown. pydantic.ValidationError: a key is wrong.
+    """
+    settings = dict(settings)
+    kind = settings.pop("type", None)
+    families = task_families()
+    if kind not in families:
+        raise TaskError(unknown_name("task type", kind, families))
+    return families[kind](**settings)
