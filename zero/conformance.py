@@ -183,7 +183,9 @@ def _compare_algorithm(case: dict, backend: str, dtype: str) -> str | None:
 
 
 def _task(case: dict) -> tuple[TaskSet, Memory]:
-    parts = {k: _numbers(case[k])[None] for k in ("train_x", "train_y", "valid_x", "valid_y")}
+    names = {"train_x": "train_features", "train_y": "train_labels"}
+    names |= {"valid_x": "valid_features", "valid_y": "valid_labels"}
+    parts = {k: _numbers(case[name])[None] for k, name in names.items()}
     metric = {"RMS_ERROR": "rms_error", "ACCURACY": "accuracy"}[case["eval_type"]]
     return TaskSet(("case",), np.zeros(1, np.uint32), metric=metric, **parts), Memory(20, 20, 20)
 

@@ -51,7 +51,7 @@ class Evaluator:
         seed_key: 64-bit key of the random ops' draws (`zero.rng.key_for`).
         max_abs_error: training stops at an error above this.
         combine: "mean", "median" or "min" over tasks.
-        lanes: for "cpu", how many tasks side by side; by default what suits their number.
+        module: for "cpu", a generated module to use instead of the one that suits the tasks.
 
     The fitness of a task is in [0, 1], 0 where training failed (spec, section 4). Same arguments,
     same bits on one machine; backends agree to rounding.
@@ -66,13 +66,13 @@ class Evaluator:
         seed_key: int = 0,
         max_abs_error: float = 100.0,
         combine: str = "mean",
-        lanes: int | None = None,
+        module=None,
     ):
         check_backend(backend)
         self.tasks, self.memory, self.dtype = tasks, memory, dtype
         self.seed_key, self.max_abs_error, self.combine = seed_key, max_abs_error, combine
         self._run = self._run_cpu if backend == "cpu" else self._run_reference
-        self._lanes = lanes
+        self._module, self._arrays, self._for = module, None, None
 
     def __call__(self, program: Program) -> Evaluation:
         """Returns the program's evaluation.
@@ -104,11 +104,18 @@ class Evaluator:
         from zero.interpreter import cpu
         from zero.struct import pack
 
-        genomes, starts = cpu.genome_of(program)
-        module = cpu.build(self.dtype, self._lanes or cpu.lanes_for(self.tasks.num_tasks))
-        arrays = cpu.new_evaluator(
-            self.tasks, memory, starts, module=module, key=self.seed_key,
-            max_abs_error=self.max_abs_error,
-        )  # fmt: skip
-        _, steps = module.evaluate_program(genomes, 0, pack(module, arrays))
-        return arrays.task_fitness[: self.tasks.num_tasks].copy(), steps
+        if self._module is None:
+            self._module = cpu.build(self.dtype, cpu.lanes_for(self.tasks.num_tasks))
+        sizes = [len(f) for f in program.functions]
+        if self._arrays is None or memory != self._for[0] or np.any(sizes > self._for[1]):
+            # Room for this program and, so that it is seldom made anew, for all before it.
+            widths = np.maximum(sizes, self._for[1] if self._for else 0)
+            self._genomes, self._starts = cpu.genome_of(program, tuple(int(w) for w in widths))
+            self._arrays = cpu.new_evaluator(
+                self.tasks, memory, self._starts, module=self._module, key=self.seed_key,
+                max_abs_error=self.max_abs_error, seen_size=1,
+            )  # fmt: skip
+            self._handle, self._for = pack(self._module, self._arrays), (memory, widths)
+        cpu.write_program(self._genomes, 0, self._starts, program)
+        _, steps = self._module.evaluate_program(self._genomes, 0, self._handle)
+        return self._arrays.task_fitness[: self.tasks.num_tasks].copy(), int(steps)

@@ -15,7 +15,7 @@ from zero.ops import OpTables
 from zero.struct import struct
 
 # Places in `Evaluator.counters`.
-EVALUATIONS, TRAIN_STEPS, SEEN_HITS, FEC_HITS, HURDLE_FAILS, BUDGET_FAILS = range(6)
+EVALUATED, STEPS_TAKEN, SEEN_HITS, FEC_HITS, HURDLE_FAILS, BUDGET_FAILS = range(6)
 NUM_COUNTERS = 8
 
 COMBINE = {"mean": 0, "median": 1, "min": 2}

@@ -14,7 +14,14 @@ from numba import cfunc
 
 from zero import mutations
 from zero.fec import find, insert, mix
-from zero.interpreter.arrays import *  # noqa: F403
+from zero.interpreter.arrays import (
+    BUDGET_FAILS,
+    EVALUATED,
+    FEC_HITS,
+    HURDLE_FAILS,
+    SEEN_HITS,
+    STEPS_TAKEN,
+)
 from zero.jit import jit
 from zero.rng import LEARN, PREDICT, SETUP, VALIDATE
 from zero.search_rng import below, unit
@@ -405,7 +412,7 @@ def over_budget(genomes, row, e):
 @jit
 def evaluate(genomes, row, e):
     """Returns (fitness, train steps taken) of one program."""
-    e.counters[EVALUATIONS] += 1
+    e.counters[EVALUATED] += 1
     if e.settings.budget > 0.0 and over_budget(genomes, row, e):
         e.counters[BUDGET_FAILS] += 1
         return 0.0, 0
@@ -417,7 +424,7 @@ def evaluate(genomes, row, e):
     fitness, taken, full = measure(e, writes_features)
     if full:
         insert(e.seen, key, fitness)
-    e.counters[TRAIN_STEPS] += taken
+    e.counters[STEPS_TAKEN] += taken
     return fitness, taken
 
 

@@ -165,14 +165,14 @@ def _transpose(op: Op) -> list[str]:
 
 
 def _const(op: Op) -> list[str]:
-    # Decoding has turned the index into a place within the operand, held by `a`.
-    return ["store(mem, o + a, splat(constants[2 * pc]))"]
+    # Decoding has turned the index into a place within the operand, where in1 would stand.
+    return ["store(mem, o + code[4 * pc + 1], splat(constants[2 * pc]))"]
 
 
 def _draw(op: Op) -> list[str]:
-    # `a` is the stream.
+    # The stream stands where in1 would.
     return [
-        "word = (function << 16) | a",
+        "word = (function << 16) | code[4 * pc + 1]",
         f"for k in range({_LENGTH[op.output]} // W):",
         f"    x = {op.kind}(key, k, example, word, keys, keys_at, "
         "constants[2 * pc], constants[2 * pc + 1])",

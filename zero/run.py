@@ -1,0 +1,716 @@
+"""A run: from a config to islands, experiments, checkpoints, an archive and a final figure.
+
+`start` begins a run in a new folder, `resume` goes on with one. A run is one or more experiments
+(spec, section 6.8): each evolves a fresh population on the search tasks; at the end of each round its
+best program is evaluated on the select tasks, and the best one there is the experiment's candidate.
+The run's outcome is the candidate best on the select tasks, and only it sees the final tasks.
+
+Everything that decides the outcome is in the islands' states, which checkpoints hold exactly, so a run
+that is stopped or killed and resumed ends with the same archive, byte for byte, as an unbroken one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import signal
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zero import library
+from zero.archive import (
+    ArchiveData,
+    CurvePoint,
+    ExperimentData,
+    Record,
+    RunFolder,
+    Summary,
+    run_info,
+    write_archive,
+    zero_version,
+)
+from zero.config import RunConfig, config_to_yaml, load_config
+from zero.errors import ArchiveError, ConfigError, ProgramError
+from zero.evaluator import Evaluation, Evaluator, check_backend
+from zero.ops import OPS, by_number, get_op
+from zero.program import FUNCTIONS, Instruction, Memory, Program, from_arrays, parse_program
+from zero.program import validate_program
+from zero.progress import Reporter, seconds_left
+from zero.rng import key_for
+from zero.tasks import TaskSet, make_task_set
+
+_FOREVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run found: its folder, why it ended, and the best program with its figures.
+
+    program is None when no individual was evaluated. select and final are None where they were not
+    evaluated; individuals, train_steps and seconds are totals.
+    """
+
+    folder: Path
+    reason: str
+    program: Program | None
+    search_fitness: float
+    select_fitness: float
+    final: Evaluation | None
+    individuals: int
+    train_steps: int
+    seconds: float
+
+
+# --- from config to objects -----------------------------------------------------------------------
+
+
+def load_program(name: str, ops_from: ArchiveData | None = None) -> Program:
+    """Returns a program by name: shipped, a text file, or an archive entry.
+
+    An archive entry is a run folder or archive file, alone (its outcome) or with `#ID` of a record.
+
+    Raises:
+        ProgramError, ArchiveError: there is nothing of that name, or it cannot be read.
+    """
+    if name in library.PROGRAMS:
+        return library.program(name)
+    path_text, _, record_id = name.partition("#")
+    path = Path(path_text)
+    if path.is_dir() or path.suffix == ".h5":
+        from zero.archive import best_record, find_record, read_archive
+
+        data = read_archive(path)
+        if record_id and not record_id.isdigit():
+            raise ArchiveError(f"'{name}': after # stands the number of a record")
+        record = find_record(data, int(record_id)) if record_id else best_record(data)
+        if record is None:
+            raise ArchiveError(f"{path_text} holds no program yet")
+        ops = [get_op(op) for op in data.ops]
+        return from_arrays(record.code, record.consts, record.sizes, ops)
+    if not path.is_file():
+        names = ", ".join(library.names())
+        raise ProgramError(f"no program '{name}': give a file, a run folder or one of {names}")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProgramError(f"{path} cannot be read as text: {error}") from error
+    return parse_program(text, str(path))
+
+
+def initial_program(config: RunConfig) -> Program:
+    """Returns the program that the first population is made of (spec, section 3.1).
+
+    `no_op` and `random` have the initial sizes, filled with NO_OP; a named program is padded at the
+    end of each function to its initial size, as in the original.
+    """
+    name = config.program.initial
+    if name in ("empty", "no_op", "random"):
+        base = Program()
+    else:
+        base = load_program(name)
+    sizes = [getattr(config.program, f).size.initial for f in FUNCTIONS]
+    if name == "empty":
+        sizes = [0, 0, 0]
+    padded = Program(*(
+        f + (Instruction("NO_OP"),) * (size - len(f))
+        for f, size in zip(base.functions, sizes, strict=True)
+    ))  # fmt: skip
+    validate_program(padded, memory_of(config))
+    return padded
+
+
+def memory_of(config: RunConfig) -> Memory:
+    """Returns the addresses that programs of a run have."""
+    memory = config.program.memory
+    return Memory(memory.scalars, memory.vectors, memory.matrices)
+
+
+def make_tasks(config: RunConfig, purpose: str, experiment: int = 0) -> TaskSet:
+    """Returns a run's tasks for a purpose; new ones for each experiment if the config says so."""
+    number = experiment if config.experiments.new_tasks else 0
+    return make_task_set(getattr(config.tasks, purpose), purpose, number)
+
+
+def make_evaluator(config: RunConfig, tasks: TaskSet, module=None, combine="mean") -> Evaluator:
+    """Returns the evaluator of a run's select or final tasks (always the mean; spec, 4.4)."""
+    return Evaluator(
+        tasks,
+        config.backend,
+        config.dtype,
+        seed_key=key_for(config.seed, "evaluation"),
+        max_abs_error=config.evaluation.max_abs_error,
+        combine=combine,
+        module=module,
+    )
+
+
+def train_budget(config: RunConfig, tasks: TaskSet) -> float:
+    """Returns the largest static cost of a program on a task, 0 without a budget (spec, 6.5).
+
+    The baseline counts as padded with NO_OPs to the initial sizes, as in the original.
+    """
+    budget = config.evaluation.train_budget
+    if budget is None:
+        return 0.0
+    baseline = library.program(budget.baseline)
+    steps = tasks.train_x.shape[1] * tasks.epochs
+    total = 0.0
+    for name, instructions in zip(FUNCTIONS, baseline.functions, strict=True):
+        padding = max(0, getattr(config.program, name).size.initial - len(instructions))
+        cost = sum(get_op(i.op).cost for i in instructions) + padding * OPS["NO_OP"].cost
+        total += cost if name == "setup" else cost * steps
+    return budget.factor * total
+
+
+class Maker:
+    """Makes the islands of a run's experiments; compiles once, in the parent process."""
+
+    def __init__(self, config: RunConfig, initial: Program):
+        from zero import search
+
+        check_backend(config.backend)
+        self.config, self.initial = config, initial
+        self.method = search.get(config.search.method)
+        self._tasks: dict[tuple, TaskSet] = {}
+
+    def tasks(self, purpose: str, experiment: int) -> TaskSet:
+        """Returns the experiment's tasks; made once where they do not change."""
+        fixed = purpose == "final" or not self.config.experiments.new_tasks
+        key = (purpose, 0 if fixed else experiment)
+        if key not in self._tasks:
+            self._tasks = {k: v for k, v in self._tasks.items() if k[1] in (0, experiment)}
+            self._tasks[key] = make_tasks(self.config, purpose, experiment)
+        return self._tasks[key]
+
+    def module(self, experiment: int = 0):
+        """Returns the generated module that the run's islands and evaluators use."""
+        from zero.interpreter import cpu, reference_loop
+
+        if self.config.backend == "reference":
+            return reference_loop.ReferenceModule(self)
+        lanes = cpu.lanes_for(self.tasks("search", experiment).num_tasks)
+        return cpu.build(self.config.dtype, lanes, self.config.search.method)
+
+    def islands(self, experiment: int, budget: dict[str, Any]) -> list[Any]:
+        """Returns the islands of an experiment.
+
+        budget: what the run has left for it: individuals, train_steps (all islands together).
+        """
+        from zero.interpreter import cpu
+        from zero.island import Island, Limits, new_space
+
+        config, count = self.config, self.config.islands.count
+        program, evaluation = config.program, config.evaluation
+        tasks = self.tasks("search", experiment)
+        self._check_sizes(tasks)
+        module = self.module(experiment)
+        functions = [getattr(program, f) for f in FUNCTIONS]
+        space, starts = new_space(
+            memory_of(config),
+            tuple([OPS[name].number for name in f.ops] for f in functions),
+            [(f.size.initial, f.size.min, f.size.max) for f in functions],
+            config.search.mutations,
+            config.search.mutate_probability,
+            self.initial,
+            program.initial == "random",
+        )
+        cache, hurdle = evaluation.cache, evaluation.hurdle
+
+        def share(total: int, k: int) -> int:
+            return total if total >= _FOREVER else total // count + (k < total % count)
+
+        islands = []
+        for k in range(count):
+            arrays = cpu.new_evaluator(
+                tasks,
+                memory_of(config),
+                starts,
+                module=module,
+                key=key_for(config.seed, "evaluation"),
+                max_abs_error=evaluation.max_abs_error,
+                combine=evaluation.fitness,
+                budget=train_budget(config, tasks),
+                cache_=cache and (cache.train, cache.valid, cache.size, cache.forget_every),
+                hurdle=hurdle
+                and (hurdle.train, hurdle.valid, hurdle.quantile, config.search.population),
+            )
+            limits = Limits(
+                individuals=share(budget["individuals"], k),
+                train_steps=share(budget["train_steps"], k),
+                patience=max(1, share(budget["patience"], k)),
+                fitness=config.budget.fitness or math.inf,
+                round=config.islands.migrate_every,
+            )
+            evaluator_module = module if config.backend == "cpu" else None
+            select = make_evaluator(config, self.tasks("select", experiment), evaluator_module)
+            islands.append(
+                Island(
+                    module, space, memory_of(config), arrays, select,
+                    config.search.population, self.method.settings(config.search), config.seed,
+                    experiment, k, count, limits, config.islands.migrants,
+                )
+            )  # fmt: skip
+        if islands:
+            islands[0].warm_up()
+        return islands
+
+    def _check_sizes(self, tasks: TaskSet) -> None:
+        """Checks what only the data can tell."""
+        evaluation = self.config.evaluation
+        n, v = tasks.train_x.shape[1], tasks.valid_x.shape[1]
+        for name in ("cache", "hurdle"):
+            part = getattr(evaluation, name)
+            for split, given, have in (("train", part and part.train, n * tasks.epochs),
+                                       ("valid", part and part.valid, v)):  # fmt: skip
+                if part and given > have:
+                    raise ConfigError(
+                        f"evaluation.{name}.{split} is {given}, but the search tasks have only "
+                        f"{have} {split} steps; give at most {have}, or {name}: none"
+                    )
+
+    def data_digest(self) -> str:
+        """Returns a digest of the run's data: a resumed run must find the same."""
+        digest = hashlib.sha256()
+        for purpose in ("search", "select", "final"):
+            tasks = self.tasks(purpose, 0)
+            for array in (tasks.train_x, tasks.train_y, tasks.valid_x, tasks.valid_y, tasks.keys):
+                digest.update(str(array.shape).encode())
+                digest.update(array.tobytes())
+        return digest.hexdigest()
+
+
+# --- starting and resuming ------------------------------------------------------------------------
+
+
+def start(
+    config: RunConfig,
+    out: str | Path | None = None,
+    reporter: Reporter | None = None,
+    command: list[str] | None = None,
+    max_seconds: float | None = None,
+) -> Outcome:
+    """Runs a config in a new folder and returns the outcome.
+
+    Args:
+        config: from `zero.config.load_config` or `make_config`.
+        out: the run's folder, new or empty; by default runs/NAME-001 and so on.
+        reporter: is told what happens; by default nobody.
+        command: kept in the run's record.
+        max_seconds: stop after this time so that `resume` can go on; no part of the config.
+
+    Raises:
+        ZeroError: data, programs or the folder cannot be used, or no space is left.
+    """
+    initial = initial_program(config)
+    maker = Maker(config, initial)
+    config.tasks.final.check_apart(config.tasks.search)
+    config.tasks.final.check_apart(config.tasks.select)
+    digest = maker.data_digest()
+    info = run_info(config.seed, command or [])
+    info |= {"initial_program": str(initial), "data": digest}
+    folder = RunFolder.create(out, config.name, config_to_yaml(config), info)
+    return _Run(config, folder, maker, reporter or Reporter(), max_seconds).go(None)
+
+
+def resume(
+    path: str | Path, reporter: Reporter | None = None, max_seconds: float | None = None
+) -> Outcome:
+    """Goes on with a run from its newest readable checkpoint; the outcome is that of an unbroken run.
+
+    Raises:
+        ArchiveError: it is no run folder, it is in use, or no checkpoint can be read.
+        ZeroError: the run's data have changed since.
+    """
+    reporter = reporter or Reporter()
+    folder = RunFolder.open(path, write=True)
+    try:
+        config = load_config(folder.path / RunFolder.CONFIG, check_files=False)
+        info = folder.info()
+        maker = Maker(config, parse_program(info.get("initial_program", ""), "run.json"))
+        if maker.data_digest() != info.get("data"):
+            raise ConfigError(
+                f"the data of {folder.path} have changed since the run began, so it cannot go on "
+                "as if unbroken; put the old files back, or start a new run"
+            )
+        loaded = folder.checkpoints.load()
+        state = None
+        if loaded is not None:
+            state, skipped = loaded
+            for text in skipped:
+                reporter.message(text)
+        return _Run(config, folder, maker, reporter, max_seconds).go(state)
+    finally:
+        folder.close()
+
+
+class _Run:
+    """One process's share of a run: from a state (or none) to the end or an interruption."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        maker: Maker,
+        reporter: Reporter,
+        max_seconds: float | None,
+    ):
+        self.config, self.folder, self.maker, self.reporter = config, folder, maker, reporter
+        self.max_seconds = max_seconds
+        self.experiment = 0
+        self.finished: list[dict[str, Any]] = []  # experiments that ended
+        self.stats: list[dict[str, Any]] = []
+        self.interrupted: str | None = None
+        self.earlier_seconds = 0.0
+        self.began = time.monotonic()
+
+    # --- the course of a run --------------------------------------------------------------------
+
+    def go(self, state: dict[str, Any] | None) -> Outcome:
+        """Runs from a checkpoint's state, or from the start."""
+        config = self.config
+        islands_state = None
+        if state is not None:
+            self.experiment, self.finished = state["experiment"], state["finished"]
+            self.earlier_seconds, islands_state = state["seconds"], state["islands"]
+        self.reporter.start({
+            "name": config.name, "seed": config.seed, "islands": config.islands.count,
+            "backend": config.backend, "dtype": config.dtype, "folder": str(self.folder.path),
+        })  # fmt: skip
+        self.folder.log("start" if state is None else "resume", seconds=self.earlier_seconds)
+        reason = state.get("reason") if state else None
+        with _signals(self._interrupt):
+            while reason is None:
+                if islands_state is None:
+                    self._checkpoint(None)
+                states, ended = self._run_experiment(islands_state)
+                islands_state = None
+                if not ended:
+                    self._checkpoint(states)
+                    return self._conclude(self.interrupted or "interrupted", states)
+                self._finish_experiment(states)
+                reason = self._reason_to_end()
+                self.experiment += 1
+            self._checkpoint(None, reason)
+        return self._conclude(reason, None)
+
+    def _interrupt(self, why: str) -> None:
+        self.interrupted = self.interrupted or why
+
+    def _should_stop(self) -> bool:
+        seconds = time.monotonic() - self.began
+        if self.config.budget.seconds and self.seconds >= self.config.budget.seconds:
+            self._interrupt("seconds")
+        if self.max_seconds is not None and seconds >= self.max_seconds:
+            self._interrupt("max_seconds")
+        return self.interrupted is not None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the run has taken, earlier sessions included."""
+        return self.earlier_seconds + time.monotonic() - self.began
+
+    def _left(self) -> dict[str, int]:
+        """Returns what the budgets of run and experiment leave for the next experiment."""
+        budget, experiments = self.config.budget, self.config.experiments
+        left = {"patience": budget.patience or _FOREVER}
+        for key in ("individuals", "train_steps"):
+            used = sum(e[key] for e in self.finished)
+            total = getattr(budget, key)
+            whole = _FOREVER if total is None else max(0, total - used)
+            left[key] = min(whole, getattr(experiments, key) or _FOREVER)
+        return left
+
+    def _run_experiment(self, states: list[dict] | None) -> tuple[list[dict], bool]:
+        from zero.islands import Islands, distribute
+
+        islands = self.maker.islands(self.experiment, self._left())
+        if states is not None:
+            # Shown from the first moment: what was reached before.
+            for island, state in zip(islands, states, strict=True):
+                island.restore(state)
+        self.stats = [island.stats() for island in islands]
+        round_ = [states[0]["round"] if states else 0]
+
+        def exchange(reports: list[dict]) -> list[Any] | None:
+            if any(r["reason"] for r in reports) or self._sufficient(reports):
+                return None
+            immigrants = distribute(reports, self.config.seed, self.experiment, round_[0])
+            round_[0] += 1
+            return immigrants
+
+        running = Islands(
+            [lambda island=island: island for island in islands],
+            states,
+            exchange,
+            self._progress,
+            self._message,
+            self._checkpoint,
+        )
+        return running.run(self._should_stop)
+
+    def _sufficient(self, reports: list[dict]) -> bool:
+        wanted = self.config.experiments.sufficient_fitness
+        found = [r["candidate"]["select_fitness"] for r in reports if r["candidate"]]
+        return wanted is not None and any(f >= wanted for f in found)
+
+    def _finish_experiment(self, states: list[dict]) -> None:
+        self.finished.append(_experiment_of(states))
+        last = self.finished[-1]
+        self.folder.log("experiment", **{k: v for k, v in last.items() if k not in _BULKY})
+        shown = (
+            f"experiment {self.experiment + 1} ended ({last['reason']}): search fitness "
+            f"{last['search_fitness']:.6f}, select fitness {last['select_fitness']:.6f}"
+        )
+        if self.config.experiments.max != 1:
+            self._message(shown)
+
+    def _reason_to_end(self) -> str | None:
+        """Returns why the run is over after an experiment, None if another one follows."""
+        budget, experiments, last = self.config.budget, self.config.experiments, self.finished[-1]
+        enough = experiments.sufficient_fitness
+        if enough is not None and last["select_fitness"] >= enough:
+            return "sufficient_fitness"
+        if last["reason"] in ("fitness", "patience"):
+            return last["reason"]
+        for key in ("individuals", "train_steps"):
+            total = getattr(budget, key)
+            if total is not None and sum(e[key] for e in self.finished) >= total:
+                return key
+        if experiments.max and len(self.finished) >= experiments.max:
+            return last["reason"] if experiments.max == 1 else "experiments"
+        return None
+
+    # --- telling and keeping --------------------------------------------------------------------
+
+    def _message(self, text: str) -> None:
+        self.reporter.message(text)
+        self.folder.log("message", text=text)
+
+    def _progress(self, island: int, stats: dict, best: dict | None) -> None:
+        self.stats[island] = stats
+        if best is not None and best["fitness"] >= max(s["best_fitness"] for s in self.stats):
+            shown = {"individual": self._totals()["individuals"], "fitness": best["fitness"]}
+            self.reporter.improvement({**shown, "island": island, "experiment": self.experiment})
+            self.folder.log("improvement", **shown, id=best["number"], seconds=self.seconds)
+        self.reporter.update(self._totals())
+
+    def _totals(self) -> dict[str, Any]:
+        stats, config = self.stats, self.config
+        individuals = sum(s["individuals"] for s in stats)
+        steps = sum(s["train_steps"] for s in stats)
+        evaluations = max(1, sum(s["evaluations"] for s in stats))
+        best = max((s["best_fitness"] for s in stats), default=-math.inf)
+        before = {k: sum(e[k] for e in self.finished) for k in ("individuals", "train_steps")}
+        seconds = self.seconds
+        totals = {
+            "individuals": before["individuals"] + individuals,
+            "train_steps": before["train_steps"] + steps,
+            "best_fitness": best if math.isfinite(best) else None,
+            "mean_fitness": float(np.mean([s["mean_fitness"] for s in stats])) if stats else None,
+            "cache_hits": sum(s["hits"] for s in stats) / evaluations,
+            "seconds": seconds,
+            "islands": config.islands.count,
+        }
+        if config.experiments.max != 1:
+            totals["experiment"] = self.experiment + 1
+        totals["individuals_per_second"] = totals["individuals"] / max(seconds, 1e-9)
+        totals["seconds_left"] = seconds_left(config.budget.model_dump(), totals)
+        return totals
+
+    def _checkpoint(self, states: list[dict] | None, reason: str | None = None) -> None:
+        """Writes a checkpoint and the archive as it stands."""
+        self.folder.checkpoints.save({
+            "experiment": self.experiment,
+            "finished": self.finished,
+            "seconds": self.seconds,
+            "islands": states,
+            "reason": reason,
+        })  # fmt: skip
+        if states is not None:
+            write_archive(self.folder.archive_path, self._archive(states, None))
+
+    def _archive(self, states: list[dict] | None, results: dict | None) -> ArchiveData:
+        experiments = list(self.finished)
+        if states is not None:
+            experiments.append(_experiment_of(states) | {"reason": None})
+        return ArchiveData(
+            seed=self.config.seed,
+            config=self.folder.config_text(),
+            ops=[op.name for op in by_number()],
+            zero_version=zero_version(),
+            experiments=[_to_archive(e) for e in experiments],
+            results=results,
+        )
+
+    def _conclude(self, reason: str, states: list[dict] | None) -> Outcome:
+        """Evaluates the best candidate on the final tasks and writes archive and best.txt."""
+        experiments = list(self.finished)
+        if states is not None:
+            experiments.append(_experiment_of(states))
+        best = _best_candidate(experiments)
+        totals = {k: sum(e[k] for e in experiments) for k in ("individuals", "train_steps")}
+        program, final, results = None, None, None
+        search = select = math.nan
+        if best is not None:
+            record, number = best
+            program = from_arrays(record["code"], record["consts"], record["sizes"])
+            search, select = record["fitness"], record["select_fitness"]
+            figures = {}
+            for purpose in ("search", "select", "final"):
+                combine = self.config.evaluation.fitness if purpose == "search" else "mean"
+                tasks = self.maker.tasks(purpose, number)
+                result = make_evaluator(self.config, tasks, combine=combine)(program)
+                figures[purpose] = {
+                    "fitness": result.fitness,
+                    "task_names": list(tasks.names),
+                    "task_fitness": result.task_fitness,
+                }
+                final = result
+            results = {"program": str(program), "record": record["number"], "reason": reason,
+                       **totals, **figures}  # fmt: skip
+            self.folder.write_best(str(program))
+        write_archive(self.folder.archive_path, self._archive(states, results))
+        summary = {**self._totals(), **totals, "reason": reason}
+        self.folder.log("finish", reason=reason, seconds=self.seconds, **totals)
+        self.reporter.finish(summary)
+        outcome = Outcome(
+            self.folder.path, reason, program, search, select, final,
+            totals["individuals"], totals["train_steps"], self.seconds,
+        )  # fmt: skip
+        self.folder.close()
+        return outcome
+
+
+_BULKY = ("records", "curve")
+
+
+def _experiment_of(states: list[dict]) -> dict[str, Any]:
+    """Returns an experiment's records, curve and summary from its islands' states."""
+    from zero.island import pack_records, unpack_records
+    from zero.population import INDIVIDUALS, TRAIN_STEPS
+
+    records: dict[int, dict[str, Any]] = {}
+    for state in states:
+        for record in unpack_records(state["records"]):
+            known = records.get(record["number"])
+            # An emigrant's ancestors are recorded on several islands; one knows its figures.
+            if known is None or (record["is_best"], not math.isnan(record["select_fitness"])) > (
+                known["is_best"],
+                not math.isnan(known["select_fitness"]),
+            ):
+                records[record["number"]] = record
+    ordered = sorted(records.values(), key=lambda r: (r["individuals"], r["island"]))
+    best = -math.inf
+    for record in ordered:  # best of the run, where islands each had their own
+        record["is_best"] = bool(record["is_best"]) and record["fitness"] > best
+        best = max(best, record["fitness"]) if record["is_best"] else best
+    candidates = [s["candidate"] for s in states if s["candidate"]]
+    chosen = max(
+        candidates,
+        key=lambda c: (_rank(c["select_fitness"]), c["search_fitness"], -c["number"]),
+        default=None,
+    )
+    counts = [s["arrays"]["population.counts"] for s in states]
+    reasons = [s["reason"] for s in states if s["reason"]]
+    return {
+        "records": pack_records(ordered),
+        "curve": _merged_curve([s["curve"] for s in states]),
+        "reason": reasons[0] if reasons else "sufficient_fitness",
+        "individuals": int(sum(c[INDIVIDUALS] for c in counts)),
+        "train_steps": int(sum(c[TRAIN_STEPS] for c in counts)),
+        "search_fitness": float(chosen["search_fitness"]) if chosen else math.nan,
+        "select_fitness": float(chosen["select_fitness"]) if chosen else math.nan,
+        "candidate": int(chosen["number"]) if chosen else -1,
+    }
+
+
+def _rank(fitness: float) -> float:
+    """Returns a number to sort by: NaN last."""
+    return -math.inf if math.isnan(fitness) else fitness
+
+
+def _merged_curve(curves: list[np.ndarray]) -> np.ndarray:
+    """Returns one curve for all islands: sums of counts, best of best, mean of mean and spread."""
+    shortest = min(len(c) for c in curves)
+    stacked = np.stack([c[:shortest] for c in curves])
+    merged = stacked.sum(axis=0)
+    merged[:, 2] = stacked[:, :, 2].max(axis=0)
+    merged[:, 3:5] = stacked[:, :, 3:5].mean(axis=0)
+    return merged
+
+
+def _best_candidate(experiments: list[dict]) -> tuple[dict[str, Any], int] | None:
+    """Returns (record, experiment) of the candidate best on the select tasks; ties: the later.
+
+    Without any candidate (stopped within the first round) it is the best on the search tasks.
+    """
+    from zero.island import unpack_records
+
+    best = None
+    for number, experiment in enumerate(experiments):
+        for record in unpack_records(experiment["records"]):
+            chosen = record["number"] == experiment["candidate"]
+            if not chosen and not (experiment["candidate"] < 0 and record["is_best"]):
+                continue
+            rank = (chosen, _rank(record["select_fitness"] if chosen else record["fitness"]))
+            if best is None or rank >= best[0]:
+                best = (rank, record, number)
+    return None if best is None else (best[1], best[2])
+
+
+def _to_archive(experiment: dict[str, Any]) -> ExperimentData:
+    from zero.island import unpack_records
+
+    records = []
+    raw = unpack_records(experiment["records"])
+    length = max((len(r["code"]) for r in raw), default=0)
+    for r in raw:
+        code, consts = np.full((length, 4), -1, np.int16), np.zeros((length, 3))
+        code[: len(r["code"])], consts[: len(r["consts"])] = r["code"], r["consts"]
+        program = from_arrays(r["code"], r["consts"], r["sizes"])
+        records.append(
+            Record(
+                id=r["number"], parent=r["parent"], island=r["island"],
+                individuals=r["individuals"], steps=r["steps"], mutation=r["mutation"],
+                fitness=r["fitness"], is_best=r["is_best"], select_fitness=r["select_fitness"],
+                task_fitness=r["task_fitness"], text=str(program), code=code, consts=consts,
+                sizes=r["sizes"],
+            )
+        )  # fmt: skip
+    curve = [
+        CurvePoint(int(p[0]), int(p[1]), float(p[2]), float(p[3]), float(p[4]), int(p[5]))
+        for p in experiment["curve"]
+    ]
+    names = ("reason", "individuals", "train_steps", "search_fitness", "select_fitness")
+    summary = Summary(**{k: experiment[k] for k in names}, candidate=experiment["candidate"])
+    return ExperimentData(records, curve, summary)
+
+
+@contextmanager
+def _signals(interrupt: Callable[[str], None]):
+    """Turns Ctrl-C and SIGTERM into a clean stop while it lasts; a second Ctrl-C breaks off."""
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    presses = [0]
+
+    def on_signal(number, frame):
+        presses[0] += 1
+        if presses[0] > 1:
+            raise KeyboardInterrupt
+        interrupt("interrupted")
+
+    old = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
