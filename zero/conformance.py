@@ -27,10 +27,14 @@ AMPLIFIED = {"float64": 1e6, "float32": 1e2}  # errors beyond this are not compa
 
 @dataclass
 class Outcome:
-    """Counts of cases, and a line about each that differs."""
+    """Counts of cases, and a line about each that differs.
+
+    skipped: ops on numbers that float32 cannot hold, such as 1e200, when asked for float32.
+    """
 
     passed: dict[str, int] = field(default_factory=lambda: {"op": 0, "algorithm": 0})
     total: dict[str, int] = field(default_factory=lambda: {"op": 0, "algorithm": 0})
+    skipped: dict[str, int] = field(default_factory=lambda: {"op": 0, "algorithm": 0})
     differences: list[str] = field(default_factory=list)
 
 
@@ -59,6 +63,9 @@ def run_cases(cases: list[dict], backend: str, dtype: str) -> Outcome:
     outcome = Outcome()
     for number, case in enumerate(cases, 1):
         kind = case["kind"]
+        if kind == "op" and dtype == "float32" and not _fits_float32(case):
+            outcome.skipped[kind] += 1
+            continue
         compare = _compare_op if kind == "op" else _compare_algorithm
         difference = compare(case, backend, dtype)
         outcome.total[kind] += 1
@@ -67,6 +74,13 @@ def run_cases(cases: list[dict], backend: str, dtype: str) -> Outcome:
         else:
             outcome.passed[kind] += 1
     return outcome
+
+
+def _fits_float32(case: dict) -> bool:
+    """Returns whether memory holds only numbers whose products and quotients float32 can hold."""
+    values = np.concatenate([_numbers(bank).ravel() for bank in case["before"].values()])
+    sizes = np.abs(values[np.isfinite(values) & (values != 0)])
+    return not np.any((sizes > 1e18) | (sizes < 1e-18))
 
 
 def _numbers(value) -> np.ndarray:
@@ -100,7 +114,7 @@ def _compare_op(case: dict, backend: str, dtype: str) -> str | None:
     banks = reference.Banks(
         Memory(*(len(before[k]) for k in ("scalar", "vector", "matrix"))), case["F"], dtype
     )
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         banks.s[:], banks.v[:], banks.m[:] = before["scalar"], before["vector"], before["matrix"]
     if backend == "reference":
         reference.execute(instruction, banks, reference.Draws())
@@ -109,12 +123,6 @@ def _compare_op(case: dict, backend: str, dtype: str) -> str | None:
     output = get_op(instruction.op).output
     got = banks.bank(output)[instruction.out].astype(np.float64)
     tolerance = TOLERANCE[dtype][0]
-    if dtype == "float32":
-        # Rounded inputs: large sums and cancellations lose digits that no implementation keeps.
-        finite = np.abs(np.concatenate([b.astype(np.float64).ravel() for b in (banks.v, banks.m)]))
-        largest = np.max(finite, initial=1.0, where=np.isfinite(finite))
-        if largest > 1e18 or np.any((finite > 0) & (finite < 1e-18)):
-            return None
     if _close(got, wanted.reshape(got.shape), tolerance, dtype):
         return None
     return f"{instruction}: expected {wanted.tolist()}, got {got.tolist()}"

@@ -60,7 +60,7 @@ def run_block(
             if slot == RANDOM:
                 create(genomes, record, space, rng)
             else:
-                parent = population.slots[slot]
+                parent = int(population.slots[slot])
                 mutation = breed(genomes, parent, record, space, rng)
         fitness, steps = evaluate(genomes, record, evaluator)
         if math.isnan(fitness):

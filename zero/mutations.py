@@ -78,9 +78,14 @@ def new_genomes(rows: int, length: int) -> Genomes:
 @jit
 def copy_genome(source, source_row, target, row):
     """Copies a program from one row to another."""
-    target.code[row] = source.code[source_row]
-    target.constants[row] = source.constants[source_row]
-    target.sizes[row] = source.sizes[source_row]
+    # Loops rather than slices: an array assignment takes numba seconds to compile.
+    for k in range(source.code.shape[1]):
+        for j in range(4):
+            target.code[row, k, j] = source.code[source_row, k, j]
+        for j in range(3):
+            target.constants[row, k, j] = source.constants[source_row, k, j]
+    for function in range(3):
+        target.sizes[row, function] = source.sizes[source_row, function]
 
 
 # --- random instructions ------------------------------------------------------------------------
@@ -110,7 +115,7 @@ def random_output(kind, space, rng):
 def free_stream(genomes, row, space, function, position):
     """Returns the smallest stream that no other random instruction of the function has."""
     first = space.starts[function]
-    size = genomes.sizes[row, function]
+    size = np.int64(genomes.sizes[row, function])
     for stream in range(size + 1):
         taken = False
         for k in range(size):
@@ -152,7 +157,7 @@ def create(genomes, row, space, rng):
 
     Sizes are uniform between smallest and largest: this is what random search draws.
     """
-    copy_genome(space.initial, 0, genomes, row)
+    copy_genome(space.initial, np.int64(0), genomes, row)
     for function in space.mutable:
         span = space.largest[function] - space.smallest[function] + 1
         genomes.sizes[row, function] = space.smallest[function] + below(rng, span)
@@ -162,7 +167,7 @@ def create(genomes, row, space, rng):
 @jit
 def create_initial(genomes, row, space, rng):
     """Writes a program of the first population: a copy of the initial one, or a random one."""
-    copy_genome(space.initial, 0, genomes, row)
+    copy_genome(space.initial, np.int64(0), genomes, row)
     if space.initial_random[0]:
         _randomize_all(genomes, row, space, rng)
 
@@ -190,7 +195,7 @@ def _altered(value, kind, low, high, rng):
 def alter_parameter(genomes, row, space, rng):
     """Alters one operand, the output or one constant of one instruction; the op stays."""
     function = random_function(space, rng)
-    size = genomes.sizes[row, function]
+    size = np.int64(genomes.sizes[row, function])
     if size == 0:
         return
     at = space.starts[function] + below(rng, size)
@@ -220,16 +225,17 @@ def alter_parameter(genomes, row, space, rng):
 def randomize_instruction(genomes, row, space, rng):
     """Replaces one instruction by a random one."""
     function = random_function(space, rng)
-    size = genomes.sizes[row, function]
+    size = np.int64(genomes.sizes[row, function])
     if size:
         write_random_instruction(genomes, row, space, rng, function, below(rng, size))
 
 
 @jit
 def _randomize(genomes, row, space, rng, function):
-    size = genomes.sizes[row, function]
+    size = np.int64(genomes.sizes[row, function])
     # Streams are given out in order: those of the old instructions must not count.
-    genomes.code[row, space.starts[function] : space.starts[function] + size] = 0
+    for position in range(size):
+        genomes.code[row, space.starts[function] + position, 0] = 0
     for position in range(size):
         write_random_instruction(genomes, row, space, rng, function, position)
 
@@ -258,24 +264,30 @@ def identity(genomes, row, space, rng):
 
 
 @jit
+def _move(genomes, row, source, target):
+    for j in range(4):
+        genomes.code[row, target, j] = genomes.code[row, source, j]
+    for j in range(3):
+        genomes.constants[row, target, j] = genomes.constants[row, source, j]
+
+
+@jit
 def _insert(genomes, row, space, rng, function):
-    size = genomes.sizes[row, function]
+    size = np.int64(genomes.sizes[row, function])
     position = below(rng, size + 1)
     start = space.starts[function]
     for k in range(start + size, start + position, -1):
-        genomes.code[row, k] = genomes.code[row, k - 1]
-        genomes.constants[row, k] = genomes.constants[row, k - 1]
+        _move(genomes, row, k - 1, k)
     genomes.sizes[row, function] = size + 1
     write_random_instruction(genomes, row, space, rng, function, position)
 
 
 @jit
 def _remove(genomes, row, space, rng, function):
-    size = genomes.sizes[row, function]
+    size = np.int64(genomes.sizes[row, function])
     start = space.starts[function]
     for k in range(start + below(rng, size), start + size - 1):
-        genomes.code[row, k] = genomes.code[row, k + 1]
-        genomes.constants[row, k] = genomes.constants[row, k + 1]
+        _move(genomes, row, k + 1, k)
     genomes.sizes[row, function] = size - 1
 
 

@@ -108,8 +108,9 @@ def _bridge(population, alive, any_step):
 def collect(population):
     """Frees the records that no living individual descends from."""
     p = population
-    p.keep[:] = False
-    p.children[:] = 0
+    for record in range(len(p.keep)):
+        p.keep[record] = False
+        p.children[record] = 0
     alive = np.zeros(len(p.keep), dtype=np.bool_)
     for slot in range(p.counts[FILLED]):
         alive[p.slots[slot]] = True
@@ -138,7 +139,7 @@ def new_record(population):
     if p.counts[FREE] == 0:
         collect(p)
     p.counts[FREE] -= 1
-    return p.free[p.counts[FREE]]
+    return np.int64(p.free[p.counts[FREE]])
 
 
 def lineage(population: Population, record: int) -> list[int]:

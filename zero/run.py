@@ -238,7 +238,7 @@ class Maker:
                 budget=train_budget(config, tasks),
                 cache_=cache and (cache.train, cache.valid, cache.size, cache.forget_every),
                 hurdle=hurdle
-                and (hurdle.train, hurdle.valid, hurdle.quantile, config.search.population),
+                and (hurdle.train, hurdle.valid, hurdle.quantile, min(config.search.population, 1000)),
             )
             limits = Limits(
                 individuals=share(budget["individuals"], k),

@@ -54,7 +54,8 @@ def mark_live(code, starts, sizes, tables, needed, live):
         live: (L,) bool, result.
     """
     # Rows of `needed`: before predict, before learn, and the set being moved backward.
-    needed[:] = np.uint64(0)
+    for t in range(4):
+        needed[0, t] = needed[1, t] = np.uint64(0)
     while True:
         for t in range(4):
             needed[2, t] = needed[0, t] | needed[1, t]

@@ -57,11 +57,13 @@ class Settings(NamedTuple):
 
 @struct
 class Hurdle(NamedTuple):
-    """Rolling hurdle: window (n,) float64 of early fitnesses, count (1,) int64, threshold (1,)."""
+    """Rolling hurdle: window (n,) float64 of early fitnesses, count (1,) int64, threshold (1,),
+    sorted (n,) scratch."""
 
     window: np.ndarray
     count: np.ndarray
     threshold: np.ndarray
+    sorted: np.ndarray
 
 
 @struct

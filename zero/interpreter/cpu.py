@@ -43,6 +43,8 @@ import numba
 
 from zero import population
 from zero import struct as structs
+import numpy as np
+
 from zero.interpreter.lanes import make_lanes
 from zero.loop import IMPROVED, LIMIT, QUOTA, RANDOM
 from zero.population import (
@@ -77,7 +79,17 @@ def evaluate_program(genomes, row, e):
 def _rest_from_start(e, writes_features):
     for block in range(e.settings.blocks):
         start(e, block)
-    return _rest(e, 0, writes_features)
+    return _rest(e, np.int64(0), writes_features)
+
+
+@_entry
+def evaluate_many(genomes, row, e, times):
+    """`evaluate_program` again and again, for timing; returns the train steps of all."""
+    taken = 0
+    for _ in range(times):
+        _, writes_features = decode(genomes, row, e, False)
+        taken += _rest_from_start(e, writes_features)[1]
+    return taken
 
 
 @_entry
@@ -85,10 +97,11 @@ def trace(genomes, row, e, train_errors, valid_errors):
     """One epoch of one block with every error written down: (W, n) arrays flattened by step."""
     _, writes_features = decode(genomes, row, e, False)
     s = e.settings
-    start(e, 0)
-    taken = train(e, 0, 0, s.train, writes_features, train_errors)
-    validate(e, 0, s.train, s.valid, s.valid, valid_errors, 0)
-    keep_best(e, 0)
+    block = np.int64(0)
+    start(e, block)
+    taken = train(e, block, block, s.train, writes_features, train_errors)
+    validate(e, block, s.train, s.valid, s.valid, valid_errors, block)
+    keep_best(e, block)
     return taken
 
 
@@ -268,7 +281,7 @@ def new_evaluator(
         seen=fec.new_cache(seen_size),
         fec=fec.new_cache(fec_size),
         hurdle=Hurdle(
-            np.zeros(window), np.zeros(1, dtype=np.int64), np.full(1, -np.inf)
+            np.zeros(window), np.zeros(1, dtype=np.int64), np.full(1, -np.inf), np.zeros(window)
         ),
     )  # fmt: skip
 

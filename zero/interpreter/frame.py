@@ -93,7 +93,9 @@ def decode(genomes, row, e, keep_dead):
     code = genomes.code[row]
     bits = genomes.constants.view(np.uint64)
     mark_live(code, e.starts, genomes.sizes[row], tables, e.needed, e.live)
-    e.rename[:] = -1
+    for kind in range(1, 4):
+        for address_ in range(e.rename.shape[1]):
+            e.rename[kind, address_] = -1
     e.rename[1, 0], e.rename[1, 1], e.rename[2, 0] = 0, 1, 0
     e.fresh[1], e.fresh[2], e.fresh[3] = 2, 1, 0
     key = _FIRST_KEY
@@ -288,6 +290,17 @@ def keep_best(e, block):
 
 
 @jit
+def sort(values):
+    """Sorts in place, by insertion: short arrays, and little to compile."""
+    for i in range(1, len(values)):
+        x, k = values[i], i
+        while k > 0 and values[k - 1] > x:
+            values[k] = values[k - 1]
+            k -= 1
+        values[k] = x
+
+
+@jit
 def combine(values, s, scratch):
     """Returns the mean, upper median or minimum over tasks."""
     if s.combine == 0:
@@ -295,8 +308,9 @@ def combine(values, s, scratch):
         for t in range(s.tasks):
             total += values[t]
         return total / s.tasks
-    scratch[:] = values[: s.tasks]
-    scratch.sort()
+    for t in range(s.tasks):
+        scratch[t] = values[t]
+    sort(scratch)
     return scratch[s.tasks // 2] if s.combine == 1 else scratch[0]
 
 
@@ -305,9 +319,12 @@ def _look_ahead(e, block, step, number, divisor, errors, errors_at):
     """Validates on the first examples and puts memory back as it was."""
     s = e.settings
     base = block * s.memory_size
-    e.saved[: s.temporary_at] = e.mem[base : base + s.temporary_at]
+    mem, saved = address(e.mem), address(e.saved)
+    for k in range(0, s.temporary_at, W):
+        store(saved, k, load(mem, base + k))
     validate(e, block, step, number, divisor, errors, errors_at)
-    e.mem[base : base + s.temporary_at] = e.saved[: s.temporary_at]
+    for k in range(0, s.temporary_at, W):
+        store(mem, base + k, load(saved, k))
 
 
 @jit
@@ -337,8 +354,16 @@ def _hurdle(e, fitness):
     h.window[h.count[0] % len(h.window)] = fitness
     h.count[0] += 1
     if h.count[0] % len(h.window) == 0:
-        unique = np.unique(h.window)
-        h.threshold[0] = unique[int(e.settings.hurdle_quantile * (len(unique) - 1))]
+        n = len(h.window)
+        for k in range(n):
+            h.sorted[k] = h.window[k]
+        sort(h.sorted)
+        unique = 0  # the unique ones move to the front
+        for k in range(n):
+            if k == 0 or h.sorted[k] != h.sorted[unique - 1]:
+                h.sorted[unique] = h.sorted[k]
+                unique += 1
+        h.threshold[0] = h.sorted[int(e.settings.hurdle_quantile * (unique - 1))]
     return passes
 
 
@@ -356,7 +381,7 @@ def measure(e, writes_features):
         width = (s.fec_train + s.fec_valid) * W
         for block in range(s.blocks):
             errors = e.errors[block * width : (block + 1) * width]
-            taken += train(e, block, 0, done, writes_features, errors)
+            taken += train(e, block, np.int64(0), done, writes_features, errors)
             if e.alive[block]:
                 _look_ahead(e, block, done, s.fec_valid, s.fec_valid, errors, done * W)
         key = _fingerprint(e)
@@ -375,11 +400,11 @@ def _rest(e, done, writes_features):
     """Trains and validates from step `done` on."""
     s = e.settings
     taken = 0
-    none = e.errors[:0]
+    none, nowhere = e.errors[:0], np.int64(0)
     if s.hurdle_train:
         for block in range(s.blocks):
             taken += train(e, block, done, s.hurdle_train, writes_features, none)
-            _look_ahead(e, block, s.hurdle_train, s.hurdle_valid, s.hurdle_valid, none, 0)
+            _look_ahead(e, block, s.hurdle_train, s.hurdle_valid, s.hurdle_valid, none, nowhere)
         early = combine(e.fitness, s, e.sorted)
         done = s.hurdle_train
         if not _hurdle(e, early):
@@ -391,7 +416,7 @@ def _rest(e, done, writes_features):
             taken += train(e, block, first, (epoch + 1) * s.train, writes_features, none)
             if e.alive[block] == 0:
                 break
-            validate(e, block, (epoch + 1) * s.train, s.valid, s.valid, none, 0)
+            validate(e, block, (epoch + 1) * s.train, s.valid, s.valid, none, nowhere)
             keep_best(e, block)
     return combine(e.task_fitness, s, e.sorted), taken, True
 
