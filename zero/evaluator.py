@@ -73,6 +73,7 @@ class Evaluator:
         self.seed_key, self.max_abs_error, self.combine = seed_key, max_abs_error, combine
         self._run = self._run_cpu if backend == "cpu" else self._run_reference
         self._module, self._arrays, self._for = module, None, None
+        self._unroll = module is not None  # the switch that the search has compiled already
 
     def __call__(self, program: Program) -> Evaluation:
         """Returns the program's evaluation.
@@ -113,7 +114,7 @@ class Evaluator:
             self._genomes, self._starts = cpu.genome_of(program, tuple(int(w) for w in widths))
             self._arrays = cpu.new_evaluator(
                 self.tasks, memory, self._starts, module=self._module, key=self.seed_key,
-                max_abs_error=self.max_abs_error, seen_size=1,
+                max_abs_error=self.max_abs_error, seen_size=1, unroll=self._unroll,
             )  # fmt: skip
             self._handle, self._for = pack(self._module, self._arrays), (memory, widths)
         cpu.write_program(self._genomes, 0, self._starts, program)

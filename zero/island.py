@@ -1,8 +1,9 @@
 """One island: a population of programs, its evaluator and its random stream, in one process.
 
-`Island.advance` runs the compiled loop in short blocks and comes back to Python a few times a second.
-All state is arrays and plain numbers: `state` gives it away, `restore` takes it back, and an island
-that is restored goes on as if nothing had happened, bit for bit. No decision depends on a clock.
+`Island.advance` runs the compiled loop in short blocks and comes back to Python a few times a
+second. All state is arrays and plain numbers: `state` gives it away, `restore` takes it back, and
+an island that is restored goes on as if nothing had happened, bit for bit. No decision depends on a
+clock.
 
 Made by `zero.run`, driven by `zero.islands`.
 """
@@ -190,8 +191,19 @@ class Island:
             self._population, self.settings, self.genomes, self._space, self._evaluator, self.rng,
             0, limits, self.numbering,
         )  # fmt: skip
-        self.module.evaluate_program(self.space.initial, 0, self._evaluator)
+        self._tasks_fitness(self.space.initial, 0)
         self.module.collect(self._population)
+        below(self.rng.copy(), 1)
+
+    def _tasks_fitness(self, genomes: Genomes, row: int) -> np.ndarray:
+        """Returns the fitness on each task; the rolling hurdle neither stops this nor sees it."""
+        hurdle = self.arrays.hurdle
+        kept = [array.copy() for array in hurdle]
+        hurdle.threshold[0] = -np.inf
+        self.module.evaluate_program(genomes, row, self._evaluator)
+        for array, old in zip(hurdle, kept, strict=True):
+            array[...] = old
+        return self.arrays.task_fitness[: self.arrays.settings.tasks].copy()
 
     # --- running --------------------------------------------------------------------------------
 
@@ -304,9 +316,7 @@ class Island:
         mine = self.records[parent]
         if not mine["is_best"]:
             mine["is_best"] = True
-            module, arrays = self.module, self.arrays
-            module.evaluate_program(self.genomes, best, self._evaluator)
-            mine["task_fitness"] = arrays.task_fitness[: arrays.settings.tasks].copy()
+            mine["task_fitness"] = self._tasks_fitness(self.genomes, best)
         return mine
 
     def _record(self, record: int, parent: int) -> dict[str, Any]:
@@ -338,7 +348,10 @@ class Island:
         """Returns what the other islands and the run need to know at the end of a round."""
         return {
             "island": self.index,
+            "round": self.round,
             "reason": self.reason,
+            "best_fitness": float(self.population.best[0]),
+            "unimproved": int(self.individuals - self.population.counts[BEST_AT]),
             "candidate": self.candidate,
             "emigrants": self._emigrants(),
         }

@@ -98,6 +98,13 @@ def rounded(x, single):
 
 
 @jit
+def drawn(low, high, single, rng):
+    """Returns a number from U[low, high); rounding to float32 must not reach `high`."""
+    value = rounded(low + unit(rng) * (high - low), single)
+    return value if value < high else low
+
+
+@jit
 def random_input(kind, space, rng):
     """Returns a random address to read of that type."""
     return np.int16(below(rng, space.addresses[kind]))
@@ -144,8 +151,7 @@ def write_random_instruction(genomes, row, space, rng, function, position):
     for k in range(3):
         value = 0.0
         if k < tables.constants[op]:
-            value = tables.low[op, k] + unit(rng) * (tables.high[op, k] - tables.low[op, k])
-            value = rounded(value, tables.single[op, k])
+            value = drawn(tables.low[op, k], tables.high[op, k], tables.single[op, k], rng)
         genomes.constants[row, at, k] = value
     if tables.random[op]:
         code[1] = free_stream(genomes, row, space, function, position)
@@ -182,9 +188,9 @@ def random_function(space, rng):
 
 
 @jit
-def _altered(value, kind, low, high, rng):
+def _altered(value, kind, low, high, single, rng):
     if kind == _REDRAW:
-        return low + unit(rng) * (high - low)
+        return drawn(low, high, single, rng)
     if kind == _SCALE_OR_FLIP and unit(rng) < FLIP_PROBABILITY:
         return -value
     # Times a log-normal factor; zero stays zero (spec, section 8, row 26).
@@ -213,10 +219,11 @@ def alter_parameter(genomes, row, space, rng):
         code[3] = random_output(tables.out[op], space, rng)
     else:
         k = below(rng, tables.constants[op])
+        single = tables.single[op, k]
         value = _altered(
-            constants[k], tables.alter[op, k], tables.low[op, k], tables.high[op, k], rng
+            constants[k], tables.alter[op, k], tables.low[op, k], tables.high[op, k], single, rng
         )
-        constants[k] = rounded(value, tables.single[op, k])
+        constants[k] = rounded(value, single)
         if tables.ordered[op] and constants[0] > constants[1]:
             constants[0], constants[1] = constants[1], constants[0]
 

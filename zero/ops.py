@@ -277,17 +277,27 @@ def register_op(
     if listing is None:
         inside = ", ".join(f"{t}{{{x}}}" for t, x in zip(operands, "ab", strict=False))
         listing = f"{output}{{o}} = {name.lower()}({inside})"
+    fields = sorted(["{o}", *("{a}", "{b}")[: len(operands)]])
+    if sorted(re.findall(r"\{.*?\}", listing)) != fields or re.search(r"[#\n]", listing):
+        raise ProgramError(
+            f"op {name}: the listing '{listing}' must hold {', '.join(fields)} once each and no '#'"
+        )
     op = Op(len(OPS), name, kind, signature, formula, listing, int(cost))
     if name in OPS:
         old = OPS[name]
         if (old.kind, old.signature, old.formula) == (kind, signature, formula):
             return old
         raise ProgramError(f"op {name} exists already with another meaning; choose another name")
-    if listing.replace(" ", "") in {o.listing.replace(" ", "") for o in OPS.values()}:
+    if _shape(listing) in {_shape(o.listing) for o in OPS.values()}:
         raise ProgramError(f"op {name}: the listing '{listing}' belongs to another op")
     OPS[name] = op
     GROUPS.update(_groups())
     return op
+
+
+def _shape(listing: str) -> str:
+    """Returns a listing without spaces and without what tells its operands apart."""
+    return re.sub(r"\{[oab]\}", "{}", re.sub(r"\s+", "", listing))
 
 
 def check_formula(name: str, formula: str, operands: list[str]) -> ast.expr:
@@ -322,7 +332,7 @@ def check_formula(name: str, formula: str, operands: list[str]) -> ast.expr:
                 parts = [(x, f == "where" and i == 0) for i, x in enumerate(node.args)]
             case ast.Name(id=x) if not condition and x in operands:
                 parts = []
-            case ast.Constant(value=int() | float()) if not condition:
+            case ast.Constant(value=int() | float() as x) if not condition and abs(x) < 1e300:
                 parts = []
             case _:
                 bad = ast.unparse(node)

@@ -277,7 +277,8 @@ def validate_program(program: Program, memory: Memory) -> None:
     """Checks that the program runs in that memory.
 
     Raises:
-        ProgramError: names the function, the instruction and the address that does not exist.
+        ProgramError: names the function, the instruction and the address that does not exist (there
+            are never more than `MAX_ADDRESSES`), or the index that is no fraction of F.
     """
     for name, instructions in zip(FUNCTIONS, program.functions, strict=True):
         streams: set[int] = set()
@@ -287,12 +288,19 @@ def validate_program(program: Program, memory: Memory) -> None:
             if op.output:
                 used.append((op.output, instruction.out))
             for kind, address in used:
-                if not 0 <= address < memory.of(kind):
-                    have = memory.of(kind)
+                have = min(memory.of(kind), MAX_ADDRESSES)
+                if not 0 <= address < have:
                     allowed = f"allowed: {kind}0 to {kind}{have - 1}" if have else "there are none"
                     raise ProgramError(
                         f"{name}, instruction {position} ({instruction}): no address "
                         f"{kind}{address} in memory ({allowed})"
+                    )
+            for constant, value in zip(op.constants, instruction.constants, strict=True):
+                # Interpreters check no bounds; NaN fails this comparison too.
+                if constant.alter == "redraw" and not constant.low <= value < constant.high:
+                    raise ProgramError(
+                        f"{name}, instruction {position} ({instruction}): {constant.name} "
+                        f"{value:g} is outside [0, 1): write a fraction of the number of features"
                     )
             if op.random:
                 if instruction.stream in streams:

@@ -1,16 +1,21 @@
 """A run: from a config to islands, experiments, checkpoints, an archive and a final figure.
 
 `start` begins a run in a new folder, `resume` goes on with one. A run is one or more experiments
-(spec, section 6.8): each evolves a fresh population on the search tasks; at the end of each round its
-best program is evaluated on the select tasks, and the best one there is the experiment's candidate.
-The run's outcome is the candidate best on the select tasks, and only it sees the final tasks.
+(spec, section 6.8): each evolves a fresh population on the search tasks; at the end of each round
+its best program is evaluated on the select tasks, and the best one there is its candidate. The
+run's outcome is the candidate best on the select tasks, and only it sees the final tasks.
 
-Everything that decides the outcome is in the islands' states, which checkpoints hold exactly, so a run
-that is stopped or killed and resumed ends with the same archive, byte for byte, as an unbroken one.
+A budget of individuals is met exactly, one of train steps is passed by the last individual. Islands
+share both, and each round ends on all islands before a budget of fitness or patience ends the run.
+
+Everything that decides the outcome is in the islands' states, which checkpoints hold exactly, so a
+run that is stopped or killed and resumed ends with the same archive, byte for byte, as an unbroken
+one.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import signal
@@ -39,12 +44,20 @@ from zero.config import RunConfig, config_to_yaml, load_config
 from zero.errors import ArchiveError, ConfigError, ProgramError
 from zero.evaluator import Evaluation, Evaluator, check_backend
 from zero.ops import OPS, by_number, get_op
-from zero.program import FUNCTIONS, Instruction, Memory, Program, from_arrays, parse_program
-from zero.program import validate_program
+from zero.program import (
+    FUNCTIONS,
+    Instruction,
+    Memory,
+    Program,
+    from_arrays,
+    parse_program,
+    validate_program,
+)
 from zero.progress import Reporter, seconds_left
 from zero.rng import key_for
 from zero.tasks import TaskSet, make_task_set
 
+CHECKPOINT_SECONDS = 10.0
 _FOREVER = np.iinfo(np.int64).max
 
 
@@ -192,10 +205,18 @@ class Maker:
         """Returns the generated module that the run's islands and evaluators use."""
         from zero.interpreter import cpu, reference_loop
 
-        if self.config.backend == "reference":
-            return reference_loop.ReferenceModule(self)
-        lanes = cpu.lanes_for(self.tasks("search", experiment).num_tasks)
-        return cpu.build(self.config.dtype, lanes, self.config.search.method)
+        config, tasks = self.config, self.tasks("search", experiment)
+        if config.backend == "reference":
+            evaluate = make_evaluator(config, tasks, combine=config.evaluation.fitness)
+            return reference_loop.ReferenceModule(evaluate, config.dtype, config.search.method)
+        return cpu.build(config.dtype, cpu.lanes_for(tasks.num_tasks), config.search.method)
+
+    def evaluator(self, purpose: str, experiment: int) -> Evaluator:
+        """Returns the evaluator of the experiment's tasks, on the code that its islands use."""
+        config = self.config
+        combine = config.evaluation.fitness if purpose == "search" else "mean"
+        module = self.module(experiment) if config.backend == "cpu" else None
+        return make_evaluator(config, self.tasks(purpose, experiment), module, combine)
 
     def islands(self, experiment: int, budget: dict[str, Any]) -> list[Any]:
         """Returns the islands of an experiment.
@@ -208,7 +229,6 @@ class Maker:
         config, count = self.config, self.config.islands.count
         program, evaluation = config.program, config.evaluation
         tasks = self.tasks("search", experiment)
-        self._check_sizes(tasks)
         module = self.module(experiment)
         functions = [getattr(program, f) for f in FUNCTIONS]
         space, starts = new_space(
@@ -223,7 +243,7 @@ class Maker:
         cache, hurdle = evaluation.cache, evaluation.hurdle
 
         def share(total: int, k: int) -> int:
-            return total if total >= _FOREVER else total // count + (k < total % count)
+            return _FOREVER if total >= _FOREVER else total // count + (k < total % count)
 
         islands = []
         for k in range(count):
@@ -232,23 +252,29 @@ class Maker:
                 memory_of(config),
                 starts,
                 module=module,
+                unroll=True,
                 key=key_for(config.seed, "evaluation"),
                 max_abs_error=evaluation.max_abs_error,
                 combine=evaluation.fitness,
                 budget=train_budget(config, tasks),
                 cache_=cache and (cache.train, cache.valid, cache.size, cache.forget_every),
                 hurdle=hurdle
-                and (hurdle.train, hurdle.valid, hurdle.quantile, min(config.search.population, 1000)),
+                and (
+                    hurdle.train,
+                    hurdle.valid,
+                    hurdle.quantile,
+                    min(config.search.population, 1000),
+                ),
             )
             limits = Limits(
                 individuals=share(budget["individuals"], k),
                 train_steps=share(budget["train_steps"], k),
-                patience=max(1, share(budget["patience"], k)),
+                # Several islands' patience is that of all together: see `_Run._exchange`.
+                patience=config.budget.patience or _FOREVER if count == 1 else _FOREVER,
                 fitness=config.budget.fitness or math.inf,
                 round=config.islands.migrate_every,
             )
-            evaluator_module = module if config.backend == "cpu" else None
-            select = make_evaluator(config, self.tasks("select", experiment), evaluator_module)
+            select = self.evaluator("select", experiment)
             islands.append(
                 Island(
                     module, space, memory_of(config), arrays, select,
@@ -260,19 +286,33 @@ class Maker:
             islands[0].warm_up()
         return islands
 
-    def _check_sizes(self, tasks: TaskSet) -> None:
-        """Checks what only the data can tell."""
-        evaluation = self.config.evaluation
-        n, v = tasks.train_x.shape[1], tasks.valid_x.shape[1]
-        for name in ("cache", "hurdle"):
-            part = getattr(evaluation, name)
-            for split, given, have in (("train", part and part.train, n * tasks.epochs),
-                                       ("valid", part and part.valid, v)):  # fmt: skip
-                if part and given > have:
+    def check(self) -> None:
+        """Checks what only the data can tell.
+
+        Raises:
+            TaskError: the final tasks' test rows may be among those of the others.
+            ConfigError: cache or hurdle look at more examples than there are.
+        """
+        families, evaluation = self.config.tasks, self.config.evaluation
+        families.final.check_apart(families.search)
+        families.final.check_apart(families.select)
+        tasks = self.tasks("search", 0)
+        # They look within the first epoch.
+        have = {"train": tasks.train_x.shape[1], "valid": tasks.valid_x.shape[1]}
+        cache, hurdle = evaluation.cache, evaluation.hurdle
+        for name, part in (("cache", cache), ("hurdle", hurdle)):
+            for split, most in have.items():
+                if part and getattr(part, split) > most:
                     raise ConfigError(
-                        f"evaluation.{name}.{split} is {given}, but the search tasks have only "
-                        f"{have} {split} steps; give at most {have}, or {name}: none"
+                        f"evaluation.{name}.{split} is {getattr(part, split)}, but the search "
+                        f"tasks have only {most} {split} examples; give at most {most}, or "
+                        f"{name}: none"
                     )
+        if cache and hurdle and hurdle.train < cache.train:
+            raise ConfigError(
+                f"evaluation.hurdle.train is {hurdle.train}, but evaluation.cache.train is "
+                f"{cache.train} and comes first; give the hurdle at least {cache.train}"
+            )
 
     def data_digest(self) -> str:
         """Returns a digest of the run's data: a resumed run must find the same."""
@@ -294,6 +334,7 @@ def start(
     reporter: Reporter | None = None,
     command: list[str] | None = None,
     max_seconds: float | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Outcome:
     """Runs a config in a new folder and returns the outcome.
 
@@ -303,33 +344,37 @@ def start(
         reporter: is told what happens; by default nobody.
         command: kept in the run's record.
         max_seconds: stop after this time so that `resume` can go on; no part of the config.
+        checkpoint_seconds: time between checkpoints; decides nothing about the outcome.
 
     Raises:
         ZeroError: data, programs or the folder cannot be used, or no space is left.
     """
     initial = initial_program(config)
     maker = Maker(config, initial)
-    config.tasks.final.check_apart(config.tasks.search)
-    config.tasks.final.check_apart(config.tasks.select)
-    digest = maker.data_digest()
+    maker.check()
     info = run_info(config.seed, command or [])
-    info |= {"initial_program": str(initial), "data": digest}
-    folder = RunFolder.create(out, config.name, config_to_yaml(config), info)
-    return _Run(config, folder, maker, reporter or Reporter(), max_seconds).go(None)
+    info |= {"initial_program": str(initial), "data": maker.data_digest()}
+    with RunFolder.create(out, config.name, config_to_yaml(config), info) as folder:
+        run = _Run(config, folder, maker, reporter or Reporter(), max_seconds, checkpoint_seconds)
+        return run.go(None)
 
 
 def resume(
-    path: str | Path, reporter: Reporter | None = None, max_seconds: float | None = None
+    path: str | Path,
+    reporter: Reporter | None = None,
+    max_seconds: float | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Outcome:
-    """Goes on with a run from its newest readable checkpoint; the outcome is that of an unbroken run.
+    """Goes on with a run from its newest readable checkpoint; the outcome is as if never broken.
+
+    A run that has ended, by whatever budget, stays as it is. Arguments as for `start`.
 
     Raises:
         ArchiveError: it is no run folder, it is in use, or no checkpoint can be read.
         ZeroError: the run's data have changed since.
     """
     reporter = reporter or Reporter()
-    folder = RunFolder.open(path, write=True)
-    try:
+    with RunFolder.open(path, write=True) as folder:
         config = load_config(folder.path / RunFolder.CONFIG, check_files=False)
         info = folder.info()
         maker = Maker(config, parse_program(info.get("initial_program", ""), "run.json"))
@@ -338,15 +383,10 @@ def resume(
                 f"the data of {folder.path} have changed since the run began, so it cannot go on "
                 "as if unbroken; put the old files back, or start a new run"
             )
-        loaded = folder.checkpoints.load()
-        state = None
-        if loaded is not None:
-            state, skipped = loaded
-            for text in skipped:
-                reporter.message(text)
-        return _Run(config, folder, maker, reporter, max_seconds).go(state)
-    finally:
-        folder.close()
+        state, skipped = folder.checkpoints.load() or (None, [])
+        for text in skipped:
+            reporter.message(f"{text}; going on from an older checkpoint")
+        return _Run(config, folder, maker, reporter, max_seconds, checkpoint_seconds).go(state)
 
 
 class _Run:
@@ -359,13 +399,15 @@ class _Run:
         maker: Maker,
         reporter: Reporter,
         max_seconds: float | None,
+        checkpoint_seconds: float,
     ):
         self.config, self.folder, self.maker, self.reporter = config, folder, maker, reporter
-        self.max_seconds = max_seconds
+        self.max_seconds, self.checkpoint_seconds = max_seconds, checkpoint_seconds
         self.experiment = 0
         self.finished: list[dict[str, Any]] = []  # experiments that ended
         self.stats: list[dict[str, Any]] = []
         self.interrupted: str | None = None
+        self.ended_by: str | None = None  # what ended the experiment, decided at the end of a round
         self.earlier_seconds = 0.0
         self.began = time.monotonic()
 
@@ -391,13 +433,15 @@ class _Run:
                 states, ended = self._run_experiment(islands_state)
                 islands_state = None
                 if not ended:
-                    self._checkpoint(states)
-                    return self._conclude(self.interrupted or "interrupted", states)
+                    # The budget of seconds ends a run for good, other interruptions do not.
+                    self._checkpoint(states, "seconds" if self.interrupted == "seconds" else None)
+                    return self._conclude(self.interrupted, states)
                 self._finish_experiment(states)
                 reason = self._reason_to_end()
                 self.experiment += 1
-            self._checkpoint(None, reason)
-        return self._conclude(reason, None)
+                if reason is not None:
+                    self._checkpoint(None, reason)
+        return self._conclude(reason, islands_state)
 
     def _interrupt(self, why: str) -> None:
         self.interrupted = self.interrupted or why
@@ -418,7 +462,7 @@ class _Run:
     def _left(self) -> dict[str, int]:
         """Returns what the budgets of run and experiment leave for the next experiment."""
         budget, experiments = self.config.budget, self.config.experiments
-        left = {"patience": budget.patience or _FOREVER}
+        left = {}
         for key in ("individuals", "train_steps"):
             used = sum(e[key] for e in self.finished)
             total = getattr(budget, key)
@@ -427,7 +471,7 @@ class _Run:
         return left
 
     def _run_experiment(self, states: list[dict] | None) -> tuple[list[dict], bool]:
-        from zero.islands import Islands, distribute
+        from zero.islands import Islands
 
         islands = self.maker.islands(self.experiment, self._left())
         if states is not None:
@@ -435,32 +479,53 @@ class _Run:
             for island, state in zip(islands, states, strict=True):
                 island.restore(state)
         self.stats = [island.stats() for island in islands]
-        round_ = [states[0]["round"] if states else 0]
-
-        def exchange(reports: list[dict]) -> list[Any] | None:
-            if any(r["reason"] for r in reports) or self._sufficient(reports):
-                return None
-            immigrants = distribute(reports, self.config.seed, self.experiment, round_[0])
-            round_[0] += 1
-            return immigrants
-
+        self.ended_by = None
         running = Islands(
             [lambda island=island: island for island in islands],
             states,
-            exchange,
+            self._exchange,
             self._progress,
             self._message,
             self._checkpoint,
+            self.checkpoint_seconds,
         )
         return running.run(self._should_stop)
 
-    def _sufficient(self, reports: list[dict]) -> bool:
+    def _exchange(self, reports: list[dict]) -> list[Any] | None:
+        """Returns each island's immigrants at the end of a round, None to end the experiment.
+
+        Depends on the reports alone: after a crash it is asked once more.
+        """
+        from zero.islands import distribute
+
+        self.ended_by = self._end_of_experiment(reports)
+        if self.ended_by is not None:
+            return None
+        return distribute(reports, self.config.seed, self.experiment)
+
+    def _end_of_experiment(self, reports: list[dict]) -> str | None:
+        reasons = [r["reason"] for r in reports]
+        if "fitness" in reasons:
+            return "fitness"
         wanted = self.config.experiments.sufficient_fitness
         found = [r["candidate"]["select_fitness"] for r in reports if r["candidate"]]
-        return wanted is not None and any(f >= wanted for f in found)
+        if wanted is not None and any(f >= wanted for f in found):
+            return "sufficient_fitness"
+        # An island that has used up its share of a budget waits until all have.
+        if all(reasons):
+            return reasons[0]
+        if len(reports) > 1 and self.config.budget.patience:
+            # Islands keep step: so many individuals of each since the best one was found.
+            best = max(r["best_fitness"] for r in reports)
+            unimproved = max(r["unimproved"] for r in reports if r["best_fitness"] == best)
+            if unimproved * len(reports) >= self.config.budget.patience:
+                return "patience"
+        return None
 
     def _finish_experiment(self, states: list[dict]) -> None:
-        self.finished.append(_experiment_of(states))
+        self.finished.append(_experiment_of(states, self.ended_by))
+        # From now on the finished experiment is counted there.
+        self.stats = [s | {"individuals": 0, "train_steps": 0} for s in self.stats]
         last = self.finished[-1]
         self.folder.log("experiment", **{k: v for k, v in last.items() if k not in _BULKY})
         shown = (
@@ -538,7 +603,7 @@ class _Run:
     def _archive(self, states: list[dict] | None, results: dict | None) -> ArchiveData:
         experiments = list(self.finished)
         if states is not None:
-            experiments.append(_experiment_of(states) | {"reason": None})
+            experiments.append(_experiment_of(states, None))
         return ArchiveData(
             seed=self.config.seed,
             config=self.folder.config_text(),
@@ -552,7 +617,7 @@ class _Run:
         """Evaluates the best candidate on the final tasks and writes archive and best.txt."""
         experiments = list(self.finished)
         if states is not None:
-            experiments.append(_experiment_of(states))
+            experiments.append(_experiment_of(states, None))
         best = _best_candidate(experiments)
         totals = {k: sum(e[k] for e in experiments) for k in ("individuals", "train_steps")}
         program, final, results = None, None, None
@@ -563,12 +628,11 @@ class _Run:
             search, select = record["fitness"], record["select_fitness"]
             figures = {}
             for purpose in ("search", "select", "final"):
-                combine = self.config.evaluation.fitness if purpose == "search" else "mean"
-                tasks = self.maker.tasks(purpose, number)
-                result = make_evaluator(self.config, tasks, combine=combine)(program)
+                evaluate = self.maker.evaluator(purpose, number)
+                result = evaluate(program)
                 figures[purpose] = {
                     "fitness": result.fitness,
-                    "task_names": list(tasks.names),
+                    "task_names": list(evaluate.tasks.names),
                     "task_fitness": result.task_fitness,
                 }
                 final = result
@@ -583,15 +647,17 @@ class _Run:
             self.folder.path, reason, program, search, select, final,
             totals["individuals"], totals["train_steps"], self.seconds,
         )  # fmt: skip
-        self.folder.close()
         return outcome
 
 
 _BULKY = ("records", "curve")
 
 
-def _experiment_of(states: list[dict]) -> dict[str, Any]:
-    """Returns an experiment's records, curve and summary from its islands' states."""
+def _experiment_of(states: list[dict], reason: str | None) -> dict[str, Any]:
+    """Returns an experiment's records, curve and summary from its islands' states.
+
+    reason: why it ended, None while it goes on.
+    """
     from zero.island import pack_records, unpack_records
     from zero.population import INDIVIDUALS, TRAIN_STEPS
 
@@ -617,11 +683,10 @@ def _experiment_of(states: list[dict]) -> dict[str, Any]:
         default=None,
     )
     counts = [s["arrays"]["population.counts"] for s in states]
-    reasons = [s["reason"] for s in states if s["reason"]]
     return {
         "records": pack_records(ordered),
         "curve": _merged_curve([s["curve"] for s in states]),
-        "reason": reasons[0] if reasons else "sufficient_fitness",
+        "reason": reason,
         "individuals": int(sum(c[INDIVIDUALS] for c in counts)),
         "train_steps": int(sum(c[TRAIN_STEPS] for c in counts)),
         "search_fitness": float(chosen["search_fitness"]) if chosen else math.nan,
@@ -637,8 +702,9 @@ def _rank(fitness: float) -> float:
 
 def _merged_curve(curves: list[np.ndarray]) -> np.ndarray:
     """Returns one curve for all islands: sums of counts, best of best, mean of mean and spread."""
-    shortest = min(len(c) for c in curves)
-    stacked = np.stack([c[:shortest] for c in curves])
+    # Islands thin their curves as these grow, perhaps not all at the same moment.
+    common = functools.reduce(np.intersect1d, [c[:, 0] for c in curves])
+    stacked = np.stack([c[np.isin(c[:, 0], common)] for c in curves])
     merged = stacked.sum(axis=0)
     merged[:, 2] = stacked[:, :, 2].max(axis=0)
     merged[:, 3:5] = stacked[:, :, 3:5].mean(axis=0)

@@ -72,8 +72,8 @@ class Evaluator(NamedTuple):
 
     Data: train_x, train_y, valid_x, valid_y, keys (tasks' keys, int64), order (example of each train
     step, int32). State that lasts between evaluations: seen, fec, hurdle, counters. The rest is
-    scratch: mem, saved; code (L, 4) int64, constants (L, 2), bounds (4,): the decoded program; live,
-    needed, rename, fresh: for decoding; errors and error_bits (the same memory as unsigned
+    scratch: mem and mem_bits (the same memory as unsigned integers), saved; code (L, 4) int64, constants (L, 2), bounds (4,): the decoded program; live,
+    needed, names, named, fresh: for decoding; errors and error_bits (the same memory as unsigned
     integers), losses, fitness, task_fitness, sorted, stopped, alive: of the tasks.
     """
 
@@ -87,13 +87,15 @@ class Evaluator(NamedTuple):
     keys: np.ndarray
     order: np.ndarray
     mem: np.ndarray
+    mem_bits: np.ndarray
     saved: np.ndarray
     code: np.ndarray
     constants: np.ndarray
     bounds: np.ndarray
     live: np.ndarray
     needed: np.ndarray
-    rename: np.ndarray
+    names: np.ndarray
+    named: np.ndarray
     fresh: np.ndarray
     errors: np.ndarray
     error_bits: np.ndarray

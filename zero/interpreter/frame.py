@@ -1,19 +1,19 @@
 """The compiled evaluator: decode a program, train it on W tasks at once, validate, give a fitness.
 
 This file is the frame of a generated module, not imported by itself: `zero.interpreter.cpu` puts the
-names of lanes (`load`, `store`, `add`, ...) before it and the switch over ops in place of
-`# SWITCH` and `# MUTATIONS`, and writes the whole to the cache folder. It follows `zero.interpreter.reference` step by step; tasks sit in
-lanes, `block` counts groups of W tasks, and `alive` has a bit for each lane that has not failed.
+names of lanes (`load`, `store`, `add`, ...) before it and the calls of mutations in place of
+`# MUTATIONS`, and writes the whole to the cache folder. It follows `zero.interpreter.reference` step
+by step; tasks sit in lanes, `block` counts groups of W tasks, and `alive` has a bit for each lane that
+has not failed. Ops are executed by `switch.py`, called through its address (`execute`).
 """
 # ruff: noqa: F821, F401
 
 import math
 
 import numpy as np
-from numba import cfunc
 
 from zero import mutations
-from zero.fec import find, insert, mix
+from zero.fec import as_float, find, find_bits, insert, insert_bits, mix
 from zero.interpreter.arrays import (
     BUDGET_FAILS,
     EVALUATED,
@@ -26,32 +26,11 @@ from zero.jit import jit
 from zero.rng import LEARN, PREDICT, SETUP, VALIDATE
 from zero.search_rng import below, unit
 from zero.simplify import mark_live
-from zero.struct import address, execute, execute_signature
+from zero.struct import address, execute
 
 # The smallest float64 whose sigmoid is above one half when rounded: below it the class is 0.
 _CLASS_THRESHOLD = 1.6653345369377348e-16
 _FIRST_KEY = np.uint64(0x9AE16A3B2F90404F)
-
-
-@cfunc(execute_signature(DTYPE), cache=True, error_model="numpy")
-def interpret(code, constants, first, last, mem, base, F, tmp, key, example, function, keys, keys_at):
-    """Executes the decoded instructions first..last on one block's memory.
-
-    Called through its address (`execute`), so that it is compiled once, and not again with every
-    function that calls it.
-
-    code, constants, mem, keys are addresses (`zero.struct.address`): no bounds are checked here,
-    programs are valid in their memory by construction or by `validate_program`.
-    """
-    FW = F * W
-    FFW = F * FW
-    tmp += base
-    for pc in range(first, last):
-        op = code[4 * pc]
-        a = base + code[4 * pc + 1]
-        b = base + code[4 * pc + 2]
-        o = base + code[4 * pc + 3]
-        # SWITCH
 
 
 @jit
@@ -75,77 +54,119 @@ def _place(kind, address, s):
 
 
 @jit
-def _name(rename, fresh, kind, address):
+def _name(e, kind, address_):
     """Returns the canonical name of an address: in the order in which they are first met."""
-    if rename[kind, address] < 0:
-        rename[kind, address] = fresh[kind]
-        fresh[kind] += 1
-    return np.uint64(rename[kind, address])
+    if e.names[kind, address_] < 0:
+        e.names[kind, address_] = e.fresh[kind]
+        e.named[kind, e.fresh[kind]] = address_
+        e.fresh[kind] += 1
+    return np.uint64(e.names[kind, address_])
+
+
+@jit
+def _forget_names(e):
+    for kind in range(1, 4):
+        for address_ in range(e.names.shape[1]):
+            e.names[kind, address_] = -1
+    e.names[1, 0], e.names[1, 1], e.names[2, 0] = 0, 1, 0
+    e.named[1, 0], e.named[1, 1], e.named[2, 0] = 0, 1, 0
+    e.fresh[1], e.fresh[2], e.fresh[3] = 2, 1, 0
 
 
 @jit
 def decode(genomes, row, e, keep_dead):
-    """Writes the live instructions to `e.code`; returns (canonical key, whether v0 is written).
+    """Writes the live instructions to `e.code`; returns (key, whether v0 is written, has random).
 
-    keep_dead: writes all of them.
+    The key is that of predict and learn in canonical form: live instructions only, addresses renamed
+    in the order of use, operands of commutative ops ordered. The last is about setup alone.
+    keep_dead: writes all instructions.
     """
     s, tables = e.settings, e.tables
-    code = genomes.code[row]
     bits = genomes.constants.view(np.uint64)
-    mark_live(code, e.starts, genomes.sizes[row], tables, e.needed, e.live)
-    for kind in range(1, 4):
-        for address_ in range(e.rename.shape[1]):
-            e.rename[kind, address_] = -1
-    e.rename[1, 0], e.rename[1, 1], e.rename[2, 0] = 0, 1, 0
-    e.fresh[1], e.fresh[2], e.fresh[3] = 2, 1, 0
+    mark_live(genomes.code[row], e.starts, genomes.sizes[row], tables, e.needed, e.live)
+    _forget_names(e)
     key = _FIRST_KEY
     pc = 0
-    writes_features = False
+    writes_features = random_setup = False
     for function in range(3):
         e.bounds[function] = pc
-        for k in range(e.starts[function], e.starts[function] + genomes.sizes[row, function]):
+        first = e.starts[function]
+        for k in range(first, first + genomes.sizes[row, function]):
             if not (keep_dead or e.live[k]):
                 continue
-            op = code[k, 0]
-            a, b, out = tables.in1[op], tables.in2[op], tables.out[op]
+            op = genomes.code[row, k, 0]
+            in1, in2, out = genomes.code[row, k, 1], genomes.code[row, k, 2], genomes.code[row, k, 3]
+            a, b, o = tables.in1[op], tables.in2[op], tables.out[op]
             e.code[pc, 0] = op
-            e.code[pc, 1] = _place(a, code[k, 1], s) if a else 0
-            e.code[pc, 2] = _place(b, code[k, 2], s) if b else 0
-            e.code[pc, 3] = _place(out, code[k, 3], s)
+            e.code[pc, 1] = _place(a, in1, s) if a else 0
+            e.code[pc, 2] = _place(b, in2, s) if b else 0
+            e.code[pc, 3] = _place(o, out, s)
+            writes_features |= o == 2 and out == 0
+            number = tables.constants[op]
+            if number:
+                _decode_constants(genomes.constants[row, k], op, in1, e, pc)
+            pc += 1
+            if function == 0:
+                random_setup |= tables.random[op]
+                continue
             key = mix(key, np.uint64(op))
             if a:
-                first = _name(e.rename, e.fresh, a, code[k, 1])
+                x = _name(e, a, in1)
                 if b:
-                    second = _name(e.rename, e.fresh, b, code[k, 2])
-                    if tables.commutative[op] and second < first:
-                        first, second = second, first
-                    key = mix(key, second)
-                key = mix(key, first)
-            key = mix(key, _name(e.rename, e.fresh, out, code[k, 3]))
-            if tables.constants[op]:
-                for c in range(tables.constants[op]):
+                    y = _name(e, b, in2)
+                    if tables.commutative[op] and y < x:
+                        x, y = y, x
+                    key = mix(key, y)
+                key = mix(key, x)
+            elif number:
+                key = mix(key, np.uint64(in1))  # the stream
+                for c in range(number):
                     key = mix(key, bits[row, k, c])
-                _decode_constants(genomes.constants[row, k], code[k], e, pc)
-                key = mix(key, np.uint64(code[k, 1]))
-            writes_features |= out == 2 and code[k, 3] == 0
-            pc += 1
+            key = mix(key, _name(e, o, out))
         key = mix(key, np.uint64(1000003 + function))
     e.bounds[3] = pc
-    return key, writes_features
+    return key, writes_features, random_setup
 
 
 @jit
-def _decode_constants(constants, instruction, e, pc):
-    s, tables, op = e.settings, e.tables, instruction[0]
+def add_memory(e, key, every_lane):
+    """Returns the key extended by what setup left in memory for predict and learn to read.
+
+    Two programs that agree in this and in predict and learn do the same on every example. Lanes
+    differ only by random numbers: without any, the first speaks for all.
+    """
+    s = e.settings
+    blocks, lanes = (s.blocks, W) if every_lane else (1, 1)
+    for kind in range(1, 4):
+        length = 1 if kind == 1 else s.features if kind == 2 else s.features * s.features
+        for name in range(e.fresh[kind]):
+            address_ = e.named[kind, name]
+            if not e.needed[0, kind] >> np.uint64(address_) & np.uint64(1):
+                continue
+            at = _place(kind, address_, s)
+            key = mix(key, np.uint64(name))
+            for block in range(blocks):
+                first = block * s.memory_size + at
+                for k in range(first, first + length * W, W):
+                    for lane in range(lanes):
+                        key = mix(key, np.uint64(e.mem_bits[k + lane]))
+        key = mix(key, np.uint64(2000003))
+    return key
+
+
+@jit
+def _decode_constants(constants, op, stream, e, pc):
+    s, tables = e.settings, e.tables
     if tables.random[op]:
-        e.code[pc, 1] = instruction[1]
+        e.code[pc, 1] = stream
         e.constants[pc, 0] = constants[0]
         e.constants[pc, 1] = constants[1]
         return
     last = tables.constants[op] - 1
     place = 0
     for k in range(last):  # the index is a float32 fraction of F, truncated in float32
-        place = place * s.features + int(np.float32(s.features) * np.float32(constants[k]))
+        index = int(np.float32(s.features) * np.float32(constants[k]))
+        place = place * s.features + min(max(index, 0), s.features - 1)
     e.code[pc, 1] = place * W
     e.constants[pc, 0] = constants[last]
 
@@ -368,14 +389,12 @@ def _hurdle(e, fitness):
 
 
 @jit
-def measure(e, writes_features):
-    """Returns (fitness, train steps taken, whether it was measured on all examples)."""
+def measure(e, writes_features, canonical):
+    """Returns (fitness, train steps taken) of the decoded program."""
     s = e.settings
     taken = 0
     done = 0
     key = np.uint64(0)
-    for block in range(s.blocks):
-        start(e, block)
     if s.fec_train:
         done = s.fec_train
         width = (s.fec_train + s.fec_valid) * W
@@ -388,11 +407,15 @@ def measure(e, writes_features):
         found, fitness = find(e.fec, key, s.forget_every)
         if found:
             e.counters[FEC_HITS] += 1
-            return fitness, taken, False
-    fitness, more, full = _rest(e, done, writes_features)
+            insert_bits(e.seen, canonical, key)
+            return fitness, taken
+        insert_bits(e.seen, canonical, key)
+    fitness, more = _rest(e, done, writes_features)
     if s.fec_train:
         insert(e.fec, key, fitness)
-    return fitness, taken + more, full
+    else:
+        insert(e.seen, canonical, fitness)
+    return fitness, taken + more
 
 
 @jit
@@ -409,7 +432,7 @@ def _rest(e, done, writes_features):
         done = s.hurdle_train
         if not _hurdle(e, early):
             e.counters[HURDLE_FAILS] += 1
-            return early, taken, False
+            return early, taken
     for block in range(s.blocks):
         for epoch in range(s.epochs):
             first = max(done, epoch * s.train)
@@ -418,7 +441,7 @@ def _rest(e, done, writes_features):
                 break
             validate(e, block, (epoch + 1) * s.train, s.valid, s.valid, none, nowhere)
             keep_best(e, block)
-    return combine(e.task_fitness, s, e.sorted), taken, True
+    return combine(e.task_fitness, s, e.sorted), taken
 
 
 @jit
@@ -441,14 +464,22 @@ def evaluate(genomes, row, e):
     if e.settings.budget > 0.0 and over_budget(genomes, row, e):
         e.counters[BUDGET_FAILS] += 1
         return 0.0, 0
-    key, writes_features = decode(genomes, row, e, False)
-    found, fitness = find(e.seen, key, 0)
+    key, writes_features, random_setup = decode(genomes, row, e, False)
+    for block in range(e.settings.blocks):
+        start(e, block)
+    canonical = add_memory(e, key, random_setup)
+    fitness = 0.0
+    found, bits = find_bits(e.seen, canonical)
+    if found:
+        # Seen before: its fitness, or its fingerprint, which may still be in the other cache.
+        if e.settings.fec_train:
+            found, fitness = find(e.fec, bits, e.settings.forget_every)
+        else:
+            fitness = as_float(e.seen, bits)
     if found:
         e.counters[SEEN_HITS] += 1
         return fitness, 0
-    fitness, taken, full = measure(e, writes_features)
-    if full:
-        insert(e.seen, key, fitness)
+    fitness, taken = measure(e, writes_features, canonical)
     e.counters[STEPS_TAKEN] += taken
     return fitness, taken
 

@@ -1,23 +1,25 @@
 """The search on the reference interpreter: the same loop in plain Python, slow, for checking.
 
 Looks like a generated module to `zero.island`. Every program is evaluated in full: no caches, no
-hurdle, no train budget.
+hurdle, no train budget. Random programs and mutations are the compiled ones, so that one seed makes
+the same programs on every backend.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
 from zero import loop, mutations, population
-from zero.evaluator import Evaluator
+from zero.evaluator import Evaluation, Evaluator
 from zero.interpreter import cpu
-from zero.interpreter.arrays import COMBINE, EVALUATED
+from zero.interpreter.arrays import EVALUATED
 from zero.program import from_arrays
 from zero.search import get as get_search
+from zero.struct import STRUCTS, pack
 
 
 class ReferenceModule:
     """Stands in for a module of `zero.interpreter.cpu.build`.
+
+    Its handles of structs (`make_...`) are the plain named tuples, which Python can read.
 
     Args:
         evaluate: evaluates a program on the search tasks.
@@ -28,37 +30,36 @@ class ReferenceModule:
     W = 1
 
     def __init__(self, evaluate: Evaluator, dtype: str, search: str):
-        self.DTYPE, self._evaluate_program = dtype, evaluate
+        self.DTYPE, self._evaluator = dtype, evaluate
         self._compiled = cpu.build(dtype, 1, search)
         self._choose = get_search(search).choose
         self.interpret = self._compiled.interpret
-
-    def __getattr__(self, name: str):
-        # Handles of structs are made by the compiled module; its mutations are used too.
-        if name.startswith("make_"):
-            return getattr(self._compiled, name)
-        raise AttributeError(name)
+        self._space = (None, None)  # the last space and its compiled handle
+        for cls in STRUCTS:
+            setattr(self, f"make_{cls.__name__}", cls)
 
     def run_block(
         self, people, settings, genomes, space, evaluator, rng, quota, limits, numbering
     ) -> int:
         """`zero.loop.run_block` with the reference's evaluation."""
 
-        def evaluate(genomes, row, evaluator):
-            result = self._evaluate(genomes, row, evaluator)
+        def evaluate(genomes, record, evaluator):
+            result = self._evaluate(genomes, record, evaluator)
             evaluator.counters[EVALUATED] += 1
             return result.fitness, result.train_steps
 
+        if self._space[0] is not space:
+            self._space = (space, pack(self._compiled, space))
         return loop.run_block(
             self._choose, mutations.create_initial, mutations.create, self._compiled.breed,
-            evaluate, people, settings, genomes, space, evaluator, rng, quota, limits, numbering,
+            evaluate, people, settings, genomes, self._space[1], evaluator, rng, quota, limits,
+            numbering,
         )  # fmt: skip
 
-    def _evaluate(self, genomes, row, evaluator):
-        program = from_arrays(*cpu.read_arrays(genomes, row, evaluator.starts))
-        return self._evaluate_program(program)
+    def _evaluate(self, genomes, row, evaluator) -> Evaluation:
+        return self._evaluator(from_arrays(*cpu.read_arrays(genomes, row, evaluator.starts)))
 
-    def evaluate_program(self, genomes, row, evaluator):
+    def evaluate_program(self, genomes, row, evaluator) -> tuple[float, int]:
         """Writes `task_fitness` and returns (fitness, train steps taken)."""
         result = self._evaluate(genomes, row, evaluator)
         evaluator.task_fitness[: len(result.task_fitness)] = result.task_fitness

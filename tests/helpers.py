@@ -1,0 +1,210 @@
+"""What several test files need: random programs and memories, small tasks, both interpreters.
+
+Compiling takes seconds a variant, so all tests share these: `MODULES`.
+"""
+
+from functools import lru_cache
+from unittest import mock
+
+import numpy as np
+
+from zero.interpreter import cpu, reference
+from zero.interpreter.reference import Banks, Draws
+from zero.island import new_space
+from zero.ops import OPS, get_op
+from zero.program import Instruction, Memory, Program, parse_program
+from zero.struct import pack
+from zero.tasks import TaskSet
+
+MODULES = [("float64", 1), ("float64", 4), ("float64", 16), ("float32", 16)]
+MEMORY = Memory(6, 5, 3)
+SPECIAL = [
+    0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 5e-324, -1e-310, 1e-40, 1e200, -1e200, 1e-200,
+    3e38, -7e-39, 710.0, -745.2, 88.8, 1e5,
+]  # fmt: skip
+ROOM = 24  # instructions that fit a `Machine`
+
+
+def parse(*lines, **functions):
+    """Returns a program from lines of text, or from setup=, predict= and learn= with `;` between."""
+    text = "\n".join(lines)
+    for name, body in functions.items():
+        text += f"\ndef {name}():\n" + body.replace(";", "\n")
+    return parse_program(text)
+
+
+def random_instruction(rng, memory, ops, stream=0):
+    """Returns a random instruction; not made by the code under test."""
+    op = get_op(ops[rng.integers(len(ops))])
+    addresses = [int(rng.integers(memory.of(kind))) for kind in op.inputs] + [0, 0]
+    out = 0
+    if op.output:
+        lowest = 0 if op.output == "m" else 1
+        out = int(rng.integers(lowest, memory.of(op.output)))
+    constants = []
+    for constant in op.constants:
+        value = rng.uniform(constant.low, constant.high)
+        constants.append(float(np.float32(value)) if constant.single else float(value))
+    # An index fraction that rounds to 1 is none.
+    constants = [
+        min(c, 0.999) if k.alter == "redraw" else c
+        for c, k in zip(constants, op.constants, strict=True)
+    ]
+    streams = stream if op.random else 0
+    return Instruction(op.name, addresses[0], addresses[1], out, tuple(constants), streams)
+
+
+def random_program(rng, memory=MEMORY, sizes=(4, 6, 6), ops=None):
+    """Returns a random program; instruction k of a function draws stream k."""
+    ops = ops or list(OPS)
+    return Program(
+        *(
+            tuple(random_instruction(rng, memory, ops, k) for k in range(rng.integers(size + 1)))
+            for size in sizes
+        )
+    )
+
+
+def grown_program(rng, base, memory, extra, ops=None):
+    """Returns a program with random instructions inserted at random places."""
+    functions = [list(f) for f in base.functions]
+    for k in range(extra):
+        body = functions[rng.integers(3)]
+        new = random_instruction(rng, memory, ops or list(OPS), 100 + k)
+        body.insert(int(rng.integers(len(body) + 1)), new)
+    return Program(*map(tuple, functions))
+
+
+def random_banks(rng, features, dtype="float64", memory=MEMORY, special=0.3):
+    """Returns a memory of ordinary numbers, a share of them zeros, NaN, denormals and the like."""
+    banks = Banks(memory, features, dtype)
+    for bank in (banks.s, banks.v, banks.m):
+        values = rng.normal(size=bank.shape) * 10.0 ** rng.integers(-3, 4, bank.shape)
+        odd = rng.choice(SPECIAL, bank.shape)
+        with np.errstate(all="ignore"):
+            bank[...] = np.where(rng.random(bank.shape) < special, odd, values)
+    return banks
+
+
+def copy_of(banks):
+    """Returns a copy of a memory."""
+    memory = Memory(len(banks.s), len(banks.v), len(banks.m))
+    other = Banks(memory, banks.v.shape[1], banks.s.dtype)
+    other.s[...], other.v[...], other.m[...] = banks.s, banks.v, banks.m
+    return other
+
+
+def flat(banks):
+    """Returns a memory as one row."""
+    return np.concatenate([banks.s.ravel(), banks.v.ravel(), banks.m.ravel()])
+
+
+class Machine:
+    """The compiled interpreter with a memory of its own in each lane."""
+
+    def __init__(self, dtype, lanes, features, memory=MEMORY, key=0):
+        self.module, self.lanes = cpu.build(dtype, lanes), lanes
+        self.genomes, self.starts = cpu.genome_of(Program(), (ROOM, 0, 0))
+        tasks = small_tasks(tasks=2 * lanes, features=features, train=1, valid=1)
+        self.keys = tasks.keys
+        self.arrays = cpu.new_evaluator(
+            tasks, memory, self.starts, module=self.module, key=key, seen_size=1
+        )
+        self.handle = pack(self.module, self.arrays)
+
+    def run(self, instructions, all_banks, function=0, example=0):
+        """Executes instructions on `lanes` memories in place; checks that no more is written."""
+        program = Program(setup=tuple(instructions))
+        cpu.write_program(self.genomes, 0, self.starts, program)
+        settings = self.arrays.settings
+        self.arrays.mem[settings.memory_size :] = 12345.0  # the second block: must stay
+        rows = self.arrays.mem[: settings.temporary_at].reshape(-1, self.lanes)
+        rows[:] = np.stack([flat(b) for b in all_banks], axis=1)
+        self.module.run_instructions(self.genomes, 0, self.handle, example, function)
+        assert (self.arrays.mem[settings.memory_size :] == 12345.0).all()
+        for lane, banks in enumerate(all_banks):
+            done = 0
+            for bank in (banks.s, banks.v, banks.m):
+                bank[...] = rows[done : done + bank.size, lane].reshape(bank.shape)
+                done += bank.size
+
+
+@lru_cache
+def machine(dtype, lanes, features):
+    """Returns a `Machine` with `MEMORY`, made once."""
+    return Machine(dtype, lanes, features)
+
+
+def run_reference(instructions, banks, draws=None):
+    """Executes instructions with the reference interpreter, in place."""
+    for instruction in instructions:
+        reference.execute(instruction, banks, draws or Draws())
+
+
+def small_tasks(
+    tasks=1, train=8, valid=4, features=4, metric="rms_error", epochs=1, seed=0, scale=1.0
+):
+    """Returns linear tasks without noise, the label of every fourth example negated."""
+    rng = np.random.default_rng([seed, features])
+    weights = rng.normal(size=(tasks, features)) * scale
+    parts = {}
+    for split, n in (("train", train), ("valid", valid)):
+        x = rng.normal(size=(tasks, n, features))
+        y = np.einsum("tnf,tf->tn", x, weights)
+        y[:, ::4] *= -1.0
+        parts[f"{split}_x"] = x
+        parts[f"{split}_y"] = (y > 0) * 1.0 if metric == "accuracy" else y
+    names = tuple(f"task {k}" for k in range(tasks))
+    keys = rng.integers(2**32, size=tasks, dtype=np.uint32)
+    return TaskSet(names, keys, metric=metric, epochs=epochs, **parts)
+
+
+def sine_tasks(train=40, valid=20, metric="rms_error"):
+    """Returns the fixture "SINE" of the spec's Appendix B.2, which has no random numbers."""
+    k = np.arange(train + valid)[:, None]
+    i = np.arange(4)[None, :]
+    x = np.sin(0.37 * (k + 1) * (i + 1) + 0.11 * i)
+    y = x @ np.array([0.5, -1.5, 0.25, 2.0])
+    if metric == "accuracy":
+        y = (y > 0) * 1.0
+    x, y = x[None], y[None]
+    return TaskSet(
+        ("sine",), np.zeros(1, np.uint32), x[:, :train], y[:, :train], x[:, train:], y[:, train:],
+        metric,
+    )  # fmt: skip
+
+
+def noisy(noise, seed):
+    """Patches the reference interpreter: every result is off by up to that relative error.
+
+    Where that changes an outcome much, rounding may too, and interpreters need not agree.
+    """
+    rng = np.random.default_rng(seed)
+    exact = reference.execute
+
+    def execute(instruction, banks, draws):
+        exact(instruction, banks, draws)
+        output = get_op(instruction.op).output
+        if output:
+            bank = banks.bank(output)
+            shape = np.shape(bank[instruction.out])
+            with np.errstate(all="ignore"):
+                bank[instruction.out] *= 1 + noise * rng.uniform(-1, 1, shape)
+
+    return mock.patch.object(reference, "execute", execute)
+
+
+def space_for(
+    ops, sizes, mutations=None, memory=MEMORY, probability=1.0, initial=None, initial_random=False
+):
+    """Returns (Space, starts): ops are three lists of names, sizes three (smallest, largest)."""
+    initial = initial or Program()
+    return new_space(
+        memory,
+        tuple([get_op(name).number for name in names] for names in ops),
+        [(len(f), *size) for f, size in zip(initial.functions, sizes, strict=True)],
+        mutations or {"identity": 1.0},
+        probability,
+        initial,
+        initial_random,
+    )

@@ -1,0 +1,138 @@
+"""Who imports whom: down the list of rooms only, and heavy libraries only where they are used."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zero
+
+ROOT = Path(zero.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+
+# Lower rooms first; a module may import rooms above it in this list, or its own.
+ROOMS = [
+    ["errors"],
+    ["ops", "rng", "jit", "mutation_names", "struct", "yaml_loader"],
+    ["program", "search_rng", "fec"],
+    ["mutations", "library", "population", "simplify", "tasks"],
+    ["loop", "search"],
+    ["interpreter"],
+    ["evaluator", "conformance", "island", "islands", "interpreter.reference_loop"],
+    ["store", "archive", "config", "config_checks", "progress"],
+    ["run"],
+    ["bench", "cli", "cli_lists", "cli_show", "cli_bench"],
+    ["", "__main__", "__init__"],
+]
+LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}
+
+# Libraries and the only modules that may import them.
+ONLY = {
+    "yaml": {"config", "config_checks", "yaml_loader"},
+    "h5py": {"store", "archive"},
+    "typer": {"cli"},
+    "multiprocess": {"islands"},
+}
+LIGHT = ["__init__", "__main__", "cli", "config", "config_checks", "program", "ops", "errors",
+         "library", "rng", "progress", "evaluator", "mutation_names", "yaml_loader"]  # fmt: skip
+HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess"}
+
+
+def name_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports_of(path, top_level=False):
+    """Names of the modules that a file imports; at its top level only, if wished."""
+    tree = ast.parse(path.read_text())
+    nodes = ast.walk(tree)
+    if top_level:
+        inside = {
+            id(n)
+            for f in ast.walk(tree)
+            if isinstance(f, ast.FunctionDef | ast.Lambda)
+            for n in ast.walk(f)
+        }
+        nodes = [n for n in ast.walk(tree) if id(n) not in inside]
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def room_of(module):
+    """The room's name in `LEVEL` of a module of zero, None if it is not one."""
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        name = ".".join(parts[:length])
+        if name in LEVEL:
+            return name
+    return None
+
+
+def zero_modules(path):
+    known = {name_of(f) for f in FILES}
+    for module in imports_of(path):
+        if module.startswith("zero."):
+            name = module.removeprefix("zero.")
+            if name in known:
+                yield name
+
+
+def test_every_module_has_a_room():
+    missing = [name_of(f) for f in FILES if room_of(name_of(f)) is None]
+    assert missing == [], "add new modules to ROOMS"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_imports_go_down_only(path):
+    mine = LEVEL[room_of(name_of(path))]
+    above = [m for m in zero_modules(path) if LEVEL[room_of(m)] > mine]
+    assert above == [], f"{name_of(path)} imports {above} from rooms above it"
+
+
+@pytest.mark.parametrize("library", list(ONLY))
+def test_libraries_with_one_importer(library):
+    importers = {
+        name_of(f) for f in FILES if any(m.split(".")[0] == library for m in imports_of(f))
+    }
+    assert importers <= ONLY[library]
+
+
+def test_light_modules_import_nothing_heavy_at_their_top():
+    light = [f for f in FILES if name_of(f) in LIGHT or name_of(f).startswith("tasks")]
+    assert len(light) > 15
+    for path in light:
+        heavy = {m.split(".")[0] for m in imports_of(path, top_level=True)} & HEAVY
+        assert not heavy, f"{name_of(path)} imports {heavy}"
+
+
+def test_what_a_command_line_loads_before_it_knows_the_command():
+    code = "import sys, zero, zero.config, zero.program, zero.tasks\n"
+    code += "print(sorted({m.split('.')[0] for m in sys.modules} & set(%r)))" % sorted(HEAVY)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_nothing_is_pickled_and_no_file_is_executed():
+    for path in FILES:
+        names = {m.split(".")[0] for m in imports_of(path)}
+        assert not names & {"pickle", "dill", "cloudpickle", "shelve", "marshal"}, name_of(path)
+        calls = {
+            n.func.id
+            for n in ast.walk(ast.parse(path.read_text()))
+            if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+        }
+        allowed = {"eval"} if name_of(path) == "interpreter.reference" else set()
+        assert not calls & {"eval", "exec", "compile"} - allowed, name_of(path)
+        assert "allow_pickle=True" not in path.read_text()

@@ -1,0 +1,745 @@
+"""The command line: parse, call, print. Nothing is decided here.
+
+Every command ends in one of these ways: 0; 1 after `error: ...` on standard error (one line, for a
+config one line a mistake; `--debug` adds the trace) or when cases of `bench conformance` differ; 2
+after a wrong option; 130 after Ctrl-C. Results go to standard output, progress to standard error.
+
+Heavy imports stand inside the commands, so that `zero --help` answers at once. The file is long
+because all commands and all that they print are here; see `_guarded`, then `run`, then the others.
+"""
+
+import functools
+import json
+import math
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zero.errors import ConfigError, ZeroError
+
+app = typer.Typer(
+    help="Discovers machine-learning algorithms by evolution, from empty programs.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # rich help would double the time that `zero --help` takes
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+bench = typer.Typer(
+    help="Measure speed, and compare with recorded cases.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(bench, name="bench")
+
+# Why a run ended, in words; the keys stand in archives and logs.
+REASONS = {
+    "individuals": "all individuals of the budget were made",
+    "train_steps": "all train steps of the budget were taken",
+    "seconds": "budget.seconds have passed",
+    "fitness": "budget.fitness was reached",
+    "patience": "no improvement for budget.patience individuals",
+    "sufficient_fitness": "experiments.sufficient_fitness was reached on the select tasks",
+    "experiments": "all experiments were made",
+    "interrupted": "stopped by Ctrl-C or another signal",
+    "max_seconds": "--max-seconds have passed",
+}
+RESUMABLE = ("interrupted", "max_seconds")
+
+
+class Topic(StrEnum):
+    """What `zero list` knows."""
+
+    ops = "ops"
+    tasks = "tasks"
+    programs = "programs"
+    mutations = "mutations"
+    searches = "searches"
+    configs = "configs"
+
+
+class Backend(StrEnum):
+    """Names of `zero.evaluator.BACKENDS`."""
+
+    cpu = "cpu"
+    reference = "reference"
+    cuda = "cuda"
+
+
+class Dtype(StrEnum):
+    """Number types."""
+
+    float64 = "float64"
+    float32 = "float32"
+
+
+def _positive(value: float | None) -> float | None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise typer.BadParameter(f"{value} is not a number of seconds above 0")
+    return value
+
+
+Config = Annotated[str, typer.Argument(metavar="CONFIG", help="YAML file or shipped config.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change a setting, such as seed=2; repeatable."
+    ),
+]
+Seed = Annotated[int | None, typer.Option(metavar="N", min=0, help="Same as --set seed=N.")]
+IslandCount = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Same as --set islands.count=N.")
+]
+MaxSeconds = Annotated[
+    float | None,
+    typer.Option(
+        metavar="S", callback=_positive, help="Stop after this time, for `zero resume` to go on."
+    ),
+]
+Seconds = Annotated[
+    float, typer.Option(metavar="S", callback=_positive, help="How long to measure.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the outcome.")]
+JsonLog = Annotated[bool, typer.Option("--json-log", help="One JSON object a line to stdout.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file.")
+]
+ProgramName = Annotated[
+    str, typer.Argument(metavar="PROGRAM", help="Program file, shipped program, RUN or RUN#ID.")
+]
+
+
+# --- how every command ends -----------------------------------------------------------------------
+
+
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Returns the command with errors turned into lines and exit codes; `debug` is an option."""
+
+    @functools.wraps(command)
+    def guarded(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+            sys.stdout.flush()  # here a full disk or a closed pipe can still be told
+        except BrokenPipeError:
+            _close_stdout()
+            raise typer.Exit(1) from None
+        except (ZeroError, OSError, MemoryError) as error:
+            if options["debug"]:
+                traceback.print_exc()
+            for line in _lines_of(error):
+                print(f"error: {line}", file=sys.stderr)
+            if isinstance(error, OSError):
+                _close_stdout()
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            if options["debug"]:
+                traceback.print_exc()
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+    return guarded
+
+
+def _lines_of(error: BaseException) -> list[str]:
+    """Returns what the user reads about an error: a line, or one for each mistake of a config."""
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return [f"{where}{error.strerror or error}"]
+    if isinstance(error, MemoryError):
+        return [f"out of memory ({str(error) or 'no more can be had'}); set a smaller population, "
+                "evaluation.cache.size or tasks"]  # fmt: skip
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    # A failed worker's message ends with its trace, which is for --debug.
+    return lines if isinstance(error, ConfigError) else lines[:1]
+
+
+def _close_stdout() -> None:
+    """Sends what is still buffered to nowhere: Python would fail on it once more when it exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from zero import __version__
+
+        print(f"zero {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Discovers machine-learning algorithms by evolution, from empty programs."""
+
+
+def main() -> None:
+    """Runs the command that `sys.argv` names and exits."""
+    app(prog_name="zero")
+
+
+# --- run and resume -------------------------------------------------------------------------------
+
+
+@app.command()
+@_guarded
+def run(
+    config: Config,
+    settings: Set = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The run's folder [default: runs/NAME-001 ...]."),
+    ] = None,
+    seed: Seed = None,
+    islands: IslandCount = None,
+    max_seconds: MaxSeconds = None,
+    quiet: Quiet = False,
+    json_log: JsonLog = False,
+    debug: Debug = False,
+) -> None:
+    """Evolve programs as a config says."""
+    checked = _load(config, settings, seed, islands)
+    from zero.run import start
+
+    with _reporter(quiet, json_log) as reporter:
+        outcome = start(checked, out, reporter, command=sys.argv, max_seconds=max_seconds)
+    _tell_outcome(outcome, json_log)
+
+
+@app.command()
+@_guarded
+def resume(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    max_seconds: MaxSeconds = None,
+    quiet: Quiet = False,
+    json_log: JsonLog = False,
+    debug: Debug = False,
+) -> None:
+    """Go on with a run that was stopped or killed."""
+    from zero import run
+
+    with _reporter(quiet, json_log) as reporter:
+        outcome = run.resume(folder, reporter, max_seconds)
+    _tell_outcome(outcome, json_log)
+
+
+def _load(name: str, settings: list[str] | None, seed: int | None = None,
+          islands: int | None = None, backend: Backend | None = None):  # fmt: skip
+    """Returns the checked config with what was given beside it."""
+    from zero.config import load_config
+
+    options = {"seed": seed, "islands.count": islands, "backend": backend}
+    given = [f"{key}={value}" for key, value in options.items() if value is not None]
+    return load_config(name, [*(settings or []), *given])
+
+
+@contextmanager
+def _reporter(quiet: bool, json_log: bool):
+    from zero.progress import make_reporter
+
+    # JSON lines and a live view on one screen would overwrite each other.
+    hidden = quiet or (json_log and sys.stdout.isatty())
+    mode, lines = "none" if hidden else "auto", sys.stdout if json_log else None
+    with make_reporter(mode, sys.stderr, json_stream=lines) as reporter:
+        yield reporter
+
+
+def _tell_outcome(outcome: Any, as_json: bool) -> None:
+    """Prints what a run found and how to go on; exits with 130 if it was interrupted."""
+    folder = str(outcome.folder)
+    figures = {
+        "search": outcome.search_fitness,
+        "select": outcome.select_fitness,
+        "final": outcome.final.fitness if outcome.final else math.nan,
+    }
+    if as_json:
+        event = {"event": "outcome", "folder": folder, "reason": outcome.reason}
+        event |= {f"{name}_fitness": _number(value) for name, value in figures.items()}
+        event |= {"individuals": outcome.individuals, "train_steps": outcome.train_steps}
+        event |= {"seconds": outcome.seconds, "program": outcome.program and str(outcome.program)}
+        print(json.dumps(event))
+    else:
+        rows = _totals(outcome.reason, outcome.individuals, outcome.train_steps, outcome.seconds)
+        if outcome.program is None:
+            print("no program was evaluated")
+        else:
+            print(f"\n{outcome.program}")
+            rows += [(f"{name} fitness", _fitness(value)) for name, value in figures.items()]
+        rows.append(("folder", folder))
+        if outcome.reason in RESUMABLE:
+            rows.append(("go on with", f"zero resume {shlex.quote(folder)}"))
+        _pairs([*rows, ("look with", f"zero show {shlex.quote(folder)}")])
+    if outcome.reason == "interrupted":
+        sys.stdout.flush()
+        raise typer.Exit(130)
+
+
+# --- show -----------------------------------------------------------------------------------------
+
+
+@app.command()
+@_guarded
+def show(
+    what: Annotated[
+        str, typer.Argument(metavar="RUN|PROGRAM", help="A run's folder, or as for evaluate.")
+    ],
+    lineage: Annotated[
+        bool, typer.Option("--lineage", help="From which programs it came, oldest first.")
+    ] = False,
+    simplified: Annotated[
+        bool, typer.Option("--simplified", help="Without instructions that change nothing.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Show a run, which may be going on, or a program."""
+    from zero import library
+
+    path = Path(what)
+    if what not in library.PROGRAMS and (path.is_dir() or path.suffix == ".h5"):
+        _show_run(path, lineage, simplified)
+        return
+    from zero.run import load_program
+
+    run_name, mark, record_id = what.rpartition("#")
+    is_record = bool(mark) and not path.exists()
+    program = load_program(what)
+    if is_record:
+        from zero.archive import find_record, read_archive
+
+        data = read_archive(run_name)
+        record = find_record(data, int(record_id))
+        print(f"# {_record_line(record)}")  # a comment: the output is a program's text
+    print(_simplified(str(program)) if simplified else program, end="")
+    if lineage:
+        if not is_record:
+            raise ZeroError(f"{what} has no lineage; give a run's folder, or RUN#ID")
+        print()
+        _lineage_table(data, record.id)
+
+
+def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
+    from zero import yaml_loader
+    from zero.archive import RunFolder, best_record, read_archive
+
+    folder = RunFolder.open(path) if path.is_dir() else None
+    if folder and not folder.archive_path.exists():
+        data, text = None, folder.config_text()
+    else:
+        data = read_archive(path)
+        text = data.config
+    settings = yaml_loader.parse(text, str(path)).data  # unchecked: nothing is imported for it
+    results = data and data.results
+    seconds = [e["seconds"] for e in (folder.events() if folder else []) if e.get("seconds")]
+    keys = ("name", "seed", "backend", "dtype")
+    rows = [(key, str(settings.get(key))) for key in keys]
+    rows += [("islands", str((settings.get("islands") or {}).get("count"))), ("from", str(path))]
+    if results:
+        rows += _totals(results["reason"], results["individuals"], results["train_steps"],
+                        seconds[-1] if seconds else None)  # fmt: skip
+    else:
+        rows += [("ended", f"not yet: it goes on, or after a stop with `zero resume {path}`")]
+        if data:
+            summaries = [e.summary for e in data.experiments]
+            rows += _totals(None, sum(s.individuals for s in summaries),
+                            sum(s.train_steps for s in summaries), None)  # fmt: skip
+    record = best_record(data) if data else None
+    if results:
+        for name in ("search", "select", "final"):
+            rows.append((f"{name} fitness", _spread(results[name])))
+    elif record:
+        rows.append(("search fitness", _fitness(record.fitness)))
+        rows.append(("select fitness", _fitness(record.select_fitness)))
+    _pairs(rows)
+    if record is None:
+        print("\nno program yet")
+        return
+    text = results["program"] if results else record.text
+    short = _simplified(text)
+    if not simplified:
+        print(f"\nprogram (record {record.id}, {_counted(text)}):\n{text}", end="")
+    if simplified or _length(short) < _length(text):
+        print(
+            f"\nwithout what changes no prediction ({_counted(short)}):\n{short}",
+            end="",
+        )
+    print()
+    _table(
+        ("experiment", "ended", "individuals", "train steps", "search", "select", "record"),
+        [
+            (n, s.reason or "not yet", f"{s.individuals:,}", f"{s.train_steps:,}",
+             _fitness(s.search_fitness), _fitness(s.select_fitness),
+             "-" if s.candidate < 0 else s.candidate)
+            for n, s in enumerate((e.summary for e in data.experiments), 1)
+        ],
+    )  # fmt: skip
+    if lineage:
+        print()
+        _lineage_table(data, record.id)
+        print(f"\nthe program of one of them: zero show '{path}#RECORD'")
+
+
+def _lineage_table(data: Any, record_id: int) -> None:
+    from zero.archive import lineage
+
+    chain = lineage(data, record_id)
+    # Most steps change nothing that is measured: the first, the last and the others are told.
+    told = [
+        record
+        for before, record in zip([None, *chain], chain, strict=False)
+        if before is None or record is chain[-1] or record.fitness != before.fitness
+    ]
+    print(f"lineage: {len(told)} of {len(chain)} records, those that changed the fitness")
+    _table(
+        ("record", "island", "individuals", "mutation", "search", "select"),
+        [
+            (r.id, r.island, f"{r.individuals:,}", r.mutation, _fitness(r.fitness),
+             _fitness(r.select_fitness))
+            for r in told
+        ],
+    )  # fmt: skip
+
+
+def _record_line(record: Any) -> str:
+    parent = f", parent {record.parent}" if record.parent >= 0 else ""
+    return (
+        f"record {record.id}: search fitness {_fitness(record.fitness)}, select fitness "
+        f"{_fitness(record.select_fitness)}, individual {record.individuals:,} of island "
+        f"{record.island}{parent}"
+    )
+
+
+def _simplified(text: str) -> str:
+    """Returns a program's text without dead instructions; as it is if its ops are unknown here."""
+    from zero.errors import ProgramError
+    from zero.program import parse_program
+
+    try:
+        program = parse_program(text)
+    except ProgramError:  # ops of the user's own, which only the run's config imports
+        return text
+    from zero.simplify import simplify
+
+    return str(simplify(program))
+
+
+def _length(text: str) -> int:
+    """Returns how many instructions a program's text has."""
+    return sum(line.startswith(" ") for line in text.splitlines())
+
+
+def _counted(program: Any) -> str:
+    length = _length(str(program))
+    return "1 instruction" if length == 1 else f"{length} instructions"
+
+
+# --- evaluate, list and validate ------------------------------------------------------------------
+
+
+@app.command()
+@_guarded
+def evaluate(
+    program: ProgramName,
+    config: Config,
+    settings: Set = None,
+    tasks: Annotated[bool, typer.Option("--tasks", help="The fitness on every task too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Evaluate a program on a config's select and final tasks."""
+    checked = _load(config, settings)
+    from zero import run
+
+    loaded = run.load_program(program)
+    maker = run.Maker(checked, loaded)
+    found = {}
+    for purpose in ("select", "final"):
+        result = maker.evaluator(purpose, 0)(loaded)
+        found[purpose] = {
+            "fitness": result.fitness,
+            "task_names": list(maker.tasks(purpose, 0).names),
+            "task_fitness": result.task_fitness,
+        }
+    if as_json:
+        for part in found.values():
+            part["task_fitness"] = [_number(f) for f in part["task_fitness"]]
+        print(json.dumps({"program": str(loaded), "config": checked.name, **found}, indent=2))
+        return
+    _pairs([
+        ("program", f"{program} ({_counted(loaded)})"),
+        *((f"{purpose} fitness", _spread(part)) for purpose, part in found.items()),
+    ])  # fmt: skip
+    if tasks:
+        for purpose, part in found.items():
+            print()
+            pairs = zip(part["task_names"], part["task_fitness"], strict=True)
+            _table((f"{purpose} task", "fitness"), [(n, _fitness(f)) for n, f in pairs])
+
+
+@app.command("list")
+@_guarded
+def list_(topic: Topic, debug: Debug = False) -> None:
+    """List what configs and programs may name."""
+    if topic == Topic.ops:
+        from zero.ops import by_number
+
+        columns = ("number", "name", "text", "signature", "cost")
+        _table(
+            columns,
+            [(o.number, o.name, _example(o), o.signature, f"{o.cost:,}") for o in by_number()],
+        )
+    elif topic == Topic.tasks:
+        from zero.tasks import task_families
+
+        for name, family in task_families().items():
+            print(f"{name}: {family.__doc__.splitlines()[0]}")
+            _table(("  key", "value", "default", "meaning"), _keys_of(family))
+            print()
+    elif topic == Topic.programs:
+        from zero import library
+
+        rows = [(n, len(library.program(n)), library.description(n)) for n in library.names()]
+        _table(("name", "instructions", "what it is"), rows)
+    elif topic == Topic.mutations:
+        from zero.mutation_names import MUTATIONS
+
+        _table(("name", "what it does"), MUTATIONS.items())
+    elif topic == Topic.searches:
+        from zero.search import methods
+
+        _table(("name", "what it does"), methods().items())
+    else:
+        from zero.config import shipped_configs
+
+        rows = [(name, _header(path)) for name, path in shipped_configs().items()]
+        _table(("name", "what it does"), rows)
+
+
+def _example(op: Any) -> str:
+    """Returns how an instruction of the op is written, with named constants."""
+    return op.listing.format(*(c.name for c in op.constants), o=3, a=1, b=2)
+
+
+def _keys_of(family: Any) -> list[tuple]:
+    """Returns (key, values, default, meaning) of a task family's keys, its own ones first."""
+    from zero.tasks import TaskFamily
+
+    schema = family.model_json_schema()
+    rows = []
+    for key, field in schema["properties"].items():
+        default = json.dumps(field["default"]) if "default" in field else "required"
+        row = (f"  {key}", _values(field, schema), default, field.get("description", ""))
+        rows.append((key in TaskFamily.model_fields, row))
+    return [row for _, row in sorted(rows, key=lambda r: r[0])]
+
+
+def _values(field: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Returns the values that a JSON schema allows, in words."""
+    if "$ref" in field:
+        parts = schema["$defs"][field["$ref"].rpartition("/")[2]].get("properties", {})
+        return "{" + ", ".join(parts) + "}"
+    if "anyOf" in field:
+        return " or ".join(dict.fromkeys(_values(f, schema) for f in field["anyOf"]))
+    if "enum" in field:
+        return ", ".join(str(value) for value in field["enum"])
+    if field.get("type") == "array":
+        return f"list of {_values(field.get('items', {}), schema)}"
+    low, high = field.get("minimum"), field.get("maximum")
+    words = {"integer": "int", "string": "text", "boolean": "true, false", "null": "null"}
+    text = words.get(field.get("type"), field.get("type", "any"))
+    if low is not None:
+        text += f" {low}..{high}" if high is not None else f" from {low}"
+    return text
+
+
+def _header(path: Path) -> str:
+    """Returns the first sentence of a config's header."""
+    words = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("# "):
+            break
+        words.append(line[2:].strip())
+    return " ".join(words).partition(". ")[0].rstrip(".")
+
+
+@app.command()
+@_guarded
+def validate(
+    config: Config,
+    settings: Set = None,
+    data: Annotated[bool, typer.Option("--data", help="Read the tasks' data as well.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Check a config and tell every mistake."""
+    checked = _load(config, settings)
+    from zero.run import Maker, initial_program
+
+    maker = Maker(checked, initial_program(checked))
+    print(f"{checked.name}: no mistakes")
+    if data:
+        maker.check()
+        rows = []
+        for purpose in ("search", "select", "final"):
+            tasks = maker.tasks(purpose, 0)
+            sizes = (tasks.train_x.shape[1], tasks.valid_x.shape[1], tasks.features)
+            rows.append((purpose, tasks.num_tasks, *sizes))
+        _table(("tasks", "count", "train", "valid", "features"), rows)
+
+
+# --- bench ----------------------------------------------------------------------------------------
+
+
+@bench.command()
+@_guarded
+def conformance(
+    file: Annotated[Path, typer.Argument(help="Recorded cases, .jsonl or .jsonl.gz.")],
+    backend: Annotated[Backend, typer.Option(help="The interpreter to check.")] = Backend.cpu,
+    dtype: Annotated[Dtype, typer.Option(help="Of its numbers.")] = Dtype.float64,
+    debug: Debug = False,
+) -> None:
+    """Compare a backend with recorded cases."""
+    from zero.conformance import read_cases, run_cases
+
+    outcome = run_cases(read_cases(file), backend.value, dtype.value)
+    for kind, name in (("op", "ops"), ("algorithm", "algorithms")):
+        skipped = f", {outcome.skipped[kind]} skipped" if outcome.skipped[kind] else ""
+        print(f"{name}: {outcome.passed[kind]}/{outcome.total[kind]} passed{skipped}")
+    for line in outcome.differences[:10]:
+        print(line)
+    if len(outcome.differences) > 10:
+        print(f"... and {len(outcome.differences) - 10} more")
+    if outcome.differences:
+        raise typer.Exit(1)
+
+
+@bench.command("search")
+@_guarded
+def bench_search(
+    config: Config,
+    seconds: Seconds = 10.0,
+    islands: IslandCount = None,
+    seed: Seed = None,
+    backend: Annotated[Backend | None, typer.Option(help="Same as --set backend=NAME.")] = None,
+    json_file: JsonFile = None,
+    settings: Set = None,
+    debug: Debug = False,
+) -> None:
+    """Measure the individuals per second of a search."""
+    checked = _load(config, settings, seed, islands, backend)
+    from zero.bench import search_speed
+
+    _tell_figures(search_speed(checked, seconds), json_file)
+
+
+@bench.command("evaluate")
+@_guarded
+def bench_evaluate(
+    config: Config,
+    program: Annotated[str, typer.Option(metavar="PROGRAM", help="As for `zero evaluate`.")],
+    seconds: Seconds = 3.0,
+    backend: Annotated[Backend | None, typer.Option(help="Same as --set backend=NAME.")] = None,
+    json_file: JsonFile = None,
+    settings: Set = None,
+    debug: Debug = False,
+) -> None:
+    """Measure the evaluations per second of a program."""
+    checked = _load(config, settings, backend=backend)
+    from zero.bench import evaluation_speed
+    from zero.run import load_program
+
+    figures = evaluation_speed(checked, load_program(program), seconds)
+    _tell_figures({"program": program, **figures}, json_file)
+
+
+def _tell_figures(figures: dict[str, Any], json_file: Path | None) -> None:
+    from zero.store import write_bytes
+
+    if json_file is not None:
+        figures = {k: _number(v) if isinstance(v, float) else v for k, v in figures.items()}
+        write_bytes(json_file, json.dumps(figures, indent=2).encode() + b"\n")
+    _pairs([(k.replace("_", " "), _shown(v)) for k, v in figures.items() if k != "versions"])
+
+
+# --- words and tables -----------------------------------------------------------------------------
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v}" for k, v in value.items())
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
+
+
+def _number(value: float) -> float | None:
+    """Returns the number, None where JSON has none for it."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _fitness(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.6f}"
+
+
+def _spread(part: dict[str, Any] | None) -> str:
+    """Returns a set's fitness, and how it varies over tasks."""
+    if part is None:
+        return "-"
+    tasks = part["task_fitness"]
+    if len(tasks) < 2:
+        return _fitness(part["fitness"])
+    low, high = (_fitness(f(tasks)) for f in (min, max))
+    return f"{_fitness(part['fitness'])}  ({len(tasks)} tasks: {low} to {high})"
+
+
+def _totals(reason: str | None, individuals: int, steps: int, seconds: float | None) -> list[tuple]:
+    from zero.progress import duration
+
+    rows = [] if reason is None else [("ended", f"{reason}: {REASONS.get(reason, reason)}")]
+    rows += [("individuals", f"{individuals:,}"), ("train steps", f"{steps:,}")]
+    return rows if seconds is None else [*rows, ("time", duration(seconds))]
+
+
+def _pairs(rows: Iterable[tuple[str, str]]) -> None:
+    rows = list(rows)
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(f"{name:<{width}}  {value}")
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[tuple]) -> None:
+    """Prints a table; as wide as it needs where no terminal limits it, for grep and files."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    cells = [[Text(str(cell)) for cell in row] for row in rows]
+    for number, name in enumerate(columns):
+        figures = all(_is_figure(row[number].plain) for row in cells)
+        table.add_column(Text(name), justify="right" if figures and cells else "left")
+    for row in cells:
+        table.add_row(*row)
+    console = Console(file=sys.stdout, highlight=False)
+    if not console.is_terminal:
+        console.width = 1000
+    console.print(table, soft_wrap=False)
+
+
+def _is_figure(text: str) -> bool:
+    return text in ("", "-") or text.replace(",", "").replace(".", "").lstrip("-").isdigit()
