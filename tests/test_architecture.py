@@ -38,6 +38,8 @@ ONLY = {
 }
 LIGHT = ["__init__", "__main__", "cli", "config", "config_checks", "program", "ops", "errors",
          "library", "rng", "progress", "evaluator", "mutation_names", "yaml_loader"]  # fmt: skip
+# Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing.
+PICKLES = {"islands", "tasks.read_cifar"}
 HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess"}
 
 
@@ -127,7 +129,8 @@ def test_what_a_command_line_loads_before_it_knows_the_command():
 def test_nothing_is_pickled_and_no_file_is_executed():
     for path in FILES:
         names = {m.split(".")[0] for m in imports_of(path)}
-        assert not names & {"pickle", "dill", "cloudpickle", "shelve", "marshal"}, name_of(path)
+        if name_of(path) not in PICKLES:
+            assert not names & {"pickle", "dill", "cloudpickle", "shelve", "marshal"}, name_of(path)
         calls = {
             n.func.id
             for n in ast.walk(ast.parse(path.read_text()))

@@ -272,6 +272,10 @@ def _tell_outcome(outcome: Any, as_json: bool) -> None:
     if as_json:
         event = {"event": "outcome", "folder": folder, "reason": outcome.reason}
         event |= {f"{name}_fitness": _number(value) for name, value in figures.items()}
+        event["baselines"] = {
+            name: {"select_fitness": select, "final_fitness": final}
+            for name, (select, final) in outcome.baselines.items()
+        }
         event |= {"individuals": outcome.individuals, "train_steps": outcome.train_steps}
         event |= {"seconds": outcome.seconds, "program": outcome.program and str(outcome.program)}
         print(json.dumps(event))
@@ -281,7 +285,17 @@ def _tell_outcome(outcome: Any, as_json: bool) -> None:
             print("no program was evaluated")
         else:
             print(f"\n{outcome.program}")
-            rows += [(f"{name} fitness", _fitness(value)) for name, value in figures.items()]
+            _table(
+                ("program", "search fitness", "select fitness", "final fitness"),
+                [
+                    ("discovered", *(_fitness(value) for value in figures.values())),
+                    *(
+                        (f"{name} (shipped)", "", *(_fitness(value) for value in pair))
+                        for name, pair in outcome.baselines.items()
+                    ),
+                ],
+            )
+            print()
         rows.append(("folder", folder))
         if outcome.reason in RESUMABLE:
             rows.append(("go on with", f"zero resume {shlex.quote(folder)}"))

@@ -66,7 +66,8 @@ class Outcome:
     """What a run found: its folder, why it ended, and the best program with its figures.
 
     program is None when no individual was evaluated. select and final are None where they were not
-    evaluated; individuals, train_steps and seconds are totals.
+    evaluated; individuals, train_steps and seconds are totals. baselines: for each shipped program
+    in `BASELINES` its fitness on the select and on the final tasks.
     """
 
     folder: Path
@@ -78,6 +79,11 @@ class Outcome:
     individuals: int
     train_steps: int
     seconds: float
+    baselines: dict[str, tuple[float, float]]
+
+
+# What every outcome is set beside: both were written by people.
+BASELINES = ("linear", "neural_network")
 
 
 # --- from config to objects -----------------------------------------------------------------------
@@ -621,6 +627,7 @@ class _Run:
         best = _best_candidate(experiments)
         totals = {k: sum(e[k] for e in experiments) for k in ("individuals", "train_steps")}
         program, final, results = None, None, None
+        baselines: dict[str, tuple] = {}
         search = select = math.nan
         if best is not None:
             record, number = best
@@ -636,8 +643,14 @@ class _Run:
                     "task_fitness": result.task_fitness,
                 }
                 final = result
+                for name in BASELINES if purpose != "search" else ():
+                    fitness = evaluate(library.program(name)).fitness
+                    baselines[name] = (*baselines.get(name, ()), fitness)
             results = {"program": str(program), "record": record["number"], "reason": reason,
                        **totals, **figures}  # fmt: skip
+            results["baselines"] = {
+                name: {"select": pair[0], "final": pair[1]} for name, pair in baselines.items()
+            }
             self.folder.write_best(str(program))
         write_archive(self.folder.archive_path, self._archive(states, results))
         summary = {**self._totals(), **totals, "reason": reason}
@@ -645,7 +658,7 @@ class _Run:
         self.reporter.finish(summary)
         outcome = Outcome(
             self.folder.path, reason, program, search, select, final,
-            totals["individuals"], totals["train_steps"], self.seconds,
+            totals["individuals"], totals["train_steps"], self.seconds, baselines,
         )  # fmt: skip
         return outcome
 
