@@ -208,3 +208,43 @@ def space_for(
         initial,
         initial_random,
     )
+
+
+@lru_cache
+def search_driver(dtype="float64", lanes=4):
+    """Returns `evaluate` of the search (caches, hurdle and budget included) over rows of genomes."""
+    import numba
+
+    evaluate = cpu.build(dtype, lanes).evaluate
+
+    @numba.njit(error_model="numpy")
+    def drive(genomes, rows, evaluator, fitness, steps):
+        for k in range(len(rows)):
+            fitness[k], steps[k] = evaluate(genomes, rows[k], evaluator)
+
+    return drive
+
+
+class SearchEvaluator:
+    """The search's own evaluator on a task set, one program after the other."""
+
+    def __init__(self, tasks, widths=(16, 16, 16), memory=MEMORY, dtype="float64", lanes=4, **more):
+        self.module = cpu.build(dtype, lanes)
+        self.drive = search_driver(dtype, lanes)
+        self.genomes, self.starts = cpu.genome_of(Program(), widths)
+        arguments = {"key": 3, "seen_size": 4096} | more
+        self.arrays = cpu.new_evaluator(
+            tasks, memory, self.starts, module=self.module, **arguments
+        )
+        self.handle = pack(self.module, self.arrays)
+
+    def __call__(self, program):
+        """Returns (fitness, train steps taken)."""
+        cpu.write_program(self.genomes, 0, self.starts, program)
+        fitness, steps = np.zeros(1), np.zeros(1, np.int64)
+        self.drive(self.genomes, np.zeros(1, np.int64), self.handle, fitness, steps)
+        return float(fitness[0]), int(steps[0])
+
+    def count(self, which):
+        """Returns one of the counters in `zero.interpreter.arrays`."""
+        return int(self.arrays.counters[which])

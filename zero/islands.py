@@ -285,8 +285,9 @@ class Islands:
         self.states = [pending[k] for k in range(len(self.makers))]
         self.pending = None
         self.restarts = 0
-        self.last_snapshot = time.monotonic()
         self.on_snapshot(self.states)
+        # The time that it took does not count: however slow the disk, there is work in between.
+        self.last_snapshot = time.monotonic()
 
     def _stop(self) -> list[dict]:
         """Returns the final states of all islands, which end."""

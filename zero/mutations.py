@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zero.jit import jit
-from zero.struct import struct
+from zero.struct import address, struct
 from zero.mutation_names import MUTATIONS
 from zero.ops import ALTER, OpTables
 from zero.search_rng import below, normal, unit
@@ -78,12 +78,14 @@ def new_genomes(rows: int, length: int) -> Genomes:
 @jit
 def copy_genome(source, source_row, target, row):
     """Copies a program from one row to another."""
-    # Loops rather than slices: an array assignment takes numba seconds to compile.
-    for k in range(source.code.shape[1]):
-        for j in range(4):
-            target.code[row, k, j] = source.code[source_row, k, j]
-        for j in range(3):
-            target.constants[row, k, j] = source.constants[source_row, k, j]
+    # Through addresses: an array assignment takes numba seconds to compile, and is slower.
+    length = source.code.shape[1]
+    a, b = address(source.code), address(target.code)
+    for k in range(4 * length):
+        b[4 * length * row + k] = a[4 * length * source_row + k]
+    x, y = address(source.constants), address(target.constants)
+    for k in range(3 * length):
+        y[3 * length * row + k] = x[3 * length * source_row + k]
     for function in range(3):
         target.sizes[row, function] = source.sizes[source_row, function]
 
@@ -122,7 +124,7 @@ def random_output(kind, space, rng):
 def free_stream(genomes, row, space, function, position):
     """Returns the smallest stream that no other random instruction of the function has."""
     first = space.starts[function]
-    size = np.int64(genomes.sizes[row, function])
+    size = genomes.sizes[row, function]
     for stream in range(size + 1):
         taken = False
         for k in range(size):
@@ -138,23 +140,23 @@ def write_random_instruction(genomes, row, space, rng, function, position):
     """Writes a random instruction at a position of a function (which must be mutable)."""
     tables = space.tables
     first = space.ops_start[function]
-    op = space.ops[first + below(rng, space.ops_start[function + 1] - first)]
-    at = space.starts[function] + position
-    code = genomes.code[row, at]
-    code[0], code[1], code[2], code[3] = op, 0, 0, 0
-    if tables.in1[op]:
-        code[1] = random_input(tables.in1[op], space, rng)
-    if tables.in2[op]:
-        code[2] = random_input(tables.in2[op], space, rng)
-    if tables.out[op]:
-        code[3] = random_output(tables.out[op], space, rng)
+    op = np.int64(space.ops[first + below(rng, space.ops_start[function + 1] - first)])
+    at = row * genomes.code.shape[1] + space.starts[function] + position
+    # Addresses: fields of a struct are slow to reach.
+    code, constants = address(genomes.code), address(genomes.constants)
+    in1, in2, out = address(tables.in1)[op], address(tables.in2)[op], address(tables.out)[op]
+    code[4 * at] = op
+    code[4 * at + 1] = random_input(in1, space, rng) if in1 else np.int16(0)
+    code[4 * at + 2] = random_input(in2, space, rng) if in2 else np.int16(0)
+    code[4 * at + 3] = random_output(out, space, rng) if out else np.int16(0)
+    number = address(tables.constants)[op]
     for k in range(3):
-        value = 0.0
-        if k < tables.constants[op]:
-            value = drawn(tables.low[op, k], tables.high[op, k], tables.single[op, k], rng)
-        genomes.constants[row, at, k] = value
-    if tables.random[op]:
-        code[1] = free_stream(genomes, row, space, function, position)
+        constants[3 * at + k] = 0.0
+        if k < number:
+            low, high = tables.low[op, k], tables.high[op, k]
+            constants[3 * at + k] = drawn(low, high, tables.single[op, k], rng)
+    if number and tables.random[op]:
+        code[4 * at + 1] = free_stream(genomes, row, space, function, position)
 
 
 @jit

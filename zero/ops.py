@@ -354,8 +354,9 @@ class OpTables(NamedTuple):
 
     in1, in2, out (n,) int8: operand types as in `TYPES`, 0 = none. constants (n,) int8: how many
     numbers are stored. low, high (n, 3) float64, alter (n, 3) int8 as in `ALTER`, single (n, 3) bool:
-    the fields of `Constant`. random, ordered, partial, commutative (n,) bool: draws random numbers;
-    sorts its two constants when one is altered; writes only one element; operands may be swapped.
+    the fields of `Constant`. random, ordered (n,) bool: draws random numbers; sorts
+    its two constants when one is altered. partial, commutative (n,) int8: writes only one element;
+    operands may be swapped.
     cost (n,) float64.
     """
 
@@ -399,7 +400,7 @@ def op_tables() -> OpTables:
         single=constants(lambda c: c.single, np.bool_),
         random=column(lambda op: op.random, np.bool_),
         ordered=column(lambda op: op.kind == "uniform", np.bool_),
-        partial=column(lambda op: op.kind == "const" and op.output != "s", np.bool_),
-        commutative=column(is_commutative, np.bool_),
+        partial=column(lambda op: op.kind == "const" and op.output != "s", np.int8),
+        commutative=column(is_commutative, np.int8),
         cost=column(lambda op: op.cost, np.float64),
     )

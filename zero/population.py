@@ -50,7 +50,8 @@ class Population(NamedTuple):
 
 def capacity(size: int) -> int:
     """Returns how many records an island with that population size holds."""
-    return 3 * size + 2048
+    # Small, so that genomes stay near the processor; large enough to collect seldom.
+    return 2 * size + 512
 
 
 def new_population(size: int) -> Population:
@@ -122,7 +123,7 @@ def collect(population):
     kept = 0
     for record in range(len(p.keep)):
         kept += p.keep[record]
-    if kept > 2 * len(p.slots) + 1024:  # too much history: thin it, oldest details first to go
+    if kept > len(p.slots) + len(p.slots) // 2 + 128:  # too much history: thin it, oldest details first to go
         _bridge(p, alive, True)
     free = 0
     for record in range(len(p.keep) - 1, -1, -1):

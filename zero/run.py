@@ -411,6 +411,8 @@ class _Run:
         self.max_seconds, self.checkpoint_seconds = max_seconds, checkpoint_seconds
         self.experiment = 0
         self.finished: list[dict[str, Any]] = []  # experiments that ended
+        self.archived: list[ExperimentData] = []  # the same, as the archive has them
+        self.next_archive = 0.0
         self.stats: list[dict[str, Any]] = []
         self.interrupted: str | None = None
         self.ended_by: str | None = None  # what ended the experiment, decided at the end of a round
@@ -603,19 +605,25 @@ class _Run:
             "islands": states,
             "reason": reason,
         })  # fmt: skip
-        if states is not None:
+        # The archive is for onlookers until the run ends: a twentieth of the time is enough for it.
+        began = time.monotonic()
+        if states is not None and began >= self.next_archive:
             write_archive(self.folder.archive_path, self._archive(states, None))
+            now = time.monotonic()
+            self.next_archive = now + 20 * (now - began)
 
     def _archive(self, states: list[dict] | None, results: dict | None) -> ArchiveData:
-        experiments = list(self.finished)
+        while len(self.archived) < len(self.finished):
+            self.archived.append(_to_archive(self.finished[len(self.archived)]))
+        experiments = list(self.archived)
         if states is not None:
-            experiments.append(_experiment_of(states, None))
+            experiments.append(_to_archive(_experiment_of(states, None)))
         return ArchiveData(
             seed=self.config.seed,
             config=self.folder.config_text(),
             ops=[op.name for op in by_number()],
             zero_version=zero_version(),
-            experiments=[_to_archive(e) for e in experiments],
+            experiments=experiments,
             results=results,
         )
 

@@ -13,8 +13,9 @@ import numpy as np
 from zero.jit import jit
 from zero.ops import op_tables
 from zero.program import Program, to_arrays
+from zero.struct import address
 
-_ONE = np.uint64(1)
+_NONE, _ONE = np.uint64(0), np.uint64(1)
 
 
 @jit
@@ -23,24 +24,39 @@ def _bit(address):
 
 
 @jit
-def _backward(code, first, size, tables, needed, live):
-    """Marks live instructions of one function; `needed` (4,) uint64 is what later code reads.
+def _backward(code, first, size, ops, needed, live):
+    """Marks live instructions of one function; returns what it reads that was written before.
 
-    needed[t] has bit i set when address i of type t is read later before it is written.
+    code: address of (L, 4) int16. ops: addresses of the tables in1, in2, out, partial. needed: three
+    bit sets (scalars, vectors, matrices) of what later code reads before writing it.
     """
+    in1, in2, out, partial = ops
+    s, v, m = needed
     for k in range(first + size - 1, first - 1, -1):
-        op = code[k, 0]
-        out = tables.out[op]
-        if out == 0 or not needed[out] & _bit(code[k, 3]):
-            live[k] = False
+        op = code[4 * k]
+        kind, bit = out[op], _bit(code[4 * k + 3])
+        target = s if kind == 1 else v if kind == 2 else m
+        live[k] = kind != 0 and target & bit != _NONE
+        if not live[k]:
             continue
-        live[k] = True
-        if not tables.partial[op]:
-            needed[out] &= ~_bit(code[k, 3])
-        if tables.in1[op]:
-            needed[tables.in1[op]] |= _bit(code[k, 1])
-        if tables.in2[op]:
-            needed[tables.in2[op]] |= _bit(code[k, 2])
+        if not partial[op]:
+            if kind == 1:
+                s &= ~bit
+            elif kind == 2:
+                v &= ~bit
+            else:
+                m &= ~bit
+        for operand in range(1, 3):
+            kind = in1[op] if operand == 1 else in2[op]
+            if kind:
+                bit = _bit(code[4 * k + operand])
+                if kind == 1:
+                    s |= bit
+                elif kind == 2:
+                    v |= bit
+                else:
+                    m |= bit
+    return s, v, m
 
 
 @jit
@@ -50,34 +66,31 @@ def mark_live(code, starts, sizes, tables, needed, live):
     Args:
         code: (L, 4) int16; a function's instructions start at `starts[f]` and number `sizes[f]`.
         tables: the op table (`zero.ops.op_tables`).
-        needed: (3, 4) uint64 scratch.
-        live: (L,) bool, result.
+        needed: (4,) uint64, result: by type number, a bit for each address that predict or learn
+            may read before they write it, so what setup leaves there matters.
+        live: (L,) uint8, result.
     """
-    # Rows of `needed`: before predict, before learn, and the set being moved backward.
-    for t in range(4):
-        needed[0, t] = needed[1, t] = np.uint64(0)
+    # Addresses: fields of a struct are slow to reach, and this runs for every individual.
+    ops = address(tables.in1), address(tables.in2), address(tables.out), address(tables.partial)
+    code_at, live_at = address(code), address(live)
+    not_first = ~_bit(0)  # s0 and v0 are set before predict and before learn
+    s1, v1, m1 = _NONE, _NONE, _NONE  # needed before predict
+    s2, v2, m2 = _NONE, _NONE, _NONE  # needed before learn
     while True:
-        for t in range(4):
-            needed[2, t] = needed[0, t] | needed[1, t]
-        needed[2, 1] |= _bit(1)  # the prediction s1 is read after every predict
-        _backward(code, starts[1], sizes[1], tables, needed[2], live)
-        needed[2, 1] &= ~_bit(0)  # s0 and v0 are set before predict and before learn
-        needed[2, 2] &= ~_bit(0)
-        changed = False
-        for t in range(4):
-            changed |= needed[0, t] != needed[2, t]
-            needed[0, t] = needed[2, t]
-        _backward(code, starts[2], sizes[2], tables, needed[2], live)
-        needed[2, 1] &= ~_bit(0)
-        needed[2, 2] &= ~_bit(0)
-        for t in range(4):
-            changed |= needed[1, t] != needed[2, t]
-            needed[1, t] = needed[2, t]
+        # The prediction is read after every predict; then follows learn, or predict again.
+        after = s1 | s2 | _bit(1), v1 | v2, m1 | m2
+        s, v, m = _backward(code_at, starts[1], sizes[1], ops, after, live_at)
+        s, v = s & not_first, v & not_first
+        changed = s != s1 or v != v1 or m != m1
+        s1, v1, m1 = s, v, m
+        s, v, m = _backward(code_at, starts[2], sizes[2], ops, (s1, v1, m1), live_at)
+        s, v = s & not_first, v & not_first
+        changed |= s != s2 or v != v2 or m != m2
+        s2, v2, m2 = s, v, m
         if not changed:
             break
-    for t in range(4):
-        needed[2, t] = needed[0, t]
-    _backward(code, starts[0], sizes[0], tables, needed[2], live)
+    needed[1], needed[2], needed[3] = s1, v1, m1
+    _backward(code_at, starts[0], sizes[0], ops, (s1, v1, m1), live_at)
 
 
 def simplify(program: Program) -> Program:
@@ -87,8 +100,8 @@ def simplify(program: Program) -> Program:
     """
     code, _, sizes = to_arrays(program)
     starts = np.array([0, sizes[0], sizes[0] + sizes[1]], dtype=np.int64)
-    live = np.zeros(len(code), dtype=np.bool_)
-    mark_live(code, starts, sizes, op_tables(), np.zeros((3, 4), np.uint64), live)
+    live = np.zeros(len(code), dtype=np.uint8)
+    mark_live(code, starts, sizes, op_tables(), np.zeros(4, np.uint64), live)
     functions, k = [], 0
     for instructions in program.functions:
         functions.append(tuple(i for j, i in enumerate(instructions) if live[k + j]))

@@ -54,23 +54,23 @@ def _place(kind, address, s):
 
 
 @jit
-def _name(e, kind, address_):
+def _name(names, named, fresh, kind, address_):
     """Returns the canonical name of an address: in the order in which they are first met."""
-    if e.names[kind, address_] < 0:
-        e.names[kind, address_] = e.fresh[kind]
-        e.named[kind, e.fresh[kind]] = address_
-        e.fresh[kind] += 1
-    return np.uint64(e.names[kind, address_])
+    at = 64 * np.int64(kind)
+    if names[at + address_] < 0:
+        names[at + address_] = fresh[kind]
+        named[at + fresh[kind]] = address_
+        fresh[kind] += 1
+    return np.uint64(names[at + address_])
 
 
 @jit
-def _forget_names(e):
-    for kind in range(1, 4):
-        for address_ in range(e.names.shape[1]):
-            e.names[kind, address_] = -1
-    e.names[1, 0], e.names[1, 1], e.names[2, 0] = 0, 1, 0
-    e.named[1, 0], e.named[1, 1], e.named[2, 0] = 0, 1, 0
-    e.fresh[1], e.fresh[2], e.fresh[3] = 2, 1, 0
+def _forget_names(names, named, fresh):
+    for k in range(256):
+        names[k] = -1
+    names[64], names[65], names[128] = 0, 1, 0  # s0, s1 and v0 keep their names
+    named[64], named[65], named[128] = 0, 1, 0
+    fresh[1], fresh[2], fresh[3] = 2, 1, 0
 
 
 @jit
@@ -82,47 +82,63 @@ def decode(genomes, row, e, keep_dead):
     keep_dead: writes all instructions.
     """
     s, tables = e.settings, e.tables
-    bits = genomes.constants.view(np.uint64)
+    length = genomes.code.shape[1]
     mark_live(genomes.code[row], e.starts, genomes.sizes[row], tables, e.needed, e.live)
-    _forget_names(e)
+    # Addresses: fields of a struct are slow to reach, and this runs for every individual.
+    code, bits = address(genomes.code), address(genomes.constants.view(np.uint64))
+    live, to, starts, sizes = address(e.live), address(e.code), address(e.starts), address(genomes.sizes)
+    in1, in2, out = address(tables.in1), address(tables.in2), address(tables.out)
+    constants, commutative = address(tables.constants), address(tables.commutative)
+    names, named, fresh = address(e.names), address(e.named), address(e.fresh)
+    scalar, vector, matrix = W, s.features * W, s.features * s.features * W
+    vectors_at, matrices_at = s.vectors_at, s.matrices_at
+    _forget_names(names, named, fresh)
     key = _FIRST_KEY
     pc = 0
     writes_features = random_setup = False
     for function in range(3):
         e.bounds[function] = pc
-        first = e.starts[function]
-        for k in range(first, first + genomes.sizes[row, function]):
-            if not (keep_dead or e.live[k]):
+        first = starts[function]
+        for k in range(first, first + sizes[3 * row + function]):
+            if not (keep_dead or live[k]):
                 continue
-            op = genomes.code[row, k, 0]
-            in1, in2, out = genomes.code[row, k, 1], genomes.code[row, k, 2], genomes.code[row, k, 3]
-            a, b, o = tables.in1[op], tables.in2[op], tables.out[op]
-            e.code[pc, 0] = op
-            e.code[pc, 1] = _place(a, in1, s) if a else 0
-            e.code[pc, 2] = _place(b, in2, s) if b else 0
-            e.code[pc, 3] = _place(o, out, s)
-            writes_features |= o == 2 and out == 0
-            number = tables.constants[op]
+            at = 4 * (row * length + k)
+            op = np.int64(code[at])
+            to[4 * pc] = op
+            for operand in range(1, 4):
+                kind = in1[op] if operand == 1 else in2[op] if operand == 2 else out[op]
+                place = np.int64(code[at + operand])
+                if kind == 1:
+                    place *= scalar
+                elif kind == 2:
+                    place = vectors_at + place * vector
+                elif kind == 3:
+                    place = matrices_at + place * matrix
+                else:
+                    place = 0
+                to[4 * pc + operand] = place
+            writes_features |= out[op] == 2 and code[at + 3] == 0
+            number = np.int64(constants[op])
             if number:
-                _decode_constants(genomes.constants[row, k], op, in1, e, pc)
+                _decode_constants(genomes.constants[row, k], op, code[at + 1], e, pc)
             pc += 1
             if function == 0:
                 random_setup |= tables.random[op]
                 continue
             key = mix(key, np.uint64(op))
-            if a:
-                x = _name(e, a, in1)
-                if b:
-                    y = _name(e, b, in2)
-                    if tables.commutative[op] and y < x:
+            if in1[op]:
+                x = _name(names, named, fresh, in1[op], code[at + 1])
+                if in2[op]:
+                    y = _name(names, named, fresh, in2[op], code[at + 2])
+                    if commutative[op] and y < x:
                         x, y = y, x
                     key = mix(key, y)
                 key = mix(key, x)
             elif number:
-                key = mix(key, np.uint64(in1))  # the stream
+                key = mix(key, np.uint64(code[at + 1]))  # the stream
                 for c in range(number):
-                    key = mix(key, bits[row, k, c])
-            key = mix(key, _name(e, o, out))
+                    key = mix(key, bits[3 * (row * length + k) + c])
+            key = mix(key, _name(names, named, fresh, out[op], code[at + 3]))
         key = mix(key, np.uint64(1000003 + function))
     e.bounds[3] = pc
     return key, writes_features, random_setup
@@ -141,7 +157,7 @@ def add_memory(e, key, every_lane):
         length = 1 if kind == 1 else s.features if kind == 2 else s.features * s.features
         for name in range(e.fresh[kind]):
             address_ = e.named[kind, name]
-            if not e.needed[0, kind] >> np.uint64(address_) & np.uint64(1):
+            if not e.needed[kind] >> np.uint64(address_) & np.uint64(1):
                 continue
             at = _place(kind, address_, s)
             key = mix(key, np.uint64(name))
