@@ -233,9 +233,7 @@ class SearchEvaluator:
         self.drive = search_driver(dtype, lanes)
         self.genomes, self.starts = cpu.genome_of(Program(), widths)
         arguments = {"key": 3, "seen_size": 4096} | more
-        self.arrays = cpu.new_evaluator(
-            tasks, memory, self.starts, module=self.module, **arguments
-        )
+        self.arrays = cpu.new_evaluator(tasks, memory, self.starts, module=self.module, **arguments)
         self.handle = pack(self.module, self.arrays)
 
     def __call__(self, program):

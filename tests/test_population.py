@@ -103,7 +103,9 @@ def test_collecting_changes_nothing_but_the_free_records():
     toy.run_on(700)
     population = toy.population
     before = {k: v.copy() for k, v in population._asdict().items()}
-    lines = [[int(population.number[r]) for r in lineage(population, int(s))] for s in population.slots]
+    lines = [
+        [int(population.number[r]) for r in lineage(population, int(s))] for s in population.slots
+    ]
     collect(population)
     for name in ("slots", "slot_fitness", "number", "fitness", "mutation", "best"):
         np.testing.assert_array_equal(getattr(population, name), before[name])
@@ -112,7 +114,9 @@ def test_collecting_changes_nothing_but_the_free_records():
     held = {r for s in population.slots for r in lineage(population, int(s))}
     held |= set(lineage(population, int(population.counts[BEST])))
     assert set(free.tolist()) == set(range(capacity(10))) - held
-    after = [[int(population.number[r]) for r in lineage(population, int(s))] for s in population.slots]
+    after = [
+        [int(population.number[r]) for r in lineage(population, int(s))] for s in population.slots
+    ]
     for short, long in zip(after, lines, strict=True):
         assert set(short) <= set(long) and short[-1] == long[-1]
 

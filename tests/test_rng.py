@@ -119,7 +119,11 @@ def test_random_ops_have_their_distributions():
     assert abs(stats.kurtosis(gaussian)) < 5 * (24 / n) ** 0.5
     # Neighbours in every direction are unrelated: elements, rows, lanes (tasks).
     grid = draw(GAUSSIAN)[0]
-    for a, b in ((grid[:, :, :-1], grid[:, :, 1:]), (grid[:, :-1], grid[:, 1:]), (grid[:-1], grid[1:])):
+    for a, b in (
+        (grid[:, :, :-1], grid[:, :, 1:]),
+        (grid[:, :-1], grid[:, 1:]),
+        (grid[:-1], grid[1:]),
+    ):
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 5 / a.size**0.5
 
 

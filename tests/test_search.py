@@ -152,7 +152,9 @@ def test_oldest_is_replaced_whatever_its_fitness():
         numbers = toy.population.number[oldest_first]
         assert numbers.tolist() == [3 * k + 2 for k in range(n - 5, n + 1)]
         values = [toy.fitness(m[1]) for m in newest]
-        assert np.roll(toy.population.slot_fitness, -toy.population.counts[CURSOR]).tolist() == values
+        assert (
+            np.roll(toy.population.slot_fitness, -toy.population.counts[CURSOR]).tolist() == values
+        )
 
 
 def test_parents_are_alive_and_may_be_the_one_replaced():
