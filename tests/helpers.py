@@ -26,7 +26,7 @@ ROOM = 24  # instructions that fit a `Machine`
 
 
 def parse(*lines, **functions):
-    """Returns a program from lines of text, or from setup=, predict= and learn= with `;` between."""
+    """Returns a program from lines of text, or from Setup=, Predict= and Learn= (`;` between)."""
     text = "\n".join(lines)
     for name, body in functions.items():
         text += f"\ndef {name}():\n" + body.replace(";", "\n")
@@ -212,7 +212,7 @@ def space_for(
 
 @lru_cache
 def search_driver(dtype="float64", lanes=4):
-    """Returns `evaluate` of the search (caches, hurdle and budget included) over rows of genomes."""
+    """Returns the search's `evaluate` (caches, hurdle and budget included) over rows of genomes."""
     import numba
 
     evaluate = cpu.build(dtype, lanes).evaluate

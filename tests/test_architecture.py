@@ -118,7 +118,7 @@ def test_light_modules_import_nothing_heavy_at_their_top():
 
 def test_what_a_command_line_loads_before_it_knows_the_command():
     code = "import sys, zero, zero.config, zero.program, zero.tasks\n"
-    code += "print(sorted({m.split('.')[0] for m in sys.modules} & set(%r)))" % sorted(HEAVY)
+    code += f"print(sorted({{m.split('.')[0] for m in sys.modules}} & set({sorted(HEAVY)!r})))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT.parent)}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment

@@ -129,7 +129,7 @@ def test_every_error_of_every_lane():
     assert compared > 300
 
 
-# --- rules of an evaluation, one by one (spec, sections 4 and 8) --------------------------------------
+# --- rules of an evaluation, one by one (spec, sections 4 and 8) ------------------------------
 
 BACKENDS = ["reference", "cpu"]
 
@@ -275,7 +275,7 @@ def test_later_epochs_are_shuffles_of_the_one_before():
     assert np.array_equal(orders[:2], reference.epoch_orders(50, 2))
 
 
-# --- any instruction on any memory ------------------------------------------------------------------
+# --- any instruction on any memory ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -129,5 +129,5 @@ def test_shipped_program_reads_back(name):
 
 
 def test_unknown_name_lists_the_known():
-    with pytest.raises(ProgramError, match="unknown program 'liner'; did you mean 'linear'?"):
+    with pytest.raises(ProgramError, match="unknown program 'liner'; did you mean 'linear'"):
         library.program("liner")

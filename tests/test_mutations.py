@@ -1,4 +1,4 @@
-"""Mutations: every allowed outcome comes, at its rate, and no other ever does (spec, section 6.3)."""
+"""Mutations: every allowed outcome comes, at its rate, and no other ever does (spec, 6.3)."""
 
 from functools import lru_cache
 
@@ -394,8 +394,9 @@ def test_index_fractions_never_round_up_to_one():
 def test_smallest_memory_still_has_somewhere_to_write():
     memory = Memory(2, 2, 1)
     parent = parse(Setup="v1 = v0 + v0")
-    space = space_for([ALL, [], []], [(1, 3), (0, 1), (0, 1)],
-                      {"randomize_function": 1.0, "alter_parameter": 1.0}, memory, initial=parent)  # fmt: skip
+    weights = {"randomize_function": 1.0, "alter_parameter": 1.0}
+    sizes = [(1, 3), (0, 1), (0, 1)]
+    space = space_for([ALL, [], []], sizes, weights, memory, initial=parent)
     bred = Bred(space, parent, 3000, chained=True)
     for row in range(1, 3001, 10):
         validate_program(bred.program(row), memory)

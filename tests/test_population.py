@@ -63,7 +63,7 @@ def test_lineages_stay_true_over_many_generations(size):
     for _ in range(8):
         toy.run_on(1500)
         living, _ = check(toy)
-        # Whoever was better than all its ancestors is still known: a lineage keeps its steps forward.
+        # Whoever was better than all its ancestors is still known: a step forward is kept.
         for record in living[:5]:
             numbers = {int(toy.population.number[r]) for r in lineage(toy.population, int(record))}
             best = -np.inf
@@ -92,7 +92,7 @@ def test_room_is_enough_however_long_every_step_is_a_step_forward():
     toy = History(30, lambda x: 0.0)
     toy.evaluate = lambda genomes, record, evaluator: (float(len(toy.made)), 1)
     toy.run_on(3 * capacity(30))
-    living, lengths = check(toy)
+    _, lengths = check(toy)
     assert max(lengths) > 5
     kept = capacity(30) - int(toy.population.counts[FREE])
     assert 30 <= kept <= capacity(30)

@@ -98,8 +98,8 @@ def test_interrupted_again_and_again(whole, tmp_path):
     config, reference, seconds = whole
     folder = tmp_path / "run"
     outcome = None
-    for _ in range(60):
-        outcome = start_or_resume(config, folder, max_seconds=0.2 * seconds)
+    for _ in range(200):
+        outcome = start_or_resume(config, folder, max_seconds=0.4 * seconds)
         if outcome.reason != "max_seconds":
             break
         assert outcome.folder == folder

@@ -1,4 +1,4 @@
-"""Random numbers: Philox's known answers, the definition against both compiled forms, statistics."""
+"""Random numbers: Philox's known answers, the definition against the compiled forms, statistics."""
 
 import numpy as np
 import pytest

@@ -43,7 +43,7 @@ def test_every_method_names_itself_and_chooses_a_slot_or_a_random_one(name):
 
 
 def test_unknown_method():
-    with pytest.raises(ConfigError, match="did you mean 'random_search'?"):
+    with pytest.raises(ConfigError, match="did you mean 'random_search'"):
         search.get("random_serch")
 
 
@@ -76,10 +76,11 @@ def test_first_drawn_wins_ties():
     rng, copy = new_state(4, "test"), new_state(4, "test")
     for _ in range(200):
         winner = regularized_evolution.choose(fitness, np.array([4.0]), rng)
-        assert winner == [below(copy, 50) for _ in range(4)][0]
+        drawn = [below(copy, 50) for _ in range(4)]
+        assert winner == drawn[0]
 
 
-# --- the loop on a toy genome: one integer ----------------------------------------------------------
+# --- the loop on a toy genome: one integer --------------------------------------------------
 
 
 class Toy:

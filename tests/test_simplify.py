@@ -43,7 +43,7 @@ def live_along(program, steps):
 
 
 def live_anywhere(program, rng):
-    """Which instructions matter in any order: learn and validation's predict both follow predict."""
+    """Which instructions matter in any order: after predict comes learn, or predict again."""
     live = live_along(program, [1, 2] * 15) | live_along(program, [1] * 15)
     live |= live_along(program, ([1, 2] * 8 + [1] * 3) * 2)  # what an evaluation does
     for _ in range(8):

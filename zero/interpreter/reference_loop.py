@@ -33,7 +33,6 @@ class ReferenceModule:
         self.DTYPE, self._evaluator = dtype, evaluate
         self._compiled = cpu.build(dtype, 1, search)
         self._choose = get_search(search).choose
-        self.interpret = self._compiled.interpret
         self._space = (None, None)  # the last space and its compiled handle
         for cls in STRUCTS:
             setattr(self, f"make_{cls.__name__}", cls)
