@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 
 from zero.jit import jit
-from zero.struct import address, struct
 from zero.mutation_names import MUTATIONS
 from zero.ops import ALTER, OpTables
 from zero.search_rng import below, normal, unit
+from zero.struct import address, struct
 
 struct(OpTables)  # `zero.ops` itself must not need numba
 

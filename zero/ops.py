@@ -307,7 +307,9 @@ def check_formula(name: str, formula: str, operands: list[str]) -> ast.expr:
         ProgramError: it holds anything but the operands, numbers, arithmetic, comparisons and the
             functions in `FUNCTIONS`.
     """
-    allowed = f"allowed: {', '.join(operands)}, numbers, + - * /, comparisons, {', '.join(FUNCTIONS)}"
+    allowed = (
+        f"allowed: {', '.join(operands)}, numbers, + - * /, comparisons, {', '.join(FUNCTIONS)}"
+    )
     try:
         tree = ast.parse(formula, mode="eval").body
     except SyntaxError as error:
@@ -322,6 +324,8 @@ def check_formula(name: str, formula: str, operands: list[str]) -> ast.expr:
                         "write where(a < b, 1.0, 0.0)"
                     )
                 parts = [(node.left, False), (node.comparators[0], False)]
+            case ast.BinOp(op=ast.Div(), right=ast.Constant(value=0)):
+                raise ProgramError(f"op {name}: '{ast.unparse(node)}' divides by zero")
             case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()) if not condition:
                 parts = [(node.left, False), (node.right, False)]
             case ast.UnaryOp(op=ast.USub()) if not condition:

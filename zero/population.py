@@ -123,7 +123,9 @@ def collect(population):
     kept = 0
     for record in range(len(p.keep)):
         kept += p.keep[record]
-    if kept > len(p.slots) + len(p.slots) // 2 + 128:  # too much history: thin it, oldest details first to go
+    if (
+        kept > len(p.slots) + len(p.slots) // 2 + 128
+    ):  # too much history: thin it, oldest details first to go
         _bridge(p, alive, True)
     free = 0
     for record in range(len(p.keep) - 1, -1, -1):

@@ -207,15 +207,28 @@ class Maker:
             self._tasks[key] = make_tasks(self.config, purpose, experiment)
         return self._tasks[key]
 
+    def _lanes(self, experiment: int) -> int:
+        from zero.interpreter import cpu
+
+        tasks = self.tasks("search", experiment).num_tasks
+        return 1 if self.config.backend == "reference" else cpu.lanes_for(tasks)
+
+    def is_built(self, experiment: int = 0) -> bool:
+        """Returns whether the module has been compiled on this machine before."""
+        from zero.interpreter import cpu
+
+        return cpu.is_built(self.config.dtype, self._lanes(experiment), self.config.search.method)
+
     def module(self, experiment: int = 0):
         """Returns the generated module that the run's islands and evaluators use."""
         from zero.interpreter import cpu, reference_loop
 
-        config, tasks = self.config, self.tasks("search", experiment)
+        config = self.config
         if config.backend == "reference":
+            tasks = self.tasks("search", experiment)
             evaluate = make_evaluator(config, tasks, combine=config.evaluation.fitness)
             return reference_loop.ReferenceModule(evaluate, config.dtype, config.search.method)
-        return cpu.build(config.dtype, cpu.lanes_for(tasks.num_tasks), config.search.method)
+        return cpu.build(config.dtype, self._lanes(experiment), config.search.method)
 
     def evaluator(self, purpose: str, experiment: int) -> Evaluator:
         """Returns the evaluator of the experiment's tasks, on the code that its islands use."""
@@ -414,6 +427,8 @@ class _Run:
         self.archived: list[ExperimentData] = []  # the same, as the archive has them
         self.next_archive = 0.0
         self.stats: list[dict[str, Any]] = []
+        self.evolving_since: float | None = None  # when this session began to evolve
+        self.done_before: dict[str, int] = {}
         self.interrupted: str | None = None
         self.ended_by: str | None = None  # what ended the experiment, decided at the end of a round
         self.earlier_seconds = 0.0
@@ -481,12 +496,18 @@ class _Run:
     def _run_experiment(self, states: list[dict] | None) -> tuple[list[dict], bool]:
         from zero.islands import Islands
 
+        if self.evolving_since is None and not self.maker.is_built(self.experiment):
+            self._message("compiling: half a minute, the first time on this machine")
         islands = self.maker.islands(self.experiment, self._left())
         if states is not None:
             # Shown from the first moment: what was reached before.
             for island, state in zip(islands, states, strict=True):
                 island.restore(state)
         self.stats = [island.stats() for island in islands]
+        if self.evolving_since is None:
+            # Rates and forecasts leave out compiling, and what earlier sessions did.
+            self.evolving_since = time.monotonic()
+            self.done_before = self._done()
         self.ended_by = None
         running = Islands(
             [lambda island=island: island for island in islands],
@@ -575,26 +596,39 @@ class _Run:
 
     def _totals(self) -> dict[str, Any]:
         stats, config = self.stats, self.config
-        individuals = sum(s["individuals"] for s in stats)
-        steps = sum(s["train_steps"] for s in stats)
         evaluations = max(1, sum(s["evaluations"] for s in stats))
         best = max((s["best_fitness"] for s in stats), default=-math.inf)
-        before = {k: sum(e[k] for e in self.finished) for k in ("individuals", "train_steps")}
-        seconds = self.seconds
+        done = self._done()
         totals = {
-            "individuals": before["individuals"] + individuals,
-            "train_steps": before["train_steps"] + steps,
+            **done,
             "best_fitness": best if math.isfinite(best) else None,
             "mean_fitness": float(np.mean([s["mean_fitness"] for s in stats])) if stats else None,
             "cache_hits": sum(s["hits"] for s in stats) / evaluations,
-            "seconds": seconds,
+            "seconds": self.seconds,
             "islands": config.islands.count,
         }
         if config.experiments.max != 1:
             totals["experiment"] = self.experiment + 1
-        totals["individuals_per_second"] = totals["individuals"] / max(seconds, 1e-9)
-        totals["seconds_left"] = seconds_left(config.budget.model_dump(), totals)
+        if self.evolving_since is None:
+            return totals
+        recent = {k: done[k] - self.done_before[k] for k in done}
+        recent["seconds"] = max(time.monotonic() - self.evolving_since, 1e-9)
+        totals["individuals_per_second"] = recent["individuals"] / recent["seconds"]
+        budget = config.budget.model_dump()
+        for key, before in (
+            *self.done_before.items(),
+            ("seconds", self.seconds - recent["seconds"]),
+        ):
+            budget[key] = budget[key] and budget[key] - before
+        totals["seconds_left"] = seconds_left(budget, recent)
         return totals
+
+    def _done(self) -> dict[str, int]:
+        """Returns individuals and train steps of the whole run so far."""
+        return {
+            key: sum(part[key] for part in (*self.finished, *self.stats))
+            for key in ("individuals", "train_steps")
+        }
 
     def _checkpoint(self, states: list[dict] | None, reason: str | None = None) -> None:
         """Writes a checkpoint and the archive as it stands."""

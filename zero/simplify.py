@@ -12,9 +12,10 @@ import numpy as np
 
 from zero.jit import jit
 from zero.ops import op_tables
-from zero.program import Program, to_arrays
+from zero.program import Program, memory_needed, to_arrays, validate_program
 from zero.struct import address
 
+LIVE, LAST_USE_1, LAST_USE_2 = 1, 2, 4
 _NONE, _ONE = np.uint64(0), np.uint64(1)
 
 
@@ -29,6 +30,7 @@ def _backward(code, first, size, ops, needed, live):
 
     code: address of (L, 4) int16. ops: addresses of the tables in1, in2, out, partial. needed: three
     bit sets (scalars, vectors, matrices) of what later code reads before writing it.
+    live: address of the result, see `mark_live`.
     """
     in1, in2, out, partial = ops
     s, v, m = needed
@@ -36,9 +38,10 @@ def _backward(code, first, size, ops, needed, live):
         op = code[4 * k]
         kind, bit = out[op], _bit(code[4 * k + 3])
         target = s if kind == 1 else v if kind == 2 else m
-        live[k] = kind != 0 and target & bit != _NONE
-        if not live[k]:
+        if kind == 0 or target & bit == _NONE:
+            live[k] = 0
             continue
+        live[k] = LIVE
         if not partial[op]:
             if kind == 1:
                 s &= ~bit
@@ -50,6 +53,9 @@ def _backward(code, first, size, ops, needed, live):
             kind = in1[op] if operand == 1 else in2[op]
             if kind:
                 bit = _bit(code[4 * k + operand])
+                later = s if kind == 1 else v if kind == 2 else m
+                if later & bit == _NONE:
+                    live[k] |= LAST_USE_1 if operand == 1 else LAST_USE_2
                 if kind == 1:
                     s |= bit
                 elif kind == 2:
@@ -64,11 +70,14 @@ def mark_live(code, starts, sizes, tables, needed, live):
     """Sets `live[k]` for every instruction k of a program.
 
     Args:
-        code: (L, 4) int16; a function's instructions start at `starts[f]` and number `sizes[f]`.
+        code: (L, 4) int16.
+        starts: first instruction of setup, predict and learn.
+        sizes: how many instructions each of them has.
         tables: the op table (`zero.ops.op_tables`).
         needed: (4,) uint64, result: by type number, a bit for each address that predict or learn
             may read before they write it, so what setup leaves there matters.
-        live: (L,) uint8, result.
+        live: (L,) uint8, result: 0 or LIVE, with LAST_USE_1 and LAST_USE_2 where the operand's old
+            value is not read again.
     """
     # Addresses: fields of a struct are slow to reach, and this runs for every individual.
     ops = address(tables.in1), address(tables.in2), address(tables.out), address(tables.partial)
@@ -97,7 +106,11 @@ def simplify(program: Program) -> Program:
     """Returns the program without the instructions that cannot affect any prediction.
 
     Exact: every prediction, and so the fitness, keeps all its bits.
+
+    Raises:
+        ProgramError: the program is not valid in any memory.
     """
+    validate_program(program, memory_needed(program))
     code, _, sizes = to_arrays(program)
     starts = np.array([0, sizes[0], sizes[0] + sizes[1]], dtype=np.int64)
     live = np.zeros(len(code), dtype=np.uint8)

@@ -1,0 +1,1 @@
+"""Interpreters of programs: the reference in NumPy, and the compiled one."""

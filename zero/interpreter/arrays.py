@@ -25,9 +25,10 @@ COMBINE = {"mean": 0, "median": 1, "min": 2}
 class Settings(NamedTuple):
     """Numbers of an evaluation; sizes count examples, tasks or array elements.
 
-    interpreter: address of the compiled `interpret`. vectors_at, matrices_at, temporary_at, memory_size: layout of one block's memory. key: 64-bit key
-    of the random ops. steps: train steps over all epochs. fec_*, hurdle_*: 0 when not in use.
-    budget: largest static cost, 0 = no limit. combine: see `COMBINE`.
+    interpreter: address of the compiled `switch.interpret`. vectors_at, matrices_at, temporary_at,
+    memory_size: layout of one block's memory. key: 64-bit key of the random ops. steps: train steps
+    over all epochs. fec_*, hurdle_*: 0 when not in use. budget: largest static cost, 0 = no limit.
+    combine: see `COMBINE`.
     """
 
     interpreter: int
@@ -57,8 +58,10 @@ class Settings(NamedTuple):
 
 @struct
 class Hurdle(NamedTuple):
-    """Rolling hurdle: window (n,) float64 of early fitnesses, count (1,) int64, threshold (1,),
-    sorted (n,) scratch."""
+    """Rolling hurdle.
+
+    window (n,) float64: early fitnesses; count (1,) int64; threshold (1,); sorted (n,): scratch.
+    """
 
     window: np.ndarray
     count: np.ndarray
@@ -72,9 +75,10 @@ class Evaluator(NamedTuple):
 
     Data: train_x, train_y, valid_x, valid_y, keys (tasks' keys, int64), order (example of each train
     step, int32). State that lasts between evaluations: seen, fec, hurdle, counters. The rest is
-    scratch: mem and mem_bits (the same memory as unsigned integers), saved; code (L, 4) int64, constants (L, 2), bounds (4,): the decoded program; live,
-    needed, names, named, fresh: for decoding; errors and error_bits (the same memory as unsigned
-    integers), losses, fitness, task_fitness, sorted, stopped, alive: of the tasks.
+    scratch. mem and mem_bits (the same memory as unsigned integers), saved. The decoded program: code
+    (L, 4) int64, constants (L, 2), bounds (4,). For decoding: live, last, needed, names, named, fresh.
+    Of the tasks: errors and error_bits (the same memory), losses, fitness, task_fitness, sorted,
+    stopped, alive.
     """
 
     settings: Settings
@@ -93,6 +97,7 @@ class Evaluator(NamedTuple):
     constants: np.ndarray
     bounds: np.ndarray
     live: np.ndarray
+    last: np.ndarray
     needed: np.ndarray
     names: np.ndarray
     named: np.ndarray

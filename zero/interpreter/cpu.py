@@ -22,7 +22,7 @@ from types import ModuleType
 
 import numpy as np
 
-from zero import fec, jit, loop, mutations, population, search_rng, simplify, struct
+from zero import fec, jit, loop, mutations, ops, population, search_rng, simplify, struct
 from zero import rng as rng_definition
 from zero.interpreter import arrays, lanes, reference, render
 from zero.interpreter.arrays import COMBINE, NUM_COUNTERS, Evaluator, Hurdle, Settings
@@ -172,24 +172,41 @@ def cache_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="zero-cache-"))
 
 
-def _import(name: str, text: str, modules: list[ModuleType]) -> ModuleType:
-    """Writes a generated module to the cache folder, if it is not there, and imports it."""
+def _path(name: str, text: str, modules: list[ModuleType]) -> Path:
+    """Returns where a generated module is kept; the name carries a hash of all compiled source.
+
+    numba does not notice edits in imported files, so their text counts as well.
+    """
     digest = hashlib.sha256(text.encode())
-    # numba does not notice edits in imported files: all of their text goes into the name.
     for module in modules:
         digest.update(Path(module.__file__).read_bytes())
-    name = f"zero_{name}_{digest.hexdigest()[:20]}"
-    path = cache_folder() / f"{name}.py"
+    return cache_folder() / f"zero_{name}_{digest.hexdigest()[:20]}.py"
+
+
+def _import(path: Path, text: str) -> ModuleType:
+    """Imports a generated module, written to the cache folder if it is not there."""
     if not path.exists():
         # Written aside and renamed, so that no other process can import half a file.
         with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as f:
             f.write(text)
         os.replace(f.name, path)
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _module(dtype: str, lanes_: int, search: str) -> tuple[Path, str]:
+    text = _module_text(dtype, lanes_, search)
+    compiled = [arrays, fec, jit, lanes, loop, mutations, ops, population, render, rng_definition,
+                search_rng, simplify, struct, get_search(search)]  # fmt: skip
+    return _path(f"{dtype}_{lanes_}", text, compiled), text
+
+
+def is_built(dtype: str, lanes_: int, search: str) -> bool:
+    """Returns whether `build` has been called with these arguments before on this machine."""
+    return _module(dtype, lanes_, search)[0].exists()
 
 
 @cache
@@ -201,16 +218,14 @@ def build(dtype: str, lanes_: int, search: str = "regularized_evolution") -> Mod
         lanes_: tasks evaluated side by side, a power of two.
         search: the search method compiled into `run_block`.
     """
-    compiled = [arrays, fec, jit, lanes, loop, mutations, population, rng_definition, search_rng,
-                simplify, struct, get_search(search)]  # fmt: skip
-    return _import(f"{dtype}_{lanes_}", _module_text(dtype, lanes_, search), compiled)
+    return _import(*_module(dtype, lanes_, search))
 
 
 @cache
-def _switch(dtype: str, lanes_: int, features: int, ops: tuple) -> ModuleType:
-    name = f"switch_{dtype}_{lanes_}_{features}"
+def _switch(dtype: str, lanes_: int, features: int, ops_: tuple) -> ModuleType:
+    text = _switch_text(dtype, lanes_, features)
     compiled = [lanes, rng_definition, struct]
-    return _import(name, _switch_text(dtype, lanes_, features), compiled)
+    return _import(_path(f"switch_{dtype}_{lanes_}_{features}", text, compiled), text)
 
 
 def switch_address(dtype: str, lanes_: int, features: int = 0) -> int:
@@ -305,6 +320,7 @@ def new_evaluator(
         constants=np.zeros((length, 2)),
         bounds=np.zeros(4, dtype=np.int64),
         live=np.zeros(length, dtype=np.uint8),
+        last=np.zeros(length, dtype=np.int64),
         needed=np.zeros(4, dtype=np.uint64),
         names=np.zeros((4, 64), dtype=np.int16),
         named=np.zeros((4, 64), dtype=np.int16),

@@ -22,14 +22,18 @@ from zero.interpreter.arrays import (
     SEEN_HITS,
     STEPS_TAKEN,
 )
+from zero.interpreter.render import FUSED_OUTER_SUM, FUSED_SCALAR_VECTOR_SUM
 from zero.jit import jit
+from zero.ops import OPS
 from zero.rng import LEARN, PREDICT, SETUP, VALIDATE
 from zero.search_rng import below, unit
-from zero.simplify import mark_live
+from zero.simplify import LAST_USE_1, LAST_USE_2, mark_live
 from zero.struct import address, execute
 
-# The smallest float64 whose sigmoid is above one half when rounded: below it the class is 0.
-_CLASS_THRESHOLD = 1.6653345369377348e-16
+# Up to here the sigmoid rounds to one half, and the class is 0.
+_CLASS_THRESHOLD = 1.5 * 2.0**-53 if DTYPE == "float64" else 1.5 * 2.0**-24
+OUTER, MATRIX_SUM = OPS["VECTOR_OUTER_PRODUCT"].number, OPS["MATRIX_SUM"].number
+SCALAR_VECTOR, VECTOR_SUM = OPS["SCALAR_VECTOR_PRODUCT"].number, OPS["VECTOR_SUM"].number
 _FIRST_KEY = np.uint64(0x9AE16A3B2F90404F)
 
 
@@ -86,7 +90,12 @@ def decode(genomes, row, e, keep_dead):
     mark_live(genomes.code[row], e.starts, genomes.sizes[row], tables, e.needed, e.live)
     # Addresses: fields of a struct are slow to reach, and this runs for every individual.
     code, bits = address(genomes.code), address(genomes.constants.view(np.uint64))
-    live, to, starts, sizes = address(e.live), address(e.code), address(e.starts), address(genomes.sizes)
+    live, to, starts, sizes = (
+        address(e.live),
+        address(e.code),
+        address(e.starts),
+        address(genomes.sizes),
+    )
     in1, in2, out = address(tables.in1), address(tables.in2), address(tables.out)
     constants, commutative = address(tables.constants), address(tables.commutative)
     names, named, fresh = address(e.names), address(e.named), address(e.fresh)
@@ -105,6 +114,7 @@ def decode(genomes, row, e, keep_dead):
             at = 4 * (row * length + k)
             op = np.int64(code[at])
             to[4 * pc] = op
+            e.last[pc] = live[k]
             for operand in range(1, 4):
                 kind = in1[op] if operand == 1 else in2[op] if operand == 2 else out[op]
                 place = np.int64(code[at + operand])
@@ -141,7 +151,38 @@ def decode(genomes, row, e, keep_dead):
             key = mix(key, _name(names, named, fresh, out[op], code[at + 3]))
         key = mix(key, np.uint64(1000003 + function))
     e.bounds[3] = pc
+    if not keep_dead:
+        for function in range(1, 3):
+            _fuse(to, address(e.last), e.bounds[function], e.bounds[function + 1])
     return key, writes_features, random_setup
+
+
+@jit
+def _fuse(code, last, first, end):
+    """Joins a product and the sum that uses it up into one pass over memory; exact.
+
+    The fused instruction takes the place of the product; the place of the sum's other operand stands
+    behind it, in a NO_OP's row.
+    """
+    for pc in range(first, end - 1):
+        op, then = code[4 * pc], code[4 * pc + 4]
+        if op == OUTER and then == MATRIX_SUM:
+            fused = FUSED_OUTER_SUM
+        elif op == SCALAR_VECTOR and then == VECTOR_SUM:
+            fused = FUSED_SCALAR_VECTOR_SUM
+        else:
+            continue
+        product, x, y = code[4 * pc + 3], code[4 * pc + 5], code[4 * pc + 6]
+        out, flags = code[4 * pc + 7], last[pc + 1]
+        # The product must not be needed afterwards, unless the sum overwrites it anyway.
+        if x == product and y != product and (flags & LAST_USE_1 or out == product):
+            other = y
+        elif y == product and x != product and (flags & LAST_USE_2 or out == product):
+            other = x
+        else:
+            continue
+        code[4 * pc], code[4 * pc + 3] = fused, out
+        code[4 * pc + 4], code[4 * pc + 5] = 0, other
 
 
 @jit
@@ -234,7 +275,20 @@ def train(e, block, first, last, writes_features, errors):
             store(mem, features_at + k, load(x, example * length + k))
         store(mem, base, zero)
         execute(
-            interpreter, code, constants, predict, learn, mem, base, F, tmp, key, step, PREDICT, keys, lanes_at
+            interpreter,
+            code,
+            constants,
+            predict,
+            learn,
+            mem,
+            base,
+            F,
+            tmp,
+            key,
+            step,
+            PREDICT,
+            keys,
+            lanes_at,
         )
         prediction = load(mem, base + W)
         if accuracy:
@@ -255,7 +309,22 @@ def train(e, block, first, last, writes_features, errors):
             for k in range(0, length, W):
                 store(mem, features_at + k, load(x, example * length + k))
         store(mem, base, label)
-        execute(interpreter, code, constants, learn, end, mem, base, F, tmp, key, step, LEARN, keys, lanes_at)
+        execute(
+            interpreter,
+            code,
+            constants,
+            learn,
+            end,
+            mem,
+            base,
+            F,
+            tmp,
+            key,
+            step,
+            LEARN,
+            keys,
+            lanes_at,
+        )
     e.alive[block] = alive
     return taken
 

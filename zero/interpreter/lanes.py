@@ -293,9 +293,7 @@ def make_lanes(dtype: str, lanes: int) -> SimpleNamespace:
         """Counter words as i64 lanes from (key, element, example, stream, keys, offset)."""
         _, element, example, stream = arguments[:4]
         mask = mask_of(ir.IntType(64))
-        return [
-            _splat(builder, builder.and_(x, mask), lanes) for x in (element, example, stream)
-        ]
+        return [_splat(builder, builder.and_(x, mask), lanes) for x in (element, example, stream)]
 
     def draw(finish):
         @intrinsic

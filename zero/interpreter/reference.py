@@ -2,8 +2,9 @@
 
 `run` follows the original engine's evaluation (spec, section 4) and returns every error, so that
 other interpreters can be compared with it example by example. Departures: random ops draw from a
-counter-based generator (see `zero.rng`) instead of one shared stream, and the order of the examples
-in later epochs is NumPy's shuffle, the same for all tasks of a set.
+counter-based generator (see `zero.rng`) instead of one shared stream, the order of the examples in
+later epochs is NumPy's shuffle, the same for all tasks of a set, and a wrong class in validation never
+counts as too large an error (the original compares it with max_abs_error, 100 unless set below 1).
 """
 
 from __future__ import annotations

@@ -115,8 +115,17 @@ def _outer(op: Op) -> list[str]:
 
 
 def _matvec(op: Op) -> list[str]:
+    # Four rows at a time share the loads of the vector; each row is summed in the same order.
+    rows = range(4)
     return [
-        "for i in range(0, FW, W):",
+        "done = F // 4 * 4 * W",
+        "for i in range(0, done, 4 * W):",
+        *[f"    t{r} = splat(0.0)" for r in rows],
+        "    for j in range(0, FW, W):",
+        "        x = load(mem, b + j)",
+        *[f"        t{r} = add(t{r}, mul(load(mem, a + (i + {r} * W) * F + j), x))" for r in rows],
+        *[f"    store(mem, tmp + i + {r} * W, t{r})" for r in rows],
+        "for i in range(done, FW, W):",
         "    total = splat(0.0)",
         "    for j in range(0, FW, W):",
         "        total = add(total, mul(load(mem, a + i * F + j), load(mem, b + j)))",
@@ -198,6 +207,27 @@ TEMPLATES = {
 }
 
 
+# Two instructions in one (`frame._fuse`): numbers that no op has, and what they do. `c` is the place
+# of the sum's other operand.
+FUSED_OUTER_SUM, FUSED_SCALAR_VECTOR_SUM = -1, -2
+_FUSED = {
+    FUSED_OUTER_SUM: [
+        "c = base + code[4 * pc + 5]",
+        "for i in range(0, FW, W):",
+        "    x = load(mem, a + i)",
+        "    for j in range(0, FW, W):",
+        "        product = mul(x, load(mem, b + j))",
+        "        store(mem, o + i * F + j, add(load(mem, c + i * F + j), product))",
+    ],
+    FUSED_SCALAR_VECTOR_SUM: [
+        "c = base + code[4 * pc + 5]",
+        "x = load(mem, a)",
+        "for k in range(0, FW, W):",
+        "    store(mem, o + k, add(load(mem, c + k), mul(x, load(mem, b + k))))",
+    ],
+}
+
+
 def render_switch(indent: str) -> str:
     """Returns the chain of branches over `op` for every op in the table that does something."""
     lines, word = [], "if"
@@ -207,6 +237,9 @@ def render_switch(indent: str) -> str:
         lines.append(f"{indent}{word} op == {op.number}:  # {op.name}")
         lines += [f"{indent}    {line}" for line in TEMPLATES[op.kind](op)]
         word = "elif"
+    for number, body in _FUSED.items():
+        lines.append(f"{indent}elif op == {number}:")
+        lines += [f"{indent}    {line}" for line in body]
     return "\n".join(lines)
 
 

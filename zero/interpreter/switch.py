@@ -5,7 +5,7 @@ names of lanes before it and the branches of all ops (`render.py`) in place of `
 the number of features where it is known when compiling, so that LLVM unrolls loops over it (a third
 faster), else 0.
 """
-# ruff: noqa: F821
+# ruff: noqa: F821, F841
 
 from numba import cfunc
 
@@ -13,7 +13,9 @@ from zero.struct import execute_signature
 
 
 @cfunc(execute_signature(DTYPE), cache=True, error_model="numpy")
-def interpret(code, constants, first, last, mem, base, F, tmp, key, example, function, keys, keys_at):
+def interpret(
+    code, constants, first, last, mem, base, F, tmp, key, example, function, keys, keys_at
+):
     """Executes the decoded instructions first..last on one block's memory.
 
     code (n, 4): op, and places of in1 (or place within the result, or stream), in2 and out. constants
