@@ -360,24 +360,21 @@ class Island:
         """Returns the individuals sent away with their ancestors: {numbers, people}."""
         p = self.population
         people: dict[int, dict[str, Any]] = {}
-        numbers = []
         for slot in self.sent:
-            chain = population.lineage(p, int(p.slots[slot]))
-            parent = -1
-            for record in chain:
-                number = int(p.number[record])
-                if number not in people:
-                    people[number] = {
-                        "parent": parent,
-                        "steps": int(p.steps[record]),
-                        "mutation": int(p.mutation[record]),
-                        "fitness": float(p.fitness[record]),
-                        "code": self.genomes.code[record].copy(),
-                        "constants": self.genomes.constants[record].copy(),
-                        "sizes": self.genomes.sizes[record].copy(),
-                    }
-                parent = number
-            numbers.append(parent)
+            record = int(p.slots[slot])
+            # Up to an ancestor that came along with another one.
+            while record >= 0 and int(p.number[record]) not in people:
+                parent = int(p.parent[record])
+                people[int(p.number[record])] = {
+                    "parent": int(p.number[parent]) if parent >= 0 else -1,
+                    "steps": int(p.steps[record]),
+                    "mutation": int(p.mutation[record]),
+                    "fitness": float(p.fitness[record]),
+                    # Bytes: hundreds of small arrays are slow to send.
+                    "genome": [bank[record].tobytes() for bank in self.genomes],
+                }
+                record = parent
+        numbers = [int(p.number[p.slots[slot]]) for slot in self.sent]
         return {"numbers": numbers, "people": people}
 
     def begin_round(self, immigrants: dict[str, Any] | None) -> None:
@@ -415,9 +412,8 @@ class Island:
         p = self.population
         p.counts[population.FREE] -= 1
         record = int(p.free[p.counts[population.FREE]])
-        self.genomes.code[record] = person["code"]
-        self.genomes.constants[record] = person["constants"]
-        self.genomes.sizes[record] = person["sizes"]
+        for bank, data in zip(self.genomes, person["genome"], strict=True):
+            bank[record] = np.frombuffer(data, bank.dtype).reshape(bank.shape[1:])
         p.number[record], p.parent[record] = number, parent
         p.steps[record], p.mutation[record] = person["steps"], person["mutation"]
         p.fitness[record] = person["fitness"]
