@@ -8,10 +8,13 @@ from small_runs import all_records, archive_bytes, small_config
 
 from zero import library, run
 from zero.archive import lineage, read_archive
+from zero.config import make_config
 from zero.errors import ArchiveError, ProgramError
 from zero.island import Island
 from zero.program import Program, parse_program, validate_program
 from zero.progress import Reporter
+from zero.run import resume, start
+from zero.tasks.table import table_from_arrays
 
 SETTINGS_OF_ALL_KINDS = {
     "median": {"evaluation": {"fitness": "median"}, "tasks": {"search": {"count": 3}}},
@@ -354,3 +357,27 @@ def test_a_found_program_can_be_the_start_of_another_run(tmp_path):
     changes = {"program": {"initial": start}, "budget": {"individuals": 100}}
     again = go(tmp_path, "again", **changes)
     assert again.search_fitness >= outcome.search_fitness
+
+
+def test_a_run_on_arrays_keeps_its_data_and_can_be_resumed(tmp_path):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(60, 3))
+    y = np.where(x[:, 0] > 0, "yes", "no")
+    settings = {
+        "tasks": {"search": table_from_arrays(x, y, "binary", count=2)},
+        "program": {
+            "memory": {"scalars": 4, "vectors": 3, "matrices": 0},
+            "predict": {"ops": ["VECTOR_INNER_PRODUCT"]},
+            "learn": {"ops": ["SCALAR_DIFF", "SCALAR_VECTOR_PRODUCT", "VECTOR_SUM"]},
+        },
+        "search": {"population": 50, "tournament": 5},
+        "budget": {"individuals": 20000},
+    }
+    config = make_config(settings)
+    whole = start(config, tmp_path / "whole")
+    start(config, tmp_path / "broken", max_seconds=0.01)
+    broken = resume(tmp_path / "broken")
+    assert (tmp_path / "whole" / "search-data.npz").is_file()
+    assert whole.reason == broken.reason == "individuals"
+    assert str(whole.program) == str(broken.program)
+    assert whole.final.fitness == broken.final.fitness > 0.5

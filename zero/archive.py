@@ -509,6 +509,10 @@ class RunFolder:
             raise ArchiveError(f"{self.path / self.INFO} holds no JSON object")
         return info
 
+    def write_config(self, text: str) -> None:
+        """Replaces config.yaml in one step."""
+        write_bytes(self.path / self.CONFIG, text.encode())
+
     def write_info(self, info: dict[str, Any]) -> None:
         """Replaces run.json in one step."""
         text = json.dumps(info, indent=2, default=str)

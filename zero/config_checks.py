@@ -224,6 +224,8 @@ def _check_family(
     document: Document, loc: Loc, data: Any, folder: Path
 ) -> tuple[TaskFamily | None, list[Problem]]:
     known = task_families()
+    if isinstance(data, TaskFamily):  # made in Python
+        return data, []
     if not isinstance(data, dict):
         message = f"must be a section with a 'type' of {', '.join(known)}, got {got(data)}"
         return None, [document.problem(loc, message)]

@@ -55,7 +55,7 @@ from zero.program import (
 )
 from zero.progress import Reporter, seconds_left
 from zero.rng import key_for
-from zero.tasks import TaskSet, make_task_set
+from zero.tasks import PURPOSES, TaskSet, make_task_set
 
 CHECKPOINT_SECONDS = 10.0
 _FOREVER = np.iinfo(np.int64).max
@@ -374,8 +374,26 @@ def start(
     info = run_info(config.seed, command or [])
     info |= {"initial_program": str(initial), "data": maker.data_digest()}
     with RunFolder.create(out, config.name, config_to_yaml(config), info) as folder:
+        stored = _with_stored_data(config, folder.path)
+        if stored is not config:  # data that came as arrays: from here on they are in the folder
+            config, maker = stored, Maker(stored, initial)
+            folder.write_config(config_to_yaml(config))
+            folder.write_info(info | {"data": maker.data_digest()})
         run = _Run(config, folder, maker, reporter or Reporter(), max_seconds, checkpoint_seconds)
         return run.go(None)
+
+
+def _with_stored_data(config: RunConfig, folder: Path) -> RunConfig:
+    """Returns the config with all task data in files; those given as arrays go to the folder."""
+    stored: dict[int, Any] = {}
+    for purpose in PURPOSES:
+        family = getattr(config.tasks, purpose)
+        if id(family) not in stored:
+            stored[id(family)] = family.stored(folder.resolve() / f"{purpose}-data.npz")
+    families = {p: stored[id(getattr(config.tasks, p))] for p in PURPOSES}
+    if all(families[p] is getattr(config.tasks, p) for p in PURPOSES):
+        return config
+    return config.model_copy(update={"tasks": config.tasks.model_copy(update=families)})
 
 
 def resume(

@@ -107,6 +107,13 @@ class TaskFamily(BaseModel):
         """
         return self
 
+    def stored(self, path: Path) -> TaskFamily:
+        """Returns the family with its data in a file: written to `path` (.npz) if there is none.
+
+        A run needs it, so that it can be resumed in another process.
+        """
+        return self
+
     def check_apart(self, other: TaskFamily) -> None:
         """Raises TaskError if `other` may train or score on this family's test rows.
 

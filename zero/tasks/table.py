@@ -144,6 +144,17 @@ class Table(TaskFamily):
         train = rng_for("table/train", data_seed).permutation(train)
         return {"train": train, "valid": valid, "test": test}
 
+    def stored(self, path: Path) -> Table:
+        """Returns the family reading from `path`, to which data given as arrays are written."""
+        if self.path != IN_MEMORY:
+            return self
+        data = self.data()
+        np.savez_compressed(path, **{self.x: data.x, self.y: data.y})
+        changes = {"path": str(path), "target": None, "features_columns": None, "ignore": []}
+        stored = self.model_copy(update=changes)
+        stored._data = None
+        return stored
+
     def check_apart(self, other: TaskFamily) -> None:
         """Raises TaskError if `other` may use this family's test rows; see `TaskFamily`."""
         if not isinstance(other, Table) or self.path != other.path:
