@@ -159,8 +159,11 @@ def test_run_prints_the_outcome_and_where_it_is(finished):
     program = (folder / RunFolder.BEST).read_text()
     assert program in out
     results = read_archive(folder).results
-    for name in ("search", "select", "final"):
-        assert f"{name} fitness {results[name]['fitness']:.6f}" in squeezed(out)
+    figures = [f"{results[name]['fitness']:.6f}" for name in ("search", "select", "final")]
+    assert f"discovered {' '.join(figures)}" in squeezed(out)
+    for name in ("linear", "neural_network"):  # set beside it, on the same tasks
+        figures = [f"{results['baselines'][name][k]:.6f}" for k in ("select", "final")]
+        assert f"{name} (shipped) {' '.join(figures)}" in squeezed(out)
     assert "individuals 2,000\n" in squeezed(out)
     assert f"zero show {folder}" in out
     assert "zero resume" not in out  # it has ended: nothing is left to do
