@@ -135,16 +135,16 @@ def test_programs_alike_in_the_fingerprint_share_a_fitness_until_it_is_forgotten
     assert cached(counting(6)) == (early, 20)
     assert cached(counting(100)) == (early, 8)  # 4 steps on each task for the fingerprint
     assert cached.count(FEC_HITS) == 1
-    assert cached(counting(6)) == (early, 0)  # seen before: no steps at all
+    assert cached(counting(6)) == (early, 8)  # seen before: not run, counted as a fingerprint
     assert cached.count(SEEN_HITS) == 1
     assert cached(counting(101)) == (early, 8)
     assert cached(counting(102)) == (early, 8)  # the fourth hit of five: now forgotten
     assert cached(counting(103)) == (late, 20)
-    assert cached(counting(6)) == (late, 0)
-    assert cached.count(STEPS_TAKEN) == 20 + 8 + 8 + 8 + 20
+    assert cached(counting(6)) == (late, 8)
+    assert cached.count(STEPS_TAKEN) == 20 + 8 + 8 + 8 + 8 + 20 + 8
 
 
-def test_without_fingerprints_a_program_seen_before_costs_nothing():
+def test_without_fingerprints_a_program_seen_before_is_not_run_again():
     tasks = small_tasks(tasks=5)
     search = SearchEvaluator(tasks)
     first = search(LINE)
@@ -153,7 +153,7 @@ def test_without_fingerprints_a_program_seen_before_costs_nothing():
         Setup="NoOp(); s4 = 0.05; v4 = 1 / v1", Predict="s1 = dot(v0, v3); m1 = outer(v0, v0)",
         Learn="s5 = s0 - s1; s5 = s5 * s4; v4 = s5 * v0; v3 = v4 + v3",
     )  # fmt: skip
-    assert search(renamed) == (first[0], 0)
+    assert search(renamed) == (first[0], 5)  # counted as one step a task
     assert search.count(SEEN_HITS) == 1
     for other in (
         parse(str(LINE).replace("s0 - s1", "s1 - s0")),

@@ -31,6 +31,7 @@ from zero.interpreter.reference import Draws
 from zero.ops import OPS, op_tables
 from zero.program import Memory, Program, make_instruction
 from zero.struct import pack
+from zero.tasks import TaskSet
 
 WIDE = Memory(8, 14, 3)  # room for every shipped program
 
@@ -356,3 +357,20 @@ def test_a_product_used_up_by_the_next_sum():
         np.testing.assert_allclose(compiled.task_fitness, plain.task_fitness, atol=1e-9)
         different.add(plain.fitness)
     assert len(different) > 40
+
+
+def test_a_task_that_fails_in_validation_keeps_its_memory_whatever_the_others_do():
+    """Predict runs on for the other lanes; the failed one must go on from where it failed."""
+    valid = np.zeros((2, 4, 1))
+    valid[0] = 200.0  # above max_abs_error at once
+    tasks = TaskSet(
+        ("fails", "goes on"), np.arange(2, dtype=np.uint32), np.zeros((2, 3, 1)),
+        np.zeros((2, 3)), valid, np.zeros((2, 4)), "rms_error", 2,
+    )  # fmt: skip
+    program = parse(
+        Setup="s4 = 1",
+        Predict="s3 = mean(v0); s1 = s3 / s4; s3 = abs(s3); s4 = s4 + s3",
+    )
+    plain = evaluate(program, tasks, "reference").task_fitness
+    assert plain[0] > 0  # it is better in the second epoch
+    assert evaluate(program, tasks, "cpu").task_fitness == pytest.approx(plain, abs=1e-12)

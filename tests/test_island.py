@@ -9,7 +9,7 @@ from small_runs import small_config
 from zero import run
 from zero.island import MAX_CURVE, pack_records, unpack_records
 from zero.islands import distribute
-from zero.population import BEST, FILLED
+from zero.population import BEST, FILLED, FREE
 from zero.program import Program
 
 BUDGET = {"individuals": 10**9, "train_steps": 10**12}
@@ -156,6 +156,18 @@ def test_immigrants_take_the_places_of_those_sent_away():
         assert set(now) == (everyone[k] - sent[k]) | set(arrivals[k]["numbers"])
         assert len(now) == 30
         assert np.array_equal(p.fitness[p.slots], p.slot_fitness)
+
+
+def test_every_slot_holds_somebody_when_there_is_no_room_for_immigrants(monkeypatch):
+    both = [play(make(2, k), 2) for k in (0, 1)]
+    arrivals = distribute([island.report() for island in both], 7, 0)
+    p = both[0].population
+    everyone = set(p.slots.tolist())
+    monkeypatch.setattr(both[0].module, "collect", lambda handle: None)
+    p.counts[FREE] = 0  # as after rounds that kept much history
+    both[0].begin_round(arrivals[0])
+    assert set(p.slots.tolist()) <= everyone
+    assert np.array_equal(p.fitness[p.slots], p.slot_fitness)
 
 
 def test_immigrants_bring_their_ancestors():

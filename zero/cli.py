@@ -557,7 +557,8 @@ def _keys_of(family: Any) -> list[tuple]:
     schema = family.model_json_schema()
     rows = []
     for key, field in schema["properties"].items():
-        default = json.dumps(field["default"]) if "default" in field else "required"
+        needed = "" if key not in schema.get("required", ()) else "required"
+        default = json.dumps(field["default"]) if "default" in field else needed
         row = (f"  {key}", _values(field, schema), default, field.get("description", ""))
         rows.append((key in TaskFamily.model_fields, row))
     return [row for _, row in sorted(rows, key=lambda r: r[0])]
@@ -571,7 +572,7 @@ def _values(field: dict[str, Any], schema: dict[str, Any]) -> str:
     if "anyOf" in field:
         return " or ".join(dict.fromkeys(_values(f, schema) for f in field["anyOf"]))
     if "enum" in field:
-        return ", ".join(str(value) for value in field["enum"])
+        return ", ".join(repr(v) if str(v).isspace() else str(v) for v in field["enum"])
     if field.get("type") == "array":
         return f"list of {_values(field.get('items', {}), schema)}"
     low, high = field.get("minimum"), field.get("maximum")

@@ -31,9 +31,9 @@ from zero import config_checks, library, yaml_loader
 from zero.errors import ConfigError, ProgramError, unknown_name
 from zero.mutation_names import MUTATION_NAMES
 from zero.ops import GROUPS, OPS, get_op
+from zero.program import MAX_SIZE
 from zero.tasks import TaskFamily, task_families
 
-MAX_SIZE = 1000  # instructions of one function (spec, section 3)
 _FILE_SUFFIXES = (".yaml", ".yml")
 
 
@@ -232,7 +232,11 @@ class Cache(Section):
 
 
 class Hurdle(Section):
-    """A short evaluation that a program must pass before the full one (spec, section 9)."""
+    """A short evaluation that a program must pass before the full one (spec, section 9).
+
+    It must reach the quantile of the unique early fitnesses of the last programs (1000 at most). One
+    that fails gets a thousandth of its early fitness, so that it ranks below those that passed.
+    """
 
     train: Positive = 100
     valid: Positive = 100
@@ -282,7 +286,7 @@ class Islands(Section):
 class Experiments(Section):
     """Repetitions, each from a fresh population (spec, section 6.8); 0: until fitness suffices."""
 
-    max: Whole = Field(1, ge=0)
+    max: Whole = Field(1, ge=0, le=500_000)
     individuals: Positive | None = None
     train_steps: Positive | None = None
     sufficient_fitness: float | None = Field(None, gt=0, le=1)

@@ -57,8 +57,10 @@ def new_cache(size: int) -> Cache:
 @jit
 def mix(h, x):
     """Returns the hash h extended by the 64-bit value x."""
-    h = (h ^ x) * np.uint64(0x9E3779B97F4A7C15)
-    return h ^ (h >> np.uint64(29))
+    # x is scrambled first: flips in two values must not cancel each other.
+    x = (x ^ (x >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+    h = (h ^ x ^ (x >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
+    return h ^ (h >> np.uint64(32))
 
 
 @jit

@@ -395,7 +395,9 @@ class Island:
             while number >= 0 and number not in known:
                 chain.append(number)
                 number = people[number]["parent"]
-            if len(chain) > p.counts[population.FREE] - (len(arriving) - done):
+            if chain and len(chain) > p.counts[population.FREE] - (len(arriving) - done):
+                if p.counts[population.FREE] == 0:
+                    continue  # no room at all: the one whose place this is stays
                 chain = chain[:1]  # no room for its history: what is left is for the others
                 number = -1
             parent = known.get(number, -1)

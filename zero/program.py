@@ -34,6 +34,7 @@ from zero.ops import OPS, Op, by_number, get_op
 FUNCTIONS = ("setup", "predict", "learn")
 MAX_ADDRESSES = 64
 MAX_STREAM = 2**15 - 1
+MAX_SIZE = 1000  # instructions of one function (spec, section 3)
 
 LABEL, PREDICTION, FEATURES = 0, 1, 0
 
@@ -281,6 +282,10 @@ def validate_program(program: Program, memory: Memory) -> None:
             are never more than `MAX_ADDRESSES`), or the index that is no fraction of F.
     """
     for name, instructions in zip(FUNCTIONS, program.functions, strict=True):
+        if len(instructions) > MAX_SIZE:
+            raise ProgramError(
+                f"{name} has {len(instructions)} instructions; at most {MAX_SIZE} are allowed"
+            )
         streams: set[int] = set()
         for position, instruction in enumerate(instructions, 1):
             op = get_op(instruction.op)
@@ -303,6 +308,11 @@ def validate_program(program: Program, memory: Memory) -> None:
                         f"{value:g} is outside [0, 1): write a fraction of the number of features"
                     )
             if op.random:
+                if not 0 <= instruction.stream <= MAX_STREAM:
+                    raise ProgramError(
+                        f"{name}, instruction {position}: stream {instruction.stream} is outside "
+                        f"0 to {MAX_STREAM}"
+                    )
                 if instruction.stream in streams:
                     raise ProgramError(
                         f"{name}, instruction {position} ({instruction}): stream "

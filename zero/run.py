@@ -485,6 +485,8 @@ class _Run:
         return self._conclude(reason, islands_state)
 
     def _interrupt(self, why: str) -> None:
+        if why == "interrupted" and self.interrupted is None:
+            self.reporter.message("stopping; Ctrl-C again stops at once (then `zero resume`)")
         self.interrupted = self.interrupted or why
 
     def _should_stop(self) -> bool:

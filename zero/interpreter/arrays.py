@@ -75,7 +75,7 @@ class Evaluator(NamedTuple):
 
     Data: train_x, train_y, valid_x, valid_y, keys (tasks' keys, int64), order (example of each train
     step, int32). State that lasts between evaluations: seen, fec, hurdle, counters. The rest is
-    scratch. mem and mem_bits (the same memory as unsigned integers), saved. The decoded program: code
+    scratch. mem and mem_bits (the same memory as unsigned integers), saved, frozen. The decoded program: code
     (L, 4) int64, constants (L, 2), bounds (4,). For decoding: live, last, needed, names, named, fresh.
     Of the tasks: errors and error_bits (the same memory), losses, fitness, task_fitness, sorted,
     stopped, alive.
@@ -93,6 +93,7 @@ class Evaluator(NamedTuple):
     mem: np.ndarray
     mem_bits: np.ndarray
     saved: np.ndarray
+    frozen: np.ndarray
     code: np.ndarray
     constants: np.ndarray
     bounds: np.ndarray

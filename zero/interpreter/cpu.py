@@ -316,6 +316,7 @@ def new_evaluator(
         mem=mem,
         mem_bits=mem.view(unsigned),
         saved=np.zeros(temporary_at, dtype),
+        frozen=np.zeros(temporary_at, dtype),
         code=np.zeros((length, 4), dtype=np.int64),
         constants=np.zeros((length, 2)),
         bounds=np.zeros(4, dtype=np.int64),

@@ -148,7 +148,8 @@ def decode(genomes, row, e, keep_dead):
                 key = mix(key, np.uint64(code[at + 1]))  # the stream
                 for c in range(number):
                     key = mix(key, bits[3 * (row * length + k) + c])
-            key = mix(key, _name(names, named, fresh, out[op], code[at + 3]))
+            if out[op]:
+                key = mix(key, _name(names, named, fresh, out[op], code[at + 3]))
         key = mix(key, np.uint64(1000003 + function))
     e.bounds[3] = pc
     if not keep_dead:
@@ -336,6 +337,15 @@ def addresses(e):
 
 
 @jit
+def _copy_lanes(to, to_at, source, source_at, length, lanes):
+    """Copies memory of some lanes, given as bits."""
+    for k in range(0, length, W):
+        for lane in range(W):
+            if lanes >> lane & 1:
+                to[to_at + k + lane] = source[source_at + k + lane]
+
+
+@jit
 def validate(e, block, step, number, divisor, errors, errors_at):
     """Writes the fitness of each task on the first `number` validation examples to `e.fitness`.
 
@@ -352,7 +362,7 @@ def validate(e, block, step, number, divisor, errors, errors_at):
     predict, learn = e.bounds[1], e.bounds[2]
     limit, zero, one = splat(s.max_abs_error), splat(0.0), splat(1.0)
     half, threshold = splat(0.5), splat(_CLASS_THRESHOLD)
-    examples_at = block * s.valid
+    examples_at, frozen = block * s.valid, address(e.frozen)
     loss = zero
     valid = e.alive[block]
     for row in range(number):
@@ -373,12 +383,19 @@ def validate(e, block, step, number, divisor, errors, errors_at):
             loss = add(loss, error)
         else:
             error = absolute(sub(label, prediction))
-            valid &= ~bits_above(error, limit)
+            failed = bits_above(error, limit) & valid
+            if failed:
+                valid &= ~failed
+                if s.epochs > 1:
+                    # Validation of these tasks ends here: their memory is what training goes on with.
+                    _copy_lanes(frozen, 0, mem, base, tmp, failed)
             loss = add(loss, mul(error, error))
             if valid == 0 and not recording:
                 break
         if recording:
             store(errors_to, errors_at + row * W, error)
+    if s.epochs > 1 and valid != e.alive[block]:
+        _copy_lanes(mem, base, frozen, 0, tmp, e.alive[block] & ~valid)
     store(address(e.losses), 0, loss)
     for lane in range(W):
         fitness = 0.0
@@ -517,7 +534,8 @@ def _rest(e, done, writes_features):
         done = s.hurdle_train
         if not _hurdle(e, early):
             e.counters[HURDLE_FAILS] += 1
-            return early, taken
+            # Ordered among themselves, but below what passed: a few examples must not win.
+            return early / 1000.0, taken
     for block in range(s.blocks):
         for epoch in range(s.epochs):
             first = max(done, epoch * s.train)
@@ -563,7 +581,10 @@ def evaluate(genomes, row, e):
             fitness = as_float(e.seen, bits)
     if found:
         e.counters[SEEN_HITS] += 1
-        return fitness, 0
+        # Counted like a look at the first examples, so that a budget of train steps always ends.
+        taken = e.settings.tasks * max(1, e.settings.fec_train)
+        e.counters[STEPS_TAKEN] += taken
+        return fitness, taken
     fitness, taken = measure(e, writes_features, canonical)
     e.counters[STEPS_TAKEN] += taken
     return fitness, taken

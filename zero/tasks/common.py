@@ -102,6 +102,7 @@ def find_file(given: str, base: Path) -> Path:
         path = base / Path(given).expanduser()
         if Path(given).name == given and not path.exists():
             return shipped_file(given) or path
+        path = path.resolve()  # one file has one name, so that test rows can be kept apart
     except (OSError, RuntimeError, ValueError) as error:  # no such user; a NUL or too long a name
         raise TaskError(f"{given[:200]!r} is not a usable path: {error}") from None
     return path
