@@ -640,7 +640,8 @@ class _Run:
             ("seconds", self.seconds - recent["seconds"]),
         ):
             budget[key] = budget[key] and budget[key] - before
-        totals["seconds_left"] = seconds_left(budget, recent)
+        # A forecast from the first individuals would be wild.
+        totals["seconds_left"] = seconds_left(budget, recent) if recent["seconds"] >= 1 else None
         return totals
 
     def _done(self) -> dict[str, int]:
