@@ -445,7 +445,7 @@ class _Run:
         self.archived: list[ExperimentData] = []  # the same, as the archive has them
         self.next_archive = 0.0
         self.stats: list[dict[str, Any]] = []
-        self.evolving_since: float | None = None  # when this session began to evolve
+        self.evolving_since: float | None = None  # when this process began to evolve
         self.done_before: dict[str, int] = {}
         self.interrupted: str | None = None
         self.ended_by: str | None = None  # what ended the experiment, decided at the end of a round
@@ -499,7 +499,7 @@ class _Run:
 
     @property
     def seconds(self) -> float:
-        """Seconds that the run has taken, earlier sessions included."""
+        """Seconds that the run has taken, in earlier processes too."""
         return self.earlier_seconds + time.monotonic() - self.began
 
     def _left(self) -> dict[str, int]:
@@ -525,7 +525,7 @@ class _Run:
                 island.restore(state)
         self.stats = [island.stats() for island in islands]
         if self.evolving_since is None:
-            # Rates and forecasts leave out compiling, and what earlier sessions did.
+            # Rates and forecasts leave out compiling, and what earlier processes did.
             self.evolving_since = time.monotonic()
             self.done_before = self._done()
         self.ended_by = None
