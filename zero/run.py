@@ -89,7 +89,7 @@ BASELINES = ("linear", "neural_network")
 # --- from config to objects -----------------------------------------------------------------------
 
 
-def load_program(name: str, ops_from: ArchiveData | None = None) -> Program:
+def load_program(name: str) -> Program:
     """Returns a program by name: shipped, a text file, or an archive entry.
 
     An archive entry is a run folder or archive file, alone (its outcome) or with `#ID` of a record.

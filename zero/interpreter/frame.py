@@ -6,7 +6,7 @@ names of lanes (`load`, `store`, `add`, ...) before it and the calls of mutation
 by step; tasks sit in lanes, `block` counts groups of W tasks, and `alive` has a bit for each lane that
 has not failed. Ops are executed by `switch.py`, called through its address (`execute`).
 """
-# ruff: noqa: F821, F401
+# ruff: noqa: F821
 
 import math
 
@@ -26,7 +26,7 @@ from zero.interpreter.render import FUSED_OUTER_SUM, FUSED_SCALAR_VECTOR_SUM
 from zero.jit import jit
 from zero.ops import OPS
 from zero.rng import LEARN, PREDICT, SETUP, VALIDATE
-from zero.search_rng import below, unit
+from zero.search_rng import unit
 from zero.simplify import LAST_USE_1, LAST_USE_2, mark_live
 from zero.struct import address, execute
 
