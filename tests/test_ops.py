@@ -206,8 +206,10 @@ def spread(op, instruction, banks):
     terms = copy_of(banks)
     for bank in (terms.s, terms.v, terms.m):
         bank[...] = np.where(np.isfinite(bank), np.abs(bank), 0.0)
-    if is_exact(op) or op.kind in ("map", "gaussian"):
+    if is_exact(op) or op.kind == "map":
         return 0.0
+    if op.kind == "gaussian":  # mean + stdev * n, |n| < 9
+        return abs(instruction.constants[0]) + 9.0 * abs(instruction.constants[1])
     run_reference([replace(instruction, op=TERMS.get(op.name, op.name))], terms)
     return terms.bank(op.output)[instruction.out].astype(np.float64)
 

@@ -73,7 +73,7 @@ class Evaluator:
         self.seed_key, self.max_abs_error, self.combine = seed_key, max_abs_error, combine
         self._run = self._run_cpu if backend == "cpu" else self._run_reference
         self._module, self._arrays, self._for = module, None, None
-        self._unroll = module is not None  # the switch that the search has compiled already
+        self._unroll = module is not None  # the ops that the search has compiled already
 
     def __call__(self, program: Program) -> Evaluation:
         """Returns the program's evaluation.

@@ -1,8 +1,8 @@
 """The op table: every op of the language is one row here and nowhere else.
 
 From a row are derived random generation, mutation, printing, parsing, validation and the
-interpreters (`zero.interpreter.reference` evaluates it, `zero.interpreter.render` writes numba source
-from it). Names, numbers and behaviour are those of AutoML-Zero (Real et al. 2020, Table S1, and its
+interpreters (`zero.interpreter.reference` evaluates it, `zero.interpreter.handlers` writes machine
+code from it). Names, numbers and behaviour are those of AutoML-Zero (Real et al. 2020, Table S1, and its
 code where the two differ; the names drop the suffix `_OP`).
 
 A row says: number, name, kind, signature, formula, listing, cost.

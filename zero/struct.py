@@ -9,7 +9,6 @@ as seven arguments, and a bundle of fifty arrays then takes a minute to compile.
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
 from numba.core import types
 from numba.core.extending import intrinsic
 from numba.experimental import structref
@@ -62,34 +61,6 @@ def address(typing, array):
     if not isinstance(array, types.Array):
         return None
     return types.CPointer(array.dtype)(array), generate
-
-
-def execute_signature(dtype: str):
-    """Returns the numba signature of `frame.interpret`."""
-    i64, f64 = types.int64, types.float64
-    code, constants, keys = types.CPointer(i64), types.CPointer(f64), types.CPointer(i64)
-    mem = types.CPointer(getattr(types, dtype))
-    return types.void(
-        code, constants, i64, i64, mem, i64, i64, i64, i64, i64, i64, keys, i64
-    )  # fmt: skip
-
-
-@intrinsic
-def execute(
-    typing, interpreter, code, constants, first, last, mem, base, features, tmp, key, example,
-    function, keys, keys_at,
-):  # fmt: skip
-    """Calls `frame.interpret` at that address."""
-    target = execute_signature(str(mem.dtype))
-
-    def generate(context, builder, signature, arguments):
-        wanted = [context.get_value_type(t) for t in target.args]
-        function_type = ir.FunctionType(ir.VoidType(), wanted)
-        pointer = builder.inttoptr(arguments[0], function_type.as_pointer())
-        builder.call(pointer, arguments[1:])
-        return context.get_dummy_value()
-
-    return types.void(types.int64, *target.args), generate
 
 
 def arrays_of(value, prefix: str = "") -> dict[str, np.ndarray]:

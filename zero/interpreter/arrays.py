@@ -1,7 +1,8 @@
 """The arrays that the compiled evaluator works on, and their settings.
 
-Tasks sit in lanes: `train_x` is (blocks, N, F, W) in one row of memory, the others likewise, so that
-one load takes the same value of W tasks.
+Tasks sit in lanes: `train_x` is (N, F, stride) in one row of memory, the others likewise, so that one
+load takes the same value of W tasks. Lanes without a task hold zeros, or whatever lies behind where
+data is packed closely; nobody looks at them.
 """
 
 from __future__ import annotations
@@ -25,13 +26,12 @@ COMBINE = {"mean": 0, "median": 1, "min": 2}
 class Settings(NamedTuple):
     """Numbers of an evaluation; sizes count examples, tasks or array elements.
 
-    interpreter: address of the compiled `switch.interpret`. vectors_at, matrices_at, temporary_at,
-    memory_size: layout of one block's memory. key: 64-bit key of the random ops. steps: train steps
-    over all epochs. fec_*, hurdle_*: 0 when not in use. budget: largest static cost, 0 = no limit.
-    combine: see `COMBINE`.
+    vectors_at, matrices_at, temporary_at, memory_size: layout of one block's memory. keys_address: of
+    `Evaluator.keys`. stride: between values of a task's data. far: data does not fit the processor's
+    caches. steps: train steps over all epochs. fec_*, hurdle_*: 0 when not in use. budget:
+    largest static cost, 0 = no limit. combine: see `COMBINE`.
     """
 
-    interpreter: int
     features: int
     tasks: int
     blocks: int
@@ -43,7 +43,9 @@ class Settings(NamedTuple):
     matrices_at: int
     temporary_at: int
     memory_size: int
-    key: np.int64
+    keys_address: int
+    stride: int
+    far: bool
     accuracy: bool
     combine: int
     max_abs_error: float
@@ -75,8 +77,10 @@ class Evaluator(NamedTuple):
 
     Data: train_x, train_y, valid_x, valid_y, keys (tasks' keys, int64), order (example of each train
     step, int32). State that lasts between evaluations: seen, fec, hurdle, counters. The rest is
-    scratch. mem and mem_bits (the same memory as unsigned integers), saved, frozen. The decoded program: code
-    (L, 4) int64, constants (L, 2), bounds (4,). For decoding: live, last, needed, names, named, fresh.
+    scratch. mem and mem_bits (the same memory as unsigned integers), saved, frozen. The decoded program (see
+    `handlers.py`): handlers, their addresses; code (L + 3, ROW) int64 and code_floats, the same memory;
+    bounds (3,), where the functions start; context (CONTEXT,) int64. For decoding: live, needed, names,
+    named, fresh.
     Of the tasks: errors and error_bits (the same memory), losses, fitness, task_fitness, sorted,
     stopped, alive.
     """
@@ -94,11 +98,12 @@ class Evaluator(NamedTuple):
     mem_bits: np.ndarray
     saved: np.ndarray
     frozen: np.ndarray
+    handlers: np.ndarray
     code: np.ndarray
-    constants: np.ndarray
+    code_floats: np.ndarray
     bounds: np.ndarray
+    context: np.ndarray
     live: np.ndarray
-    last: np.ndarray
     needed: np.ndarray
     names: np.ndarray
     named: np.ndarray

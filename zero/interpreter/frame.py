@@ -4,7 +4,7 @@ This file is the frame of a generated module, not imported by itself: `zero.inte
 names of lanes (`load`, `store`, `add`, ...) before it and the calls of mutations in place of
 `# MUTATIONS`, and writes the whole to the cache folder. It follows `zero.interpreter.reference` step
 by step; tasks sit in lanes, `block` counts groups of W tasks, and `alive` has a bit for each lane that
-has not failed. Ops are executed by `switch.py`, called through its address (`execute`).
+has not failed. Instructions are executed by the functions of `handlers.py` (`execute`).
 """
 # ruff: noqa: F821
 
@@ -22,18 +22,34 @@ from zero.interpreter.arrays import (
     SEEN_HITS,
     STEPS_TAKEN,
 )
-from zero.interpreter.render import FUSED_OUTER_SUM, FUSED_SCALAR_VECTOR_SUM
+from zero.interpreter.handlers import (
+    CONSTANT_1,
+    CONSTANT_2,
+    EXAMPLE,
+    EXTRA,
+    FUNCTION,
+    HANDLER,
+    KEYS,
+    OUT,
+    ROW,
+    A,
+    B,
+    C,
+)
+from zero.interpreter.lanes import execute
 from zero.jit import jit
 from zero.ops import OPS
 from zero.rng import LEARN, PREDICT, SETUP, VALIDATE
 from zero.search_rng import unit
 from zero.simplify import LAST_USE_1, LAST_USE_2, mark_live
-from zero.struct import address, execute
+from zero.struct import address
 
 # Up to here the sigmoid rounds to one half, and the class is 0.
 _CLASS_THRESHOLD = 1.5 * 2.0**-53 if DTYPE == "float64" else 1.5 * 2.0**-24
 OUTER, MATRIX_SUM = OPS["VECTOR_OUTER_PRODUCT"].number, OPS["MATRIX_SUM"].number
 SCALAR_VECTOR, VECTOR_SUM = OPS["SCALAR_VECTOR_PRODUCT"].number, OPS["VECTOR_SUM"].number
+LINE = 8 if DTYPE == "float64" else 16  # elements in a cache line
+BYTES = 8 if DTYPE == "float64" else 4
 _FIRST_KEY = np.uint64(0x9AE16A3B2F90404F)
 
 
@@ -83,7 +99,7 @@ def decode(genomes, row, e, keep_dead):
 
     The key is that of predict and learn in canonical form: live instructions only, addresses renamed
     in the order of use, operands of commutative ops ordered. The last is about setup alone.
-    keep_dead: writes all instructions.
+    keep_dead: writes all instructions, none fused.
     """
     s, tables = e.settings, e.tables
     length = genomes.code.shape[1]
@@ -96,25 +112,26 @@ def decode(genomes, row, e, keep_dead):
         address(e.starts),
         address(genomes.sizes),
     )
+    handlers, extra = address(e.handlers), len(e.handlers) - len(EXTRA)
     in1, in2, out = address(tables.in1), address(tables.in2), address(tables.out)
     constants, commutative = address(tables.constants), address(tables.commutative)
     names, named, fresh = address(e.names), address(e.named), address(e.fresh)
-    scalar, vector, matrix = W, s.features * W, s.features * s.features * W
-    vectors_at, matrices_at = s.vectors_at, s.matrices_at
+    scalar, vector, matrix = W * BYTES, s.features * W * BYTES, s.features * s.features * W * BYTES
+    vectors_at, matrices_at = s.vectors_at * BYTES, s.matrices_at * BYTES
     _forget_names(names, named, fresh)
     key = _FIRST_KEY
     pc = 0
     writes_features = random_setup = False
     for function in range(3):
         e.bounds[function] = pc
+        before = np.int64(0)  # the op of the instruction written last
         first = starts[function]
         for k in range(first, first + sizes[3 * row + function]):
             if not (keep_dead or live[k]):
                 continue
             at = 4 * (row * length + k)
             op = np.int64(code[at])
-            to[4 * pc] = op
-            e.last[pc] = live[k]
+            here = ROW * pc
             for operand in range(1, 4):
                 kind = in1[op] if operand == 1 else in2[op] if operand == 2 else out[op]
                 place = np.int64(code[at + operand])
@@ -126,12 +143,17 @@ def decode(genomes, row, e, keep_dead):
                     place = matrices_at + place * matrix
                 else:
                     place = 0
-                to[4 * pc + operand] = place
+                to[here + operand] = place
             writes_features |= out[op] == 2 and code[at + 3] == 0
             number = np.int64(constants[op])
             if number:
                 _decode_constants(genomes.constants[row, k], op, code[at + 1], e, pc)
-            pc += 1
+            if not keep_dead and _fused(to, here, before, op, live[k], handlers, extra):
+                before = np.int64(0)
+            else:
+                to[here + HANDLER] = handlers[op]
+                before = op
+                pc += 1
             if function == 0:
                 random_setup |= tables.random[op]
                 continue
@@ -150,40 +172,36 @@ def decode(genomes, row, e, keep_dead):
                     key = mix(key, bits[3 * (row * length + k) + c])
             if out[op]:
                 key = mix(key, _name(names, named, fresh, out[op], code[at + 3]))
+        to[ROW * pc + HANDLER] = handlers[extra]
+        pc += 1
         key = mix(key, np.uint64(1000003 + function))
-    e.bounds[3] = pc
-    if not keep_dead:
-        for function in range(1, 3):
-            _fuse(to, address(e.last), e.bounds[function], e.bounds[function + 1])
     return key, writes_features, random_setup
 
 
 @jit
-def _fuse(code, last, first, end):
-    """Joins a product and the sum that uses it up into one pass over memory; exact.
+def _fused(code, here, before, op, flags, handlers, extra):
+    """Joins a sum with the product before it, which it uses up, into one pass over memory; exact.
 
-    The fused instruction takes the place of the product; the place of the sum's other operand stands
-    behind it, in a NO_OP's row.
+    before: op of the instruction before, 0 for none. Returns whether it did.
     """
-    for pc in range(first, end - 1):
-        op, then = code[4 * pc], code[4 * pc + 4]
-        if op == OUTER and then == MATRIX_SUM:
-            fused = FUSED_OUTER_SUM
-        elif op == SCALAR_VECTOR and then == VECTOR_SUM:
-            fused = FUSED_SCALAR_VECTOR_SUM
-        else:
-            continue
-        product, x, y = code[4 * pc + 3], code[4 * pc + 5], code[4 * pc + 6]
-        out, flags = code[4 * pc + 7], last[pc + 1]
-        # The product must not be needed afterwards, unless the sum overwrites it anyway.
-        if x == product and y != product and (flags & LAST_USE_1 or out == product):
-            other = y
-        elif y == product and x != product and (flags & LAST_USE_2 or out == product):
-            other = x
-        else:
-            continue
-        code[4 * pc], code[4 * pc + 3] = fused, out
-        code[4 * pc + 4], code[4 * pc + 5] = 0, other
+    if before == OUTER and op == MATRIX_SUM:
+        fused = 1
+    elif before == SCALAR_VECTOR and op == VECTOR_SUM:
+        fused = 2
+    else:
+        return False
+    there = here - ROW
+    product, x, y, out = code[there + OUT], code[here + A], code[here + B], code[here + OUT]
+    # The product must not be needed afterwards, unless the sum overwrites it anyway.
+    if x == product and y != product and (flags & LAST_USE_1 or out == product):
+        other = y
+    elif y == product and x != product and (flags & LAST_USE_2 or out == product):
+        other = x
+    else:
+        return False
+    code[there + HANDLER] = handlers[extra + fused]
+    code[there + OUT], code[there + C] = out, other
+    return True
 
 
 @jit
@@ -216,17 +234,17 @@ def add_memory(e, key, every_lane):
 def _decode_constants(constants, op, stream, e, pc):
     s, tables = e.settings, e.tables
     if tables.random[op]:
-        e.code[pc, 1] = stream
-        e.constants[pc, 0] = constants[0]
-        e.constants[pc, 1] = constants[1]
+        e.code[pc, A] = stream
+        e.code_floats[pc, CONSTANT_1] = constants[0]
+        e.code_floats[pc, CONSTANT_2] = constants[1]
         return
     last = tables.constants[op] - 1
     place = 0
     for k in range(last):  # the index is a float32 fraction of F, truncated in float32
         index = int(np.float32(s.features) * np.float32(constants[k]))
         place = place * s.features + min(max(index, 0), s.features - 1)
-    e.code[pc, 1] = place * W
-    e.constants[pc, 0] = constants[last]
+    e.code[pc, A] = place * W * BYTES
+    e.code_floats[pc, CONSTANT_1] = constants[last]
 
 
 @jit
@@ -237,14 +255,30 @@ def start(e, block):
     mem, zero = address(e.mem), splat(0.0)
     for k in range(base, base + s.temporary_at, W):
         store(mem, k, zero)
-    execute(
-        s.interpreter, address(e.code), address(e.constants), e.bounds[0], e.bounds[1], mem, base, s.features,
-        s.temporary_at, s.key, 0, SETUP, address(e.keys), block * W,
-    )  # fmt: skip
+    context = context_of(e, block, SETUP)
+    execute(address(e.code), e.bounds[0], mem, base, context)
     e.alive[block] = (1 << min(W, s.tasks - block * W)) - 1
     for lane in range(block * W, block * W + W):
         e.task_fitness[lane] = 0.0
         e.stopped[lane] = s.steps
+
+
+@jit
+def context_of(e, block, function):
+    """Returns the address of the context, which names the random draws."""
+    context = address(e.context)
+    context[KEYS] = e.settings.keys_address + 8 * W * block
+    context[FUNCTION] = function
+    context[EXAMPLE] = 0
+    return context
+
+
+@jit
+def _show(mem, features_at, x, at, length, stride):
+    """Writes an example's features, which start at `at`, to v0."""
+    for k in range(features_at, features_at + length, W):
+        store(mem, k, load(x, at))
+        at += stride
 
 
 @jit
@@ -254,16 +288,15 @@ def train(e, block, first, last, writes_features, errors):
     errors: (n * W,) where step i's absolute errors go, or empty.
     """
     s = e.settings
-    interpreter = s.interpreter
-    F, tmp, key, accuracy = s.features, s.temporary_at, s.key, s.accuracy
-    base, lanes_at, length = block * s.memory_size, block * W, s.features * W
+    accuracy = s.accuracy
+    base, lanes_at, stride = block * s.memory_size, block * W, s.stride
+    length, wide = s.features * W, s.features * stride
     features_at = base + s.vectors_at
-    mem, code, constants, keys = addresses(e)
+    mem, code, context = address(e.mem), address(e.code), context_of(e, block, PREDICT)
     x, y, order = address(e.train_x), address(e.train_y), address(e.order)
     errors_to, recording = address(errors), len(errors) > 0
-    predict, learn, end = e.bounds[1], e.bounds[2], e.bounds[3]
+    predict, learn = e.bounds[1], e.bounds[2]
     limit, zero, one = splat(s.max_abs_error), splat(0.0), splat(1.0)
-    examples_at = block * s.train
     alive = e.alive[block]
     count = count_bits(alive)
     taken = 0
@@ -271,31 +304,20 @@ def train(e, block, first, last, writes_features, errors):
         if alive == 0:
             break
         taken += count
-        example = examples_at + order[step]
-        for k in range(0, length, W):
-            store(mem, features_at + k, load(x, example * length + k))
+        example = order[step]
+        _show(mem, features_at, x, example * wide + lanes_at, length, stride)
+        if s.far and step + 1 < last:
+            following = order[step + 1] * wide
+            for k in range(following, following + wide, LINE):
+                prefetch(x, k)
         store(mem, base, zero)
-        execute(
-            interpreter,
-            code,
-            constants,
-            predict,
-            learn,
-            mem,
-            base,
-            F,
-            tmp,
-            key,
-            step,
-            PREDICT,
-            keys,
-            lanes_at,
-        )
+        context[EXAMPLE], context[FUNCTION] = step, PREDICT
+        execute(code, predict, mem, base, context)
         prediction = load(mem, base + W)
         if accuracy:
             prediction = div(one, add(one, exp(neg(prediction))))
             store(mem, base + W, prediction)
-        label = load(y, example * W)
+        label = load(y, example * stride + lanes_at)
         error = absolute(sub(label, prediction))
         failed = bits_above(error, limit) & alive
         if failed:
@@ -307,33 +329,12 @@ def train(e, block, first, last, writes_features, errors):
         if recording:
             store(errors_to, step * W, error)
         if writes_features:
-            for k in range(0, length, W):
-                store(mem, features_at + k, load(x, example * length + k))
+            _show(mem, features_at, x, example * wide + lanes_at, length, stride)
         store(mem, base, label)
-        execute(
-            interpreter,
-            code,
-            constants,
-            learn,
-            end,
-            mem,
-            base,
-            F,
-            tmp,
-            key,
-            step,
-            LEARN,
-            keys,
-            lanes_at,
-        )
+        context[FUNCTION] = LEARN
+        execute(code, learn, mem, base, context)
     e.alive[block] = alive
     return taken
-
-
-@jit
-def addresses(e):
-    """Returns the addresses of memory, decoded program and tasks' keys."""
-    return address(e.mem), address(e.code), address(e.constants), address(e.keys)
 
 
 @jit
@@ -352,30 +353,26 @@ def validate(e, block, step, number, divisor, errors, errors_at):
     step: train steps done, names the random draws. divisor: the loss is divided by this.
     """
     s = e.settings
-    interpreter = s.interpreter
-    F, tmp, key, accuracy = s.features, s.temporary_at, s.key, s.accuracy
-    base, lanes_at, length = block * s.memory_size, block * W, s.features * W
-    features_at = base + s.vectors_at
-    mem, code, constants, keys = addresses(e)
+    accuracy = s.accuracy
+    base, lanes_at, stride = block * s.memory_size, block * W, s.stride
+    length, wide = s.features * W, s.features * stride
+    features_at, tmp = base + s.vectors_at, s.temporary_at
+    mem, code, context = address(e.mem), address(e.code), context_of(e, block, VALIDATE)
     x, y = address(e.valid_x), address(e.valid_y)
     errors_to, recording = address(errors), len(errors) > 0
-    predict, learn = e.bounds[1], e.bounds[2]
+    predict = e.bounds[1]
     limit, zero, one = splat(s.max_abs_error), splat(0.0), splat(1.0)
     half, threshold = splat(0.5), splat(_CLASS_THRESHOLD)
-    examples_at, frozen = block * s.valid, address(e.frozen)
+    frozen = address(e.frozen)
     loss = zero
     valid = e.alive[block]
     for row in range(number):
-        example = examples_at + row
-        for k in range(0, length, W):
-            store(mem, features_at + k, load(x, example * length + k))
+        _show(mem, features_at, x, row * wide + lanes_at, length, stride)
         store(mem, base, zero)
-        execute(
-            interpreter, code, constants, predict, learn, mem, base, F, tmp, key, step + row, VALIDATE, keys,
-            lanes_at,
-        )  # fmt: skip
+        context[EXAMPLE] = step + row
+        execute(code, predict, mem, base, context)
         prediction = load(mem, base + W)
-        label = load(y, example * W)
+        label = load(y, row * stride + lanes_at)
         if accuracy:
             is_one = where(gt(label, half), one, zero)
             says_one = where(gt(prediction, threshold), one, zero)
