@@ -13,7 +13,6 @@ from zero.interpreter.reference import Banks, Draws
 from zero.island import new_space
 from zero.ops import OPS, get_op
 from zero.program import Instruction, Memory, Program, parse_program
-from zero.struct import pack
 from zero.tasks import TaskSet
 
 MODULES = [("float64", 1), ("float64", 4), ("float64", 16), ("float32", 16)]
@@ -110,7 +109,7 @@ class Machine:
         self.arrays = cpu.new_evaluator(
             tasks, memory, self.starts, module=self.module, key=key, seen_size=1
         )
-        self.handle = pack(self.module, self.arrays)
+        self.handle = self.module.pack(self.arrays)
 
     def run(self, instructions, all_banks, function=0, example=0):
         """Executes instructions on `lanes` memories in place; checks that no more is written."""
@@ -120,7 +119,9 @@ class Machine:
         self.arrays.mem[settings.memory_size :] = 12345.0  # the second block: must stay
         rows = self.arrays.mem[: settings.temporary_at].reshape(-1, self.lanes)
         rows[:] = np.stack([flat(b) for b in all_banks], axis=1)
-        self.module.run_instructions(self.genomes, 0, self.handle, example, function)
+        self.module.run_instructions(
+            self.module.pack(self.genomes), 0, self.handle, example, function
+        )
         assert (self.arrays.mem[settings.memory_size :] == 12345.0).all()
         for lane, banks in enumerate(all_banks):
             done = 0
@@ -234,13 +235,15 @@ class SearchEvaluator:
         self.genomes, self.starts = cpu.genome_of(Program(), widths)
         arguments = {"key": 3, "seen_size": 4096} | more
         self.arrays = cpu.new_evaluator(tasks, memory, self.starts, module=self.module, **arguments)
-        self.handle = pack(self.module, self.arrays)
+        self.handle = self.module.pack(self.arrays)
 
     def __call__(self, program):
         """Returns (fitness, train steps taken)."""
         cpu.write_program(self.genomes, 0, self.starts, program)
         fitness, steps = np.zeros(1), np.zeros(1, np.int64)
-        self.drive(self.genomes, np.zeros(1, np.int64), self.handle, fitness, steps)
+        self.drive(
+            self.module.pack(self.genomes), np.zeros(1, np.int64), self.handle, fitness, steps
+        )
         return float(fitness[0]), int(steps[0])
 
     def count(self, which):

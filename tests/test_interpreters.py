@@ -30,7 +30,6 @@ from zero.interpreter import cpu, reference
 from zero.interpreter.reference import Draws
 from zero.ops import OPS, op_tables
 from zero.program import Memory, Program
-from zero.struct import pack
 from zero.tasks import TaskSet
 
 WIDE = Memory(8, 14, 3)  # room for every shipped program
@@ -106,7 +105,7 @@ def test_every_error_of_every_lane():
                 tasks, WIDE, starts, module=module, key=5, max_abs_error=6.0, seen_size=1
             )
             train, valid = np.zeros(9 * 4), np.zeros(5 * 4)
-            module.trace(genomes, 0, pack(module, arrays), train, valid)
+            module.trace(module.pack(genomes), 0, module.pack(arrays), train, valid)
             for lane in range(4):
                 arguments = (program, WIDE, tasks, lane)
                 wanted = reference.run(*arguments, seed_key=5, max_abs_error=6.0)
@@ -285,6 +284,7 @@ def test_hundred_thousand_programs_on_a_memory_of_odd_numbers(dtype):
     starting = [np.stack([flat(b) for b in banks], axis=1) for banks in memories]
     used = np.zeros(len(OPS), np.int64)
     runner.genomes.sizes[0] = length, 0, 0
+    packed = runner.module.pack(runner.genomes)
     runner.arrays.mem[settings.memory_size :] = 12345.0
     changed = 0
     for k in range(number // 1000):
@@ -301,7 +301,7 @@ def test_hundred_thousand_programs_on_a_memory_of_odd_numbers(dtype):
             runner.genomes.code[0, :length] = code[row]
             runner.genomes.constants[0, :length] = constants[row]
             rows[:] = starting[row % 3]
-            runner.module.run_instructions(runner.genomes, 0, runner.handle, row, k % 4)
+            runner.module.run_instructions(packed, 0, runner.handle, row, k % 4)
         changed += not np.array_equal(rows, starting[999 % 3], equal_nan=True)
         assert np.array_equal(rows[:1], starting[999 % 3][:1], equal_nan=True)
     assert used.min() > 1000 and changed == number // 1000

@@ -60,7 +60,6 @@ ERRORS = {
 
 @pytest.mark.parametrize("metric", list(ERRORS))
 def test_every_error_that_the_original_measured(metric):
-    from zero.struct import pack
 
     program, tasks = linear(0.1), sine_tasks(10, 5, metric)
     trace = reference.run(program, memory_needed(program), tasks, 0)
@@ -71,7 +70,7 @@ def test_every_error_that_the_original_measured(metric):
     genomes, starts = cpu.genome_of(program)
     arrays = cpu.new_evaluator(tasks, memory_needed(program), starts, module=module, key=0)
     train, valid = np.zeros(10), np.zeros(5)
-    module.trace(genomes, 0, pack(module, arrays), train, valid)
+    module.trace(module.pack(genomes), 0, module.pack(arrays), train, valid)
     np.testing.assert_allclose(train, ERRORS[metric][0], rtol=0, atol=2e-11)
     np.testing.assert_allclose(valid, ERRORS[metric][1], rtol=0, atol=2e-11)
 

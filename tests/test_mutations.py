@@ -15,7 +15,6 @@ from zero.mutations import mutation_functions, new_genomes
 from zero.ops import ALTER, GROUPS, OPS, get_op
 from zero.program import Memory, Program, from_arrays, validate_program
 from zero.search_rng import new_state
-from zero.struct import pack
 
 ALL = list(OPS)
 MODULE = ("float64", 4)
@@ -51,7 +50,7 @@ class Bred:
         self.genomes = new_genomes(number + 1, int(self.starts[3]))
         cpu.write_program(self.genomes, 0, self.starts, parent)
         self.kinds = np.zeros(number + 1, np.int64)
-        handle = pack(cpu.build(*MODULE), space)
+        handle = cpu.build(*MODULE).pack(space)
         drivers()[0](self.genomes, handle, new_state(seed, "test"), self.kinds, chained)
         self.code, self.constants = self.genomes.code[1:], self.genomes.constants[1:]
         self.sizes, self.kinds = self.genomes.sizes[1:], self.kinds[1:]
@@ -353,7 +352,7 @@ def test_randomize_algorithm_replaces_every_function_that_may_change():
 def made(space_and_starts, number, first):
     space, starts = space_and_starts
     genomes = new_genomes(number, int(starts[3]))
-    drivers()[1](genomes, pack(cpu.build(*MODULE), space), new_state(1, "test"), first)
+    drivers()[1](genomes, cpu.build(*MODULE).pack(space), new_state(1, "test"), first)
     return [from_arrays(*cpu.read_arrays(genomes, row, starts)) for row in range(number)]
 
 

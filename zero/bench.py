@@ -153,20 +153,19 @@ def _repeater(config: RunConfig, program: Program) -> tuple[Any, float, int]:
         result = evaluator(program)
         return repeat, result.fitness, result.train_steps
     from zero.interpreter import cpu
-    from zero.struct import pack
 
     needed, given = memory_needed(program), run.memory_of(config)
     memory = Memory(*(max(needed.of(kind), given.of(kind)) for kind in "svm"))
     module = maker.module()
     genomes, starts = cpu.genome_of(program)
-    handle = pack(
-        module,
+    handle = module.pack(
         cpu.new_evaluator(
             tasks, memory, starts, module=module, key=key_for(config.seed, "evaluation"),
             max_abs_error=config.evaluation.max_abs_error, combine=config.evaluation.fitness,
             seen_size=1,
         ),
     )  # fmt: skip
+    genomes = module.pack(genomes)
     fitness, steps = module.evaluate_program(genomes, 0, handle)
     module.evaluate_many(genomes, 0, handle, 1)
     return lambda times: module.evaluate_many(genomes, 0, handle, times), fitness, int(steps)

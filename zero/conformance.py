@@ -134,7 +134,6 @@ def run_on_banks(instructions, banks: reference.Banks, dtype: str, lanes: int = 
     draws: key, task, function, example, as in `zero.interpreter.reference.Draws`.
     """
     from zero.interpreter import cpu
-    from zero.struct import pack
 
     features = banks.v.shape[1]
     memory = Memory(len(banks.s), len(banks.v), len(banks.m))
@@ -147,7 +146,7 @@ def run_on_banks(instructions, banks: reference.Banks, dtype: str, lanes: int = 
     flat = np.concatenate([banks.s.ravel(), banks.v.ravel(), banks.m.ravel()])
     rows = e.mem[: e.settings.temporary_at].reshape(-1, lanes)
     rows[:] = flat[:, None]
-    module.run_instructions(genomes, 0, pack(module, e), draw.example, draw.function)
+    module.run_instructions(module.pack(genomes), 0, module.pack(e), draw.example, draw.function)
     done = 0
     for bank in (banks.s, banks.v, banks.m):
         bank[...] = rows[done : done + bank.size, lanes - 1].reshape(bank.shape)
@@ -200,14 +199,13 @@ def _task(case: dict) -> tuple[TaskSet, Memory]:
 
 def _trace_cpu(program, memory, tasks, max_abs_error, dtype) -> reference.Trace:
     from zero.interpreter import cpu
-    from zero.struct import pack
 
     genomes, starts = cpu.genome_of(program)
     module = cpu.build(dtype, 1)
     e = cpu.new_evaluator(tasks, memory, starts, module=module, key=0, max_abs_error=max_abs_error)
     train_errors = np.zeros(tasks.train_x.shape[1], dtype)
     valid_errors = np.zeros(tasks.valid_x.shape[1], dtype)
-    taken = module.trace(genomes, 0, pack(module, e), train_errors, valid_errors)
+    taken = module.trace(module.pack(genomes), 0, module.pack(e), train_errors, valid_errors)
     trace = reference.Trace(float(e.task_fitness[0]), train_steps=taken)
     finished = e.alive[0] != 0
     trace.train_errors = train_errors[: taken if finished else taken - 1].tolist()

@@ -103,7 +103,6 @@ class Evaluator:
 
     def _run_cpu(self, program: Program, memory: Memory) -> tuple[np.ndarray, int]:
         from zero.interpreter import cpu
-        from zero.struct import pack
 
         if self._module is None:
             self._module = cpu.build(self.dtype, cpu.lanes_for(self.tasks.num_tasks))
@@ -112,11 +111,12 @@ class Evaluator:
             # Room for this program and, so that it is seldom made anew, for all before it.
             widths = np.maximum(sizes, self._for[1] if self._for else 0)
             self._genomes, self._starts = cpu.genome_of(program, tuple(int(w) for w in widths))
+            self._packed = self._module.pack(self._genomes)
             self._arrays = cpu.new_evaluator(
                 self.tasks, memory, self._starts, module=self._module, key=self.seed_key,
                 max_abs_error=self.max_abs_error, seen_size=1, unroll=self._unroll,
             )  # fmt: skip
-            self._handle, self._for = pack(self._module, self._arrays), (memory, widths)
+            self._handle, self._for = self._module.pack(self._arrays), (memory, widths)
         cpu.write_program(self._genomes, 0, self._starts, program)
-        _, steps = self._module.evaluate_program(self._genomes, 0, self._handle)
+        _, steps = self._module.evaluate_program(self._packed, 0, self._handle)
         return self._arrays.task_fitness[: self.tasks.num_tasks].copy(), int(steps)

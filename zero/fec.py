@@ -14,12 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from zero.jit import jit
-from zero.struct import struct
 
 WAYS = 4
 
 
-@struct
 class Cache(NamedTuple):
     """Arrays of n entries, and a clock.
 

@@ -26,7 +26,7 @@ from zero.mutations import Genomes, Space, new_genomes
 from zero.population import BEST, BEST_AT, FILLED, INDIVIDUALS, TRAIN_STEPS
 from zero.program import Memory, Program, from_arrays
 from zero.search_rng import below, new_state
-from zero.struct import arrays_of, pack
+from zero.struct import arrays_of
 
 MAX_CURVE = 1000
 ID_STRIDE = 1 << 44  # individuals' numbers of different experiments lie this far apart
@@ -179,28 +179,29 @@ class Island:
         self._handles()
 
     def _handles(self) -> None:
-        self._population = pack(self.module, self.population)
-        self._space = pack(self.module, self.space)
-        self._evaluator = pack(self.module, self.arrays)
+        self._population = self.module.pack(self.population)
+        self._space = self.module.pack(self.space)
+        self._genomes = self.module.pack(self.genomes)
+        self._evaluator = self.module.pack(self.arrays)
         self._quota = 1
 
     def warm_up(self) -> None:
         """Compiles what `advance` needs (or loads it from the cache) and changes nothing."""
         limits = np.zeros(2, dtype=np.int64)
         self.module.run_block(
-            self._population, self.settings, self.genomes, self._space, self._evaluator, self.rng,
+            self._population, self.settings, self._genomes, self._space, self._evaluator, self.rng,
             0, limits, self.numbering,
         )  # fmt: skip
-        self._tasks_fitness(self.space.initial, 0)
+        self._tasks_fitness(0)
         self.module.collect(self._population)
         below(self.rng.copy(), 1)
 
-    def _tasks_fitness(self, genomes: Genomes, row: int) -> np.ndarray:
+    def _tasks_fitness(self, row: int) -> np.ndarray:
         """Returns the fitness on each task; the rolling hurdle neither stops this nor sees it."""
         hurdle = self.arrays.hurdle
         kept = [array.copy() for array in hurdle]
         hurdle.threshold[0] = -np.inf
-        self.module.evaluate_program(genomes, row, self._evaluator)
+        self.module.evaluate_program(self._genomes, row, self._evaluator)
         for array, old in zip(hurdle, kept, strict=True):
             array[...] = old
         return self.arrays.task_fitness[: self.arrays.settings.tasks].copy()
@@ -227,7 +228,7 @@ class Island:
                 stop = min(stop, int(counts[BEST_AT]) + limits.patience)
             began, before = time.perf_counter(), self.individuals
             code = self.module.run_block(
-                self._population, self.settings, self.genomes, self._space, self._evaluator,
+                self._population, self.settings, self._genomes, self._space, self._evaluator,
                 self.rng, self._quota, np.array([stop, limits.train_steps]), self.numbering,
             )  # fmt: skip
             now = time.perf_counter()
@@ -316,7 +317,7 @@ class Island:
         mine = self.records[parent]
         if not mine["is_best"]:
             mine["is_best"] = True
-            mine["task_fitness"] = self._tasks_fitness(self.genomes, best)
+            mine["task_fitness"] = self._tasks_fitness(best)
         return mine
 
     def _record(self, record: int, parent: int) -> dict[str, Any]:

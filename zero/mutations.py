@@ -18,9 +18,7 @@ from zero.jit import jit
 from zero.mutation_names import MUTATIONS
 from zero.ops import ALTER, OpTables
 from zero.search_rng import below, normal, unit
-from zero.struct import address, struct
-
-struct(OpTables)  # `zero.ops` itself must not need numba
+from zero.struct import address
 
 FLIP_PROBABILITY = 0.1
 _REDRAW, _SCALE_OR_FLIP = ALTER["redraw"], ALTER["scale_or_flip"]
@@ -38,7 +36,6 @@ class Genomes(NamedTuple):
     sizes: np.ndarray
 
 
-@struct
 class Space(NamedTuple):
     """What programs a search may make.
 

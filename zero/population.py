@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 
 from zero.jit import jit
-from zero.struct import struct
 
 # Places in `Population.counts`.
 INDIVIDUALS, CURSOR, FILLED, FREE, BEST, BEST_AT, TRAIN_STEPS = range(7)
@@ -23,7 +22,6 @@ NUM_COUNTS = 8
 COPY, FIRST = -1, -2  # instead of a mutation's number: an unchanged copy, no parent at all
 
 
-@struct
 class Population(NamedTuple):
     """State of one island's population.
 

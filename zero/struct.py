@@ -1,54 +1,133 @@
-"""Bundles of arrays that compiled functions take as one argument.
+"""Bundles of arrays and numbers that compiled functions take as one argument.
 
-`@struct` on a NamedTuple class makes a numba struct type beside it. `pack` turns an instance into a
-handle that compiled code reads by the same field names; the arrays are shared, so what compiled code
-writes is seen in the instance. A NamedTuple itself would work too, but numba passes each of its arrays
-as seven arguments, and a bundle of fifty arrays then takes a minute to compile.
+`pack` turns a NamedTuple into a handle that compiled code reads by the same field names. The arrays are
+shared, so what compiled code writes is seen in the tuple; numbers are copied. A NamedTuple itself would
+work too, but numba passes each of its arrays as seven arguments, and a bundle of fifty arrays then takes
+a minute to compile; numba's own structs count references at every access, which costs more than the
+access.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from llvmlite import ir
+from numba import from_dtype
 from numba.core import types
-from numba.core.extending import intrinsic
-from numba.experimental import structref
-
-STRUCTS: list[type] = []
-
-
-def struct(cls: type) -> type:
-    """Returns the NamedTuple class, known to numba from now on."""
-    name = f"{cls.__name__}Struct"
-    fields = {"preprocess_fields": lambda self, fields: tuple(fields)}
-    struct_type = structref.register(type(f"{name}Type", (types.StructRef,), fields))
-    proxy = type(name, (structref.StructRefProxy,), {})
-    # numba finds both by name when it reads its disk cache.
-    for made in (struct_type, proxy):
-        made.__module__ = __name__
-        globals()[made.__name__] = made
-    structref.define_constructor(proxy, struct_type, cls._fields)
-    structref.define_boxing(struct_type, proxy)
-    STRUCTS.append(cls)
-    return cls
+from numba.core.datamodel import models
+from numba.core.extending import NativeValue, intrinsic, register_model, typeof_impl, unbox
+from numba.core.imputils import lower_getattr_generic
+from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.np.arrayobj import populate_array
 
 
-def makers_text() -> str:
-    """Returns source of one function a struct, which makes its handle from its fields."""
-    text = []
-    for cls in STRUCTS:
-        name, fields = cls.__name__, ", ".join(cls._fields)
-        text.append(
-            f"\n\n@_entry\ndef make_{name}({fields}):\n"
-            f'    """A handle of {name}."""\n    return structs.{name}Struct({fields})\n'
-        )
-    return "".join(text)
+class StructType(types.Type):
+    """numba type of a handle.
+
+    It is the address of 8-byte words: one for a number or a struct; for an array its address and shape.
+    """
+
+    def __init__(self, name: str, fields: tuple[tuple[str, types.Type], ...]):
+        self.fields = fields
+        super().__init__(name=f"{name}({', '.join(f'{n}: {t}' for n, t in fields)})")
+
+    def word_of(self, name: str) -> int:
+        """Returns where a field's words start."""
+        at = 0
+        for field, kind in self.fields:
+            if field == name:
+                return at
+            at += 1 + (kind.ndim if isinstance(kind, types.Array) else 0)
+        raise AssertionError(name)
 
 
-def pack(module, value):
-    """Returns the handle of a struct (and of those inside it), made by a generated module."""
-    if isinstance(value, tuple) and type(value) in STRUCTS:
-        return getattr(module, f"make_{type(value).__name__}")(*(pack(module, v) for v in value))
-    return value
+class Struct:
+    """A handle as `pack` makes it; it keeps the arrays alive."""
+
+    def __init__(self, value: tuple):
+        fields, words, self.kept = [], [], [value]
+        for name, x in zip(value._fields, value, strict=True):
+            kind, new = self._field(x)
+            fields.append((name, kind))
+            words += new
+        self.type = StructType(type(value).__name__, tuple(fields))
+        self.words = np.array(words, dtype=np.int64)
+        self.address = self.words.ctypes.data
+
+    def _field(self, x: Any) -> tuple[types.Type, list[int]]:
+        """Returns a field's type and its words."""
+        if isinstance(x, np.ndarray):
+            assert x.flags.c_contiguous
+            return types.Array(from_dtype(x.dtype), x.ndim, "C"), [x.ctypes.data, *x.shape]
+        if isinstance(x, tuple):
+            inside = Struct(x)
+            self.kept.append(inside)
+            return inside.type, [inside.address]
+        if isinstance(x, bool | np.bool_):
+            return types.boolean, [int(x)]
+        if isinstance(x, float):
+            return types.float64, [int(np.float64(x).view(np.int64))]
+        return types.int64, [int(x)]
+
+
+def pack(value: tuple) -> Struct:
+    """Returns the handle of a NamedTuple of C-contiguous arrays, numbers and such tuples."""
+    return Struct(value)
+
+
+@typeof_impl.register(Struct)
+def _type_of(value, context):
+    return value.type
+
+
+@register_model(StructType)
+class _StructModel(models.PrimitiveModel):
+    def __init__(self, dmm, fe_type):
+        super().__init__(dmm, fe_type, ir.IntType(8).as_pointer())
+
+
+@unbox(StructType)
+def _unbox(kind, handle, c):
+    address = c.pyapi.object_getattr_string(handle, "address")
+    pointer = c.pyapi.long_as_voidptr(address)
+    c.pyapi.decref(address)
+    return NativeValue(pointer)
+
+
+@infer_getattr
+class _StructFields(AttributeTemplate):
+    key = StructType
+
+    def generic_resolve(self, struct, name):
+        return dict(struct.fields).get(name)
+
+
+@lower_getattr_generic(StructType)
+def _read_field(context, builder, struct, start, name):
+    kind, first = dict(struct.fields)[name], struct.word_of(name)
+    word = ir.IntType(64)
+
+    def read(index, as_type):
+        at = builder.gep(start, [ir.Constant(word, 8 * index)])
+        value = builder.load(builder.bitcast(at, as_type.as_pointer()), align=8)
+        # Nobody writes these words, so LLVM may read them once and keep them.
+        value.set_metadata("invariant.load", builder.module.add_metadata([]))
+        return value
+
+    if isinstance(kind, types.Array):
+        array = context.make_array(kind)(context, builder)
+        size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+        shape = [read(first + 1 + k, word) for k in range(kind.ndim)]
+        strides = [ir.Constant(word, size)]
+        for length in shape[:0:-1]:
+            strides.insert(0, builder.mul(strides[0], length))
+        data = read(first, array.data.type)
+        populate_array(array, data, shape, strides, ir.Constant(word, size), meminfo=None)
+        return array._getvalue()
+    if isinstance(kind, types.Boolean):
+        return builder.trunc(read(first, word), ir.IntType(1))
+    return read(first, context.get_value_type(kind))
 
 
 @intrinsic

@@ -13,7 +13,6 @@ import numpy as np
 
 from zero.fec import Cache
 from zero.ops import OpTables
-from zero.struct import struct
 
 # Places in `Evaluator.counters`.
 EVALUATED, STEPS_TAKEN, SEEN_HITS, FEC_HITS, HURDLE_FAILS, BUDGET_FAILS = range(6)
@@ -22,7 +21,6 @@ NUM_COUNTERS = 8
 COMBINE = {"mean": 0, "median": 1, "min": 2}
 
 
-@struct
 class Settings(NamedTuple):
     """Numbers of an evaluation; sizes count examples, tasks or array elements.
 
@@ -58,7 +56,6 @@ class Settings(NamedTuple):
     hurdle_quantile: float
 
 
-@struct
 class Hurdle(NamedTuple):
     """Rolling hurdle.
 
@@ -71,7 +68,6 @@ class Hurdle(NamedTuple):
     sorted: np.ndarray
 
 
-@struct
 class Evaluator(NamedTuple):
     """Everything that `frame.evaluate` reads and writes; made by `zero.interpreter.cpu`.
 

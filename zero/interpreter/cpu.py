@@ -43,7 +43,7 @@ import math
 import numba
 
 from zero import population
-from zero import struct as structs
+from zero.struct import pack
 import numpy as np
 
 from zero.interpreter.lanes import make_lanes
@@ -150,7 +150,7 @@ def _module_text(dtype: str, lanes_: int, search: str) -> str:
     loop_text = loop_text.replace("    choose, create_initial, create, breed, evaluate,\n", "")
     footer = _FOOTER.format(search=search, loop=loop_text)
     frame = _frame("frame.py").replace("    # MUTATIONS", calls)
-    return header + frame + footer + struct.makers_text()
+    return header + frame + footer
 
 
 def cache_folder() -> Path:

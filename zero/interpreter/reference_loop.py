@@ -13,13 +13,10 @@ from zero.interpreter import cpu
 from zero.interpreter.arrays import EVALUATED
 from zero.program import from_arrays
 from zero.search import get as get_search
-from zero.struct import STRUCTS, pack
 
 
 class ReferenceModule:
     """Stands in for a module of `zero.interpreter.cpu.build`.
-
-    Its handles of structs (`make_...`) are the plain named tuples, which Python can read.
 
     Args:
         evaluate: evaluates a program on the search tasks.
@@ -34,8 +31,10 @@ class ReferenceModule:
         self._compiled = cpu.build(dtype, 1, search)
         self._choose = get_search(search).choose
         self._space = (None, None)  # the last space and its compiled handle
-        for cls in STRUCTS:
-            setattr(self, f"make_{cls.__name__}", cls)
+
+    def pack(self, value: tuple) -> tuple:
+        """Returns the tuple itself, which Python can read."""
+        return value
 
     def run_block(
         self, people, settings, genomes, space, evaluator, rng, quota, limits, numbering
@@ -48,7 +47,7 @@ class ReferenceModule:
             return result.fitness, result.train_steps
 
         if self._space[0] is not space:
-            self._space = (space, pack(self._compiled, space))
+            self._space = (space, self._compiled.pack(space))
         return loop.run_block(
             self._choose, mutations.create_initial, mutations.create, self._compiled.breed,
             evaluate, people, settings, genomes, self._space[1], evaluator, rng, quota, limits,
