@@ -15,7 +15,9 @@ from zero.ops import OPS, get_op
 from zero.program import Instruction, Memory, Program, parse_program
 from zero.tasks import TaskSet
 
-MODULES = [("float64", 1), ("float64", 4), ("float64", 16), ("float32", 16)]
+MODULES = [
+    ("float64", 1), ("float64", 4), ("float64", 16), ("float32", 16), ("float64", 10), ("float32", 10),
+]  # fmt: skip
 MEMORY = Memory(6, 5, 3)
 SPECIAL = [
     0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 5e-324, -1e-310, 1e-40, 1e200, -1e200, 1e-200,
@@ -102,14 +104,18 @@ class Machine:
     """The compiled interpreter with a memory of its own in each lane."""
 
     def __init__(self, dtype, lanes, features, memory=MEMORY, key=0):
-        self.module, self.lanes = cpu.build(dtype, lanes), lanes
+        # Ten tasks lie closely in sixteen lanes, in one block; else there are two blocks.
+        close = lanes == 10
+        self.module, self.lanes = cpu.build(dtype, cpu.lanes_for(lanes)), lanes
         self.genomes, self.starts = cpu.genome_of(Program(), (ROOM, 0, 0))
-        tasks = small_tasks(tasks=2 * lanes, features=features, train=1, valid=1)
+        number = lanes if close else 2 * lanes
+        tasks = small_tasks(tasks=number, features=features, train=1, valid=1)
         self.keys = tasks.keys
         self.arrays = cpu.new_evaluator(
-            tasks, memory, self.starts, module=self.module, key=key, seen_size=1
+            tasks, memory, self.starts, module=self.module, key=key, seen_size=1, unroll=close
         )
         self.handle = self.module.pack(self.arrays)
+        self.banks = cpu.banks_of(self.arrays)
 
     def run(self, instructions, all_banks, function=0, example=0):
         """Executes instructions on `lanes` memories in place; checks that no more is written."""
@@ -117,17 +123,16 @@ class Machine:
         cpu.write_program(self.genomes, 0, self.starts, program)
         settings = self.arrays.settings
         self.arrays.mem[settings.memory_size :] = 12345.0  # the second block: must stay
-        rows = self.arrays.mem[: settings.temporary_at].reshape(-1, self.lanes)
-        rows[:] = np.stack([flat(b) for b in all_banks], axis=1)
+        for lane, banks in enumerate(all_banks):
+            for here, bank in zip(self.banks, (banks.s, banks.v, banks.m), strict=True):
+                here[..., lane] = bank
         self.module.run_instructions(
             self.module.pack(self.genomes), 0, self.handle, example, function
         )
         assert (self.arrays.mem[settings.memory_size :] == 12345.0).all()
         for lane, banks in enumerate(all_banks):
-            done = 0
-            for bank in (banks.s, banks.v, banks.m):
-                bank[...] = rows[done : done + bank.size, lane].reshape(bank.shape)
-                done += bank.size
+            for here, bank in zip(self.banks, (banks.s, banks.v, banks.m), strict=True):
+                bank[...] = here[..., lane]
 
 
 @lru_cache

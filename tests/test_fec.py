@@ -42,7 +42,7 @@ def test_entry_is_forgotten_after_99_hits_of_100():
 
 def test_least_recently_used_of_four_goes_first():
     cache = new_cache(1)
-    assert len(cache.keys) == WAYS == 4
+    assert cache.lines.shape == (1, 8) and WAYS == 4
     for n in range(1, 5):
         insert(cache, key(n), float(n))
     find(cache, key(1), 0)  # now 2 is the oldest

@@ -14,7 +14,7 @@ from zero.mutation_names import MUTATION_NAMES, MUTATIONS
 from zero.mutations import mutation_functions, new_genomes
 from zero.ops import ALTER, GROUPS, OPS, get_op
 from zero.program import Memory, Program, from_arrays, validate_program
-from zero.search_rng import new_state
+from zero.search_rng import new_state, next_word
 
 ALL = list(OPS)
 MODULE = ("float64", 4)
@@ -381,13 +381,13 @@ def test_random_search_draws_sizes_uniformly():
 
 
 def test_index_fractions_never_round_up_to_one():
-    # All bits of the random words set: the largest number there is, 1 - 2**-53.
     state = new_state(0, "test")
-    for _ in range(3):
-        state[2] = 0
-        state[3:] = 0xFFFFFFFF
-        value = mutations.drawn(0.0, 1.0, True, state)
-        assert 0 <= value < 1 and np.float32(value) == value
+    state[0] = (
+        0x31628AF67B2131AB  # from here the next word has all bits set: 1 - 2**-53, the largest
+    )
+    assert int(next_word(state.copy())) == 2**64 - 1
+    value = mutations.drawn(0.0, 1.0, True, state)
+    assert 0 <= value < 1 and np.float32(value) == value
 
 
 def test_smallest_memory_still_has_somewhere_to_write():

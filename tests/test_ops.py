@@ -236,7 +236,7 @@ def test_reference_and_cpu_agree_on_any_memory(name):
                     terms = spread(op, instruction, before[lane])
                     compare(op, got[lane], wanted, instruction, eps, terms, (dtype, features))
                     compared += 1
-    assert compared == (1 + 4 + 16 + 16) * 5 * 4
+    assert compared == (1 + 4 + 16 + 16 + 10 + 10) * 5 * 4
 
 
 def compare(op, got, wanted, instruction, eps, terms, where):

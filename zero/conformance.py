@@ -143,14 +143,12 @@ def run_on_banks(instructions, banks: reference.Banks, dtype: str, lanes: int = 
     genomes, starts = cpu.genome_of(Program(setup=tuple(instructions)))
     module = cpu.build(dtype, lanes)
     e = cpu.new_evaluator(tasks, memory, starts, module=module, key=draw.key)
-    flat = np.concatenate([banks.s.ravel(), banks.v.ravel(), banks.m.ravel()])
-    rows = e.mem[: e.settings.temporary_at].reshape(-1, lanes)
-    rows[:] = flat[:, None]
+    compiled = cpu.banks_of(e)
+    for here, bank in zip(compiled, (banks.s, banks.v, banks.m), strict=True):
+        here[...] = bank[..., None]
     module.run_instructions(module.pack(genomes), 0, module.pack(e), draw.example, draw.function)
-    done = 0
-    for bank in (banks.s, banks.v, banks.m):
-        bank[...] = rows[done : done + bank.size, lanes - 1].reshape(bank.shape)
-        done += bank.size
+    for here, bank in zip(compiled, (banks.s, banks.v, banks.m), strict=True):
+        bank[...] = here[..., lanes - 1]
 
 
 def _compare_algorithm(case: dict, backend: str, dtype: str) -> str | None:

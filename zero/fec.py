@@ -4,7 +4,8 @@ Used twice: for programs that behave alike (the functional equivalence cache; Re
 3.2; spec, section 6.6: key = errors on the first few examples, value = fitness) and for programs seen
 before (key = canonical form, value = the 64 bits of that fingerprint, or of the fitness where there
 is no fingerprint). A key may sit in one of four places, so "least recently used" holds among four
-neighbours rather than in the whole cache, as it does in the original.
+neighbours rather than in the whole cache, as it does in the original. The four keys and their values
+share one cache line, in the order of their last use.
 """
 
 from __future__ import annotations
@@ -14,42 +15,29 @@ from typing import NamedTuple
 import numpy as np
 
 from zero.jit import jit
+from zero.struct import aligned
 
 WAYS = 4
 
 
 class Cache(NamedTuple):
-    """Arrays of n entries, and a clock.
+    """Arrays of sets of four entries.
 
-    keys (n,) uint64, 0 = empty; values (n,) float64 and bits (n,) uint64, the same memory; stamps
-    (n,) int64: when last used; uses (n,) int32: how often served, counting the insertion; box (1,)
-    float64 and box_bits (1,) uint64, the same memory: scratch; clock (1,) int64.
+    lines (n, 8) uint64: four keys (0 = empty), most recently used first, and their values' bits;
+    floats: the same memory as float64. uses (n, 4) int32: how often an entry was served, counting
+    the insertion.
     """
 
-    keys: np.ndarray
-    values: np.ndarray
-    bits: np.ndarray
-    stamps: np.ndarray
+    lines: np.ndarray
+    floats: np.ndarray
     uses: np.ndarray
-    box: np.ndarray
-    box_bits: np.ndarray
-    clock: np.ndarray
 
 
 def new_cache(size: int) -> Cache:
     """Returns an empty cache with room for `size` entries, rounded up to a multiple of four."""
-    n = max(1, -(-size // WAYS)) * WAYS
-    values, box = np.zeros(n, dtype=np.float64), np.zeros(1)
-    return Cache(
-        keys=np.zeros(n, dtype=np.uint64),
-        values=values,
-        bits=values.view(np.uint64),
-        stamps=np.zeros(n, dtype=np.int64),
-        uses=np.zeros(n, dtype=np.int32),
-        box=box,
-        box_bits=box.view(np.uint64),
-        clock=np.zeros(1, dtype=np.int64),
-    )
+    sets = max(1, -(-size // WAYS))
+    lines = aligned(np.zeros((sets, 2 * WAYS), dtype=np.uint64))
+    return Cache(lines, lines.view(np.float64), np.zeros((sets, WAYS), dtype=np.int32))
 
 
 @jit
@@ -62,75 +50,75 @@ def mix(h, x):
 
 
 @jit
-def as_float(cache, bits):
-    """Returns the float64 with these bits."""
-    cache.box_bits[0] = bits
-    return cache.box[0]
+def _set_of(cache, key):
+    sets = np.uint64(len(cache.lines))
+    return np.int64(((key >> np.uint64(32)) * sets) >> np.uint64(32))
 
 
 @jit
-def _first_way(cache, key):
-    sets = np.uint64(len(cache.keys) // WAYS)
-    return np.int64(((key >> np.uint64(32)) * sets) >> np.uint64(32)) * WAYS
-
-
-@jit
-def _place_of(cache, key):
-    """Returns the place of a key and stamps it as used, -1 if it is not there."""
-    first = _first_way(cache, key)
-    for way in range(first, first + WAYS):
-        if cache.keys[way] == key:
-            cache.clock[0] += 1
-            cache.stamps[way] = cache.clock[0]
-            return way
-    return -1
+def _bring_forward(cache, row, way):
+    """Moves an entry to the front of its set; those before it move back by one."""
+    lines, uses = cache.lines, cache.uses
+    key, bits, used = lines[row, way], lines[row, WAYS + way], uses[row, way]
+    for k in range(way, 0, -1):
+        lines[row, k] = lines[row, k - 1]
+        lines[row, WAYS + k] = lines[row, WAYS + k - 1]
+        uses[row, k] = uses[row, k - 1]
+    lines[row, 0], lines[row, WAYS], uses[row, 0] = key, bits, used
 
 
 @jit
 def find(cache, key, forget_every):
     """Returns (found, value); an entry is erased by the use that makes `forget_every` (0: never)."""
-    way = _place_of(cache, key)
-    if way < 0:
-        return False, 0.0
-    cache.uses[way] += 1
-    if cache.uses[way] == forget_every:
-        cache.keys[way] = np.uint64(0)
-        cache.stamps[way] = 0
-    return True, cache.values[way]
+    row = _set_of(cache, key)
+    for way in range(WAYS):
+        if cache.lines[row, way] == key:
+            if way:
+                _bring_forward(cache, row, way)
+            if forget_every:
+                cache.uses[row, 0] += 1
+                if cache.uses[row, 0] == forget_every:
+                    cache.lines[row, 0] = np.uint64(0)
+            return True, cache.floats[row, WAYS]
+    return False, 0.0
 
 
 @jit
 def find_bits(cache, key):
     """Returns (found, the value's bits); nothing is forgotten."""
-    way = _place_of(cache, key)
-    return (False, np.uint64(0)) if way < 0 else (True, cache.bits[way])
+    row = _set_of(cache, key)
+    for way in range(WAYS):
+        if cache.lines[row, way] == key:
+            if way:
+                _bring_forward(cache, row, way)
+            return True, cache.lines[row, WAYS]
+    return False, np.uint64(0)
 
 
 @jit
 def _room(cache, key):
-    """Returns the place for a key: its own, or that of the least recently used neighbour."""
-    first = _first_way(cache, key)
-    place = first
-    for way in range(first, first + WAYS):
-        if cache.keys[way] == key:
+    """Puts a key first in its set: in its own place, an empty one, or that of the oldest."""
+    row = _set_of(cache, key)
+    place = WAYS - 1
+    for way in range(WAYS - 1, -1, -1):
+        if cache.lines[row, way] == np.uint64(0):
             place = way
-            break
-        if cache.stamps[way] < cache.stamps[place]:
+    for way in range(WAYS):
+        if cache.lines[row, way] == key:
             place = way
-    cache.clock[0] += 1
-    cache.keys[place] = key
-    cache.stamps[place] = cache.clock[0]
-    cache.uses[place] = 1
-    return place
+    _bring_forward(cache, row, place)
+    cache.lines[row, 0] = key
+    cache.uses[row, 0] = 1
+    return row
 
 
 @jit
 def insert(cache, key, value):
     """Stores a value, in place of the least recently used of its four neighbours."""
-    cache.values[_room(cache, key)] = value
+    cache.floats[_room(cache, key), WAYS] = value
 
 
 @jit
 def insert_bits(cache, key, bits):
     """Stores the bits of a value; see `insert`."""
-    cache.bits[_room(cache, key)] = bits
+    cache.lines[_room(cache, key), WAYS] = bits

@@ -8,7 +8,7 @@ was drawn before nor on which process draws. Two uses:
   unique among the random instructions of its function, so that removing other instructions or
   renaming addresses changes no draw. Functions count as `SETUP`, `PREDICT`, `LEARN` and, for Predict
   during validation, `VALIDATE`.
-* The search (`SearchRng`): key = (seed, what for, island, experiment), counter = 0, 1, 2, ...
+* Keys: of the search's own stream (`zero.search_rng`) and of what else is drawn in order.
 
 This file is the definition in NumPy; `zero.interpreter.lanes` holds the same for SIMD lanes.
 """

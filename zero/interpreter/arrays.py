@@ -24,10 +24,12 @@ COMBINE = {"mean": 0, "median": 1, "min": 2}
 class Settings(NamedTuple):
     """Numbers of an evaluation; sizes count examples, tasks or array elements.
 
-    vectors_at, matrices_at, temporary_at, memory_size: layout of one block's memory. keys_address: of
-    `Evaluator.keys`. stride: between values of a task's data. far: data does not fit the processor's
-    caches. steps: train steps over all epochs. fec_*, hurdle_*: 0 when not in use. budget:
-    largest static cost, 0 = no limit. combine: see `COMBINE`.
+    vectors_at, matrices_at, temporary_at, memory_size: layout of one block's memory; vector_size,
+    matrix_size: room for one of them, whose elements hold `element` values (see
+    `zero.interpreter.handlers.Layout`). keys_address: of `Evaluator.keys`. stride: between values of a
+    task's data. advance: how far W values of an example's features advance in the data. far: data does
+    not fit the processor's caches. steps: train steps over all epochs. fec_*, hurdle_*: 0 when not in
+    use. budget: largest static cost, 0 = no limit. combine: see `COMBINE`.
     """
 
     features: int
@@ -41,8 +43,12 @@ class Settings(NamedTuple):
     matrices_at: int
     temporary_at: int
     memory_size: int
+    vector_size: int
+    matrix_size: int
+    element: int
     keys_address: int
     stride: int
+    advance: int
     far: bool
     accuracy: bool
     combine: int

@@ -31,6 +31,7 @@ from zero.mutations import Genomes, new_genomes
 from zero.ops import OPS, op_tables
 from zero.program import Memory, Program, to_arrays
 from zero.search import get as get_search
+from zero.struct import aligned
 from zero.tasks import TaskSet
 
 SEEN_SIZE = 1 << 17
@@ -216,9 +217,32 @@ def build(dtype: str, lanes_: int, search: str = "regularized_evolution") -> Mod
     return _import(*_module(dtype, lanes_, search))
 
 
-def handler_addresses(dtype: str, lanes_: int, features: int = 0) -> np.ndarray:
-    """Returns the address of every compiled op; features: made for that number only, 0 for any."""
-    return handlers.addresses(dtype, lanes_, features, cache_folder(), tuple(OPS.values()))
+def handler_addresses(dtype: str, lanes_: int, features: int, element: int) -> np.ndarray:
+    """Returns the address of every compiled op.
+
+    features: made for that number only, 0 for any. element: values of an element of a vector.
+    """
+    ops_ = tuple(OPS.values())
+    return handlers.addresses(dtype, lanes_, features, element, cache_folder(), ops_)
+
+
+def banks_of(evaluator: Evaluator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns views of the first block's memory: scalars, vectors and matrices.
+
+    Their shapes are (n, W), (n, F, W) and (n, F, F, W), the last axis shorter where elements lie closely.
+    """
+    s, mem = evaluator.settings, evaluator.mem
+    f, size = s.features, mem.itemsize
+    scalars = mem[: s.vectors_at].reshape(-1, evaluator.losses.size)
+    number = (s.matrices_at - s.vectors_at) // s.vector_size
+    strides = [size * x for x in (s.vector_size, s.element, 1)]
+    vectors_ = np.lib.stride_tricks.as_strided(mem[s.vectors_at :], (number, f, s.element), strides)
+    number = (s.temporary_at - s.matrices_at) // s.matrix_size
+    strides = [size * x for x in (s.matrix_size, s.element, f * s.element, 1)]
+    matrices = np.lib.stride_tricks.as_strided(
+        mem[s.matrices_at :], (number, f, f, s.element), strides
+    )
+    return scalars, vectors_, matrices
 
 
 def lanes_for(tasks: int) -> int:
@@ -231,16 +255,7 @@ def _in_lanes(array: np.ndarray, stride: int, lanes_: int, dtype: str) -> np.nda
     last = np.moveaxis(array, 0, -1)
     padded = np.zeros((*last.shape[:-1], stride), dtype)
     padded[..., : len(array)] = last
-    return _aligned(np.concatenate([padded.reshape(-1), np.zeros(lanes_, dtype)]))
-
-
-def _aligned(array: np.ndarray) -> np.ndarray:
-    """Returns a copy that starts at a cache line: a vector across two lines takes twice as long."""
-    room = np.empty(array.nbytes + 64, dtype=np.uint8)
-    first = -room.ctypes.data % 64
-    copy = room[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
-    copy[...] = array
-    return copy
+    return aligned(np.concatenate([padded.reshape(-1), np.zeros(lanes_, dtype)]))
 
 
 def new_evaluator(
@@ -276,20 +291,22 @@ def new_evaluator(
     t, n, f = tasks.train_x.shape
     valid = tasks.valid_x.shape[1]
     blocks = -(-t // lanes_)
-    vector, matrix = f * lanes_, f * f * lanes_
+    close = unroll and blocks == 1 and handlers.Layout.fits(dtype, lanes_, f, t)
+    element = t if close else lanes_
+    vector, matrix = (-(-n * element // lanes_) * lanes_ for n in (f, f * f))  # whole lanes
     vectors_at = memory.scalars * lanes_
     matrices_at = vectors_at + memory.vectors * vector
     temporary_at = matrices_at + memory.matrices * matrix
-    size = temporary_at + max(matrix, vector)
+    size = temporary_at + matrix
     fec_train, fec_valid, fec_size, forget = cache_ or (0, 0, 1, 0)
     hurdle_train, hurdle_valid, quantile, window = hurdle or (0, 0, 0.0, 1)
     length = max(int(starts[3]), 1)
     unsigned = np.uint64 if dtype == "float64" else np.uint32
     # Vectors that start at cache lines are faster, but large data is read from afar and kept small.
     far = n * f * blocks * lanes_ * np.dtype(dtype).itemsize > _FAR
-    stride = t if far else blocks * lanes_
-    mem = _aligned(np.zeros(blocks * size, dtype))
-    code = _aligned(np.zeros((length + len(handlers.EXTRA), handlers.ROW), dtype=np.int64))
+    stride = t if far or close else blocks * lanes_
+    mem = aligned(np.zeros(blocks * size, dtype))
+    code = aligned(np.zeros((length + len(handlers.EXTRA), handlers.ROW), dtype=np.int64))
     task_keys = _in_lanes(tasks.keys, blocks * lanes_, lanes_, "int64")
     context = np.zeros(handlers.CONTEXT, dtype=np.int64)
     context[handlers.KEY] = np.uint64(key).astype(np.int64)
@@ -301,7 +318,9 @@ def new_evaluator(
             features=f, tasks=t, blocks=blocks, train=n, valid=valid, epochs=tasks.epochs,
             steps=n * tasks.epochs, vectors_at=vectors_at, matrices_at=matrices_at,
             temporary_at=temporary_at, memory_size=size,
-            keys_address=task_keys.ctypes.data, stride=stride, far=far, accuracy=tasks.metric == "accuracy",
+            keys_address=task_keys.ctypes.data, stride=stride, far=far,
+            advance=lanes_ if close else stride, vector_size=vector, matrix_size=matrix,
+            element=element, accuracy=tasks.metric == "accuracy",
             combine=COMBINE[combine], max_abs_error=float(max_abs_error), budget=float(budget),
             fec_train=fec_train, fec_valid=fec_valid, forget_every=forget,
             hurdle_train=hurdle_train, hurdle_valid=hurdle_valid,
@@ -317,9 +336,9 @@ def new_evaluator(
         order=reference.epoch_orders(n, tasks.epochs).reshape(-1),
         mem=mem,
         mem_bits=mem.view(unsigned),
-        saved=_aligned(np.zeros(temporary_at, dtype)),
-        frozen=_aligned(np.zeros(temporary_at, dtype)),
-        handlers=handler_addresses(dtype, lanes_, f if unroll else 0),
+        saved=aligned(np.zeros(temporary_at, dtype)),
+        frozen=aligned(np.zeros(temporary_at, dtype)),
+        handlers=handler_addresses(dtype, lanes_, f if unroll else 0, element),
         code=code,
         code_floats=code.view(np.float64),
         bounds=np.zeros(3, dtype=np.int64),

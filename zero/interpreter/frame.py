@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from zero import mutations
-from zero.fec import as_float, find, find_bits, insert, insert_bits, mix
+from zero.fec import find, find_bits, insert, insert_bits, mix
 from zero.interpreter.arrays import (
     BUDGET_FAILS,
     EVALUATED,
@@ -69,8 +69,8 @@ def _place(kind, address, s):
     if kind == 1:
         return address * W
     if kind == 2:
-        return s.vectors_at + address * s.features * W
-    return s.matrices_at + address * s.features * s.features * W
+        return s.vectors_at + address * s.vector_size
+    return s.matrices_at + address * s.matrix_size
 
 
 @jit
@@ -116,7 +116,7 @@ def decode(genomes, row, e, keep_dead):
     in1, in2, out = address(tables.in1), address(tables.in2), address(tables.out)
     constants, commutative = address(tables.constants), address(tables.commutative)
     names, named, fresh = address(e.names), address(e.named), address(e.fresh)
-    scalar, vector, matrix = W * BYTES, s.features * W * BYTES, s.features * s.features * W * BYTES
+    scalar, vector, matrix = W * BYTES, s.vector_size * BYTES, s.matrix_size * BYTES
     vectors_at, matrices_at = s.vectors_at * BYTES, s.matrices_at * BYTES
     _forget_names(names, named, fresh)
     key = _FIRST_KEY
@@ -212,9 +212,10 @@ def add_memory(e, key, every_lane):
     differ only by random numbers: without any, the first speaks for all.
     """
     s = e.settings
-    blocks, lanes = (s.blocks, W) if every_lane else (1, 1)
+    blocks, lanes = (s.blocks, min(s.tasks, W)) if every_lane else (1, 1)
     for kind in range(1, 4):
         length = 1 if kind == 1 else s.features if kind == 2 else s.features * s.features
+        element = W if kind == 1 else s.element
         for name in range(e.fresh[kind]):
             address_ = e.named[kind, name]
             if not e.needed[kind] >> np.uint64(address_) & np.uint64(1):
@@ -223,7 +224,7 @@ def add_memory(e, key, every_lane):
             key = mix(key, np.uint64(name))
             for block in range(blocks):
                 first = block * s.memory_size + at
-                for k in range(first, first + length * W, W):
+                for k in range(first, first + length * element, element):
                     for lane in range(lanes):
                         key = mix(key, np.uint64(e.mem_bits[k + lane]))
         key = mix(key, np.uint64(2000003))
@@ -240,10 +241,11 @@ def _decode_constants(constants, op, stream, e, pc):
         return
     last = tables.constants[op] - 1
     place = 0
-    for k in range(last):  # the index is a float32 fraction of F, truncated in float32
+    for k in range(last - 1, -1, -1):  # matrices lie column by column
+        # The index is a float32 fraction of F, truncated in float32.
         index = int(np.float32(s.features) * np.float32(constants[k]))
         place = place * s.features + min(max(index, 0), s.features - 1)
-    e.code[pc, A] = place * W * BYTES
+    e.code[pc, A] = place * s.element * BYTES
     e.code_floats[pc, CONSTANT_1] = constants[last]
 
 
@@ -274,11 +276,11 @@ def context_of(e, block, function):
 
 
 @jit
-def _show(mem, features_at, x, at, length, stride):
+def _show(mem, features_at, x, at, length, advance):
     """Writes an example's features, which start at `at`, to v0."""
     for k in range(features_at, features_at + length, W):
         store(mem, k, load(x, at))
-        at += stride
+        at += advance
 
 
 @jit
@@ -290,7 +292,7 @@ def train(e, block, first, last, writes_features, errors):
     s = e.settings
     accuracy = s.accuracy
     base, lanes_at, stride = block * s.memory_size, block * W, s.stride
-    length, wide = s.features * W, s.features * stride
+    length, advance, wide = s.vector_size, s.advance, s.features * stride
     features_at = base + s.vectors_at
     mem, code, context = address(e.mem), address(e.code), context_of(e, block, PREDICT)
     x, y, order = address(e.train_x), address(e.train_y), address(e.order)
@@ -300,18 +302,18 @@ def train(e, block, first, last, writes_features, errors):
     alive = e.alive[block]
     count = count_bits(alive)
     taken = 0
-    for step in range(first, last):
+    for number in range(first, last):
         if alive == 0:
             break
         taken += count
-        example = order[step]
-        _show(mem, features_at, x, example * wide + lanes_at, length, stride)
-        if s.far and step + 1 < last:
-            following = order[step + 1] * wide
+        example = order[number]
+        _show(mem, features_at, x, example * wide + lanes_at, length, advance)
+        if s.far and number + 1 < last:
+            following = order[number + 1] * wide
             for k in range(following, following + wide, LINE):
                 prefetch(x, k)
         store(mem, base, zero)
-        context[EXAMPLE], context[FUNCTION] = step, PREDICT
+        context[EXAMPLE], context[FUNCTION] = number, PREDICT
         execute(code, predict, mem, base, context)
         prediction = load(mem, base + W)
         if accuracy:
@@ -325,11 +327,11 @@ def train(e, block, first, last, writes_features, errors):
             count = count_bits(alive)
             for lane in range(W):
                 if failed >> lane & 1:
-                    e.stopped[lanes_at + lane] = step
+                    e.stopped[lanes_at + lane] = number
         if recording:
-            store(errors_to, step * W, error)
+            store(errors_to, number * W, error)
         if writes_features:
-            _show(mem, features_at, x, example * wide + lanes_at, length, stride)
+            _show(mem, features_at, x, example * wide + lanes_at, length, advance)
         store(mem, base, label)
         context[FUNCTION] = LEARN
         execute(code, learn, mem, base, context)
@@ -338,12 +340,16 @@ def train(e, block, first, last, writes_features, errors):
 
 
 @jit
-def _copy_lanes(to, to_at, source, source_at, length, lanes):
-    """Copies memory of some lanes, given as bits."""
-    for k in range(0, length, W):
-        for lane in range(W):
-            if lanes >> lane & 1:
-                to[to_at + k + lane] = source[source_at + k + lane]
+def _copy_lanes(to, to_at, source, source_at, s, lanes):
+    """Copies the memory of some lanes, given as bits."""
+    for k in range(s.vectors_at):
+        if lanes >> (k % W) & 1:
+            to[to_at + k] = source[source_at + k]
+    for k in range(s.vectors_at, s.temporary_at):
+        size = s.vector_size if k < s.matrices_at else s.matrix_size
+        within = (k - (s.vectors_at if k < s.matrices_at else s.matrices_at)) % size
+        if lanes >> (within % s.element) & 1:
+            to[to_at + k] = source[source_at + k]
 
 
 @jit
@@ -355,8 +361,8 @@ def validate(e, block, step, number, divisor, errors, errors_at):
     s = e.settings
     accuracy = s.accuracy
     base, lanes_at, stride = block * s.memory_size, block * W, s.stride
-    length, wide = s.features * W, s.features * stride
-    features_at, tmp = base + s.vectors_at, s.temporary_at
+    length, advance, wide = s.vector_size, s.advance, s.features * stride
+    features_at = base + s.vectors_at
     mem, code, context = address(e.mem), address(e.code), context_of(e, block, VALIDATE)
     x, y = address(e.valid_x), address(e.valid_y)
     errors_to, recording = address(errors), len(errors) > 0
@@ -367,7 +373,7 @@ def validate(e, block, step, number, divisor, errors, errors_at):
     loss = zero
     valid = e.alive[block]
     for row in range(number):
-        _show(mem, features_at, x, row * wide + lanes_at, length, stride)
+        _show(mem, features_at, x, row * wide + lanes_at, length, advance)
         store(mem, base, zero)
         context[EXAMPLE] = step + row
         execute(code, predict, mem, base, context)
@@ -385,14 +391,14 @@ def validate(e, block, step, number, divisor, errors, errors_at):
                 valid &= ~failed
                 if s.epochs > 1:
                     # Validation of these tasks ends here: their memory is what training goes on with.
-                    _copy_lanes(frozen, 0, mem, base, tmp, failed)
+                    _copy_lanes(frozen, 0, mem, base, s, failed)
             loss = add(loss, mul(error, error))
             if valid == 0 and not recording:
                 break
         if recording:
             store(errors_to, errors_at + row * W, error)
     if s.epochs > 1 and valid != e.alive[block]:
-        _copy_lanes(mem, base, frozen, 0, tmp, e.alive[block] & ~valid)
+        _copy_lanes(mem, base, frozen, 0, s, e.alive[block] & ~valid)
     store(address(e.losses), 0, loss)
     for lane in range(W):
         fitness = 0.0
@@ -569,13 +575,13 @@ def evaluate(genomes, row, e):
         start(e, block)
     canonical = add_memory(e, key, random_setup)
     fitness = 0.0
-    found, bits = find_bits(e.seen, canonical)
-    if found:
-        # Seen before: its fitness, or its fingerprint, which may still be in the other cache.
-        if e.settings.fec_train:
+    if e.settings.fec_train:
+        # Seen before: its fingerprint is known, and may still be in the other cache.
+        found, bits = find_bits(e.seen, canonical)
+        if found:
             found, fitness = find(e.fec, bits, e.settings.forget_every)
-        else:
-            fitness = as_float(e.seen, bits)
+    else:
+        found, fitness = find(e.seen, canonical, 0)
     if found:
         e.counters[SEEN_HITS] += 1
         # Counted like a look at the first examples, so that a budget of train steps always ends.

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -47,12 +48,48 @@ EXTRA = ("END", "OUTER_SUM", "SCALAR_VECTOR_SUM")
 _I8 = ir.IntType(8)
 _POINTER = _I8.as_pointer()
 _SIGNATURE = ir.FunctionType(ir.VoidType(), [_POINTER] * 3)
-_UNROLL = 16  # loops of known length up to this are written out
-_REGISTER_BYTES = 64
+REGISTER_BYTES = 64
 
 _BINARY = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"}
 _COMPARE = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _CHEAP = {"abs", "sqrt", "where"}
+
+
+class Layout:
+    """How values lie in memory, in vectors of one dtype; places are counted in bytes.
+
+    A scalar holds W values, one a lane. A vector is F elements one after the other and a matrix F
+    columns (not rows: then a product with a vector adds up whole columns); an element holds `tasks`
+    values: W of them, or fewer where *registers* of 64 bytes can go across elements (ten tasks then
+    need ten lanes' work, not sixteen). What belongs to one element, repeated through all registers, is
+    its *pattern*: it comes back to the start after `period` registers, which hold `elements` elements.
+    """
+
+    def __init__(self, dtype: str, lanes: int, features: int, tasks: int):
+        kind, size = vectors.element(dtype), np.dtype(dtype).itemsize
+        self.F, self.size, self.lanes, self.tasks = features, size, lanes, tasks
+        across = REGISTER_BYTES // size if tasks != lanes else lanes
+        self.period = math.lcm(tasks, across) // across
+        self.elements = self.period * across // tasks
+        self.scalar = ir.VectorType(kind, lanes)
+        self.element = ir.VectorType(kind, tasks)
+        self.register = ir.VectorType(kind, across)
+        # Sums are split in as many parts for any layout, so that all give the same bits.
+        self.parts = next(n for n in (8, 4, 2, 1) if features % n == 0) if features else 1
+        # How many registers are worked on side by side, at most.
+        self.side_by_side = max(1, 24 // max(1, across * size // REGISTER_BYTES))
+
+    @staticmethod
+    def fits(dtype: str, lanes: int, features: int, tasks: int) -> bool:
+        """Returns whether elements of that many tasks can lie closely, without unused lanes."""
+        if not features or tasks >= lanes:
+            return False
+        close = Layout(dtype, lanes, features, tasks)
+        across = close.register.count
+        whole = features % close.elements == 0 and close.parts % close.elements == 0
+        # Each element must lie in no more than two registers, or shuffles become slow.
+        starts = [k * tasks % across for k in range(close.elements)]
+        return whole and all(start + tasks <= 2 * across for start in starts)
 
 
 class Handler:
@@ -61,16 +98,12 @@ class Handler:
     Numbers of elements and offsets are Python integers where they are known, else LLVM values.
     """
 
-    def __init__(self, module: ir.Module, name: str, dtype: str, lanes: int, features: int):
+    def __init__(self, module: ir.Module, name: str, layout: Layout):
+        self.layout = layout
         self.function = ir.Function(module, _SIGNATURE, name)
         self.row, self.memory, self.context = self.function.args
         self.builder = ir.IRBuilder(self.function.append_basic_block("start"))
-        self.lanes = lanes
-        self.vector = ir.VectorType(vectors.element(dtype), lanes)
-        self.bytes = lanes * np.dtype(dtype).itemsize  # of one element on all lanes
-        # How many elements fill about half of the registers.
-        self.group = max(1, 16 // max(1, self.bytes // _REGISTER_BYTES))
-        self.F = features or self._word(self.context, FEATURES)
+        self.F = layout.F or self._word(self.context, FEATURES)
 
     # --- reading the row and the context --------------------------------------------------------
 
@@ -116,15 +149,7 @@ class Handler:
             return x + y
         return self.builder.add(self.integer(x), self.integer(y))
 
-    def count(self, kind: str):
-        """Returns how many elements a scalar, vector or matrix has."""
-        return {"s": 1, "v": self.F, "m": self.times(self.F, self.F)}[kind]
-
-    def entry(self, i, j):
-        """Returns the index of a matrix element."""
-        return self.plus(self.times(i, self.F), j)
-
-    def each(self, count, step: int = 1, unroll: int = _UNROLL) -> Iterator:
+    def each(self, count, step: int = 1, unroll: int = 4) -> Iterator:
         """Yields 0, step, 2 step, ... below count: in a loop, or written out where it is short."""
         if isinstance(count, int) and count <= unroll * step:
             yield from range(0, count, step)
@@ -142,46 +167,121 @@ class Handler:
         b.cbranch(b.icmp_signed("<", following, self.integer(count)), body, after)
         b.position_at_end(after)
 
-    def grouped(self, count, size: int) -> Iterator[list]:
-        """Yields lists of up to `size` consecutive indices below count (one each if unknown)."""
+    def registers(self, kind: str):
+        """Returns how many registers hold a vector or matrix."""
+        elements = self.F if kind == "v" else self.times(self.F, self.F)
+        if not isinstance(elements, int):
+            return elements
+        return elements * self.layout.tasks // self.layout.register.count
+
+    def groups(self, count, size: int | None = None) -> Iterator[list]:
+        """Yields lists of consecutive numbers below count (one each if it is not known).
+
+        size: of the lists, a multiple of the pattern's period like the count; by default as many
+        as go side by side.
+        """
         if not isinstance(count, int):
             for k in self.each(count):
                 yield [k]
             return
+        size = size or self._best_size(count)
         whole = count // size * size
         if whole:
-            for k in self.each(whole, size, unroll=4):
+            for k in self.each(whole, size):
                 yield [self.plus(k, i) for i in range(size)]
         if whole < count:
             yield list(range(whole, count))
 
+    def _best_size(self, count: int) -> int:
+        period = self.layout.period
+        most = max(1, self.layout.side_by_side // period)
+        dividing = max(n for n in range(1, most + 1) if count // period % n == 0)
+        return period * (dividing if 3 * dividing > most else most)
+
     # --- values ---------------------------------------------------------------------------------
 
-    def _at(self, start, index):
-        offset = self.integer(self.times(index, self.bytes))
-        at = self.builder.gep(start, [offset])
-        return self.builder.bitcast(at, self.vector.as_pointer())
+    def _at(self, start, index, kind: ir.VectorType):
+        offset = self.integer(self.times(index, kind.count * self.layout.size))
+        return self.builder.bitcast(self.builder.gep(start, [offset]), kind.as_pointer())
 
-    def load(self, start, index=0):
-        """Returns an element on all lanes."""
-        return self.builder.load(self._at(start, index), align=self.bytes // self.lanes)
+    def _load(self, start, index, kind: ir.VectorType):
+        return self.builder.load(self._at(start, index, kind), align=self.layout.size)
 
     def store(self, start, index, value) -> None:
-        """Writes an element on all lanes."""
-        self.builder.store(value, self._at(start, index), align=self.bytes // self.lanes)
+        """Writes a scalar, an element or a register: the index-th of its kind from `start` on."""
+        self.builder.store(value, self._at(start, index, value.type), align=self.layout.size)
 
-    def splat(self, number):
+    def scalar(self, word: int):
+        """Returns the scalar operand whose place the row says."""
+        return self._load(self.place(word), 0, self.layout.scalar)
+
+    def element(self, start, index):
+        """Returns an element of a vector or matrix."""
+        return self._load(start, index, self.layout.element)
+
+    def load(self, start, index):
+        """Returns a register of a vector or matrix."""
+        return self._load(start, index, self.layout.register)
+
+    def column(self, start, j):
+        """Returns where a matrix's column starts."""
+        offset = self.times(self.times(j, self.F), self.layout.tasks * self.layout.size)
+        return self.builder.gep(start, [self.integer(offset)])
+
+    def pattern(self, value) -> list:
+        """Returns a scalar or element as the registers that repeat it."""
+        layout = self.layout
+        if layout.tasks == layout.lanes:
+            return [value]
+        across = layout.register.count
+        return [
+            self._shuffle(
+                value, value, [(p * across + lane) % layout.tasks for lane in range(across)]
+            )
+            for p in range(layout.period)
+        ]
+
+    def _shuffle(self, x, y, lanes: list[int]):
+        mask = ir.Constant(ir.VectorType(vectors.I32, len(lanes)), lanes)
+        return self.builder.shuffle_vector(x, y, mask)
+
+    def total(self, values: list):
+        """Returns the sum of values, pair by pair."""
+        while len(values) > 1:
+            pairs = zip(values[::2], values[1::2], strict=False)
+            values = [self.builder.fadd(x, y) for x, y in pairs] + values[len(values) // 2 * 2 :]
+        return values[0]
+
+    def sum_elements(self, registers: list):
+        """Returns the sum over all elements that stand in some whole periods of registers."""
+        layout = self.layout
+        if layout.tasks == layout.lanes:
+            return self.total(registers)
+        parts, across = [], layout.register.count
+        for first in range(0, len(registers), layout.period):
+            for k in range(layout.elements):
+                at = k * layout.tasks
+                x = registers[first + at // across]
+                y = registers[first + (at + layout.tasks - 1) // across]
+                lanes = [
+                    lane % across + (across if lane // across > at // across else 0)
+                    for lane in range(at, at + layout.tasks)
+                ]
+                parts.append(self._shuffle(x, y, lanes))
+        return self.total(parts)
+
+    def splat(self, number, kind: ir.VectorType):
         """Returns a float64 in all lanes."""
-        if self.vector.element == ir.FloatType():
+        if kind.element == ir.FloatType():
             number = self.builder.fptrunc(number, ir.FloatType())
-        return vectors.splat(self.builder, number, self.lanes)
+        return vectors.splat(self.builder, number, kind.count)
 
-    def sums(self, number: int):
-        """Returns `number` variables that start at zero."""
+    def sums(self, number: int) -> list[Variable]:
+        """Returns `number` registers that start at zero."""
         return [Variable(self) for _ in range(number)]
 
-    def formula(self, op: Op, **operands):
-        """Returns the value of the op's formula."""
+    def formula(self, op: Op, kind: ir.VectorType, **operands):
+        """Returns the value of the op's formula, in vectors of that type."""
 
         def walk(node: ast.expr):
             match node:
@@ -199,7 +299,7 @@ class Handler:
                 case ast.Name():
                     return operands[node.id]
                 case ast.Constant():
-                    return vectors.constant(self.vector, float(node.value))
+                    return vectors.constant(kind, float(node.value))
             raise AssertionError(ast.dump(node))
 
         return walk(check_formula(op.name, op.formula, list(operands)))
@@ -217,13 +317,14 @@ class Handler:
 
 
 class Variable:
-    """A value that changes in a loop; LLVM keeps it in a register."""
+    """A register's content that changes in a loop."""
 
     def __init__(self, handler: Handler):
         self.builder = handler.builder
+        kind = handler.layout.register
         with self.builder.goto_entry_block():
-            self.slot = self.builder.alloca(handler.vector)
-        self.set(vectors.constant(handler.vector, 0.0))
+            self.slot = self.builder.alloca(kind)  # LLVM makes a register of it
+        self.set(vectors.constant(kind, 0.0))
 
     def set(self, value) -> None:
         """Takes a new value."""
@@ -242,112 +343,116 @@ class Variable:
 
 
 def _map(h: Handler, op: Op) -> None:
+    words = dict(zip("ab", (A, B), strict=True))
     names = ["a", "b"][: len(op.inputs)]
-    starts = [h.place(word) for word in (A, B)[: len(names)]]
+    if op.output == "s":
+        operands = {name: h.scalar(words[name]) for name in names}
+        h.store(h.place(OUT), 0, h.formula(op, h.layout.scalar, **operands))
+        return
     # A scalar operand is the same for every element.
-    once = {
-        name: h.load(start)
-        for name, start, kind in zip(names, starts, op.inputs, strict=True)
-        if kind != op.output
-    }
+    patterns, starts = {}, {}
+    for name, kind in zip(names, op.inputs, strict=True):
+        if kind == "s":
+            patterns[name] = h.pattern(h.scalar(words[name]))
+        else:
+            starts[name] = h.place(words[name])
     calls = {n.func.id for n in ast.walk(ast.parse(op.formula)) if isinstance(n, ast.Call)}
+    size = None if calls <= _CHEAP else h.layout.period
     out = h.place(OUT)
-    for group in h.grouped(h.count(op.output), h.group if calls <= _CHEAP else 1):
+    for group in h.groups(h.registers(op.output), size):
         # Loads first, then stores: nothing waits for what LLVM must take for an overlap.
-        values = [
-            h.formula(
-                op,
-                **once,
-                **{
-                    n: h.load(start, k)
-                    for n, start in zip(names, starts, strict=True)
-                    if n not in once
-                },
-            )
-            for k in group
-        ]
-        for k, value in zip(group, values, strict=True):
-            h.store(out, k, value)
+        values = []
+        for n, k in enumerate(group):
+            operands = {name: p[n % h.layout.period] for name, p in patterns.items()}
+            operands |= {name: h.load(start, k) for name, start in starts.items()}
+            values.append(h.formula(op, h.layout.register, **operands))
+        _store_all(h, out, group, values)
 
 
-def _reduce_lines(h: Handler, op: Op, lines, length, index) -> list:
-    """Returns the formula's value for each of some rows, columns or whole operands, side by side.
-
-    index: (line, k) -> index of the k-th element of a line.
-    """
-    start = h.place(A)
-    parts = 4 if len(lines) == 1 and isinstance(length, int) and length >= 8 else 1
-    names = [name for name in ("sum", "squares") if name in op.formula]
-    totals = {name: [h.sums(parts) for _ in lines] for name in names}
-    for group in h.grouped(length, parts):
-        for n, line in enumerate(lines):
-            for part, k in enumerate(group):
-                x = h.load(start, index(line, k))
-                if "sum" in totals:
-                    totals["sum"][n][part].add(x)
-                if "squares" in totals:
-                    totals["squares"][n][part].add(h.builder.fmul(x, x))
-    count = h.builder.sitofp(h.integer(length), ir.DoubleType())
-    results = []
-    for n in range(len(lines)):
-        found = {name: _total(h, [v.get() for v in totals[name][n]]) for name in names}
-        results.append(h.formula(op, n=h.splat(count), **{"sum": None, "squares": None, **found}))
-    return results
+def _store_all(h: Handler, start, indices: list, values: list) -> None:
+    for k, value in zip(indices, values, strict=True):
+        h.store(start, k, value)
 
 
-def _total(h: Handler, values: list):
-    """Returns the sum of a few values, pair by pair."""
-    while len(values) > 1:
-        pairs = zip(values[::2], values[1::2], strict=False)
-        values = [h.builder.fadd(x, y) for x, y in pairs] + values[len(values) // 2 * 2 :]
-    return values[0]
+def _wants(op: Op) -> list[str]:
+    """Returns which sums a formula needs."""
+    return [name for name in ("sum", "squares") if name in op.formula]
+
+
+def _term(h: Handler, name: str, x):
+    return h.builder.fmul(x, x) if name == "squares" else x
+
+
+def _counted(h: Handler, op: Op, count, kind: ir.VectorType, totals: dict):
+    """Returns a formula's value from its sums and the number of elements."""
+    n = h.splat(h.builder.sitofp(h.integer(count), ir.DoubleType()), kind)
+    return h.formula(op, kind, **{"sum": None, "squares": None, **totals}, n=n)
+
+
+def _line(h: Handler, op: Op, start, registers, count):
+    """Returns the formula's value over elements that stand one after the other."""
+    number = h.layout.parts // h.layout.elements * h.layout.period
+    totals = {name: h.sums(number) for name in _wants(op)}
+    for group in h.groups(registers, number):
+        for part, k in enumerate(group):
+            x = h.load(start, k)
+            for name, variables in totals.items():
+                variables[part].add(_term(h, name, x))
+    found = {name: h.sum_elements([v.get() for v in vs]) for name, vs in totals.items()}
+    return _counted(h, op, count, h.layout.element, found)
 
 
 def _reduce(h: Handler, op: Op) -> None:
-    (value,) = _reduce_lines(h, op, [0], h.count(op.inputs[0]), lambda _, k: k)
-    h.store(h.place(OUT), 0, value)
-
-
-def _reduce_rows(h: Handler, op: Op) -> None:
-    out = h.place(OUT)
-    for rows in h.grouped(h.F, h.group // 2):
-        values = _reduce_lines(h, op, rows, h.F, h.entry)
-        for i, value in zip(rows, values, strict=True):
-            h.store(out, i, value)
+    kind = op.inputs[0]
+    count = h.F if kind == "v" else h.times(h.F, h.F)
+    h.store(h.place(OUT), 0, _line(h, op, h.place(A), h.registers(kind), count))
 
 
 def _reduce_columns(h: Handler, op: Op) -> None:
-    out = h.place(OUT)
-    for columns in h.grouped(h.F, h.group // 2):
-        values = _reduce_lines(h, op, columns, h.F, lambda j, i: h.entry(i, j))
-        for j, value in zip(columns, values, strict=True):
-            h.store(out, j, value)
+    a, out = h.place(A), h.place(OUT)
+    for j in h.each(h.F):
+        h.store(out, j, _line(h, op, h.column(a, j), h.registers("v"), h.F))
+
+
+def _reduce_rows(h: Handler, op: Op) -> None:
+    a, out = h.place(A), h.place(OUT)
+    for group in h.groups(h.registers("v")):
+        totals = {name: h.sums(len(group)) for name in _wants(op)}
+        for j in h.each(h.F):
+            column = h.column(a, j)
+            for n, k in enumerate(group):
+                x = h.load(column, k)
+                for name, variables in totals.items():
+                    variables[n].add(_term(h, name, x))
+        for n, k in enumerate(group):
+            found = {name: variables[n].get() for name, variables in totals.items()}
+            h.store(out, k, _counted(h, op, h.F, h.layout.register, found))
 
 
 def _inner(h: Handler, op: Op) -> None:
     a, b = h.place(A), h.place(B)
-    parts = 4 if isinstance(h.F, int) and h.F >= 8 else 1
-    totals = h.sums(parts)
-    for group in h.grouped(h.F, parts):
+    totals = h.sums(h.layout.parts // h.layout.elements * h.layout.period)
+    for group in h.groups(h.registers("v"), len(totals)):
         for total, k in zip(totals, group, strict=False):
             total.add(h.builder.fmul(h.load(a, k), h.load(b, k)))
-    h.store(h.place(OUT), 0, _total(h, [t.get() for t in totals]))
+    h.store(h.place(OUT), 0, h.sum_elements([t.get() for t in totals]))
 
 
 def _outer(h: Handler, op: Op | None, other=None) -> None:
     """other: place of a matrix that is added (OUTER_SUM)."""
     a, b, out = h.place(A), h.place(B), h.place(OUT)
-    for i in h.each(h.F, unroll=4):
-        x = h.load(a, i)
-        for columns in h.grouped(h.F, h.group // 2):
-            values = [h.builder.fmul(x, h.load(b, j)) for j in columns]
+    for group in h.groups(h.registers("v")):
+        rows = [h.load(a, k) for k in group]
+        for j in h.each(h.F):
+            pattern = h.pattern(h.element(b, j))
+            values = [h.builder.fmul(x, pattern[n % len(pattern)]) for n, x in enumerate(rows)]
             if other is not None:
+                column = h.column(other, j)
                 values = [
-                    h.builder.fadd(h.load(other, h.entry(i, j)), value)
-                    for j, value in zip(columns, values, strict=True)
+                    h.builder.fadd(h.load(column, k), value)
+                    for k, value in zip(group, values, strict=True)
                 ]
-            for j, value in zip(columns, values, strict=True):
-                h.store(out, h.entry(i, j), value)
+            _store_all(h, h.column(out, j), group, values)
 
 
 def _aside(h: Handler, kind: str, operands: list[int], write) -> None:
@@ -358,81 +463,72 @@ def _aside(h: Handler, kind: str, operands: list[int], write) -> None:
     temporary = h.temporary()
     write(b.select(overlaps, temporary, out))
     with b.if_then(overlaps):
-        for group in h.grouped(h.count(kind), h.group):
-            for k, value in [(k, h.load(temporary, k)) for k in group]:
-                h.store(out, k, value)
+        for group in h.groups(h.registers(kind)):
+            _store_all(h, out, group, [h.load(temporary, k) for k in group])
+
+
+def _add_columns(h: Handler, a, b, to) -> None:
+    """Writes the sum of a matrix's columns, each times an element of b."""
+    for group in h.groups(h.registers("v")):
+        totals = h.sums(len(group))
+        for j in h.each(h.F):
+            pattern, column = h.pattern(h.element(b, j)), h.column(a, j)
+            for n, k in enumerate(group):
+                totals[n].add(h.builder.fmul(h.load(column, k), pattern[n % len(pattern)]))
+        _store_all(h, to, group, [t.get() for t in totals])
 
 
 def _matvec(h: Handler, op: Op) -> None:
     a, b = h.place(A), h.place(B)
-
-    def write(to) -> None:
-        # Several rows at a time share the loads of the vector; each is summed in order.
-        for rows in h.grouped(h.F, h.group // 2):
-            totals = h.sums(len(rows))
-            for j in h.each(h.F):
-                x = h.load(b, j)
-                for total, i in zip(totals, rows, strict=True):
-                    total.add(h.builder.fmul(h.load(a, h.entry(i, j)), x))
-            for total, i in zip(totals, rows, strict=True):
-                h.store(to, i, total.get())
-
-    _aside(h, "v", [B], write)
+    _aside(h, "v", [B], lambda to: _add_columns(h, a, b, to))
 
 
 def _matmul(h: Handler, op: Op) -> None:
     a, b = h.place(A), h.place(B)
 
     def write(to) -> None:
-        for i in h.each(h.F, unroll=4):
-            for columns in h.grouped(h.F, h.group // 2):
-                totals = h.sums(len(columns))
-                for k in h.each(h.F, unroll=4):
-                    x = h.load(a, h.entry(i, k))
-                    for total, j in zip(totals, columns, strict=True):
-                        total.add(h.builder.fmul(x, h.load(b, h.entry(k, j))))
-                for total, j in zip(totals, columns, strict=True):
-                    h.store(to, h.entry(i, j), total.get())
+        for j in h.each(h.F):
+            _add_columns(h, a, h.column(b, j), h.column(to, j))
 
     _aside(h, "m", [A, B], write)
 
 
 def _fill_columns(h: Handler, op: Op) -> None:
     a, out = h.place(A), h.place(OUT)
-    for i in h.each(h.F, unroll=4):
-        x = h.load(a, i)
+    for group in h.groups(h.registers("v")):
+        values = [h.load(a, k) for k in group]
         for j in h.each(h.F):
-            h.store(out, h.entry(i, j), x)
+            _store_all(h, h.column(out, j), group, values)
 
 
 def _fill_rows(h: Handler, op: Op) -> None:
     a, out = h.place(A), h.place(OUT)
-    for columns in h.grouped(h.F, h.group // 2):
-        values = [h.load(a, j) for j in columns]
-        for i in h.each(h.F, unroll=4):
-            for j, value in zip(columns, values, strict=True):
-                h.store(out, h.entry(i, j), value)
+    for j in h.each(h.F):
+        pattern = h.pattern(h.element(a, j))
+        for group in h.groups(h.registers("v")):
+            values = [pattern[n % len(pattern)] for n in range(len(group))]
+            _store_all(h, h.column(out, j), group, values)
 
 
 def _transpose(h: Handler, op: Op) -> None:
     a = h.place(A)
 
     def write(to) -> None:
-        for i in h.each(h.F, unroll=4):
-            for columns in h.grouped(h.F, h.group // 2):
-                values = [h.load(a, h.entry(i, j)) for j in columns]
-                for j, value in zip(columns, values, strict=True):
-                    h.store(to, h.entry(j, i), value)
+        for j in h.each(h.F):
+            for i in h.each(h.F):
+                h.store(h.column(to, i), j, h.element(h.column(a, j), i))
 
     _aside(h, "m", [A], write)
 
 
 def _const(h: Handler, op: Op) -> None:
-    h.store(h.builder.gep(h.place(OUT), [h.word(A)]), 0, h.splat(h.number(CONSTANT_1)))
+    kind = h.layout.scalar if op.output == "s" else h.layout.element
+    start = h.builder.gep(h.place(OUT), [h.word(A)])
+    h.store(start, 0, h.splat(h.number(CONSTANT_1), kind))
 
 
 def _draw(h: Handler, op: Op) -> None:
-    b, lanes = h.builder, h.lanes
+    b, lanes, out = h.builder, h.layout.lanes, h.place(OUT)
     i64s = ir.VectorType(I64, lanes)
     low = ir.Constant(I64, 0xFFFFFFFF)
     function = b.shl(h.context_word(FUNCTION), ir.Constant(I64, 16))
@@ -441,13 +537,27 @@ def _draw(h: Handler, op: Op) -> None:
     keys = b.inttoptr(h.context_word(KEYS), i64s.as_pointer())
     keys = b.load(keys, align=8)
     key, first, second = h.context_word(KEY), h.number(CONSTANT_1), h.number(CONSTANT_2)
-    out = h.place(OUT)
-    for k in h.each(h.count(op.output), unroll=1):
-        counter = [vectors.splat(b, h.integer(x), lanes) for x in (k, example, stream)]
+
+    def draw(number):
+        """Returns the element of that number, row by row, on all lanes."""
+        counter = [vectors.splat(b, h.integer(x), lanes) for x in (number, example, stream)]
         words = vectors.philox(b, key, [*counter, keys])
         value = getattr(vectors, op.kind)(b, words, first, second)
-        single = h.vector.element == ir.FloatType()
-        h.store(out, k, b.fptrunc(value, h.vector) if single else value)
+        single = h.layout.scalar.element == ir.FloatType()
+        return b.fptrunc(value, h.layout.scalar) if single else value
+
+    def element(number):
+        return h._shuffle(*[draw(number)] * 2, list(range(h.layout.tasks)))
+
+    if op.output == "s":
+        h.store(out, 0, draw(0))
+    elif op.output == "v":
+        for i in h.each(h.F, unroll=1):
+            h.store(out, i, element(i))
+    else:
+        for j in h.each(h.F, unroll=1):
+            for i in h.each(h.F, unroll=1):
+                h.store(h.column(out, j), i, element(h.plus(h.times(i, h.F), j)))
 
 
 def _nothing(h: Handler, op: Op) -> None:
@@ -478,13 +588,14 @@ def _outer_sum(h: Handler) -> None:
 
 
 def _scalar_vector_sum(h: Handler) -> None:
-    x, vector, other, out = h.load(h.place(A)), h.place(B), h.place(C), h.place(OUT)
-    for group in h.grouped(h.F, h.group):
-        values = [
-            h.builder.fadd(h.load(other, k), h.builder.fmul(x, h.load(vector, k))) for k in group
-        ]
-        for k, value in zip(group, values, strict=True):
-            h.store(out, k, value)
+    pattern, vector = h.pattern(h.scalar(A)), h.place(B)
+    other, out = h.place(C), h.place(OUT)
+    for group in h.groups(h.registers("v")):
+        values = []
+        for n, k in enumerate(group):
+            product = h.builder.fmul(pattern[n % len(pattern)], h.load(vector, k))
+            values.append(h.builder.fadd(h.load(other, k), product))
+        _store_all(h, out, group, values)
 
 
 # --- building -----------------------------------------------------------------------------------
@@ -495,18 +606,18 @@ def names() -> list[str]:
     return [*(op.name for op in by_number()), *EXTRA]
 
 
-def render(dtype: str, lanes: int, features: int) -> str:
-    """Returns the LLVM text of all handlers; features: 0 for any number."""
+def render(layout: Layout) -> str:
+    """Returns the LLVM text of all handlers."""
     module = ir.Module("handlers")
     for op in by_number():
-        handler = Handler(module, op.name, dtype, lanes, features)
+        handler = Handler(module, op.name, layout)
         KINDS[op.kind](handler, op)
         handler.finish()
     for name, write in (("OUTER_SUM", _outer_sum), ("SCALAR_VECTOR_SUM", _scalar_vector_sum)):
-        handler = Handler(module, name, dtype, lanes, features)
+        handler = Handler(module, name, layout)
         write(handler)
         handler.finish()
-    Handler(module, "END", dtype, lanes, 1).builder.ret_void()
+    Handler(module, "END", layout).builder.ret_void()
     return str(module)
 
 
@@ -536,17 +647,22 @@ _engines = []  # code lives as long as its engine
 
 
 @cache
-def addresses(dtype: str, lanes: int, features: int, folder: Path, ops: tuple) -> np.ndarray:
+def addresses(
+    dtype: str, lanes: int, features: int, tasks: int, folder: Path, ops: tuple
+) -> np.ndarray:
     """Returns the address of every handler, in the order of `names`; compiled or from the cache.
 
     Args:
         dtype: "float64" or "float32".
         lanes: W, a power of two.
         features: F, 0 for handlers that take any number.
+        tasks: values of an element: W, or fewer where `Layout.fits`.
         folder: of the cache.
         ops: the rows of the op table: a registered op makes other handlers.
     """
-    digest = hashlib.sha256(repr((dtype, lanes, features, ops, llvm.llvm_version_info)).encode())
+    digest = hashlib.sha256(
+        repr((dtype, lanes, features, tasks, ops, llvm.llvm_version_info)).encode()
+    )
     digest.update((llvm.get_host_cpu_name() + llvm.get_host_cpu_features().flatten()).encode())
     for source in (__file__, vectors.__file__, rng.__file__, op_table.__file__):
         digest.update(Path(source).read_bytes())
@@ -554,7 +670,7 @@ def addresses(dtype: str, lanes: int, features: int, folder: Path, ops: tuple) -
     try:
         code = path.read_bytes()
     except OSError:
-        code = compile_text(render(dtype, lanes, features))
+        code = compile_text(render(Layout(dtype, lanes, features, tasks)))
         # Written aside and renamed, so that no other process can read half a file.
         with tempfile.NamedTemporaryFile("wb", dir=folder, suffix=".tmp", delete=False) as f:
             f.write(code)

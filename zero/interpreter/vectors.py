@@ -9,6 +9,8 @@ of large numbers, call libm for each lane. The polynomials of log, sin and cos a
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from llvmlite import ir
 
@@ -82,6 +84,17 @@ def _libm(builder, name: str, x):
     return result
 
 
+def _polynomial(builder, x, coefficients):
+    """Returns c[0] + c[1] x + c[2] x**2 + ..., by halves: the parts do not wait for each other."""
+    terms = [constant(x.type, c) for c in coefficients]
+    while len(terms) > 1:
+        pairs = zip(terms[::2], terms[1::2], strict=False)
+        joined = [builder.fadd(low, builder.fmul(high, x)) for low, high in pairs]
+        terms = joined + terms[len(terms) // 2 * 2 :]
+        x = builder.fmul(x, x)
+    return terms[0]
+
+
 def exp(builder, x):
     """Returns e**x = 2**k e**r, |r| <= ln(2)/2, by a polynomial of degree 13 (float32: 7)."""
     vector = x.type
@@ -97,13 +110,10 @@ def exp(builder, x):
     first, second = _LN2 if double else (0.693359375, -2.12194440e-4)
     r = builder.fsub(clamped, builder.fmul(k, constant(vector, first)))
     r = builder.fsub(r, builder.fmul(k, constant(vector, second)))
-    degree = 13 if double else 7
-    coefficients = [1.0]
-    for n in range(1, degree + 1):
-        coefficients.append(coefficients[-1] / n)
-    y = constant(vector, coefficients[degree])
-    for n in range(degree - 1, -1, -1):
-        y = builder.fadd(builder.fmul(y, r), constant(vector, coefficients[n]))
+    # 1 + (r + r**2 (1/2! + r/3! + ...)): the rounding of the polynomial hardly counts.
+    factorials = [math.factorial(n) for n in range(2, 14 if double else 8)]
+    y = builder.fmul(builder.fmul(r, r), _polynomial(builder, r, [1.0 / n for n in factorials]))
+    y = builder.fadd(constant(vector, 1.0), builder.fadd(r, y))
     # 2**k in two halves, because k itself can lie outside the exponent's range near the ends.
     integer = ir.VectorType(I64 if double else I32, vector.count)
     bias, shift = (1023, 52) if double else (127, 23)
@@ -114,14 +124,6 @@ def exp(builder, x):
     for part in (half, builder.sub(whole, half)):
         bits = builder.shl(builder.add(part, constant(integer, bias)), constant(integer, shift))
         y = builder.fmul(y, builder.bitcast(bits, vector))
-    return y
-
-
-def _polynomial(builder, x, coefficients):
-    """Returns c[0] + c[1] x + c[2] x**2 + ..."""
-    y = constant(x.type, coefficients[-1])
-    for c in coefficients[-2::-1]:
-        y = builder.fadd(builder.fmul(y, x), constant(x.type, c))
     return y
 
 

@@ -18,8 +18,12 @@ def settings(search) -> list[float]:
 def choose(slot_fitness, settings, rng):
     """Returns the slot of the fittest of `settings[0]` slots drawn uniformly."""
     best = below(rng, len(slot_fitness))
+    highest = slot_fitness[best]
     for _ in range(int(settings[0]) - 1):
         slot = below(rng, len(slot_fitness))
-        if slot_fitness[slot] > slot_fitness[best]:
-            best = slot
+        fitness = slot_fitness[
+            slot
+        ]  # read first: then LLVM needs no branch, which half of all fail
+        if fitness > highest:
+            best, highest = slot, fitness
     return best
