@@ -112,7 +112,7 @@ class Machine:
         tasks = small_tasks(tasks=number, features=features, train=1, valid=1)
         self.keys = tasks.keys
         self.arrays = cpu.new_evaluator(
-            tasks, memory, self.starts, module=self.module, key=key, seen_size=1, unroll=close
+            tasks, memory, self.starts, module=self.module, key=key, seen_size=1
         )
         self.handle = self.module.pack(self.arrays)
         self.banks = cpu.banks_of(self.arrays)

@@ -62,8 +62,7 @@ def test_fitness_of_any_program(dtype, setting):
     rng = np.random.default_rng(len(metric) + epochs)
     noise, tolerance = (1e-13, 1e-8) if dtype == "float64" else (3e-6, 2e-3)
     lanes = [1, 4, 16] if dtype == "float64" else [16]
-    # Ops compiled for F = 4; without a module, those for any number of features.
-    modules = [cpu.build(dtype, w) if features == 4 else None for w in lanes]
+    modules = [cpu.build(dtype, w) for w in lanes]
     compiled = [
         Evaluator(tasks, "cpu", dtype, WIDE, 7, max_abs_error=limit, module=m) for m in modules
     ]

@@ -239,6 +239,25 @@ def test_reference_and_cpu_agree_on_any_memory(name):
     assert compared == (1 + 4 + 16 + 16 + 10 + 10) * 5 * 4
 
 
+@pytest.mark.parametrize("features", [5, 6, 7, 12, 33, 256])
+def test_any_number_of_features(features):
+    rng = np.random.default_rng(features)
+    runner = machine("float64", 10, features)
+    before = [random_banks(rng, features, special=0.1) for _ in range(10)]
+    looked_at = (3, 9) if features < 50 else (9,)
+    for number, op in enumerate(OPS.values()):
+        constants = tuple(float(np.float32(rng.random() * 0.999)) for _ in op.constants)
+        in1, in2, out = places(op, ("apart", "in1 = in2 = out")[number % 2])
+        instruction = Instruction(op.name, in1, in2, out, constants, 3 if op.random else 0)
+        got = [copy_of(b) for b in before]
+        runner.run([instruction], got, function=2, example=7)
+        for lane in looked_at:
+            wanted = copy_of(before[lane])
+            run_reference([instruction], wanted, Draws(0, int(runner.keys[lane]), 2, 7))
+            terms = spread(op, instruction, before[lane])
+            compare(op, got[lane], wanted, instruction, 1e-14, terms, features)
+
+
 def compare(op, got, wanted, instruction, eps, terms, where):
     a, b = flat(got), flat(wanted)
     if is_exact(op):

@@ -73,7 +73,6 @@ class Evaluator:
         self.seed_key, self.max_abs_error, self.combine = seed_key, max_abs_error, combine
         self._run = self._run_cpu if backend == "cpu" else self._run_reference
         self._module, self._arrays, self._for = module, None, None
-        self._unroll = module is not None  # the ops that the search has compiled already
 
     def __call__(self, program: Program) -> Evaluation:
         """Returns the program's evaluation.
@@ -114,7 +113,7 @@ class Evaluator:
             self._packed = self._module.pack(self._genomes)
             self._arrays = cpu.new_evaluator(
                 self.tasks, memory, self._starts, module=self._module, key=self.seed_key,
-                max_abs_error=self.max_abs_error, seen_size=1, unroll=self._unroll,
+                max_abs_error=self.max_abs_error, seen_size=1,
             )  # fmt: skip
             self._handle, self._for = self._module.pack(self._arrays), (memory, widths)
         cpu.write_program(self._genomes, 0, self._starts, program)

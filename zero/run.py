@@ -271,7 +271,6 @@ class Maker:
                 memory_of(config),
                 starts,
                 module=module,
-                unroll=True,
                 key=key_for(config.seed, "evaluation"),
                 max_abs_error=evaluation.max_abs_error,
                 combine=evaluation.fitness,

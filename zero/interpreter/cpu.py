@@ -218,10 +218,7 @@ def build(dtype: str, lanes_: int, search: str = "regularized_evolution") -> Mod
 
 
 def handler_addresses(dtype: str, lanes_: int, features: int, element: int) -> np.ndarray:
-    """Returns the address of every compiled op.
-
-    features: made for that number only, 0 for any. element: values of an element of a vector.
-    """
+    """Returns the address of every compiled op; element: values of an element of a vector."""
     ops_ = tuple(OPS.values())
     return handlers.addresses(dtype, lanes_, features, element, cache_folder(), ops_)
 
@@ -271,7 +268,6 @@ def new_evaluator(
     cache_: tuple[int, int, int, int] | None = None,
     hurdle: tuple[int, int, float, int] | None = None,
     seen_size: int = SEEN_SIZE,
-    unroll: bool = False,
 ) -> Evaluator:
     """Returns the arrays of an evaluator.
 
@@ -285,13 +281,12 @@ def new_evaluator(
         cache_: functional equivalence cache: train and valid examples, size, forget_every.
         hurdle: train and valid examples, quantile, programs in the rolling window.
         seen_size: how many programs' canonical forms are remembered.
-        unroll: use ops compiled for this number of features; pays in long searches.
     """
     dtype, lanes_ = module.DTYPE, module.W
     t, n, f = tasks.train_x.shape
     valid = tasks.valid_x.shape[1]
     blocks = -(-t // lanes_)
-    close = unroll and blocks == 1 and handlers.Layout.fits(dtype, lanes_, f, t)
+    close = blocks == 1 and handlers.Layout.fits(dtype, lanes_, f, t)
     element = t if close else lanes_
     vector, matrix = (-(-n * element // lanes_) * lanes_ for n in (f, f * f))  # whole lanes
     vectors_at = memory.scalars * lanes_
@@ -311,7 +306,6 @@ def new_evaluator(
     context = np.zeros(handlers.CONTEXT, dtype=np.int64)
     context[handlers.KEY] = np.uint64(key).astype(np.int64)
     context[handlers.TEMPORARY] = temporary_at * mem.itemsize
-    context[handlers.FEATURES] = f
     errors = np.zeros(blocks * (fec_train + fec_valid) * lanes_, dtype)
     return Evaluator(
         settings=Settings(
@@ -338,7 +332,7 @@ def new_evaluator(
         mem_bits=mem.view(unsigned),
         saved=aligned(np.zeros(temporary_at, dtype)),
         frozen=aligned(np.zeros(temporary_at, dtype)),
-        handlers=handler_addresses(dtype, lanes_, f if unroll else 0, element),
+        handlers=handler_addresses(dtype, lanes_, f, element),
         code=code,
         code_floats=code.view(np.float64),
         bounds=np.zeros(3, dtype=np.int64),

@@ -6,7 +6,7 @@ context), does its work and ends with a tail call of the next row's handler; the
 There is no loop and no switch, and each handler has all registers to itself.
 
 An op's meaning is in `zero.interpreter.reference`; every op kind has one function here that writes its
-code, given the number of features where it is known (so that loops are unrolled), else for any.
+code for one layout of memory: dtype, lanes and number of features are known, so loops are unrolled.
 Machine code is kept in the cache folder under a hash of the source and of the processor's features.
 """
 
@@ -38,9 +38,9 @@ ROW = 8
 HANDLER, A, B, OUT, C, CONSTANT_1, CONSTANT_2 = range(7)
 
 # The context: what names random draws, the address of the tasks' keys, where there is room for a
-# matrix in the block's memory (bytes), and the number of features (for handlers made for any).
+# matrix in the block's memory (bytes).
 CONTEXT = 8
-KEY, EXAMPLE, FUNCTION, KEYS, TEMPORARY, FEATURES = range(6)
+KEY, EXAMPLE, FUNCTION, KEYS, TEMPORARY = range(5)
 
 # Handlers of no op: the end of a function, and two instructions in one (`frame._append`).
 EXTRA = ("END", "OUTER_SUM", "SCALAR_VECTOR_SUM")
@@ -75,14 +75,14 @@ class Layout:
         self.element = ir.VectorType(kind, tasks)
         self.register = ir.VectorType(kind, across)
         # Sums are split in as many parts for any layout, so that all give the same bits.
-        self.parts = next(n for n in (8, 4, 2, 1) if features % n == 0) if features else 1
+        self.parts = next(n for n in (8, 4, 2, 1) if features % n == 0)
         # How many registers are worked on side by side, at most.
         self.side_by_side = max(1, 24 // max(1, across * size // REGISTER_BYTES))
 
     @staticmethod
     def fits(dtype: str, lanes: int, features: int, tasks: int) -> bool:
         """Returns whether elements of that many tasks can lie closely, without unused lanes."""
-        if not features or tasks >= lanes:
+        if tasks >= lanes:
             return False
         close = Layout(dtype, lanes, features, tasks)
         across = close.register.count
@@ -95,7 +95,7 @@ class Layout:
 class Handler:
     """Writes the function of one op.
 
-    Numbers of elements and offsets are Python integers where they are known, else LLVM values.
+    Indices and offsets are Python integers where they are known, else (in loops) LLVM values.
     """
 
     def __init__(self, module: ir.Module, name: str, layout: Layout):
@@ -103,7 +103,7 @@ class Handler:
         self.function = ir.Function(module, _SIGNATURE, name)
         self.row, self.memory, self.context = self.function.args
         self.builder = ir.IRBuilder(self.function.append_basic_block("start"))
-        self.F = layout.F or self._word(self.context, FEATURES)
+        self.F = layout.F
 
     # --- reading the row and the context --------------------------------------------------------
 
@@ -149,9 +149,9 @@ class Handler:
             return x + y
         return self.builder.add(self.integer(x), self.integer(y))
 
-    def each(self, count, step: int = 1, unroll: int = 4) -> Iterator:
+    def each(self, count: int, step: int = 1, unroll: int = 4) -> Iterator:
         """Yields 0, step, 2 step, ... below count: in a loop, or written out where it is short."""
-        if isinstance(count, int) and count <= unroll * step:
+        if count <= unroll * step:
             yield from range(0, count, step)
             return
         b = self.builder
@@ -164,26 +164,20 @@ class Handler:
         following = b.add(k, ir.Constant(I64, step))
         k.add_incoming(ir.Constant(I64, 0), before)
         k.add_incoming(following, b.block)
-        b.cbranch(b.icmp_signed("<", following, self.integer(count)), body, after)
+        b.cbranch(b.icmp_signed("<", following, ir.Constant(I64, count)), body, after)
         b.position_at_end(after)
 
-    def registers(self, kind: str):
+    def registers(self, kind: str) -> int:
         """Returns how many registers hold a vector or matrix."""
-        elements = self.F if kind == "v" else self.times(self.F, self.F)
-        if not isinstance(elements, int):
-            return elements
+        elements = self.F if kind == "v" else self.F * self.F
         return elements * self.layout.tasks // self.layout.register.count
 
-    def groups(self, count, size: int | None = None) -> Iterator[list]:
-        """Yields lists of consecutive numbers below count (one each if it is not known).
+    def groups(self, count: int, size: int | None = None) -> Iterator[list]:
+        """Yields lists of consecutive numbers below count.
 
         size: of the lists, a multiple of the pattern's period like the count; by default as many
         as go side by side.
         """
-        if not isinstance(count, int):
-            for k in self.each(count):
-                yield [k]
-            return
         size = size or self._best_size(count)
         whole = count // size * size
         if whole:
@@ -385,7 +379,7 @@ def _term(h: Handler, name: str, x):
 
 def _counted(h: Handler, op: Op, count, kind: ir.VectorType, totals: dict):
     """Returns a formula's value from its sums and the number of elements."""
-    n = h.splat(h.builder.sitofp(h.integer(count), ir.DoubleType()), kind)
+    n = vectors.constant(kind, float(count))
     return h.formula(op, kind, **{"sum": None, "squares": None, **totals}, n=n)
 
 
@@ -404,7 +398,7 @@ def _line(h: Handler, op: Op, start, registers, count):
 
 def _reduce(h: Handler, op: Op) -> None:
     kind = op.inputs[0]
-    count = h.F if kind == "v" else h.times(h.F, h.F)
+    count = h.F if kind == "v" else h.F * h.F
     h.store(h.place(OUT), 0, _line(h, op, h.place(A), h.registers(kind), count))
 
 
@@ -655,7 +649,7 @@ def addresses(
     Args:
         dtype: "float64" or "float32".
         lanes: W, a power of two.
-        features: F, 0 for handlers that take any number.
+        features: F.
         tasks: values of an element: W, or fewer where `Layout.fits`.
         folder: of the cache.
         ops: the rows of the op table: a registered op makes other handlers.
