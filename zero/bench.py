@@ -26,15 +26,19 @@ _SECONDS_A_CALL = 0.1  # long enough that the call itself costs nothing
 
 @dataclass
 class _Span:
-    """What one island told first and last: (when, individuals)."""
+    """What one island told first and last: (when, individuals, of them known to a cache)."""
 
-    first: tuple[float, int]
-    last: tuple[float, int]
+    first: tuple[float, int, int]
+    last: tuple[float, int, int]
     best: float
 
     @property
     def individuals(self) -> int:
         return self.last[1] - self.first[1]
+
+    @property
+    def hits(self) -> int:
+        return self.last[2] - self.first[2]
 
     @property
     def rate(self) -> float:
@@ -48,8 +52,9 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
     that long. The islands' rates, each between its first and its last report, are added: starting
     processes and compiling do not count. Writes nothing to disk.
 
-    Returns: individuals, seconds, individuals_per_second, islands, best_fitness, and what
-    `_circumstances` adds. Individuals follow from the seed; their number from the clock.
+    Returns: individuals, seconds, individuals_per_second, islands, best_fitness, cache_hits (the
+    share of individuals that a cache knew), and what `_circumstances` adds. Individuals follow from
+    the seed; their number from the clock.
 
     Raises:
         DeviceError: the config's backend cannot be used here.
@@ -67,7 +72,7 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
         return distribute(reports, config.seed, 0)
 
     def on_progress(island: int, stats: dict, _best: dict | None) -> None:
-        told = (time.perf_counter(), stats["individuals"])
+        told = (time.perf_counter(), stats["individuals"], stats["hits"])
         span = spans.setdefault(island, _Span(told, told, -math.inf))
         span.last, span.best = told, stats["best_fitness"]
 
@@ -94,6 +99,7 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
         "individuals_per_second": rate,
         "islands": len(islands),
         "best_fitness": max(span.best for span in spans.values()),
+        "cache_hits": sum(span.hits for span in spans.values()) / individuals,
         **_circumstances(config),
     }
 
@@ -102,7 +108,8 @@ def evaluation_speed(config: RunConfig, program: Program, seconds: float) -> dic
     """Returns how many full evaluations of a program the backend does in a second.
 
     An evaluation trains and validates on all of the config's search tasks, on one core, without
-    caches and hurdles; programs have the config's addresses, or more if this one needs more.
+    caches and hurdles, with the code that a search uses; programs have the config's addresses, or
+    more if this one needs more.
 
     Returns: programs_per_second, microseconds_per_program, evaluations, seconds, fitness,
     train_steps (of one evaluation), instructions, and what `_circumstances` adds.

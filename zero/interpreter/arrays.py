@@ -28,8 +28,8 @@ class Settings(NamedTuple):
     matrix_size: room for one of them, whose elements hold `element` values (see
     `zero.interpreter.handlers.Layout`). keys_address: of `Evaluator.keys`. stride: between values of a
     task's data. advance: how far W values of an example's features advance in the data. far: data does
-    not fit the processor's caches. steps: train steps over all epochs. fec_*, hurdle_*: 0 when not in
-    use. budget: largest static cost, 0 = no limit. combine: see `COMBINE`.
+    not fit the processor's caches and is fetched ahead. steps: train steps over all epochs. fec_*,
+    hurdle_*: 0 when not in use. budget: largest static cost, 0 = no limit. combine: see `COMBINE`.
     """
 
     features: int
@@ -81,7 +81,8 @@ class Evaluator(NamedTuple):
     step, int32). State that lasts between evaluations: seen, fec, hurdle, counters. The rest is
     scratch. mem and mem_bits (the same memory as unsigned integers), saved, frozen. The decoded program (see
     `handlers.py`): handlers, their addresses; code (L + 3, ROW) int64 and code_floats, the same memory;
-    bounds (3,), where the functions start; context (CONTEXT,) int64. For decoding: live, needed, names,
+    bounds (3,), where the functions start; slots (n, 2), the number of places in memory that it uses,
+    then place and size of each; context (CONTEXT,) int64. For decoding: live, needed, names,
     named, fresh.
     Of the tasks: errors and error_bits (the same memory), losses, fitness, task_fitness, sorted,
     stopped, alive.
@@ -104,6 +105,7 @@ class Evaluator(NamedTuple):
     code: np.ndarray
     code_floats: np.ndarray
     bounds: np.ndarray
+    slots: np.ndarray
     context: np.ndarray
     live: np.ndarray
     needed: np.ndarray

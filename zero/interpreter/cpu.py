@@ -66,8 +66,18 @@ choose = jit(get_search("{search}").choose)
 create_initial, create = mutations.create_initial, mutations.create
 
 
-@_entry
+@jit
 {loop}
+
+@_entry
+def run_block(
+    population, settings, genomes, space, evaluator, rng, quota, limits, numbering
+):
+    """See `zero.loop.run_block`."""
+    # Addresses: handing an array on counts a reference, which takes longer than drawing a number.
+    return _run_block(population, address(settings), genomes, space, evaluator, address(rng),
+                      quota, limits, numbering)
+
 
 @_entry
 def evaluate_program(genomes, row, e):
@@ -149,6 +159,7 @@ def _module_text(dtype: str, lanes_: int, search: str) -> str:
     # The loop's text with its five functions as globals: numba cannot cache functions as arguments.
     loop_text = inspect.getsource(loop.run_block)
     loop_text = loop_text.replace("    choose, create_initial, create, breed, evaluate,\n", "")
+    loop_text = loop_text.replace("def run_block(", "def _run_block(")
     footer = _FOOTER.format(search=search, loop=loop_text)
     frame = _frame("frame.py").replace("    # MUTATIONS", calls)
     return header + frame + footer
@@ -312,7 +323,7 @@ def new_evaluator(
             features=f, tasks=t, blocks=blocks, train=n, valid=valid, epochs=tasks.epochs,
             steps=n * tasks.epochs, vectors_at=vectors_at, matrices_at=matrices_at,
             temporary_at=temporary_at, memory_size=size,
-            keys_address=task_keys.ctypes.data, stride=stride, far=far,
+            keys_address=task_keys.ctypes.data, stride=stride, far=far and blocks == 1,
             advance=lanes_ if close else stride, vector_size=vector, matrix_size=matrix,
             element=element, accuracy=tasks.metric == "accuracy",
             combine=COMBINE[combine], max_abs_error=float(max_abs_error), budget=float(budget),
@@ -336,6 +347,7 @@ def new_evaluator(
         code=code,
         code_floats=code.view(np.float64),
         bounds=np.zeros(3, dtype=np.int64),
+        slots=np.zeros((3 * 64 + 1, 2), dtype=np.int64),
         context=context,
         live=np.zeros(length, dtype=np.uint8),
         needed=np.zeros(4, dtype=np.uint64),

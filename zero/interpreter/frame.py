@@ -120,6 +120,7 @@ def decode(genomes, row, e, keep_dead):
     vectors_at, matrices_at = s.vectors_at * BYTES, s.matrices_at * BYTES
     _forget_names(names, named, fresh)
     key = _FIRST_KEY
+    used_s, used_v, used_m = np.uint64(3), np.uint64(1), np.uint64(0)  # s0, s1, v0 are always used
     pc = 0
     writes_features = random_setup = False
     for function in range(3):
@@ -135,11 +136,15 @@ def decode(genomes, row, e, keep_dead):
             for operand in range(1, 4):
                 kind = in1[op] if operand == 1 else in2[op] if operand == 2 else out[op]
                 place = np.int64(code[at + operand])
+                bit = np.uint64(1) << np.uint64(place)
                 if kind == 1:
+                    used_s |= bit
                     place *= scalar
                 elif kind == 2:
+                    used_v |= bit
                     place = vectors_at + place * vector
                 elif kind == 3:
+                    used_m |= bit
                     place = matrices_at + place * matrix
                 else:
                     place = 0
@@ -175,7 +180,26 @@ def decode(genomes, row, e, keep_dead):
         to[ROW * pc + HANDLER] = handlers[extra]
         pc += 1
         key = mix(key, np.uint64(1000003 + function))
+    e.slots[0, 0] = 0
+    _list_slots(e, 1, used_s, W)
+    _list_slots(e, 2, used_v, s.vector_size)
+    _list_slots(e, 3, used_m, s.matrix_size)
     return key, writes_features, random_setup
+
+
+@jit
+def _list_slots(e, kind, used, size):
+    """Lists the places of the addresses in a bit set: the rest of memory is never looked at."""
+    slots = address(e.slots)
+    n, number = slots[0], 0
+    while used:
+        if used & np.uint64(1):
+            n += 1
+            slots[2 * n] = _place(kind, number, e.settings)
+            slots[2 * n + 1] = size
+        used >>= np.uint64(1)
+        number += 1
+    slots[0] = n
 
 
 @jit
@@ -251,12 +275,14 @@ def _decode_constants(constants, op, stream, e, pc):
 
 @jit
 def start(e, block):
-    """Zeroes the block's memory and runs setup."""
+    """Zeroes what the program uses of the block's memory and runs setup."""
     s = e.settings
     base = block * s.memory_size
-    mem, zero = address(e.mem), splat(0.0)
-    for k in range(base, base + s.temporary_at, W):
-        store(mem, k, zero)
+    mem, slots, zero = address(e.mem), address(e.slots), splat(0.0)
+    for n in range(1, slots[0] + 1):
+        first = base + slots[2 * n]
+        for k in range(first, first + slots[2 * n + 1], W):
+            store(mem, k, zero)
     context = context_of(e, block, SETUP)
     execute(address(e.code), e.bounds[0], mem, base, context)
     e.alive[block] = (1 << min(W, s.tasks - block * W)) - 1
@@ -445,12 +471,14 @@ def _look_ahead(e, block, step, number, divisor, errors, errors_at):
     """Validates on the first examples and puts memory back as it was."""
     s = e.settings
     base = block * s.memory_size
-    mem, saved = address(e.mem), address(e.saved)
-    for k in range(0, s.temporary_at, W):
-        store(saved, k, load(mem, base + k))
+    mem, saved, slots = address(e.mem), address(e.saved), address(e.slots)
+    for n in range(1, slots[0] + 1):
+        for k in range(slots[2 * n], slots[2 * n] + slots[2 * n + 1], W):
+            store(saved, k, load(mem, base + k))
     validate(e, block, step, number, divisor, errors, errors_at)
-    for k in range(0, s.temporary_at, W):
-        store(mem, base + k, load(saved, k))
+    for n in range(1, slots[0] + 1):
+        for k in range(slots[2 * n], slots[2 * n] + slots[2 * n + 1], W):
+            store(mem, base + k, load(saved, k))
 
 
 @jit

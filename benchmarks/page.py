@@ -1,0 +1,301 @@
+"""Writes benchmarks/README.md, a page for people, from benchmarks/results/*.json.
+
+    python benchmarks/page.py [--results FOLDER] [--out FILE]
+
+Measures nothing: the same results give the same page. Results that are not there are left out.
+"""
+
+import argparse
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+from zero import library
+from zero.config import load_config
+from zero.ops import Op, get_op
+
+HERE = Path(__file__).parent
+BAR = 40  # characters of the longest bar
+# Arithmetic of one core: two 512-bit units, multiply and add at once, at about 2.6 GHz.
+FLOPS = {"float64": 80e9, "float32": 160e9}
+COMPARED = {  # row of speed.json -> config and the program whose arithmetic its floor is
+    "linear_demo": ("linear_demo", "linear"),
+    "linear_integration": ("linear_integration", "linear"),
+    "nonlinear_integration": ("nonlinear_integration", "neural_network"),
+    "projected_binary_baseline": ("projected_binary_baseline", "neural_network"),
+    "network on projected_binary_baseline": ("projected_binary_baseline", "neural_network"),
+}
+
+
+# --- the floor ------------------------------------------------------------------------------------
+
+
+def operations(op: Op, features: int) -> int:
+    """Returns how many additions, multiplications and comparisons an op does on one task.
+
+    Counts what the shipped linear program and network consist of; filling memory counts as nothing.
+    """
+    size = {"s": 1, "v": features, "m": features**2}
+    if op.kind == "map":
+        done = ast.BinOp | ast.Compare  # of a formula with `where`, only the comparison
+        each = sum(isinstance(node, done) for node in ast.walk(ast.parse(op.formula)))
+        return each * size[op.output]
+    if op.kind in ("inner", "matvec"):
+        return 2 * size[op.inputs[0]]
+    return features**2 if op.kind == "outer" else 0
+
+
+def floor(name: str) -> float:
+    """Returns the least time in microseconds for a row of speed.json, by arithmetic alone.
+
+    That is the operations of one full evaluation (training and validation on all of the config's search
+    tasks) of the linear program or the network over `FLOPS` of as many cores as there are islands. A
+    search also makes programs, but evaluates only those that no cache knows, so its floor says how
+    large an individual's cost is beside one evaluation's arithmetic, not what is possible.
+    """
+    work = name.split(",")[0]
+    config_name, program_name = COMPARED[work]
+    search = load_config(config_name, check_files=False).tasks.search
+    _, predict, learn = (
+        sum(operations(get_op(i.op), search.features) for i in function)
+        for function in library.program(program_name).functions
+    )
+    epochs = getattr(search, "epochs", 1)
+    steps = epochs * (search.train * (predict + learn) + search.valid * predict)
+    cores = 2 if "two islands" in name else 1
+    return 1e6 * search.count * steps / (cores * FLOPS[dtype_of(name)])
+
+
+def dtype_of(name: str) -> str:
+    """Returns the number type of a row of speed.json, which its name tells."""
+    return "float32" if "float32" in name else "float64"
+
+
+# --- pieces of a page -----------------------------------------------------------------------------
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Returns a table; all columns but the first are flush right."""
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows)) + "\n"
+
+
+def number(x: float | None) -> str:
+    """Returns a number with three digits that count, or all before the point."""
+    if x is None:
+        return ""
+    return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.3g}"
+
+
+def between(figures: dict[str, float]) -> str:
+    """Returns a spread."""
+    return f"{number(figures['smallest'])} to {number(figures['largest'])}"
+
+
+def machine_line(results: dict[str, Any]) -> str:
+    """Returns machine, commit and versions on one line."""
+    machine = results.get("machine", {})
+    if isinstance(machine, str):
+        return f"Machine: {machine}.\n"
+    versions = ", ".join(f"{k} {v}" for k, v in machine.get("versions", {}).items())
+    parts = [
+        f"{machine.get('cpu')}, {machine.get('cpu_count')} cores",
+        machine.get("platform"),
+        f"commit {str(machine.get('commit'))[:12]}" if machine.get("commit") else None,
+        versions,
+        machine.get("started"),
+    ]
+    return "Machine: " + "; ".join(p for p in parts if p) + ".\n"
+
+
+def scripts() -> str:
+    """Returns a table of the scripts, from what each says of itself."""
+    rows = []
+    for path in sorted(HERE.glob("*.py")):
+        lines = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()
+        usage = [line.strip() for line in lines if line.strip().startswith("python ")]
+        shown = f"`{usage[0]}`".replace("|", "\\|") if usage else ""
+        rows.append([f"`{path.name}`", lines[0] if lines else "", shown])
+    return "\n".join(
+        f"| {' | '.join(r)} |" for r in (["script", "what", "run it"], ["---"] * 3, *rows)
+    )
+
+
+# --- sections -------------------------------------------------------------------------------------
+
+
+def speed(results: dict[str, Any]) -> str:
+    """Returns the section of speed.json."""
+    rows = []
+    for name, row in results.items():
+        if not isinstance(row, dict) or "median" not in row:
+            continue
+        least = floor(name) if name.split(",")[0] in COMPARED else None
+        here = row.get("original_here")
+        compared = here or row["original"]
+        rows.append([
+            name.removesuffix(", float32"), dtype_of(name), number(row["median"]), between(row),
+            row["unit"], number(row["original"]), number(here),
+            f"{row['median'] / compared:.1f}x" if compared else "",
+            number(least), f"{1e6 / row['median'] / least:.1f}x" if least else "",
+        ])  # fmt: skip
+    head = ["work", "dtype", "median", "spread", "unit", "original", "original here", "ratio",
+            "floor, us", "above the floor"]  # fmt: skip
+    return f"""## Speed
+
+{machine_line(results)}Median of {results["rounds"]} rounds of {number(results["seconds"])} s each, in \
+turns, with the smallest and the largest. *original* is the original C++ engine on the same class of
+machine; *original here* the same on this machine in the same hour. The ratio is to the latter where it
+was measured.
+
+{table(head, rows)}
+*Floor*: the additions, multiplications and comparisons of one full evaluation of the shipped linear
+program (of the network, for `nonlinear_integration` and `projected_binary_baseline`) on all of the
+config's search tasks, divided by {FLOPS["float64"] / 1e9:.0f} GFLOP/s in float64 and \
+{FLOPS["float32"] / 1e9:.0f} in float32 for each core: two 512-bit units at about 2.6 GHz
+(`floor` in `page.py`). *Above the floor* is the time of one individual or evaluation over that. A
+search makes, mutates and looks up programs as well, and evaluates in full only those that no cache
+knows, so for searches it is a yardstick, not a bound.
+"""
+
+
+def bars(parts: dict[str, float]) -> str:
+    """Returns a line for each part: nanoseconds, share, bar."""
+    total = sum(parts.values()) or 1.0
+    widest = max(parts.values(), default=0.0) or 1.0
+    width = max((len(name) for name in parts), default=0)
+    return "\n".join(
+        f"{name:{width}} {number(ns):>8} ns {ns / total:6.1%}  {'█' * round(BAR * ns / widest)}".rstrip()
+        for name, ns in parts.items()
+    )
+
+
+def split(results: dict[str, Any]) -> str:
+    """Returns the section of split.json."""
+    text = f"## Where the time goes\n\n{machine_line(results)}Nanoseconds of each individual.\n"
+    for name, row in results["rows"].items():
+        text += f"\n### {name}: {number(row['nanoseconds_per_individual'])} ns an individual\n\n"
+        text += f"```text\n{bars(row['stages'])}\n```\n"
+        if row.get("ops"):
+            ops = sorted(row["ops"].items(), key=lambda pair: (-pair[1]["share"], pair[0]))
+            text += "\n" + table(
+                ["instruction", "share", "ns"],
+                [[op, f"{f['share']:.1%}", number(f["ns"])] for op, f in ops],
+            )
+    return text
+
+
+def growth(results: dict[str, Any]) -> str:
+    """Returns the section of growth.json."""
+    text = f"""## How cost grows
+
+{machine_line(results)}`{results["config"]}` with one setting changed, {results["dtype"]}, one core, median \
+of {results["rounds"]} rounds of {number(results["seconds"])} s. *An evaluation* is that of the
+shipped linear program (for length: of five random programs), without caches. *An individual* is that of
+the search, each round with another seed: what evolution finds decides how many individuals a cache
+knows, so the spread is wide.
+
+![Microseconds against tasks, features, examples and program length](results/growth.svg)
+"""
+    for curve in ("tasks", "features", "examples", "length"):
+        part = results[curve]
+        search = "individual_us" in part["points"][0]
+        head = [part["title"], "evaluation, us", "spread", "ns for each"]
+        head += ["individuals/s", "individual, us", "spread", "known to a cache"] if search else []
+        rows = []
+        for p in part["points"]:
+            us = p["evaluation_us"]
+            row = [number(p["x"]), number(us["median"]), between(us)]
+            row.append(number(1000 * us["median"] / p["x"]))
+            if search:
+                us = p["individual_us"]
+                row += [number(1e6 / us["median"]), number(us["median"]), between(us)]
+                row.append(f"{p['cache_hits']:.0%}")
+            rows.append(row)
+        text += f"\n### {curve.capitalize()}\n\n{part['explanation']}\n\n{table(head, rows)}"
+        if part["checks"]:
+            kinds = {"evaluate": "evaluation", "search": "individual"}
+            rows = [
+                [c["what"], kinds[c["kind"]], number(c["us"]["median"]), between(c["us"])]
+                for c in part["checks"]
+            ]
+            text += "\n" + table(["beside it", "of an", "us", "spread"], rows)
+    return text
+
+
+def memory(results: dict[str, Any]) -> str:
+    """Returns the section of memory.json."""
+    names = {"worker": "worker: the island", "parent": "parent: archive and checkpoints"}
+    keys = ("when_full_mb", "last_mb", "peak_mb", "slope_mb_per_hour",
+            "slope_of_second_half_mb_per_hour")  # fmt: skip
+    rows = [[shown, *(number(results[name][key]) for key in keys)] for name, shown in names.items()]
+    head = ["process", "MB when the cache was full", "at the end", "peak", "MB an hour from then on",
+            "in the second half"]  # fmt: skip
+    verdict = "within" if results["within_limit"] else "above"
+    return f"""## Memory
+
+{machine_line(results)}`linear_demo`, one island, {results["dtype"]}, {number(results["minutes"])} minutes, \
+{results["individuals"]:,} individuals; a functional equivalence cache of {results["cache_entries"]:,} \
+entries, full after {number(results["cache_full_after_seconds"])} s. The worker is {verdict} \
+{results["limit_mb"]} MB. Importing the engine alone takes {number(results["imports_mb"])} MB, which both
+processes share in part.
+
+{table(head, rows)}"""
+
+
+def discovery(results: dict[str, Any]) -> str:
+    """Returns the section of discovery.json."""
+    success = {
+        "linear_demo": "select fitness at least 0.9999",
+        "quickstart": "final fitness at least that of the shipped linear program",
+    }
+    text = "## Discovery\n"
+    for config, methods in results.items():
+        rows = []
+        for method in ("regularized_evolution", "random_search"):
+            s = methods[method]["summary"]
+            rows.append([
+                method, f"{s['successes']} of {s['runs']}", number(s["median_individuals"]),
+                number(s["median_seconds"]), f"{s['median_final_fitness']:.4f}",
+                f"{s['median_linear_final_fitness']:.4f}",
+            ])  # fmt: skip
+        head = ["method", "successes", "median individuals", "median seconds",
+                "median final fitness", "linear program's"]  # fmt: skip
+        text += f"\n### {config}\n\n{machine_line(methods)}Success: {success.get(config, '')}.\n\n"
+        text += table(head, rows)
+    return text
+
+
+SECTIONS = {
+    "speed": speed, "split": split, "growth": growth, "memory": memory, "discovery": discovery,
+}  # fmt: skip
+
+
+def page(folder: Path) -> str:
+    """Returns the whole page."""
+    text = f"""# Benchmarks
+
+Made by `python benchmarks/page.py` from what the scripts here left in `results/`; do not edit it by
+hand. `speed.py` and `growth.py` compare results with the reference interpreter before they take times,
+and take their rows in turns. Run them on a quiet machine; a figure holds for its machine and commit.
+
+{scripts()}
+"""
+    for name, section in SECTIONS.items():
+        path = folder / f"{name}.json"
+        if path.exists():
+            text += "\n" + section(json.loads(path.read_text()))
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--out", type=Path, default=HERE / "README.md")
+    options = parser.parse_args()
+    options.out.write_text(page(options.results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

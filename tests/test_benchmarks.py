@@ -1,0 +1,61 @@
+"""The benchmarks' page is made from the results beside it, and every script says what it does."""
+
+import importlib.util
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+import zero
+
+ROOT = Path(zero.__file__).parents[1]
+FOLDER = ROOT / "benchmarks"
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="not a checkout")
+
+
+@pytest.fixture(scope="module")
+def page():
+    spec = importlib.util.spec_from_file_location("page", FOLDER / "page.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_is_what_the_results_give(page):
+    assert (FOLDER / "README.md").read_text() == page.page(FOLDER / "results"), (
+        "run python benchmarks/page.py"
+    )
+
+
+def test_floor_of_the_linear_program_by_hand(page):
+    # F = 4: predict 8 operations, learn 10; 10 tasks of 100 + 100 examples at 80 GFLOP/s.
+    assert page.floor("linear_demo") == pytest.approx(1e6 * 10 * (100 * 18 + 100 * 8) / 80e9)
+    assert page.floor("linear_demo, two islands") == pytest.approx(page.floor("linear_demo") / 2)
+    # F = 16: predict 577, learn 611; 10 tasks of 8000 + 1000 examples.
+    network = 10 * (8000 * 1188 + 1000 * 577)
+    name = "network on projected_binary_baseline, float32"
+    assert page.floor(name) == pytest.approx(1e6 * network / 160e9)
+
+
+def test_a_split_as_bars(page):
+    stages = {"select": 50.0, "first examples": 200.0, "the rest": 0.0}
+    row = {
+        "nanoseconds_per_individual": 250.0,
+        "stages": stages,
+        "ops": {"A": {"share": 0.5, "ns": 3}, "B": {"share": 0.75, "ns": 2.5}},
+    }
+    text = page.split({"machine": "a box", "rows": {"linear_demo": row}})
+    assert f"first examples      200 ns  80.0%  {'█' * 40}\n" in text
+    assert f"select               50 ns  20.0%  {'█' * 10}\n" in text
+    assert text.index("| B | 75.0% | 2.5 |") < text.index("| A | 50.0% | 3 |")
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.name)
+def test_every_script_helps(path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.setattr(sys, "argv", [str(path), "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(path), run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: {path.name}")
