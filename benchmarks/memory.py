@@ -67,7 +67,7 @@ def cache_filled(folder: Path) -> float:
     state, _ = RunFolder.open(folder).checkpoints.load() or (None, [])
     if not state or not state["islands"]:
         return 0.0
-    return float(np.mean(state["islands"][0]["arrays"]["fec.keys"] != 0))
+    return float(np.mean(state["islands"][0]["arrays"]["fec.lines"][:, :4] != 0))
 
 
 def sample(folder: Path, minutes: float, every: float) -> tuple[list[dict], float | None]:
