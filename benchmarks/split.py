@@ -196,7 +196,7 @@ class Split:
         first, began = island.individuals, time.process_time()
         while (took := time.process_time() - began) < seconds:
             if island.waiting:
-                island.begin_round(None)
+                island.begin_round()
             island.advance(seconds - took)
         self.seconds += time.process_time() - began
         self.since = island.individuals - first

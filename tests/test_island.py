@@ -7,27 +7,54 @@ import pytest
 from small_runs import small_config
 
 from zero import run
-from zero.island import MAX_CURVE, pack_records, unpack_records
+from zero.island import MAX_CURVE, Limits, pack_records, unpack_records
 from zero.islands import distribute
-from zero.population import BEST, FILLED, FREE
+from zero.population import FILLED, FREE
 from zero.program import Program
 
 BUDGET = {"individuals": 10**9, "train_steps": 10**12}
 
 
-def make(count=1, index=0, budget=BUDGET, **changes):
-    config = small_config(islands={"count": count}, **changes)
-    return run.Maker(config, run.initial_program(config)).islands(0, budget)[index]
+def make(count=1, budget=BUDGET, **changes):
+    """Returns the island, or a list of them."""
+    changes["islands"] = {"count": count, **changes.get("islands", {})}
+    config = small_config(**changes)
+    islands = run.Maker(config, run.initial_program(config)).islands(0, budget)
+    return islands if count > 1 else islands[0]
 
 
 def play(island, rounds, seconds=1.0):
     """Advances to the end of the round before the last, then to that round's end."""
     for _ in range(rounds):
         if island.waiting:
-            island.begin_round(None)
+            island.begin_round()
         while not island.waiting:
             island.advance(seconds)
     return island
+
+
+def exchange(islands, seed=1):
+    """Ends a round: what each island sent is drawn for the others."""
+    reports = [island.begin_round() for island in islands]
+    for island, drawn in zip(islands, distribute(reports, seed, 0), strict=True):
+        island.receive(drawn)
+
+
+def play_together(islands, rounds):
+    """Plays rounds with exchange and stops at the end of the last."""
+    for round_ in range(rounds):
+        if round_:
+            exchange(islands)
+        for island in islands:
+            play(island, 0)
+            while not island.waiting:
+                island.advance(1.0)
+    return islands
+
+
+def numbers(island):
+    """Returns the numbers of the living, slot by slot."""
+    return island.population.number[island.population.slots].tolist()
 
 
 def same(a, b):
@@ -50,7 +77,7 @@ HURDLE = {"evaluation": {"hurdle": {"train": 15, "valid": 5, "quantile": 0.5}}}
 def test_a_restored_island_goes_on_as_if_nothing_had_happened(changes):
     whole = play(make(**changes), 6)
     first = play(make(**changes), 2)
-    first.begin_round(None)
+    first.begin_round()
     first.advance(0.0)  # into the middle of a round
     second = make(**changes)
     second.restore(first.state())
@@ -70,7 +97,7 @@ def test_blocks_decide_nothing():
     single = make()
     for _ in range(3):
         if single.waiting:
-            single.begin_round(None)
+            single.begin_round()
         while not single.waiting:
             single._quota = 1  # as on a very slow machine
             single.advance(0.0)
@@ -112,102 +139,151 @@ def test_the_curve_stays_short_and_even():
 
 
 def test_a_planted_good_program_spreads():
-    poor = [make(2, k, program={"learn": {"ops": []}, "predict": {"ops": ["SCALAR_SUM"]}})
-            for k in (0, 1)]  # fmt: skip
-    for island in poor:
-        play(island, 1)
-    best_before = poor[1].population.best[0]
+    poor = make(2, program={"learn": {"ops": []}, "predict": {"ops": ["SCALAR_SUM"]}})
+    play_together(poor, 1)
     # The whole of island 0 is one better program.
     planted = poor[0].population
     planted.slot_fitness[:] = 0.9
     planted.fitness[planted.slots] = 0.9
-    arrivals = None
-    for round_ in range(20):
-        reports = [island.report() for island in poor]
-        arrivals = distribute(reports, 1, 0)[1]
-        poor[1].begin_round(arrivals)
-        if poor[1].population.best[0] == 0.9:
-            break
-        poor[1].waiting = True
-        for report in reports:
-            report["round"] = round_
-    assert best_before < 0.9 == poor[1].population.best[0]
+    exchange(poor, seed=2)  # draws some of them for island 1
+    for island in poor:
+        play(island, 1)
+    assert poor[1].population.best[0] < 0.9  # they are on their way
+    exchange(poor)
+    assert poor[1].population.best[0] == 0.9
     # Selection does the rest.
     copies = np.sum(poor[1].population.slot_fitness == 0.9)
     assert 1 <= copies <= 4
     play(poor[1], 1)
-    lines = {int(poor[1].population.counts[BEST])}
-    assert lines and poor[1].records[poor[1].checked]["fitness"] >= 0.9
+    assert poor[1].records[poor[1].checked]["fitness"] >= 0.9
     assert poor[1].records[poor[1].checked]["island"] == 0
 
 
 def test_immigrants_take_the_places_of_those_sent_away():
-    both = [play(make(2, k), 2) for k in (0, 1)]
-    reports = [island.report() for island in both]
-    sent = [set(r["emigrants"]["numbers"]) for r in reports]
-    assert [len(s) for s in sent] == [4, 4]
-    everyone = [set(i.population.number[i.population.slots].tolist()) for i in both]
-    assert sent[0] <= everyone[0] and sent[1] <= everyone[1]
-    arrivals = distribute(reports, 7, 0)
-    for k, island in enumerate(both):
-        island.begin_round(arrivals[k])
+    both = play_together(make(2), 4)
+    for island in both:
+        before, sent = numbers(island), island.sent
+        arrivals = island.arrivals["numbers"].tolist()
+        assert len(sent) == len(set(arrivals)) == 4
+        island.begin_round()
         p = island.population
-        now = p.number[p.slots].tolist()
-        assert set(now) == (everyone[k] - sent[k]) | set(arrivals[k]["numbers"])
-        assert len(now) == 30
+        now = numbers(island)
+        assert [now[k] for k in sent] == arrivals
+        stayed = np.setdiff1d(np.arange(30), sent)
+        assert [now[k] for k in stayed] == [before[k] for k in stayed]
         assert np.array_equal(p.fitness[p.slots], p.slot_fitness)
 
 
-def test_every_slot_holds_somebody_when_there_is_no_room_for_immigrants(monkeypatch):
-    both = [play(make(2, k), 2) for k in (0, 1)]
-    arrivals = distribute([island.report() for island in both], 7, 0)
+def test_immigrants_are_those_that_were_sent():
+    both = play_together(make(2), 2)
+    known = {}
+    for island in both:
+        p = island.population
+        for slot in island.sent:
+            record = p.slots[slot]
+            known[int(p.number[record])] = (
+                p.fitness[record], [bank[record].copy() for bank in island.genomes]
+            )  # fmt: skip
+    exchange(both)
+    play(both[0], 1)
+    arrivals = both[0].arrivals["numbers"].tolist()
+    assert set(arrivals) <= set(known)
+    assert any(n % 2 for n in arrivals)  # from the other island
+    slots = both[0].sent
+    both[0].begin_round()
     p = both[0].population
-    everyone = set(p.slots.tolist())
-    monkeypatch.setattr(both[0].module, "collect", lambda handle: None)
-    p.counts[FREE] = 0  # as after rounds that kept much history
-    both[0].begin_round(arrivals[0])
-    assert set(p.slots.tolist()) <= everyone
+    for slot, number in zip(slots, arrivals, strict=True):
+        fitness, genome = known[number]
+        assert p.slot_fitness[slot] == fitness
+        assert same([bank[p.slots[slot]] for bank in both[0].genomes], genome)
+
+
+@pytest.mark.parametrize("room", [0, 3])
+def test_where_there_is_no_room_for_all_immigrants_the_youngest_come(monkeypatch, room):
+    island = play_together(make(2), 3)[0]
+    p, people = island.population, island.arrivals["people"]
+    monkeypatch.setattr(island.module, "collect", lambda handle: None)
+    p.keep[:] = False
+    p.keep[p.slots] = True
+    p.counts[FREE] = room  # as after rounds that kept much history
+    before = numbers(island)
+    island._immigrate(**island.arrivals)
+    strangers = [n for n in people["number"].tolist() if n not in before]
+    assert len(strangers) > 3
+    # Whose place nobody takes stays.
+    allowed = before + strangers[len(strangers) - room :]
+    assert set(numbers(island)) <= set(allowed)
+    assert p.counts[FREE] == 0
     assert np.array_equal(p.fitness[p.slots], p.slot_fitness)
 
 
-def test_immigrants_bring_their_ancestors():
-    both = [play(make(2, k), 4) for k in (0, 1)]
-    arrivals = distribute([island.report() for island in both], 5, 0)[1]
+def test_immigrants_bring_the_steps_that_led_to_them():
+    both = play_together(make(2), 6)
+    arrivals = both[1].arrivals
     own = set(both[1].population.number.tolist())
-    both[1].begin_round(arrivals)
+    both[1].begin_round()
     p = both[1].population
     where = {int(n): r for r, n in enumerate(p.number)}
-    strangers = [n for n in arrivals["numbers"] if n not in own]
+    people = arrivals["people"]
+    parent_of = dict(zip(people["number"].tolist(), people["parent"].tolist(), strict=True))
+    strangers = [n for n in arrivals["numbers"].tolist() if n not in own]
     assert strangers
     for number in strangers:
         record = where[number]
-        while p.parent[record] >= 0:
+        while p.parent[record] >= 0 and int(p.number[record]) not in own:
             parent = int(p.number[p.parent[record]])
-            assert arrivals["people"][int(p.number[record])]["parent"] == parent
+            assert parent_of[int(p.number[record])] == parent
             record = p.parent[record]
+        assert int(p.number[record]) in own or parent_of[int(p.number[record])] == -1
+    assert people["number"].tolist() == sorted(set(people["number"].tolist()))
+    assert max(len(arrivals["numbers"]), 5) < len(people["number"])
 
 
 def test_without_migrants_nobody_is_sent():
-    for island in (make(2, 0, budget=BUDGET), make(1, 0)):
-        island.migrants = 0
+    for island in (*make(2, islands={"migrants": 0}), make(1)):
         play(island, 1)
-        assert island.report()["emigrants"] == {"numbers": [], "people": {}}
-    lonely = make(1)
-    assert lonely.migrants == 0
+        assert island.begin_round()["sent"] == 0
+        island.receive(np.zeros((0, 2), dtype=np.int64))
+        assert island.arrivals is None
 
 
 def test_migration_before_the_population_is_full():
-    both = [
-        make(2, k, {"individuals": 3, "train_steps": 10**9}, search={"population": 100})
-        for k in (0, 1)
-    ]
-    for island in both:
-        play(island, 1)
+    both = make(2, {"individuals": 3, "train_steps": 10**9}, search={"population": 100})
+    play_together(both, 3)
     assert [int(i.population.counts[FILLED]) for i in both] == [2, 1]
-    arrivals = distribute([i.report() for i in both], 1, 0)
-    for island, arriving in zip(both, arrivals, strict=True):
-        island.begin_round(arriving)
-        assert island.individuals + island.index == 2
+    assert [len(i.arrivals["numbers"]) for i in both] == [2, 1]
+    assert [i.individuals for i in both] == [2, 1]
+
+
+def test_an_island_that_has_ended_waits_for_the_others():
+    island = play(make(budget={"individuals": 700, "train_steps": 10**9}), 2)
+    assert (island.reason, island.individuals) == ("individuals", 700)
+    island.limits = Limits(fitness=0.0)  # of whatever kind the end was
+    before = island.population.slots.copy()
+    play(island, 3)
+    assert (island.individuals, island.round) == (700, 4)
+    assert np.array_equal(island.population.slots, before)
+
+
+def test_islands_restored_with_migrants_on_their_way_go_on():
+    config = small_config(islands={"count": 2})
+    whole = play_together(make(2), 6)
+    cut = play_together(make(2), 3)
+    # One is a round ahead and has heard nothing yet, the other has immigrants in hand.
+    first = cut[0].begin_round()
+    play(cut[0], 1)
+    again = run.Maker(config, run.initial_program(config)).islands(0, BUDGET)  # fresh mail
+    for island, old in zip(again, cut, strict=True):
+        island.restore(old.state())
+    assert again[0].report == first
+    drawn = distribute([again[0].report, again[1].begin_round()], 1, 0)
+    for island, immigrants in zip(again, drawn, strict=True):
+        island.receive(immigrants)
+    play(again[1], 1)
+    play_together(again, 1)
+    exchange(again)
+    play_together(again, 2)
+    assert all(same(a.state(), b.state()) for a, b in zip(again, whole, strict=True))
 
 
 # --- over a long time ---------------------------------------------------------------------------
@@ -220,21 +296,10 @@ def test_memory_does_not_grow():
 
     if not os.path.exists("/proc/self/statm"):
         pytest.skip("reads resident memory from /proc")
-    both = [make(2, k) for k in (0, 1)]
-
-    def rounds(number):
-        for _ in range(number):
-            for island in both:
-                play(island, 0)
-                while not island.waiting:
-                    island.advance(1.0)
-            arrivals = distribute([i.report() for i in both], 1, 0)
-            for island, arriving in zip(both, arrivals, strict=True):
-                island.begin_round(arriving)
-
-    rounds(60)
+    both = play_together(make(2), 60)
     before = resident()
-    rounds(120)
+    exchange(both)
+    play_together(both, 120)
     assert resident() - before < 12e6
 
 

@@ -69,7 +69,7 @@ def finished(island):
     while island.reason is None:
         island.advance(0.05)
         if island.waiting and island.reason is None:
-            island.begin_round(None)
+            island.begin_round()
     return island
 
 

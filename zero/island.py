@@ -5,11 +5,16 @@ second. All state is arrays and plain numbers: `state` gives it away, `restore` 
 an island that is restored goes on as if nothing had happened, bit for bit. No decision depends on a
 clock.
 
+Islands exchange individuals through `Mail`, memory that their processes share, one round late: an
+island that ends a round leaves its emigrants there, lets in the immigrants of the round before, and
+goes on without waiting for anybody, as long as no other is a whole round behind.
+
 Made by `zero.run`, driven by `zero.islands`.
 """
 
 from __future__ import annotations
 
+import mmap
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -125,6 +130,56 @@ def unpack_records(columns: dict[str, Any]) -> list[dict[str, Any]]:
     return records
 
 
+class Mail:
+    """Where islands leave emigrants and their ancestors for each other.
+
+    Two boxes an island, for even and odd rounds: while an island fills one, others may still read
+    the other. A box is a range of rows, the same in all columns.
+
+    Attributes:
+        rows: of a box.
+        columns: name -> array of all boxes' rows, in memory shared with processes forked later.
+            What an island knows of an individual; parent is a row, or -1. code and so on: a genome.
+        migrants: (islands, 2, migrants), rows of the emigrants themselves.
+    """
+
+    def __init__(self, islands: int, size: int, migrants: int, length: int):
+        """Makes empty boxes for islands of a population size, with genomes of that total length."""
+        self.rows = population.capacity(size)
+        kinds = {"number": "i8", "parent": "i8", "steps": "i4", "mutation": "i1", "fitness": "f8"}
+        total = 2 * islands * self.rows
+        self.columns = {name: _shared((total,), np.dtype(kind)) for name, kind in kinds.items()}
+        for name, bank in new_genomes(1, length)._asdict().items():
+            self.columns[name] = _shared((total, *bank.shape[1:]), bank.dtype)
+        self.migrants = _shared((islands, 2, migrants), np.dtype("i8"))
+
+    def box(self, island: int, round_: int) -> int:
+        """Returns the first row of an island's box for a round."""
+        return (2 * island + round_ % 2) * self.rows
+
+
+def _shared(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    memory = mmap.mmap(-1, int(np.prod(shape)) * dtype.itemsize)
+    return np.frombuffer(memory, dtype).reshape(shape)
+
+
+def _with_ancestors(parent: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Returns the given rows and those of all their ancestors, each once."""
+    others = np.ones(len(parent) + 1, dtype=np.bool_)
+    others[-1] = False  # for parent -1
+    while len(rows):
+        others[rows] = False
+        rows = parent[rows]
+        rows = rows[others[rows]]
+    return np.flatnonzero(~others[:-1])
+
+
+def _find(ascending: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (places, whether it is there) of each wanted number."""
+    at = np.minimum(np.searchsorted(ascending, wanted), len(ascending) - 1)
+    return at, ascending[at] == wanted
+
+
 class Island:
     """See the module's docstring.
 
@@ -139,6 +194,7 @@ class Island:
         seed, experiment, index, count: name the random stream; `count` islands in all.
         limits: when to stop.
         migrants: how many individuals are exchanged after each round.
+        mail: shared by all islands; None where there is only one.
     """
 
     def __init__(
@@ -156,20 +212,26 @@ class Island:
         count: int,
         limits: Limits,
         migrants: int,
+        mail: Mail | None = None,
     ):
         self.module, self.space, self.memory, self.arrays = module, space, memory, arrays
         self.select, self.limits, self.index, self.count = select, limits, index, count
         self.starts = space.starts
         self.population = population.new_population(size)
         self.genomes = new_genomes(population.capacity(size), int(self.starts[3]))
+        # Those that are sent away, as a population of the same records.
+        self.leaving = population.new_population(size)._replace(fitness=self.population.fitness)
         self.rng = new_state(seed, "search", experiment, index)
-        self.migrants = min(migrants, size) if count > 1 else 0
+        self.mail = mail
+        self.migrants = min(migrants, size) if mail is not None else 0
         self.settings = np.array(settings, dtype=np.float64)
         self.numbering = np.array([count, index + experiment * ID_STRIDE], dtype=np.int64)
         # What the generic loop does not know: bookkeeping between blocks.
         self.round = 0
         self.reason: str | None = None  # why the island ended its experiment
-        self.waiting = False  # at the end of a round, for the other islands
+        self.waiting = False  # at the end of a round
+        self.report: dict[str, Any] | None = None  # of an earlier round, not answered yet
+        self.arrivals: dict[str, Any] | None = None  # immigrants, to be let in after this round
         self.sent = np.zeros(0, dtype=np.int64)  # slots whose individuals were sent away
         self.records: dict[int, dict[str, Any]] = {}
         self.curve: list[list[float]] = []
@@ -180,6 +242,7 @@ class Island:
 
     def _handles(self) -> None:
         self._population = self.module.pack(self.population)
+        self._leaving = self.module.pack(self.leaving)
         self._space = self.module.pack(self.space)
         self._genomes = self.module.pack(self.genomes)
         self._evaluator = self.module.pack(self.arrays)
@@ -216,8 +279,9 @@ class Island:
     def advance(self, seconds: float) -> dict[str, Any] | None:
         """Evolves for about that long, to the end of a round or to a new best individual.
 
-        Returns the new best individual's record, or None. At the end of a round or of the
-        experiment `waiting` is set; then `report` and `begin_round` are next.
+        Returns the new best individual's record, or None. At the end of a round `waiting` is set;
+        then, once the last report is answered, `begin_round` is next. An island that has ended its
+        experiment passes through the rounds that the others still have.
         """
         counts, limits = self.population.counts, self.limits
         deadline = time.perf_counter() + seconds
@@ -226,6 +290,8 @@ class Island:
             stop = min(round_end, self._next_curve())
             if counts[FILLED]:
                 stop = min(stop, int(counts[BEST_AT]) + limits.patience)
+            if self.reason:
+                stop = 0
             began, before = time.perf_counter(), self.individuals
             code = self.module.run_block(
                 self._population, self.settings, self._genomes, self._space, self._evaluator,
@@ -345,82 +411,107 @@ class Island:
 
     # --- exchange with other islands ------------------------------------------------------------
 
-    def report(self) -> dict[str, Any]:
-        """Returns what the other islands and the run need to know at the end of a round."""
-        return {
+    def begin_round(self) -> dict[str, Any]:
+        """Sends emigrants away, lets immigrants take their places, and goes on.
+
+        Returns the report of the round that ended, to be answered before the next one's.
+        """
+        self.report = {
             "island": self.index,
             "round": self.round,
             "reason": self.reason,
             "best_fitness": float(self.population.best[0]),
             "unimproved": int(self.individuals - self.population.counts[BEST_AT]),
-            "candidate": self.candidate,
-            "emigrants": self._emigrants(),
+            "candidate": dict(self.candidate) if self.candidate else None,
+            "sent": len(self.sent),
+            "rows": self._post() if len(self.sent) else 0,
         }
-
-    def _emigrants(self) -> dict[str, Any]:
-        """Returns the individuals sent away with their ancestors: {numbers, people}."""
-        p = self.population
-        people: dict[int, dict[str, Any]] = {}
-        for slot in self.sent:
-            record = int(p.slots[slot])
-            # Up to an ancestor that came along with another one.
-            while record >= 0 and int(p.number[record]) not in people:
-                parent = int(p.parent[record])
-                people[int(p.number[record])] = {
-                    "parent": int(p.number[parent]) if parent >= 0 else -1,
-                    "steps": int(p.steps[record]),
-                    "mutation": int(p.mutation[record]),
-                    "fitness": float(p.fitness[record]),
-                    # Bytes: hundreds of small arrays are slow to send.
-                    "genome": [bank[record].tobytes() for bank in self.genomes],
-                }
-                record = parent
-        numbers = [int(p.number[p.slots[slot]]) for slot in self.sent]
-        return {"numbers": numbers, "people": people}
-
-    def begin_round(self, immigrants: dict[str, Any] | None) -> None:
-        """Lets immigrants replace the individuals that were sent away, and goes on."""
-        if immigrants and immigrants["numbers"]:
-            self._immigrate(immigrants)
+        if self.arrivals:
+            self._immigrate(self.arrivals["numbers"], self.arrivals["people"])
+        self.arrivals = None
         self.round += 1
         self.waiting = False
+        return self.report
 
-    def _immigrate(self, immigrants: dict[str, Any]) -> None:
-        p, people = self.population, immigrants["people"]
+    def _post(self) -> int:
+        """Puts the individuals to send away into the mail; returns how many rows that takes."""
+        p, leaving, mail = self.population, self.leaving, self.mail
+        # What they descend from, without the steps that led nowhere.
+        records = leaving.slots[: len(self.sent)] = p.slots[self.sent]
+        leaving.parent[:], leaving.steps[:] = p.parent, p.steps
+        leaving.counts[FILLED], leaving.counts[BEST] = len(records), -1
+        self.module.collect(self._leaving)
+        rows = np.flatnonzero(leaving.keep)
+        box = mail.box(self.index, self.round)
+        row_of = np.full(len(p.parent) + 1, -1)  # the last one for parent -1
+        row_of[rows] = np.arange(box, box + len(rows))
+        mail.migrants[self.index, self.round % 2, : len(records)] = row_of[records]
+        columns = {
+            "number": p.number, "parent": row_of[leaving.parent], "steps": leaving.steps,
+            "mutation": p.mutation, "fitness": p.fitness, **self.genomes._asdict(),
+        }  # fmt: skip
+        for name, column in columns.items():
+            mail.columns[name][box : box + len(rows)] = column[rows]
+        return len(rows)
+
+    def _posted(self) -> dict[str, np.ndarray]:
+        """Returns what of the mail others have still to read, as views."""
+        if self.report is None or self.report["sent"] == 0:
+            return {}
+        box = self.mail.box(self.index, self.report["round"])
+        parts = {n: c[box : box + self.report["rows"]] for n, c in self.mail.columns.items()}
+        migrants = self.mail.migrants[self.index, self.report["round"] % 2]
+        return {**parts, "migrants": migrants[: self.report["sent"]]}
+
+    def receive(self, drawn: np.ndarray) -> None:
+        """Takes the answer to the last report: copies immigrants and their ancestors from the mail.
+
+        drawn: (n, 2), of each the island that sent it and its place among those it sent.
+        """
+        if len(drawn):
+            columns = self.mail.columns
+            migrants = self.mail.migrants[drawn[:, 0], self.report["round"] % 2, drawn[:, 1]]
+            rows = _with_ancestors(columns["parent"], migrants)
+            # Several islands may send the same one.
+            _, first = np.unique(columns["number"][rows], return_index=True)
+            rows = rows[first]
+            people = {name: column[rows] for name, column in columns.items()}
+            parent = people["parent"]
+            people["parent"] = np.where(parent < 0, -1, columns["number"][parent])
+            self.arrivals = {"numbers": columns["number"][migrants], "people": people}
+        self.report = None
+
+    def _immigrate(self, numbers: np.ndarray, people: dict[str, np.ndarray]) -> None:
+        """Lets individuals take the places of those sent away; people: oldest first."""
+        p, everyone = self.population, people["number"]
         self.module.collect(self._population)
-        held = np.nonzero(p.keep)[0]
-        known = {int(p.number[record]): int(record) for record in held}
-        arriving = list(zip(self.sent, immigrants["numbers"], strict=False))
-        for done, (slot, number) in enumerate(arriving):
-            chain = []
-            while number >= 0 and number not in known:
-                chain.append(number)
-                number = people[number]["parent"]
-            if chain and len(chain) > p.counts[population.FREE] - (len(arriving) - done):
-                if p.counts[population.FREE] == 0:
-                    continue  # no room at all: the one whose place this is stays
-                chain = chain[:1]  # no room for its history: what is left is for the others
-                number = -1
-            parent = known.get(number, -1)
-            for number in reversed(chain):
-                parent = known[number] = self._admit(number, people[number], parent)
-            p.slots[slot] = parent
-            p.slot_fitness[slot] = p.fitness[parent]
-            if p.fitness[parent] > p.best[0]:
-                p.best[0] = p.fitness[parent]
-                p.counts[BEST] = parent
+        held = np.flatnonzero(p.keep)
+        at, here = _find(everyone, p.number[held])
+        records = np.full(len(everyone) + 1, -1)  # of each person; the last one for nobody
+        records[at[here]] = held[here]
+        # Where there is no room for the whole history its beginning is left out.
+        new = np.flatnonzero(records[:-1] < 0)
+        new = new[max(0, len(new) - int(p.counts[population.FREE])) :]
+        p.counts[population.FREE] -= len(new)
+        free = int(p.counts[population.FREE])
+        target = records[new] = p.free[free : free + len(new)]
+        at, here = _find(everyone, people["parent"][new])
+        p.parent[target] = np.where(here, records[at], -1)
+        for name in ("number", "steps", "mutation", "fitness"):
+            getattr(p, name)[target] = people[name][new]
+        for name, bank in self.genomes._asdict().items():
+            bank[target] = people[name][new]
+        arrived = records[np.searchsorted(everyone, numbers)][: len(self.sent)]
+        slots = self.sent[: len(arrived)][arrived >= 0]  # the others' occupants stay
+        arrived = arrived[arrived >= 0]
+        p.slots[slots] = arrived
+        p.slot_fitness[slots] = p.fitness[arrived]
+        if len(arrived):
+            best = arrived[np.argmax(p.fitness[arrived])]
+            if p.fitness[best] > p.best[0]:
+                p.best[0] = p.fitness[best]
+                p.counts[BEST] = best
                 p.counts[BEST_AT] = p.counts[INDIVIDUALS]
-
-    def _admit(self, number: int, person: dict[str, Any], parent: int) -> int:
-        p = self.population
-        p.counts[population.FREE] -= 1
-        record = int(p.free[p.counts[population.FREE]])
-        for bank, data in zip(self.genomes, person["genome"], strict=True):
-            bank[record] = np.frombuffer(data, bank.dtype).reshape(bank.shape[1:])
-        p.number[record], p.parent[record] = number, parent
-        p.steps[record], p.mutation[record] = person["steps"], person["mutation"]
-        p.fitness[record] = person["fitness"]
-        return record
 
     # --- state ----------------------------------------------------------------------------------
 
@@ -444,6 +535,9 @@ class Island:
             "reason": self.reason,
             "waiting": self.waiting,
             "sent": self.sent.copy(),
+            "report": self.report,
+            "posted": {name: part.copy() for name, part in self._posted().items()},
+            "arrivals": self.arrivals,
             "records": pack_records(list(self.records.values())),
             "curve": np.array(self.curve, dtype=np.float64).reshape(-1, 6),
             "curve_every": self.curve_every,
@@ -457,6 +551,9 @@ class Island:
             array[...] = state["arrays"][name]
         self.round, self.reason = state["round"], state["reason"]
         self.waiting, self.sent = state["waiting"], state["sent"]
+        self.report, self.arrivals = state["report"], state["arrivals"]
+        for name, part in self._posted().items():
+            part[...] = state["posted"][name]
         self.records = {r["number"]: r for r in unpack_records(state["records"])}
         self.curve = [list(row) for row in state["curve"]]
         self.curve_every, self.checked = state["curve_every"], state["checked"]

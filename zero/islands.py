@@ -2,16 +2,25 @@
 
 Each island runs in a forked process with a pipe of its own; a child closes the ends of its
 siblings' pipes, and the parent waits for pipes and process sentinels together, so a killed worker
-is noticed at once; workers of a killed parent find their pipe closed and end. Islands meet only at
-the end of a round, a fixed number of individuals, so the outcome depends neither on the load nor on
-which process is faster.
+is noticed at once; workers of a killed parent find their pipe closed and end.
+
+A round is a fixed number of individuals. At its end an island puts its emigrants into shared memory
+(`zero.island.Mail`), reports to the parent, and goes straight on. When all have reported a round,
+the parent answers each: these are your immigrants, or this was enough. The answer to round r takes
+effect at the end of round r + 1: immigrants arrive there, or the experiment ends there. Only an
+island that has no answer by then waits. So islands seldom wait for each other, and the outcome
+depends neither on the load nor on which process is faster.
 
 When a worker dies, all islands step back to the last common snapshot (at most some seconds ago) and
-start again from there: the same code path as resuming a run.
+start again from there: the same code path as resuming a run. While a snapshot is taken nothing is
+answered. A state holds the island's report if it is unanswered, with what that put into shared
+memory, and the immigrants that wait for the end of the round; so the states of a snapshot lack
+nothing, though islands may be in two successive rounds. A restored island reports once more.
 
-Messages to a worker: ("go", immigrants), ("snapshot",), ("stop",). From it: ("progress", stats,
-new best record or None), ("round", report), ("snapshot", state), ("stopped", state), ("failed", one
-line, trace).
+Messages to a worker: ("go", immigrants), ("end",) finish the round and stop, ("snapshot",),
+("stop",) at once. From it: ("progress", stats, new best record or None), ("round", report),
+("snapshot", state), ("stopped", state, whether at the end of the experiment), ("failed", one line,
+trace).
 """
 
 from __future__ import annotations
@@ -31,6 +40,7 @@ from zero.errors import DeviceError, ZeroError
 from zero.island import Island
 from zero.rng import key_for
 
+PROGRESS_SECONDS = 0.2  # between messages that only inform
 MAX_RESTARTS = 5  # without a snapshot in between: a worker that always dies is a fault of its own
 _PARENTS_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -81,22 +91,30 @@ def _work(connection, others, make: Callable[[], Island], state: dict | None) ->
 
 
 def _serve(connection, island: Island) -> None:
-    if island.waiting:
-        _send(connection, ("round", island.report()))
+    ending, told = False, -np.inf
+    if island.report is not None:
+        _send(connection, ("round", island.report))
     while True:
+        if island.waiting and island.report is None:
+            _send(connection, ("round", island.begin_round()))
         if not island.waiting:
-            best = island.advance(0.2)
-            _send(connection, ("progress", island.stats(), best))
-            if island.waiting:
-                _send(connection, ("round", island.report()))
-        while connection.poll(None if island.waiting else 0):
+            best = island.advance(PROGRESS_SECONDS)
+            if best is not None or time.monotonic() - told >= PROGRESS_SECONDS:
+                told = time.monotonic()
+                _send(connection, ("progress", island.stats(), best))
+        elif ending:
+            _send(connection, ("stopped", island.state(), True))
+            ending = False
+        while connection.poll(None if island.waiting and island.report and not ending else 0):
             command = _receive(connection)
             if command[0] == "go":
-                island.begin_round(command[1])
+                island.receive(command[1])
+            elif command[0] == "end":
+                ending = True
             elif command[0] == "snapshot":
                 _send(connection, ("snapshot", island.state()))
             else:
-                _send(connection, ("stopped", island.state()))
+                _send(connection, ("stopped", island.state(), ending and island.waiting))
                 return
 
 
@@ -110,11 +128,11 @@ class Islands:
     Args:
         makers: one function an island that makes it; called in its process.
         states: states to go on from, one an island, or None for a fresh start.
-        exchange: (reports) -> immigrants for each island, called at the end of each round when all
-            islands have reported, or None to end the experiment.
+        exchange: (reports) -> what each island is to receive, called when all islands have reported
+            a round, or None to end the experiment after the round they are in.
         on_progress: (island, stats, new best record or None), for showing.
         on_message: (text), for what a person should know.
-        on_snapshot: (states), called with the states of all islands at a common round.
+        on_snapshot: (states), called with states of all islands that fit together.
         snapshot_every: seconds between snapshots.
     """
 
@@ -141,6 +159,7 @@ class Islands:
         self.reports: dict[int, dict] = {}
         self.pending: dict[int, dict] | None = None
         self.heard: set[int] = set()
+        self.stopped: dict[int, tuple[dict, bool]] = {}
         self.last_snapshot = time.monotonic()
         context = _context()
         pipes = []
@@ -216,31 +235,41 @@ class Islands:
     def _loop(self, should_stop) -> tuple[list[dict], bool]:
         from multiprocess.connection import wait
 
-        while True:
-            sentinels = {p.sentinel: k for k, p in enumerate(self.processes)}
-            ready = wait([*self.connections, *sentinels], timeout=0.1)
-            for connection in [c for c in ready if c in self.connections]:
-                self._receive(self.connections.index(connection))
+        count = len(self.makers)
+        ending = stopping = False
+        while len(self.stopped) < count:
+            running = [k for k in range(count) if k not in self.stopped]
+            connections = {self.connections[k]: k for k in running}
+            sentinels = {self.processes[k].sentinel: k for k in running}
+            ready = wait([*connections, *sentinels], timeout=0.1)
+            for connection in [c for c in ready if c in connections]:
+                self._receive(connections[connection])
             for sentinel in [s for s in ready if s in sentinels]:
                 island = sentinels[sentinel]
-                while self.connections[island].poll():
+                while island not in self.stopped and self.connections[island].poll():
                     self._receive(island)  # its last words
-                raise self._death(island)
-            if len(self.reports) == len(self.makers) and self.pending is None:
-                immigrants = self.exchange([self.reports[k] for k in range(len(self.makers))])
-                if immigrants is None:
-                    return self._stop(), True
+                if island not in self.stopped:
+                    raise self._death(island)
+            if stopping:
+                continue
+            if len(self.reports) == count and self.pending is None:
+                answers = self.exchange([self.reports[k] for k in range(count)])
                 self.reports = {}
-                for k, arrivals in enumerate(immigrants):
-                    self._send(k, ("go", arrivals))
+                ending = answers is None
+                for k in range(count):
+                    self._send(k, ("end",) if ending else ("go", answers[k]))
             # Only now: a run that is stopped at once, again and again, still gets somewhere.
-            if len(self.heard) == len(self.makers) and should_stop():
-                return self._stop(), False
+            if len(self.heard) == count and should_stop():
+                stopping = True
+                for k in range(count):
+                    self._send(k, ("stop",))
             due = time.monotonic() - self.last_snapshot >= self.snapshot_every
-            if due and self.pending is None:
+            if due and self.pending is None and not ending and not stopping:
                 self.pending = {}
-                for k in range(len(self.makers)):
+                for k in range(count):
                     self._send(k, ("snapshot",))
+        states, ended = zip(*(self.stopped[k] for k in range(count)), strict=True)
+        return list(states), all(ended)
 
     def _send(self, island: int, message: tuple) -> None:
         try:
@@ -253,7 +282,7 @@ class Islands:
         self.processes[island].join(1)
         return _WorkerDied(island, f"exit code {self.processes[island].exitcode}")
 
-    def _receive(self, island: int) -> tuple:
+    def _receive(self, island: int) -> None:
         try:
             message = _receive(self.connections[island])
         except (EOFError, OSError) as error:
@@ -275,32 +304,17 @@ class Islands:
             self.pending[island] = message[1]
             if len(self.pending) == len(self.makers):
                 self._take(self.pending)
-        return message
+        elif kind == "stopped":
+            self.stopped[island] = message[1:]
 
     def _take(self, pending: dict[int, dict]) -> None:
-        """Makes the states the ones to go on from: all islands are in the same round.
-
-        They are, because nobody is sent into the next round while a snapshot is pending.
-        """
+        """Makes the states the ones to go on from."""
         self.states = [pending[k] for k in range(len(self.makers))]
         self.pending = None
         self.restarts = 0
         self.on_snapshot(self.states)
         # The time that it took does not count: however slow the disk, there is work in between.
         self.last_snapshot = time.monotonic()
-
-    def _stop(self) -> list[dict]:
-        """Returns the final states of all islands, which end."""
-        for k in range(len(self.makers)):
-            self._send(k, ("stop",))
-        states = []
-        for k in range(len(self.makers)):
-            while True:
-                message = self._receive(k)
-                if message[0] == "stopped":
-                    states.append(message[1])
-                    break
-        return states
 
 
 class _WorkerDied(Exception):
@@ -309,27 +323,16 @@ class _WorkerDied(Exception):
         self.island = island
 
 
-def distribute(reports: list[dict], seed: int, experiment: int) -> list[dict]:
+def distribute(reports: list[dict], seed: int, experiment: int) -> list[np.ndarray]:
     """Returns the immigrants of each island: drawn uniformly from all that were sent.
 
     As in the paper's supplement S3: what every worker uploads goes into one pool, and each receives
-    as many as it sent. The draw depends only on seed, experiment, round and island.
+    as many as it sent. The draw depends only on seed, experiment and round.
+
+    Returns: (n, 2) an island, see `zero.island.Island.receive`.
     """
-    people: dict[int, dict] = {}
-    pool: list[int] = []
-    for report in reports:
-        people.update(report["emigrants"]["people"])
-        pool.extend(report["emigrants"]["numbers"])
-    immigrants = []
-    for report in reports:
-        key = key_for(seed, "migration", experiment, report["round"], report["island"])
-        wanted = len(report["emigrants"]["numbers"])
-        chosen = np.random.default_rng(key).choice(len(pool), size=wanted, replace=False)
-        numbers = [pool[k] for k in chosen] if wanted else []
-        needed: dict[int, dict] = {}
-        for number in numbers:
-            while number >= 0 and number not in needed:
-                needed[number] = people[number]
-                number = people[number]["parent"]
-        immigrants.append({"numbers": numbers, "people": needed})
-    return immigrants
+    sent = [r["sent"] for r in reports]
+    senders = np.repeat([r["island"] for r in reports], sent)
+    pool = np.stack([senders, np.concatenate([np.arange(n) for n in sent])], axis=1)
+    rng = np.random.default_rng(key_for(seed, "migration", experiment, reports[0]["round"]))
+    return [pool[rng.choice(len(pool), size=n, replace=False)] for n in sent]

@@ -6,7 +6,8 @@ its best program is evaluated on the select tasks, and the best one there is its
 run's outcome is the candidate best on the select tasks, and only it sees the final tasks.
 
 A budget of individuals is met exactly, one of train steps is passed by the last individual. Islands
-share both, and each round ends on all islands before a budget of fitness or patience ends the run.
+share both. What ends an experiment otherwise (fitness, patience) is seen when all islands have
+reported a round; they finish the one that they are in by then (`zero.islands`).
 
 Everything that decides the outcome is in the islands' states, which checkpoints hold exactly, so a
 run that is stopped or killed and resumed ends with the same archive, byte for byte, as an unbroken
@@ -243,7 +244,7 @@ class Maker:
         budget: what the run has left for it: individuals, train_steps (all islands together).
         """
         from zero.interpreter import cpu
-        from zero.island import Island, Limits, new_space
+        from zero.island import Island, Limits, Mail, new_space
 
         config, count = self.config, self.config.islands.count
         program, evaluation = config.program, config.evaluation
@@ -264,6 +265,8 @@ class Maker:
         def share(total: int, k: int) -> int:
             return _FOREVER if total >= _FOREVER else total // count + (k < total % count)
 
+        size, migrants = config.search.population, config.islands.migrants
+        mail = Mail(count, size, migrants, int(starts[3])) if count > 1 and migrants else None
         islands = []
         for k in range(count):
             arrays = cpu.new_evaluator(
@@ -296,8 +299,8 @@ class Maker:
             islands.append(
                 Island(
                     module, space, memory_of(config), arrays, select,
-                    config.search.population, self.method.settings(config.search), config.seed,
-                    experiment, k, count, limits, config.islands.migrants,
+                    size, self.method.settings(config.search), config.seed,
+                    experiment, k, count, limits, migrants, mail,
                 )
             )  # fmt: skip
         if islands:
@@ -540,7 +543,7 @@ class _Run:
         return running.run(self._should_stop)
 
     def _exchange(self, reports: list[dict]) -> list[Any] | None:
-        """Returns each island's immigrants at the end of a round, None to end the experiment.
+        """Returns who migrates to each island after a round, None to end the experiment.
 
         Depends on the reports alone: after a crash it is asked once more.
         """

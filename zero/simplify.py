@@ -25,6 +25,12 @@ def _bit(address):
 
 
 @jit
+def _all(condition):
+    """Returns all bits set where the condition holds, else none."""
+    return _NONE - np.uint64(condition)
+
+
+@jit
 def _backward(code, first, size, ops, needed, live):
     """Marks live instructions of one function; returns what it reads that was written before.
 
@@ -32,36 +38,27 @@ def _backward(code, first, size, ops, needed, live):
     bit sets (scalars, vectors, matrices) of what later code reads before writing it.
     live: address of the result, see `mark_live`.
     """
+    # No branches, because nobody can guess them: a mask says which of the sets a type means.
     in1, in2, out, partial = ops
     s, v, m = needed
     for k in range(first + size - 1, first - 1, -1):
         op = code[4 * k]
-        kind, bit = out[op], _bit(code[4 * k + 3])
-        target = s if kind == 1 else v if kind == 2 else m
-        if kind == 0 or target & bit == _NONE:
-            live[k] = 0
-            continue
-        live[k] = LIVE
-        if not partial[op]:
-            if kind == 1:
-                s &= ~bit
-            elif kind == 2:
-                v &= ~bit
-            else:
-                m &= ~bit
+        kind = out[op]
+        of_s, of_v, of_m = _all(kind == 1), _all(kind == 2), _all(kind == 3)
+        bit = _bit(code[4 * k + 3])
+        used = _all((s & of_s | v & of_v | m & of_m) & bit != _NONE)
+        gone = bit & used & _all(partial[op] == 0)
+        s, v, m = s & ~(gone & of_s), v & ~(gone & of_v), m & ~(gone & of_m)
+        flags = LIVE
         for operand in range(1, 3):
             kind = in1[op] if operand == 1 else in2[op]
-            if kind:
-                bit = _bit(code[4 * k + operand])
-                later = s if kind == 1 else v if kind == 2 else m
-                if later & bit == _NONE:
-                    live[k] |= LAST_USE_1 if operand == 1 else LAST_USE_2
-                if kind == 1:
-                    s |= bit
-                elif kind == 2:
-                    v |= bit
-                else:
-                    m |= bit
+            of_s, of_v, of_m = _all(kind == 1), _all(kind == 2), _all(kind == 3)
+            bit = _bit(code[4 * k + operand])
+            if (s & of_s | v & of_v | m & of_m) & bit == _NONE:
+                flags |= LAST_USE_1 if operand == 1 else LAST_USE_2
+            bit &= used
+            s, v, m = s | bit & of_s, v | bit & of_v, m | bit & of_m
+        live[k] = np.uint64(flags) & used
     return s, v, m
 
 

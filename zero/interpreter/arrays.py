@@ -82,7 +82,8 @@ class Evaluator(NamedTuple):
     scratch. mem and mem_bits (the same memory as unsigned integers), saved, frozen. The decoded program (see
     `handlers.py`): handlers, their addresses; code (L + 3, ROW) int64 and code_floats, the same memory;
     bounds (3,), where the functions start; slots (n, 2), the number of places in memory that it uses,
-    then place and size of each; context (CONTEXT,) int64. For decoding: live, needed, names,
+    then place and size of each; context (CONTEXT,) int64. For decoding: places (4, 2), by type
+    number where addresses start and how far apart they are, in bytes; live, needed, used, names,
     named, fresh.
     Of the tasks: errors and error_bits (the same memory), losses, fitness, task_fitness, sorted,
     stopped, alive.
@@ -107,7 +108,9 @@ class Evaluator(NamedTuple):
     bounds: np.ndarray
     slots: np.ndarray
     context: np.ndarray
+    places: np.ndarray
     live: np.ndarray
+    used: np.ndarray
     needed: np.ndarray
     names: np.ndarray
     named: np.ndarray

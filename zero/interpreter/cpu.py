@@ -349,7 +349,11 @@ def new_evaluator(
         bounds=np.zeros(3, dtype=np.int64),
         slots=np.zeros((3 * 64 + 1, 2), dtype=np.int64),
         context=context,
+        places=mem.itemsize * np.array(
+            [[0, 0], [0, lanes_], [vectors_at, vector], [matrices_at, matrix]], dtype=np.int64
+        ),
         live=np.zeros(length, dtype=np.uint8),
+        used=np.zeros(4, dtype=np.uint64),
         needed=np.zeros(4, dtype=np.uint64),
         names=np.zeros((4, 64), dtype=np.int16),
         named=np.zeros((4, 64), dtype=np.int16),

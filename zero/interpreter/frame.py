@@ -116,11 +116,10 @@ def decode(genomes, row, e, keep_dead):
     in1, in2, out = address(tables.in1), address(tables.in2), address(tables.out)
     constants, commutative = address(tables.constants), address(tables.commutative)
     names, named, fresh = address(e.names), address(e.named), address(e.fresh)
-    scalar, vector, matrix = W * BYTES, s.vector_size * BYTES, s.matrix_size * BYTES
-    vectors_at, matrices_at = s.vectors_at * BYTES, s.matrices_at * BYTES
+    places, used = address(e.places), address(e.used)
+    used[1], used[2], used[3] = 3, 1, 0  # s0, s1 and v0 are always used
     _forget_names(names, named, fresh)
     key = _FIRST_KEY
-    used_s, used_v, used_m = np.uint64(3), np.uint64(1), np.uint64(0)  # s0, s1, v0 are always used
     pc = 0
     writes_features = random_setup = False
     for function in range(3):
@@ -135,20 +134,8 @@ def decode(genomes, row, e, keep_dead):
             here = ROW * pc
             for operand in range(1, 4):
                 kind = in1[op] if operand == 1 else in2[op] if operand == 2 else out[op]
-                place = np.int64(code[at + operand])
-                bit = np.uint64(1) << np.uint64(place)
-                if kind == 1:
-                    used_s |= bit
-                    place *= scalar
-                elif kind == 2:
-                    used_v |= bit
-                    place = vectors_at + place * vector
-                elif kind == 3:
-                    used_m |= bit
-                    place = matrices_at + place * matrix
-                else:
-                    place = 0
-                to[here + operand] = place
+                to[here + operand] = places[2 * kind] + code[at + operand] * places[2 * kind + 1]
+                used[kind] |= np.uint64(1) << np.uint64(code[at + operand])
             writes_features |= out[op] == 2 and code[at + 3] == 0
             number = np.int64(constants[op])
             if number:
@@ -162,28 +149,30 @@ def decode(genomes, row, e, keep_dead):
             if function == 0:
                 random_setup |= tables.random[op]
                 continue
-            key = mix(key, np.uint64(op))
+            word = np.uint64(op)  # op and names side by side: 16 bits each
             if in1[op]:
                 x = _name(names, named, fresh, in1[op], code[at + 1])
                 if in2[op]:
                     y = _name(names, named, fresh, in2[op], code[at + 2])
                     if commutative[op] and y < x:
                         x, y = y, x
-                    key = mix(key, y)
-                key = mix(key, x)
+                    word |= y << np.uint64(32)
+                word |= x << np.uint64(16)
             elif number:
-                key = mix(key, np.uint64(code[at + 1]))  # the stream
+                word |= np.uint64(code[at + 1]) << np.uint64(16)  # the stream
                 for c in range(number):
                     key = mix(key, bits[3 * (row * length + k) + c])
             if out[op]:
-                key = mix(key, _name(names, named, fresh, out[op], code[at + 3]))
+                name = _name(names, named, fresh, out[op], code[at + 3])
+                word |= name << np.uint64(48)
+            key = mix(key, word)
         to[ROW * pc + HANDLER] = handlers[extra]
         pc += 1
         key = mix(key, np.uint64(1000003 + function))
     e.slots[0, 0] = 0
-    _list_slots(e, 1, used_s, W)
-    _list_slots(e, 2, used_v, s.vector_size)
-    _list_slots(e, 3, used_m, s.matrix_size)
+    _list_slots(e, 1, used[1], W)
+    _list_slots(e, 2, used[2], s.vector_size)
+    _list_slots(e, 3, used[3], s.matrix_size)
     return key, writes_features, random_setup
 
 

@@ -439,14 +439,11 @@ def _outer(h: Handler, op: Op | None, other=None) -> None:
         rows = [h.load(a, k) for k in group]
         for j in h.each(h.F):
             pattern = h.pattern(h.element(b, j))
-            values = [h.builder.fmul(x, pattern[n % len(pattern)]) for n, x in enumerate(rows)]
-            if other is not None:
-                column = h.column(other, j)
-                values = [
-                    h.builder.fadd(h.load(column, k), value)
-                    for k, value in zip(group, values, strict=True)
-                ]
-            _store_all(h, h.column(out, j), group, values)
+            column, to = None if other is None else h.column(other, j), h.column(out, j)
+            for n, (k, x) in enumerate(zip(group, rows, strict=True)):
+                # Stored one by one: all rows, a pattern and all results exceed the registers.
+                value = h.builder.fmul(x, pattern[n % len(pattern)])
+                h.store(to, k, value if other is None else h.builder.fadd(h.load(column, k), value))
 
 
 def _aside(h: Handler, kind: str, operands: list[int], write) -> None:
