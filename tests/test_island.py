@@ -9,7 +9,7 @@ from small_runs import small_config
 from zero import run
 from zero.island import MAX_CURVE, Limits, pack_records, unpack_records
 from zero.islands import distribute
-from zero.population import FILLED, FREE
+from zero.population import BEST, FILLED, FREE
 from zero.program import Program
 
 BUDGET = {"individuals": 10**9, "train_steps": 10**12}
@@ -50,6 +50,26 @@ def play_together(islands, rounds):
             while not island.waiting:
                 island.advance(1.0)
     return islands
+
+
+def test_records_are_thinned_and_lineages_stay_whole(monkeypatch):
+    plain = play(make(), 12)
+    monkeypatch.setattr("zero.island.MAX_RECORDS", 20)
+    thinned = play(make(), 12)
+    assert len(plain.records) > 25 and len(thinned.records) < len(plain.records)
+    assert numbers(thinned) == numbers(plain)  # the search takes no notice
+    best = int(plain.population.number[plain.population.counts[BEST]])
+    for island in (plain, thinned):
+        generations, number = 0, best
+        while number >= 0:
+            record = island.records[number]
+            generations += record["steps"]
+            number = record["parent"]
+        island.generations = generations
+    assert thinned.generations == plain.generations
+    assert thinned.candidate == plain.candidate
+    assert thinned.candidate["number"] in thinned.records
+    assert all(r["parent"] < 0 or r["parent"] in thinned.records for r in thinned.records.values())
 
 
 def numbers(island):

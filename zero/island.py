@@ -34,6 +34,7 @@ from zero.search_rng import below, new_state
 from zero.struct import arrays_of
 
 MAX_CURVE = 1000
+MAX_RECORDS = 5000
 ID_STRIDE = 1 << 44  # individuals' numbers of different experiments lie this far apart
 _NEVER = np.iinfo(np.int64).max
 
@@ -384,7 +385,27 @@ class Island:
         if not mine["is_best"]:
             mine["is_best"] = True
             mine["task_fitness"] = self._tasks_fitness(best)
+        if len(self.records) > MAX_RECORDS:
+            self._thin_records()
         return mine
+
+    def _thin_records(self) -> None:
+        """Keeps every second improvement, so that a run of any length fits into memory.
+
+        Lineages then go from improvement to improvement; steps in between are counted, not kept.
+        """
+        best = [number for number, r in self.records.items() if r["is_best"]]
+        kept = {*best[::2], int(self.population.number[self.population.counts[BEST]])}
+        kept |= {number for number, r in self.records.items() if r["parent"] < 0}
+        if self.candidate:
+            kept.add(self.candidate["number"])
+        for number in kept:
+            record = self.records[number]
+            while record["parent"] >= 0 and record["parent"] not in kept:
+                above = self.records[record["parent"]]
+                record["steps"] += above["steps"]
+                record["parent"] = above["parent"]
+        self.records = {n: r for n, r in self.records.items() if n in kept}
 
     def _record(self, record: int, parent: int) -> dict[str, Any]:
         p = self.population
