@@ -47,16 +47,12 @@ EXPLANATIONS = {
 Tasks sit side by side in the lanes of vector registers, 1, 4, 8 or 16 to a block. Filling lanes is
 nearly free: four tasks cost about what one does, sixteen about twice that. Above 16 there are several
 blocks, one after the other, and the cost is proportional to their number: compare 16 and 17 tasks
-below. The last step of the curve, to 128 tasks, is above proportion: from 256 KB of train data on,
-the next example is fetched ahead, and each block fetches it for all blocks (compare 64 and 65
-examples). The search bends later than the evaluation, because most of its individuals are known to a
+below. The search bends later than the evaluation, because most of its individuals are known to a
 cache and never evaluated in full.""",
     "features": """
 Each example has a fixed part and one proportional to F: every instruction on vectors runs through
-their F numbers a task. From some 8 features on the second part is the larger. The search bends more:
-memory is zeroed for every individual, and saved and restored where the first examples decide whether
-it is known; that includes the matrices, F x F numbers a task (some hundred KB each at F = 64),
-although no program of this config can use one. Compare no, one and four matrices below, where the
+their F numbers a task. From some 8 features on the second part is the larger. Matrices, F x F numbers
+a task, cost nothing where no program uses them: compare no, one and four of them below, where the
 same individuals come out.""",
     "examples": """
 An evaluation has a fixed part (decode the program, zero the memory) that counts below some 30
@@ -76,9 +72,6 @@ CHECKS = {
     "tasks": [
         ("16 tasks: one block of lanes", "evaluate", ["tasks=16"], "linear"),
         ("17 tasks: two blocks", "evaluate", ["tasks=17"], "linear"),
-        ("128 tasks, 64 examples: 256 KB of train data", "evaluate", ["tasks=128", "examples=64"],
-         "linear"),
-        ("128 tasks, 65 examples: just above", "evaluate", ["tasks=128", "examples=65"], "linear"),
     ],
     "features": [
         (f"64 features; matrices in memory, not used: {number}", kind, ["features=64", matrices],

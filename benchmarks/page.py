@@ -132,10 +132,11 @@ def speed(results: dict[str, Any]) -> str:
         if not isinstance(row, dict) or "median" not in row:
             continue
         least = floor(name) if name.split(",")[0] in COMPARED else None
-        here = row.get("original_here")
+        here = row["original_here"] and row["original_here"]["median"]
         compared = here or row["original"]
+        first = f", first {number(row['first'])} individuals" if row.get("first") else ""
         rows.append([
-            name.removesuffix(", float32"), dtype_of(name), number(row["median"]), between(row),
+            name.removesuffix(", float32") + first, dtype_of(name), number(row["median"]), between(row),
             row["unit"], number(row["original"]), number(here),
             f"{row['median'] / compared:.1f}x" if compared else "",
             number(least), f"{1e6 / row['median'] / least:.1f}x" if least else "",

@@ -189,6 +189,7 @@ def main() -> None:
         results[name] = {
             "unit": "individuals/s" if kind == "search" else "programs/s",
             "islands": islands,
+            "first": FIRST.get(config) if kind == "search" else None,
             **spread(rates[name]),
             "original": ORIGINAL.get(row) if islands == 1 else None,
             "original_here": spread(theirs[row]) if theirs[row] and islands == 1 else None,

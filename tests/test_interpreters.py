@@ -49,6 +49,7 @@ def programs(rng, number):
 SETTINGS = [
     ("rms_error", 1, 100.0, 5, 4),
     ("rms_error", 3, 3.0, 6, 4),
+    ("rms_error", 3, 1e6, 10, 16),
     ("accuracy", 1, 100.0, 10, 3),
     ("accuracy", 2, 0.9, 17, 4),
 ]

@@ -81,8 +81,9 @@ class Layout:
 
     @staticmethod
     def fits(dtype: str, lanes: int, features: int, tasks: int) -> bool:
-        """Returns whether elements of that many tasks can lie closely, without unused lanes."""
-        if tasks >= lanes:
+        """Returns whether elements of that many tasks can lie closely, and it pays."""
+        # On short vectors, repeating a pattern costs what the fewer lanes save.
+        if tasks >= lanes or features * lanes * np.dtype(dtype).itemsize < 16 * REGISTER_BYTES:
             return False
         close = Layout(dtype, lanes, features, tasks)
         across = close.register.count
