@@ -182,7 +182,7 @@ def split(results: dict[str, Any]) -> str:
             ops = sorted(row["ops"].items(), key=lambda pair: (-pair[1]["share"], pair[0]))
             text += "\n" + table(
                 ["instruction", "share", "ns"],
-                [[op, f"{f['share']:.1%}", number(f["ns"])] for op, f in ops],
+                [[op, f"{f['share']:.1%}", number(f["nanoseconds"])] for op, f in ops],
             )
     return text
 

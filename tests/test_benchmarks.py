@@ -43,7 +43,7 @@ def test_a_split_as_bars(page):
     row = {
         "nanoseconds_per_individual": 250.0,
         "stages": stages,
-        "ops": {"A": {"share": 0.5, "ns": 3}, "B": {"share": 0.75, "ns": 2.5}},
+        "ops": {"A": {"share": 0.5, "nanoseconds": 3}, "B": {"share": 0.75, "nanoseconds": 2.5}},
     }
     text = page.split({"machine": "a box", "rows": {"linear_demo": row}})
     assert f"first examples      200 ns  80.0%  {'█' * 40}\n" in text
