@@ -68,31 +68,35 @@ def _bring_forward(cache, row, way):
 
 
 @jit
-def find(cache, key, forget_every):
-    """Returns (found, value); an entry is erased by the use that makes `forget_every` (0: never)."""
+def _front(cache, key):
+    """Returns the set of a key, which is brought to its front; -1 if it is not there."""
     row = _set_of(cache, key)
     for way in range(WAYS):
         if cache.lines[row, way] == key:
             if way:
                 _bring_forward(cache, row, way)
-            if forget_every:
-                cache.uses[row, 0] += 1
-                if cache.uses[row, 0] == forget_every:
-                    cache.lines[row, 0] = np.uint64(0)
-            return True, cache.floats[row, WAYS]
-    return False, 0.0
+            return row
+    return -1
+
+
+@jit
+def find(cache, key, forget_every):
+    """Returns (found, value); an entry is erased by the use that makes `forget_every` (0: never)."""
+    row = _front(cache, key)
+    if row < 0:
+        return False, 0.0
+    if forget_every:
+        cache.uses[row, 0] += 1
+        if cache.uses[row, 0] == forget_every:
+            cache.lines[row, 0] = np.uint64(0)
+    return True, cache.floats[row, WAYS]
 
 
 @jit
 def find_bits(cache, key):
     """Returns (found, the value's bits); nothing is forgotten."""
-    row = _set_of(cache, key)
-    for way in range(WAYS):
-        if cache.lines[row, way] == key:
-            if way:
-                _bring_forward(cache, row, way)
-            return True, cache.lines[row, WAYS]
-    return False, np.uint64(0)
+    row = _front(cache, key)
+    return (False, np.uint64(0)) if row < 0 else (True, cache.lines[row, WAYS])
 
 
 @jit

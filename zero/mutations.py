@@ -139,7 +139,7 @@ def write_random_instruction(genomes, row, space, rng, function, position):
     first = space.ops_start[function]
     op = np.int64(space.ops[first + below(rng, space.ops_start[function + 1] - first)])
     at = row * genomes.code.shape[1] + space.starts[function] + position
-    # Addresses: fields of a struct are slow to reach.
+    # Addresses: indexing them skips the handling of negative indices.
     code, constants = address(genomes.code), address(genomes.constants)
     in1, in2, out = address(tables.in1)[op], address(tables.in2)[op], address(tables.out)[op]
     code[4 * at] = op

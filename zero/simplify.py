@@ -76,7 +76,7 @@ def mark_live(code, starts, sizes, tables, needed, live):
         live: (L,) uint8, result: 0 or LIVE, with LAST_USE_1 and LAST_USE_2 where the operand's old
             value is not read again.
     """
-    # Addresses: fields of a struct are slow to reach, and this runs for every individual.
+    # Addresses: indexing them skips the handling of negative indices; this runs for every individual.
     ops = address(tables.in1), address(tables.in2), address(tables.out), address(tables.partial)
     code_at, live_at = address(code), address(live)
     not_first = ~_bit(0)  # s0 and v0 are set before predict and before learn

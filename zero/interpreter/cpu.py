@@ -193,10 +193,7 @@ def _path(name: str, text: str, modules: list[ModuleType]) -> Path:
 def _import(path: Path, text: str) -> ModuleType:
     """Imports a generated module, written to the cache folder if it is not there."""
     if not path.exists():
-        # Written aside and renamed, so that no other process can import half a file.
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as f:
-            f.write(text)
-        os.replace(f.name, path)
+        handlers.write_whole(path, text.encode())
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module

@@ -104,7 +104,7 @@ def decode(genomes, row, e, keep_dead):
     s, tables = e.settings, e.tables
     length = genomes.code.shape[1]
     mark_live(genomes.code[row], e.starts, genomes.sizes[row], tables, e.needed, e.live)
-    # Addresses: fields of a struct are slow to reach, and this runs for every individual.
+    # Addresses: indexing them skips the handling of negative indices; this runs for every individual.
     code, bits = address(genomes.code), address(genomes.constants.view(np.uint64))
     live, to, starts, sizes = (
         address(e.live),

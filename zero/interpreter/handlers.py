@@ -635,6 +635,13 @@ def compile_text(text: str) -> bytes:
     return machine.emit_object(module)
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file of the cache: aside and renamed, so that no other process can read half of it."""
+    with tempfile.NamedTemporaryFile("wb", dir=path.parent, suffix=".tmp", delete=False) as f:
+        f.write(data)
+    os.replace(f.name, path)
+
+
 _engines = []  # code lives as long as its engine
 
 
@@ -663,10 +670,7 @@ def addresses(
         code = path.read_bytes()
     except OSError:
         code = compile_text(render(Layout(dtype, lanes, features, tasks)))
-        # Written aside and renamed, so that no other process can read half a file.
-        with tempfile.NamedTemporaryFile("wb", dir=folder, suffix=".tmp", delete=False) as f:
-            f.write(code)
-        os.replace(f.name, path)
+        write_whole(path, code)
     machine = _target_machine()
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
