@@ -20,11 +20,12 @@ ROOMS = [
     ["program", "search_rng", "fec"],
     ["mutations", "library", "population", "simplify", "tasks"],
     ["loop", "search"],
-    ["interpreter"],
+    ["interpreter", "nn"],
+    ["cells"],
     ["evaluator", "conformance", "island", "islands", "interpreter.reference_loop"],
     ["store", "archive", "config", "config_checks", "progress"],
     ["run"],
-    ["bench", "cli", "cli_lists", "cli_show", "cli_bench"],
+    ["bench", "cli", "cli_cells", "cli_common"],
     ["", "__main__", "__init__"],
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}
@@ -33,7 +34,7 @@ LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}
 ONLY = {
     "yaml": {"config", "config_checks", "yaml_loader"},
     "h5py": {"store", "archive"},
-    "typer": {"cli"},
+    "typer": {"cli", "cli_cells", "cli_common"},
     "multiprocess": {"islands"},
 }
 LIGHT = ["__init__", "__main__", "cli", "config", "config_checks", "program", "ops", "errors",

@@ -38,3 +38,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name), known, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     return f"unknown {kind} '{name}'{hint} (known: {', '.join(known)})"
+
+
+class NetworkError(ZeroError):
+    """A genome or network that cannot be: loops, unknown ops, shapes that do not fit."""

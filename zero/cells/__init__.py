@@ -1,0 +1,1 @@
+"""Cell genomes: NASNet- and AmoebaNet-style cells, from the genome to the trained network."""
