@@ -3,18 +3,11 @@
 The module is made from the frame (`frame.py`) for one dtype, one number of lanes and one search
 method, written to the cache folder under a hash of all compiled source, and compiled by numba with its
 disk cache: seconds the first time, a fraction of one afterwards. The ops are in `handlers.py`.
-
-Folder: $ZERO_CACHE, else `zero` in $XDG_CACHE_HOME or ~/.cache, else a temporary folder.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import inspect
-import os
-import sys
-import tempfile
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -22,7 +15,18 @@ from types import ModuleType
 
 import numpy as np
 
-from zero import fec, jit, loop, mutations, ops, population, search_rng, simplify, struct
+from zero import (
+    code_cache,
+    fec,
+    jit,
+    loop,
+    mutations,
+    ops,
+    population,
+    search_rng,
+    simplify,
+    struct,
+)
 from zero import rng as rng_definition
 from zero.interpreter import arrays, handlers, lanes, reference, vectors
 from zero.interpreter.arrays import COMBINE, NUM_COUNTERS, Evaluator, Hurdle, Settings
@@ -165,47 +169,11 @@ def _module_text(dtype: str, lanes_: int, search: str) -> str:
     return header + frame + footer
 
 
-def cache_folder() -> Path:
-    """Returns the folder for generated code, made if need be; a temporary one if it cannot be."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    chosen = Path(os.environ.get("ZERO_CACHE") or Path(base) / "zero").expanduser()
-    for folder in (chosen, Path(tempfile.gettempdir()) / f"zero-cache-{os.getuid()}"):
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.TemporaryFile(dir=folder):
-                return folder
-        except OSError:
-            continue
-    return Path(tempfile.mkdtemp(prefix="zero-cache-"))
-
-
-def _path(name: str, text: str, modules: list[ModuleType]) -> Path:
-    """Returns where a generated module is kept; the name carries a hash of all compiled source.
-
-    numba does not notice edits in imported files, so their text counts as well.
-    """
-    digest = hashlib.sha256(text.encode())
-    for module in modules:
-        digest.update(Path(module.__file__).read_bytes())
-    return cache_folder() / f"zero_{name}_{digest.hexdigest()[:20]}.py"
-
-
-def _import(path: Path, text: str) -> ModuleType:
-    """Imports a generated module, written to the cache folder if it is not there."""
-    if not path.exists():
-        handlers.write_whole(path, text.encode())
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def _module(dtype: str, lanes_: int, search: str) -> tuple[Path, str]:
     text = _module_text(dtype, lanes_, search)
     compiled = [arrays, fec, handlers, jit, lanes, loop, mutations, ops, population, rng_definition,
                 search_rng, simplify, struct, vectors, get_search(search)]  # fmt: skip
-    return _path(f"{dtype}_{lanes_}", text, compiled), text
+    return code_cache.path_of(f"{dtype}_{lanes_}", text, compiled), text
 
 
 def is_built(dtype: str, lanes_: int, search: str) -> bool:
@@ -222,13 +190,13 @@ def build(dtype: str, lanes_: int, search: str = "regularized_evolution") -> Mod
         lanes_: tasks evaluated side by side, a power of two.
         search: the search method compiled into `run_block`.
     """
-    return _import(*_module(dtype, lanes_, search))
+    return code_cache.load(*_module(dtype, lanes_, search))
 
 
 def handler_addresses(dtype: str, lanes_: int, features: int, element: int) -> np.ndarray:
     """Returns the address of every compiled op; element: values of an element of a vector."""
     ops_ = tuple(OPS.values())
-    return handlers.addresses(dtype, lanes_, features, element, cache_folder(), ops_)
+    return handlers.addresses(dtype, lanes_, features, element, code_cache.cache_folder(), ops_)
 
 
 def banks_of(evaluator: Evaluator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

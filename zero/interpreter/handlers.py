@@ -15,8 +15,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import math
-import os
-import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -27,6 +25,7 @@ from llvmlite import ir
 
 from zero import ops as op_table
 from zero import rng
+from zero.code_cache import write_whole
 from zero.interpreter import vectors
 from zero.interpreter.vectors import I64
 from zero.ops import Op, by_number, check_formula
@@ -633,13 +632,6 @@ def compile_text(text: str) -> bytes:
     passes = llvm.create_pass_builder(machine, options)
     passes.getModulePassManager().run(module, passes)
     return machine.emit_object(module)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file of the cache: aside and renamed, so that no other process can read half of it."""
-    with tempfile.NamedTemporaryFile("wb", dir=path.parent, suffix=".tmp", delete=False) as f:
-        f.write(data)
-    os.replace(f.name, path)
 
 
 _engines = []  # code lives as long as its engine
