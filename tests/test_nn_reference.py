@@ -1,0 +1,390 @@
+"""The definition of the layers: gradients against central differences, values against hand-made ones."""
+
+import itertools
+
+import nn_cases as cases
+import numpy as np
+import pytest
+
+from zero.errors import DeviceError, NetworkError
+from zero.nn import make_model
+from zero.nn.network import KINDS, Builder
+from zero.nn.reference import ReferenceModel
+from zero.nn.reference_layers import LAYERS, Call, softmax_cross_entropy
+
+SHAPE = (5, 7, 3)
+
+
+def _one_layer(shape, body):
+    """Returns the layers of a network that ends with the layer to test."""
+    b = Builder(shape)
+    body(b)
+    return b.layers
+
+
+def _layer_cases():
+    """Yields (kind, name, layers); the last layer is tested on inputs of its inputs' shapes."""
+    for name, (kernel, stride, dilation, pad, image) in cases.WINDOWS.items():
+        shape, window = (*image, 3), (kernel, stride, dilation, pad)
+        yield "conv", name, _one_layer(shape, lambda b, w=window: b.conv(0, 4, *w))
+        yield "depthwise", name, _one_layer(shape, lambda b, w=window: b.depthwise(0, *w))
+        if dilation == 1:
+            for kind in ("max", "min", "avg"):
+                window = (kind, 0, kernel, stride, pad)
+                layers = _one_layer(shape, lambda b, w=window: b.pool(*w))
+                yield f"{kind}_pool", name, layers
+
+    def three(b, make):
+        make(b.conv(0, 3), b.conv(0, 3), b.conv(0, 3))
+
+    plain = {
+        "relu": lambda b: b.relu(0),
+        "batch_norm": lambda b: b.batch_norm(0),
+        "add": lambda b: three(b, b.add),
+        "concat": lambda b: b.concat(b.conv(0, 2), b.conv(0, 5), b.conv(0, 1)),
+        "slice": lambda b: b.first_channels(0, 2),
+        "zero": lambda b: b.zero(0, (3, 4, 2)),
+        "drop_path": lambda b: b.drop_path(0, 1.0),
+        "dropout": lambda b: b.dropout(0, 0.5),
+        "global_pool": lambda b: b.global_pool(0),
+        "linear": lambda b: b.linear(0, 4),
+        "linear_no_bias": lambda b: b.linear(0, 4, bias=False),
+    }
+    for kind, body in plain.items():
+        yield kind, "5x7", _one_layer(SHAPE, body)
+        yield kind, "one_pixel", _one_layer((1, 1, 3), body)
+
+
+LAYER_CASES = list(_layer_cases())
+
+
+def _call(layers, count=3):
+    """Returns what the last layer is given: random inputs, parameters and mask."""
+    layer = layers[-1]
+    shapes = [layers[i].shape for i in layer.inputs]
+    inputs = [cases.normal((count, *s), "input", i) for i, s in enumerate(shapes)]
+    parameters = [
+        cases.normal(shape, role) for role, shape in KINDS[layer.kind].parameters(layer, shapes)
+    ]
+    mask = {"drop_path": (count,), "dropout": (count, inputs[0][0].size)}.get(layer.kind)
+    mask = None if mask is None else np.abs(cases.normal(mask, "mask"))
+    return Call(layer, inputs, parameters, [], True, mask)
+
+
+@pytest.mark.parametrize(
+    "kind, name, layers", LAYER_CASES, ids=lambda x: x if type(x) is str else ""
+)
+def test_gradients_of_a_layer_are_its_central_differences(kind, name, layers):
+    call = _call(layers)
+    forward, backward = LAYERS[kind]
+    direction = cases.normal((len(call.inputs[0]), *call.layer.shape), "direction")
+    to_inputs, to_parameters = backward(call, direction)
+    arrays = call.inputs + call.parameters
+    gradients = to_inputs + to_parameters
+    assert [g.shape for g in gradients] == [a.shape for a in arrays]
+    epsilon = 1e-5
+    for number, (array, gradient) in enumerate(zip(arrays, gradients, strict=True)):
+        # All values at once along a random line, then some of them one by one.
+        lines = [cases.normal(array.shape, "line", number)]
+        for place in range(0, array.size, max(array.size // 8, 1)):
+            lines.append(np.zeros(array.shape))
+            lines[-1].flat[place] = 1.0
+        start = array.copy()
+        for line in lines:
+            values = []
+            for sign in (1, -1):
+                array[...] = start + sign * epsilon * line
+                values.append((forward(call) * direction).sum())
+            array[...] = start
+            slope = (values[0] - values[1]) / (2 * epsilon)
+            assert slope == pytest.approx((gradient * line).sum(), rel=1e-6, abs=1e-7)
+
+
+def test_every_kind_of_layer_is_defined_and_has_a_gradient_case():
+    kinds = set(KINDS) - {"input"}
+    assert {kind for kind, _, _ in LAYER_CASES} == kinds
+    assert set(LAYERS) == kinds
+    assert {layers[-1].kind for _, _, layers in LAYER_CASES} == kinds
+
+
+def test_the_cases_for_all_backends_hold_every_kind_and_every_channel_count():
+    networks = [make() for _, make in cases.NETWORKS]
+    assert {layer.kind for n in networks for layer in n.layers} == set(KINDS)
+    channels = {layer.shape[2] for n in networks for layer in n.layers if layer.kind == "depthwise"}
+    assert channels >= set(cases.CHANNELS)
+    assert len({name for name, _ in cases.NETWORKS}) == len(networks) > 100
+
+
+def _slopes_and_gradient(network):
+    """Returns the loss's slope along a random line of the parameters, by differences and gradient.
+
+    A ReLU or max pool that switches within a step spoils the difference, so there is a second and
+    a third one, with smaller steps.
+    """
+    model = ReferenceModel(network, 4)
+    model.parameters[:] = start = cases.some_parameters(network)
+    masks = cases.some_masks(network, 4)
+    images, labels = cases.clear_batch(model, 4, masks, enough=1e-6)
+    line = cases.normal(start.shape, "line")
+
+    def loss(step):
+        model.parameters[:] = start + step * line
+        return model.train_step(images, labels, masks, 0.1, 0.4)[0]
+
+    slopes = [(loss(step) - loss(-step)) / (2 * step) for step in (1e-6, 1e-7, 1e-8)]
+    loss(0.0)
+    return slopes, float(model.gradients @ line)
+
+
+ALL = cases.NETWORKS + cases.CELLS
+
+
+@pytest.mark.parametrize("name, make", ALL, ids=[name for name, _ in ALL])
+def test_gradients_of_whole_networks_are_their_central_differences(name, make):
+    slopes, gradient = _slopes_and_gradient(make())
+    assert any(s == pytest.approx(gradient, rel=1e-5, abs=1e-7) for s in slopes), slopes
+
+
+def _network(shape, body):
+    b = Builder(shape)
+    return b.network(body(b))
+
+
+def _image(rows):
+    return np.array(rows, float)[None, :, :, None]
+
+
+def _pooled(kind, rows, *window):
+    network = _network(
+        (len(rows), len(rows[0]), 1), lambda b: b.linear(b.pool(kind, 0, *window), 1)
+    )
+    return ReferenceModel(network, 1).activations(_image(rows))[1][0, :, :, 0].tolist()
+
+
+def test_pools_by_hand():
+    rows = [[-1, -2, -3], [-4, -5, -6]]
+    assert _pooled("max", rows, 3) == [[-1, -1, -2], [-1, -1, -2]]
+    assert _pooled("min", [[1, 2, 3], [4, 5, 6]], 3) == [[1, 1, 2], [1, 1, 2]]
+    assert _pooled("avg", [[1, 2, 3], [4, 5, 6]], 3) == [[3, 3.5, 4], [3, 3.5, 4]]
+    assert _pooled("avg", [[2, 4], [6, 8]], 2, 2, "valid") == [[5]]
+    # Windows of padding alone: the last row and column are outside the image.
+    shifted = ("avg", [[1, 2, 3], [4, 5, 6], [7, 8, 9]], 1, 2, (-1, 1, -1, 1))
+    assert _pooled(*shifted) == [[5, 0], [0, 0]]
+    assert _pooled("max", *shifted[1:]) == _pooled("min", *shifted[1:]) == [[5, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("kind", ["max", "min"])
+def test_the_first_of_equal_values_gets_a_pools_gradient(kind):
+    layers = _one_layer((2, 3, 1), lambda b: b.pool(kind, 0, 2, 1, "valid"))
+    call = _call(layers)
+    call.inputs = [_image([[7, 7, 7], [7, 7, 7]])]
+    (to_x,), _ = LAYERS[f"{kind}_pool"][1](call, _image([[1, 10]]))
+    assert to_x[0, :, :, 0].tolist() == [[1, 10, 0], [0, 0, 0]]
+
+
+def test_relu_by_hand():
+    call = _call(_one_layer((1, 3, 1), lambda b: b.relu(0)))
+    call.inputs = [_image([[-2, 0, 2]])]
+    forward, backward = LAYERS["relu"]
+    assert forward(call).ravel().tolist() == [0, 0, 2]
+    assert backward(call, np.ones((1, 1, 3, 1)))[0][0].ravel().tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("name", cases.WINDOWS)
+def test_convolutions_are_sums_over_pixels(name):
+    kernel, stride, dilation, pad, image = cases.WINDOWS[name]
+    call = _call(_one_layer((*image, 3), lambda b: b.conv(0, 4, kernel, stride, dilation, pad)), 2)
+    (x,), (weight,), y = call.inputs, call.parameters, call.layer
+    expected = np.zeros((2, *y.shape))
+    for row, column in np.ndindex(*y.shape[:2]):
+        for i, j in np.ndindex(*y.kernel):
+            top = row * stride + i * dilation - y.pad[0]
+            left = column * stride + j * dilation - y.pad[2]
+            rows = range(max(-y.pad[0], 0), image[0] + min(y.pad[1], 0))
+            columns = range(max(-y.pad[2], 0), image[1] + min(y.pad[3], 0))
+            if top in rows and left in columns:  # neither padding nor cut off
+                expected[:, row, column] += x[:, top, left] @ weight[i, j]
+    assert LAYERS["conv"][0](call) == pytest.approx(expected, abs=1e-12)
+    # A depthwise convolution is one whose weights are a diagonal.
+    diagonal = _call(
+        _one_layer((*image, 3), lambda b: b.depthwise(0, kernel, stride, dilation, pad))
+    )
+    diagonal.inputs, (filters,) = [x], diagonal.parameters
+    call.parameters = [filters[..., None] * np.eye(3)]
+    assert LAYERS["depthwise"][0](diagonal) == pytest.approx(LAYERS["conv"][0](call), abs=1e-12)
+
+
+def test_batch_norm_in_training_and_prediction():
+    network = _network((1, 2, 1), lambda b: b.linear(b.batch_norm(0), 2))
+    model = ReferenceModel(network, 2)
+    gamma, beta = model.parameters[:2].reshape(2, 1)
+    gamma[:], beta[:] = 3, 10
+    images = np.array([1.0, 2, 3, 6]).reshape(2, 1, 2, 1)
+    values = model.activations(images, training=True)[1]
+    assert values.mean() == pytest.approx(10) and values.std() == pytest.approx(3, rel=1e-5)
+    assert model.statistics.tolist() == [0, 1], "activations change nothing"
+    model.train_step(images, np.array([0, 1]))
+    # mean 3; squares 4 + 1 + 0 + 9 = 14, of which a third is the unbiased variance
+    assert model.statistics == pytest.approx([0.1 * 3, 0.9 + 0.1 * 14 / 3])
+    expected = 3 * (images - 0.3) / np.sqrt(0.9 + 1.4 / 3 + 1e-5) + 10
+    assert model.activations(images)[1] == pytest.approx(expected)
+
+
+def test_a_single_value_a_channel_has_no_variance():
+    network = _network((1, 1, 2), lambda b: b.linear(b.batch_norm(0), 2))
+    model = ReferenceModel(network, 1)
+    model.train_step(np.full((1, 1, 1, 2), 5.0), np.array([1]))
+    assert model.statistics == pytest.approx([0.5, 0.5, 0.9, 0.9])
+
+
+def test_masks_multiply_in_training_only():
+    b = Builder((1, 2, 1))
+    x = b.dropout(b.drop_path(0, 1.0), 0.5)
+    model = ReferenceModel(b.network(b.linear(x, 2)), 2)
+    images = np.ones((2, 1, 2, 1))
+    masks = {1: np.array([0, 2]), 2: np.array([[1, 3], [0, 5]])}
+    assert model.activations(images, True, masks)[2].ravel().tolist() == [0, 0, 0, 10]
+    assert model.activations(images, True)[2].ravel().tolist() == [1, 1, 1, 1]
+    model.parameters[:] = 1
+    assert model.predict(images).tolist() == [[3, 3], [3, 3]]
+
+
+def test_linear_reads_rows_then_columns_then_channels():
+    network = _network((2, 2, 2), lambda b: b.linear(0, 1))
+    model = ReferenceModel(network, 1)
+    model.parameters[:8] = 10.0 ** np.arange(8)
+    model.parameters[8] = 0.5
+    assert model.predict(np.arange(1.0, 9).reshape(1, 2, 2, 2)).item() == 87654321.5
+
+
+def test_the_loss_by_hand():
+    logits, labels = np.log([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]), np.array([0, 1])
+    loss, gradient = softmax_cross_entropy(logits, labels)
+    assert loss == pytest.approx(-(np.log(0.5) + np.log(0.1)) / 2)
+    assert gradient == pytest.approx(np.array([[-0.5, 0.25, 0.25], [0.1, -0.9, 0.8]]) / 2)
+    smooth, gradient = softmax_cross_entropy(logits[:1], labels[:1], 0.3)
+    assert smooth == pytest.approx(-0.8 * np.log(0.5) - 0.2 * np.log(0.25))
+    assert gradient == pytest.approx(np.array([[0.5 - 0.8, 0.25 - 0.1, 0.25 - 0.1]]))
+    assert softmax_cross_entropy(logits + 1e4, labels)[0] == pytest.approx(loss), "no overflow"
+
+
+def test_counts_of_right_answers():
+    network = _network((1, 1, 3), lambda b: b.linear(0, 3, bias=False))
+    model = ReferenceModel(network, 4)
+    model.parameters[:] = np.eye(3).ravel()
+    images = np.array([[1, 0, 0], [0, 2, 1], [1, 1, 0], [0, 0, 0]], float).reshape(4, 1, 1, 3)
+    assert model.train_step(images, np.array([0, 1, 0, 0]))[1] == 4, "of equals the first"
+    assert model.train_step(images, np.array([1, 1, 1, 2]))[1] == 1
+
+
+def test_an_auxiliary_head_without_weight_learns_nothing():
+    network = dict(cases.NETWORKS)["auxiliary_head"]()
+    plain = network.without_auxiliary
+    images, labels = cases.some_batch(network, 4)
+    both = []
+    for n in (network, plain):
+        model = ReferenceModel(n, 4)
+        model.parameters[:] = cases.some_parameters(network)[: model.parameters.size]
+        both.append((model.train_step(images, labels), model))
+    (with_head, a), (without, b) = both
+    assert with_head == without
+    assert np.array_equal(a.gradients[: b.gradients.size], b.gradients)
+    assert not a.gradients[b.gradients.size :].any()
+    assert np.array_equal(a.statistics[: b.statistics.size], b.statistics)
+    assert np.array_equal(a.predict(images), b.predict(images))
+    loss, _ = a.train_step(images, labels, auxiliary_weight=0.4)
+    assert loss > with_head[0] and a.gradients[b.gradients.size :].any()
+
+
+def test_predictions_do_not_depend_on_the_batch():
+    network = dict(cases.NETWORKS)["random_1"]()
+    images, _ = cases.some_batch(network, 7)
+    found = []
+    for batch in (1, 3, 7):
+        model = ReferenceModel(network, batch)
+        model.parameters[:] = cases.some_parameters(network)
+        found.append(model.predict(images))
+    assert found[0] == pytest.approx(found[2], abs=1e-12)
+    assert found[1] == pytest.approx(found[2], abs=1e-12)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-12), ("float32", 2e-3)])
+def test_the_comparison_for_backends_holds_for_the_reference_itself(dtype, tolerance):
+    def make_reference(network, batch):
+        model = make_model(network, batch, "reference", dtype)
+        assert model.parameters.dtype == model.predict(images(network, 1)).dtype == dtype
+        return model
+
+    def images(network, count):
+        return cases.some_batch(network, count)[0].astype(dtype)
+
+    for _, make in itertools.islice(cases.NETWORKS, 0, None, 9):
+        cases.check_model_agrees(make_reference, make(), tolerance)
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"input", "zero"}))
+def test_the_comparison_for_backends_finds_a_wrong_gradient(kind, monkeypatch):
+    """A backend whose gradient is a thousandth off in one kind of layer is found out."""
+    networks = (make() for _, make in cases.NETWORKS)
+    network = next(n for n in networks if kind in {layer.kind for layer in n.layers})
+    forward, backward = LAYERS[kind]
+
+    class Wrong(ReferenceModel):
+        def train_step(self, *args, **options):
+            with monkeypatch.context() as patch:
+                off = lambda call, gradient: backward(call, gradient * 1.001)  # noqa: E731
+                patch.setitem(LAYERS, kind, (forward, off))
+                return super().train_step(*args, **options)
+
+    with pytest.raises(AssertionError):
+        cases.check_model_agrees(Wrong, network, 2e-4)
+
+
+@pytest.mark.parametrize(
+    "images, labels, message",
+    [
+        ((3, 8, 8, 1), [0, 1, 2], r"images of shape \(3, 8, 8, 1\).* \(N, 8, 8, 3\)"),
+        ((8, 8, 3), [0, 1, 2], "images of shape"),
+        ((5, 8, 8, 3), [0, 1, 2, 3, 0], "5 images .* batches of 1 to 4"),
+        ((0, 8, 8, 3), [], "0 images"),
+        ((3, 8, 8, 3), [0, 1], "3 images need as many labels"),
+        ((3, 8, 8, 3), [0, 1, 4], "labels from 0 to 4 .* 4 classes; allowed: 0 to 3"),
+        ((3, 8, 8, 3), [0, -1, 3], "labels from -1"),
+    ],
+)
+def test_batches_that_do_not_fit(images, labels, message):
+    network = _network((8, 8, 3), lambda b: b.linear(b.global_pool(0), 4))
+    model = ReferenceModel(network, 4)
+    with pytest.raises(NetworkError, match=message):
+        model.train_step(np.zeros(images), np.array(labels, np.int64))
+    if images[1:] != (8, 8, 3):
+        with pytest.raises(NetworkError, match=message):
+            model.predict(np.zeros(images))
+
+
+def test_no_images_have_no_logits():
+    network = _network((8, 8, 3), lambda b: b.linear(b.global_pool(0), 4))
+    assert ReferenceModel(network, 4).predict(np.zeros((0, 8, 8, 3))).shape == (0, 4)
+
+
+def test_a_diverged_network_says_so_by_its_loss():
+    network = _network((8, 8, 3), lambda b: b.linear(b.relu(b.conv(0, 4)), 4))
+    model = ReferenceModel(network, 2, "float32")
+    model.parameters[:] = 1e30
+    loss, _ = model.train_step(np.ones((2, 8, 8, 3), np.float32), np.array([0, 1]))
+    assert not np.isfinite(loss)
+
+
+@pytest.mark.parametrize(
+    "backend, dtype, message",
+    [
+        ("cuda", "float32", "'cuda' does not train networks yet"),
+        ("torch", "float32", r"unknown backend 'torch' \(known: cpu, reference\)"),
+        ("cpu", "float64", "backend 'cpu' has no dtype 'float64'; allowed: float32"),
+        ("reference", "float16", "no dtype 'float16'"),
+    ],
+)
+def test_backends_that_are_not_there(backend, dtype, message):
+    network = _network((8, 8, 3), lambda b: b.linear(0, 2))
+    with pytest.raises(DeviceError, match=message):
+        make_model(network, 2, backend, dtype)

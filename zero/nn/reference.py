@@ -1,0 +1,177 @@
+"""The reference backend: a network run layer by layer with the functions of `reference_layers`.
+
+The definition that other backends are compared with: slow, plain NumPy, float64 or float32.
+
+Called by `zero.nn.make_model` (backend "reference") and by tests.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zero.errors import NetworkError
+from zero.nn.network import Network
+from zero.nn.reference_layers import LAYERS, Call, running_statistics, softmax_cross_entropy
+from zero.nn.weights import batch_norms, initial_statistics, views
+
+
+class ReferenceModel:
+    """A network with its parameters, on NumPy.
+
+    Attributes:
+        network: the network.
+        parameters: (n,) trainable values, zeros at first; written in place by the caller.
+        gradients: (n,) of the last training step.
+        statistics: (m,) running means and variances, see `weights.initial_statistics`.
+    """
+
+    def __init__(self, network: Network, batch: int, dtype: str = "float64"):
+        self.network, self.batch, self.dtype = network, batch, np.dtype(dtype)
+        size = sum(p.size for p in network.parameters)
+        self.parameters = np.zeros(size, self.dtype)
+        self.gradients = np.zeros(size, self.dtype)
+        self.statistics = initial_statistics(network, dtype)
+        self._statistics: dict[int, list[np.ndarray]] = {}
+        for layer, start, channels in batch_norms(network):
+            both = self.statistics[start : start + 2 * channels]
+            self._statistics[layer] = [both[:channels], both[channels:]]
+
+    def train_step(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        masks: dict[int, np.ndarray] | None = None,
+        label_smoothing: float = 0.0,
+        auxiliary_weight: float = 0.0,
+    ) -> tuple[float, int]:
+        """Writes the gradients of a batch's loss and updates the running statistics.
+
+        All layers run, the auxiliary head too. Changes no parameter.
+
+        Args:
+            images: (N, H, W, C), at most `batch` of them.
+            labels: (N,) integers below the number of classes.
+            masks: layer index -> factors, drop_path (N,), dropout (N, values of the layer);
+                layers that are not in it change nothing.
+            label_smoothing: see `softmax_cross_entropy`.
+            auxiliary_weight: of the auxiliary head's loss in the sum.
+
+        Returns:
+            The loss, and how many examples the main head got right (of equal logits the first
+            counts as its answer).
+
+        Raises:
+            NetworkError: images or labels that do not fit.
+        """
+        check_batch(self.network, images, self.batch, labels)
+        with np.errstate(all="ignore"):  # a diverging network's loss says so
+            calls, values = self._forward(images, True, masks or {}, len(self.network.layers))
+            heads = [(self.network.output, 1.0)]
+            if self.network.auxiliary is not None:
+                heads.append((self.network.auxiliary, auxiliary_weight))
+            loss, to_values = 0.0, {}
+            for head, weight in heads:
+                part, gradient = softmax_cross_entropy(
+                    values[head][:, 0, 0], labels, label_smoothing
+                )
+                loss += weight * part
+                to_values[head] = weight * gradient[:, None, None]
+            self._backward(calls, to_values)
+            for index, statistics in self._statistics.items():
+                new = running_statistics(calls[index])
+                for old, value in zip(statistics, new, strict=True):
+                    old[:] = value
+        right = values[self.network.output][:, 0, 0].argmax(1) == labels
+        return loss, int(right.sum())
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Returns the main head's logits (N, classes), with running statistics and no masks.
+
+        Raises:
+            NetworkError: images that do not fit.
+        """
+        check_batch(self.network, images)
+        logits = np.zeros((len(images), self.network.classes), self.dtype)
+        last = self.network.output + 1
+        with np.errstate(all="ignore"):
+            for start in range(0, len(images), self.batch):
+                part = slice(start, start + self.batch)
+                _, values = self._forward(images[part], False, {}, last)
+                logits[part] = values[-1][:, 0, 0]
+        return logits
+
+    def activations(
+        self,
+        images: np.ndarray,
+        training: bool = False,
+        masks: dict[int, np.ndarray] | None = None,
+    ) -> list[np.ndarray]:
+        """Returns every layer's output (N, H, W, C); changes nothing.
+
+        training: batch_norm uses the batch's statistics.
+        """
+        check_batch(self.network, images)
+        return self._forward(images, training, masks or {}, len(self.network.layers))[1]
+
+    def _forward(
+        self, images: np.ndarray, training: bool, masks: dict[int, np.ndarray], count: int
+    ) -> tuple[list[Call], list[np.ndarray]]:
+        """Runs the first `count` layers; returns what each was given and what it made."""
+        parameters = views(self.network, self.parameters)
+        calls, values = [], []
+        for index, layer in enumerate(self.network.layers[:count]):
+            inputs = [values[i] for i in layer.inputs]
+            statistics = self._statistics.get(index, [])
+            call = Call(layer, inputs, parameters[index], statistics, training, masks.get(index))
+            calls.append(call)
+            if layer.kind == "input":
+                values.append(np.asarray(images, self.dtype))
+            else:
+                values.append(LAYERS[layer.kind][0](call))
+        return calls, values
+
+    def _backward(self, calls: list[Call], to_values: dict[int, np.ndarray]) -> None:
+        """Writes `gradients`, given those of the heads; a layer sums those of its readers."""
+        self.gradients[:] = 0
+        gradients = views(self.network, self.gradients)
+        for index in reversed(range(1, len(calls))):
+            if index not in to_values:
+                continue  # nothing that counts reads this layer
+            call = calls[index]
+            to_inputs, to_parameters = LAYERS[call.layer.kind][1](call, to_values.pop(index))
+            for place, value in zip(gradients[index], to_parameters, strict=True):
+                place[:] = value
+            for source, value in zip(call.layer.inputs, to_inputs, strict=True):
+                to_values[source] = to_values[source] + value if source in to_values else value
+
+
+def check_batch(
+    network: Network,
+    images: np.ndarray,
+    batch: int | None = None,
+    labels: np.ndarray | None = None,
+) -> None:
+    """Checks that a batch fits a network and, if given, the model's largest batch.
+
+    Raises:
+        NetworkError: it does not.
+    """
+    wanted = network.layers[0].shape
+    if images.ndim != 4 or images.shape[1:] != wanted:
+        raise NetworkError(
+            f"images of shape {tuple(images.shape)} given to a network for (N, height, width, "
+            f"channels) = (N, {', '.join(map(str, wanted))})"
+        )
+    if batch is not None and not 0 < len(images) <= batch:
+        raise NetworkError(
+            f"{len(images)} images given to a model made for batches of 1 to {batch}"
+        )
+    if labels is None:
+        return
+    if labels.shape != (len(images),):
+        raise NetworkError(f"{len(images)} images need as many labels; got {tuple(labels.shape)}")
+    if labels.min() < 0 or labels.max() >= network.classes:
+        raise NetworkError(
+            f"labels from {labels.min()} to {labels.max()} given to a network of "
+            f"{network.classes} classes; allowed: 0 to {network.classes - 1}"
+        )

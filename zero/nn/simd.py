@@ -1,0 +1,344 @@
+"""Vectors of float32 for numba, and the three inner loops of convolutions, written as LLVM.
+
+`make_simd(width)` returns functions for compiled code on one vector of `width` float32: a register
+with AVX-512 (16) or AVX (8). Memory is named by addresses, plain int64 counts of bytes, so that
+nothing is counted or checked; the kernels that call this know their buffers.
+
+The inner loops keep a tile of sums in registers and go through memory once: LLVM does not find that
+form by itself, because it cannot prove that the arrays do not overlap.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from types import SimpleNamespace
+
+from llvmlite import binding, ir
+from numba.core import cgutils, types
+from numba.core.datamodel import models
+from numba.core.extending import intrinsic, register_model
+
+FLOAT, I64, I1 = ir.FloatType(), ir.IntType(64), ir.IntType(1)
+
+
+class VectorType(types.Type):
+    """numba type of `width` float32 in a register."""
+
+    def __init__(self, width: int):
+        self.width = width
+        super().__init__(name=f"Vector(float32, {width})")
+
+
+@register_model(VectorType)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, dmm, fe_type):
+        super().__init__(dmm, fe_type, ir.VectorType(FLOAT, fe_type.width))
+
+
+@cache
+def widest() -> int:
+    """Returns how many float32 a register of this processor holds: 16 or 8."""
+    return 16 if binding.get_host_cpu_features().get("avx512f") else 8
+
+
+def _call(builder, name: str, result, *arguments):
+    kind = ir.FunctionType(result, [a.type for a in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+
+
+@cache
+def make_simd(width: int) -> SimpleNamespace:
+    """Returns the functions on vectors of `width` float32 for compiled code."""
+    vec = VectorType(width)
+    vector = ir.VectorType(FLOAT, width)
+    zeros = ir.Constant(vector, [0.0] * width)
+    bytes_ = 4 * width
+
+    def pointer(builder, address):
+        return builder.inttoptr(address, vector.as_pointer())
+
+    def load_at(builder, address):
+        return builder.load(pointer(builder, address), align=4)
+
+    def load_float(builder, address):
+        value = builder.load(builder.inttoptr(address, FLOAT.as_pointer()), align=4)
+        return spread(builder, value)
+
+    def spread(builder, value):
+        one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, I64(0))
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+        return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), mask)
+
+    def fma_(builder, a, b, c):
+        return _call(builder, f"llvm.fma.v{width}f32", vector, a, b, c)
+
+    def offset(builder, address, count, step=None):
+        """Returns address + count * step; count an int or a value."""
+        if isinstance(count, int):
+            if count == 0:
+                return address
+            if step is None:
+                return builder.add(address, I64(count))
+            count = I64(count)
+        return builder.add(address, count if step is None else builder.mul(count, step))
+
+    def simple(arguments: int, make):
+        """Returns an intrinsic from vectors to a vector."""
+        if arguments == 2:
+
+            @intrinsic
+            def function(typing, a, b):
+                return vec(vec, vec), lambda context, builder, signature, args: make(builder, *args)
+        else:
+
+            @intrinsic
+            def function(typing, a, b, c):
+                return (
+                    vec(vec, vec, vec),
+                    lambda context, builder, signature, args: make(builder, *args),
+                )
+
+        return function
+
+    @intrinsic
+    def load(typing, address):
+        """The vector at an address."""
+        return vec(types.int64), lambda c, builder, s, args: load_at(builder, args[0])
+
+    @intrinsic
+    def store(typing, address, value):
+        """Writes a vector to an address."""
+
+        def generate(context, builder, signature, args):
+            builder.store(args[1], pointer(builder, args[0]), align=4)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, vec), generate
+
+    @intrinsic
+    def splat(typing, value):
+        """The vector of `width` times the same number."""
+        return vec(types.float32), lambda c, builder, s, args: spread(builder, args[0])
+
+    def positive_(builder, x, value):
+        return builder.select(builder.fcmp_ordered(">", x, zeros), value, zeros)
+
+    def if_equal_(builder, x, y, value):
+        return builder.select(builder.fcmp_ordered("==", x, y), value, zeros)
+
+    def extreme(name):
+        """Returns b where it is beyond a, else a: a NaN in a stays one."""
+
+        def make(builder, a, b):
+            return builder.select(builder.fcmp_ordered(name, b, a), b, a)
+
+        return make
+
+    def tile(kind: str, rows: int, vectors: int):
+        """Returns the loop that adds products to a tile of rows x vectors.
+
+        (a, row_step, step, offsets, taps, count, b, b_step, c, c_step, add) -> None. For each tap t
+        and i in range(count), row r of the tile gets A * B, where
+        "matmul": A is the float at a + offsets[t] + r * row_step + 4 * i (step is not used),
+        "outer":  A is the float at a + offsets[t] + 4 * r + i * step (row_step is not used),
+        and B is the row of vectors at b, which moves on by b_step. The tile lies at c, its rows
+        c_step apart; add: whether it is added to what is there.
+        """
+
+        @intrinsic
+        def run(typing, a, row_step, step, offsets, taps, count, b, b_step, c, c_step, add):
+            def generate(context, builder, signature, args):
+                a, row_step, step, offsets, taps, count, b, b_step, c, c_step, add = args
+                sums = [cgutils.alloca_once(builder, vector) for _ in range(rows * vectors)]
+                to = [
+                    builder.add(offset(builder, c, r, c_step), I64(v * bytes_))
+                    for r in range(rows)
+                    for v in range(vectors)
+                ]
+                for place in sums:
+                    builder.store(zeros, place)
+                with builder.if_then(builder.icmp_signed("!=", add, I64(0))):
+                    for address, place in zip(to, sums, strict=True):
+                        builder.store(load_at(builder, address), place)
+                at_b = cgutils.alloca_once_value(builder, b)
+                with cgutils.for_range(builder, taps) as tap:
+                    where = builder.add(offsets, builder.mul(tap.index, I64(8)))
+                    shift = builder.load(builder.inttoptr(where, I64.as_pointer()), align=8)
+                    at_a = cgutils.alloca_once_value(builder, builder.add(a, shift))
+                    with cgutils.for_range(builder, count):
+                        start_b, start_a = builder.load(at_b), builder.load(at_a)
+                        row_b = [
+                            load_at(builder, offset(builder, start_b, v * bytes_))
+                            for v in range(vectors)
+                        ]
+                        for r in range(rows):
+                            if kind == "matmul":
+                                value = load_float(builder, offset(builder, start_a, r, row_step))
+                            else:
+                                value = load_float(builder, offset(builder, start_a, 4 * r))
+                            for v in range(vectors):
+                                place = sums[r * vectors + v]
+                                total = fma_(builder, value, row_b[v], builder.load(place))
+                                builder.store(total, place)
+                        builder.store(builder.add(start_b, b_step), at_b)
+                        forward = I64(4) if kind == "matmul" else step
+                        builder.store(builder.add(start_a, forward), at_a)
+                for address, place in zip(to, sums, strict=True):
+                    builder.store(builder.load(place), pointer(builder, address), align=4)
+                return context.get_dummy_value()
+
+            return types.void(*[types.int64] * 11), generate
+
+        return run
+
+    def window(rows: int):
+        """Returns the loop of a depthwise convolution on a row of `rows` pixels.
+
+        (a, row_step, offsets, taps, b, b_step, c, c_step) -> None: pixel r, at c + r * c_step,
+        becomes the sum over taps of the vector at a + r * row_step + offsets[t] times the one at
+        b + t * b_step.
+        """
+
+        @intrinsic
+        def run(typing, a, row_step, offsets, taps, b, b_step, c, c_step):
+            def generate(context, builder, signature, args):
+                a, row_step, offsets, taps, b, b_step, c, c_step = args
+                sums = [cgutils.alloca_once_value(builder, zeros) for _ in range(rows)]
+                with cgutils.for_range(builder, taps) as tap:
+                    where = builder.add(offsets, builder.mul(tap.index, I64(8)))
+                    shift = builder.load(builder.inttoptr(where, I64.as_pointer()), align=8)
+                    start = builder.add(a, shift)
+                    weight = load_at(builder, offset(builder, b, tap.index, b_step))
+                    for r, place in enumerate(sums):
+                        value = load_at(builder, offset(builder, start, r, row_step))
+                        total = fma_(builder, value, weight, builder.load(place))
+                        builder.store(total, place)
+                for r, place in enumerate(sums):
+                    to = pointer(builder, offset(builder, c, r, c_step))
+                    builder.store(builder.load(place), to, align=4)
+                return context.get_dummy_value()
+
+            return types.void(*[types.int64] * 8), generate
+
+        return run
+
+    def window_gradient(taps: int):
+        """Returns the loop of a depthwise convolution's weight gradient, one row of its window.
+
+        (a, step, tap_step, count, b, b_step, c, c_step) -> None: the vectors at c + t * c_step get
+        added, for t in range(taps) and i in range(count), the vector at a + i * step + t * tap_step
+        times the one at b + i * b_step.
+        """
+
+        @intrinsic
+        def run(typing, a, step, tap_step, count, b, b_step, c, c_step):
+            def generate(context, builder, signature, args):
+                a, step, tap_step, count, b, b_step, c, c_step = args
+                # Two sets of sums: one alone would wait for the additions before it.
+                sums = [cgutils.alloca_once_value(builder, zeros) for _ in range(2 * taps)]
+                half = builder.lshr(count, I64(1))
+
+                def one(index, places):
+                    start = builder.add(a, builder.mul(index, step))
+                    value = load_at(builder, offset(builder, b, index, b_step))
+                    for t, place in enumerate(places):
+                        other = load_at(builder, offset(builder, start, t, tap_step))
+                        builder.store(fma_(builder, other, value, builder.load(place)), place)
+
+                with cgutils.for_range(builder, half) as pair:
+                    first = builder.shl(pair.index, I64(1))
+                    one(first, sums[:taps])
+                    one(builder.add(first, I64(1)), sums[taps:])
+                odd = builder.icmp_signed("!=", builder.and_(count, I64(1)), I64(0))
+                with builder.if_then(odd):
+                    one(builder.sub(count, I64(1)), sums[:taps])
+                for t in range(taps):
+                    to = offset(builder, c, t, c_step)
+                    total = builder.fadd(builder.load(sums[t]), builder.load(sums[taps + t]))
+                    total = builder.fadd(total, load_at(builder, to))
+                    builder.store(total, pointer(builder, to), align=4)
+                return context.get_dummy_value()
+
+            return types.void(*[types.int64] * 8), generate
+
+        return run
+
+    return SimpleNamespace(
+        width=width,
+        load=load,
+        store=store,
+        splat=splat,
+        fma=simple(3, fma_),  # a * b + c
+        add=simple(2, lambda builder, a, b: builder.fadd(a, b)),
+        subtract=simple(2, lambda builder, a, b: builder.fsub(a, b)),
+        multiply=simple(2, lambda builder, a, b: builder.fmul(a, b)),
+        maximum=simple(2, extreme(">")),
+        minimum=simple(2, extreme("<")),
+        positive=simple(2, positive_),  # (x, value): value where x > 0, else 0
+        if_equal=simple(3, if_equal_),  # (x, y, value): value where x == y, else 0
+        tile=tile,
+        window=window,
+        window_gradient=window_gradient,
+    )
+
+
+def _number(type_, llvm_type):
+    """Returns the functions that read and write one number at an address."""
+
+    @intrinsic
+    def read(typing, address):
+        def generate(context, builder, signature, args):
+            return builder.load(builder.inttoptr(args[0], llvm_type.as_pointer()))
+
+        return type_(types.int64), generate
+
+    @intrinsic
+    def write(typing, address, value):
+        def generate(context, builder, signature, args):
+            value = context.cast(builder, args[1], signature.args[1], type_)
+            builder.store(value, builder.inttoptr(args[0], llvm_type.as_pointer()))
+            return context.get_dummy_value()
+
+        return types.void(types.int64, type_), generate
+
+    return read, write
+
+
+read_float, write_float = _number(types.float32, FLOAT)
+read_double, write_double = _number(types.float64, ir.DoubleType())
+read_word, write_word = _number(types.int64, I64)
+
+
+@intrinsic
+def fetch_add(typing, address, value):
+    """Adds to the int64 at an address, as one step for all threads; returns what was there."""
+
+    def generate(context, builder, signature, args):
+        place = builder.inttoptr(args[0], I64.as_pointer())
+        return builder.atomic_rmw("add", place, args[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def load_shared(typing, address):
+    """The int64 at an address as other threads have written it."""
+
+    def generate(context, builder, signature, args):
+        place = builder.inttoptr(args[0], I64.as_pointer())
+        return builder.load_atomic(place, "seq_cst", 8)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def give_way(typing):
+    """Lets another thread or process have the core."""
+
+    def generate(context, builder, signature, args):
+        kind = ir.FunctionType(ir.IntType(32), [])
+        function = cgutils.get_or_insert_function(builder.module, kind, "sched_yield")
+        builder.call(function, [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
