@@ -1,0 +1,414 @@
+"""Images: what each source gives, how it is split, and that bad files cost one clear error."""
+
+import gzip
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from pydantic import ValidationError
+from sklearn.datasets import load_digits
+
+from zero import read_images
+from zero.errors import TaskError
+from zero.images import ImageSettings, apportion, load_images
+
+RNG = np.random.default_rng(0)
+
+
+def load(**settings):
+    return load_images(ImageSettings(**settings))
+
+
+def error_of(**settings):
+    with pytest.raises(TaskError) as caught:
+        load(**settings)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def keys(x):
+    """The images as a sorted list of bytes, to compare sets of images."""
+    return sorted(image.tobytes() for image in x)
+
+
+def save(path, pixels, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+
+
+def colour(size=(6, 5)):
+    return RNG.integers(0, 256, (*size, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes, 5 colour images each, 6 x 5 pixels, and things that are no images."""
+    for name in ("cats", "dogs"):
+        for i in range(5):
+            save(tmp_path / "own" / name / f"{i}.png", colour())
+    (tmp_path / "own" / "README.txt").write_text("not a class")
+    (tmp_path / "own" / "cats" / "notes.txt").write_text("not an image")
+    (tmp_path / "own" / "cats" / ".hidden.png").write_text("not an image")
+    (tmp_path / "own" / "__MACOSX").mkdir()
+    return tmp_path / "own"
+
+
+# --- sources ------------------------------------------------------------------------------------
+
+
+def test_digits():
+    data = load()
+    original = load_digits()
+    assert data.image_shape == (8, 8, 1)
+    assert data.classes == tuple("0123456789")
+    assert data.train_x.dtype == np.uint8 and data.train_y.dtype == np.int64
+    parts = np.concatenate([data.train_x, data.valid_x, data.test_x])
+    assert keys(parts) == keys(original.images.astype(np.uint8))
+    wanted = {
+        image.astype(np.uint8).tobytes(): y for image, y in zip(original.images, original.target)
+    }
+    for x, y in (
+        (data.train_x, data.train_y),
+        (data.valid_x, data.valid_y),
+        (data.test_x, data.test_y),
+    ):
+        assert [wanted[image.tobytes()] for image in x] == y.tolist()
+
+
+def test_statistics_are_those_of_the_train_images():
+    data = load(train=700)
+    np.testing.assert_allclose(data.mean, data.train_x.mean(axis=(0, 1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(data.std, data.train_x.std(axis=(0, 1, 2)), rtol=1e-6)
+    assert data.mean.dtype == data.std.dtype == np.float32
+
+
+def test_mnist_files_have_their_own_test_part(tmp_path):
+    pixels = {}
+    for stem, count in (("train", 30), ("t10k", 10)):
+        pixels[stem] = RNG.integers(0, 256, (count, 4, 4), dtype=np.uint8)
+        header = struct.pack(">HBB3I", 0, 8, 3, count, 4, 4)
+        (tmp_path / f"{stem}-images-idx3-ubyte").write_bytes(header + pixels[stem].tobytes())
+        labels = (np.arange(count) % 2).astype(np.uint8)
+        header = struct.pack(">HBBI", 0, 8, 1, count)
+        packed = gzip.compress(header + labels.tobytes())
+        (tmp_path / f"{stem}-labels-idx1-ubyte.gz").write_bytes(packed)
+    data = load(source="mnist", path=str(tmp_path))
+    assert (data.test_x[..., 0] == pixels["t10k"]).all()
+    assert data.test_y.tolist() == [0, 1] * 5
+    assert keys(np.concatenate([data.train_x, data.valid_x])) == keys(pixels["train"])
+    assert data.classes == ("0", "1") and data.name == "mnist"
+    few = load(source="mnist", path=str(tmp_path), train=10, valid=4, test=6)
+    assert (len(few.train_x), len(few.valid_x), len(few.test_x)) == (10, 4, 6)
+    assert few.test_y.tolist().count(0) == 3
+
+
+def test_cifar_has_its_colours_last_and_its_class_names(tmp_path):
+    for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
+        records = np.zeros((20, 3073), np.uint8)
+        records[:, 0] = np.arange(20) % 10
+        records[:, 1:1025], records[:, 1025:2049], records[:, 2049:] = 10, 20, 30
+        records[:, 1 + 33] = 99  # red, second row, second column
+        (tmp_path / f"{name}.bin").write_bytes(records.tobytes())
+    data = load(source="cifar10", path=str(tmp_path))
+    assert data.train_x.shape[1:] == (32, 32, 3) and data.train_x.flags.c_contiguous
+    assert data.train_x[0, 0, 0].tolist() == [10, 20, 30]
+    assert data.train_x[0, 1, 1].tolist() == [99, 20, 30]
+    assert data.classes[0] == "airplane" and data.classes[9] == "truck"
+
+
+def test_folder_of_class_folders(folder):
+    data = load(source="folder", path=str(folder))
+    assert data.classes == ("cats", "dogs") and data.name == "own"
+    assert data.image_shape == (6, 5, 3) and data.train_x.dtype == np.uint8
+    parts = [(data.train_x, data.train_y), (data.valid_x, data.valid_y), (data.test_x, data.test_y)]
+    found = {x.tobytes(): data.classes[y] for xs, ys in parts for x, y in zip(xs, ys)}
+    wanted = {
+        np.asarray(Image.open(file)).tobytes(): file.parent.name
+        for file in folder.glob("*/[0-9].png")
+    }
+    assert found == wanted
+
+
+def test_folder_with_train_and_test(tmp_path):
+    for part, count in (("train", 6), ("test", 3)):
+        for name in ("a", "b"):
+            for i in range(count):
+                save(tmp_path / part / name / f"{i}.png", colour())
+    data = load(source="folder", path=str(tmp_path))
+    assert (len(data.train_x) + len(data.valid_x), len(data.test_x)) == (12, 6)
+    save(tmp_path / "test" / "c" / "0.png", colour())
+    save(tmp_path / "test" / "c" / "1.png", colour())
+    assert "class 'c', which no train image has" in error_of(source="folder", path=str(tmp_path))
+
+
+def test_folder_formats_resize_and_channels(tmp_path):
+    flat = np.full((10, 8, 3), (200, 100, 50), np.uint8)
+    for name in ("a", "b"):
+        place = tmp_path / name
+        save(place / "0.png", flat)
+        save(place / "1.JPG", flat[:5, :4], quality=95)
+        Image.fromarray(flat).quantize(4).save(place / "2.gif")
+        Image.fromarray(flat).convert("RGBA").save(place / "3.png")
+        Image.fromarray(flat).convert("CMYK").save(place / "4.tif")
+    data = load(source="folder", path=str(tmp_path), resize=[4, 6])
+    assert data.image_shape == (4, 6, 3)
+    for x in (data.train_x, data.valid_x, data.test_x):
+        assert np.abs(x.astype(int) - [200, 100, 50]).max() <= 3
+    grey = load(source="folder", path=str(tmp_path), resize=[4, 6], channels=1)
+    assert grey.image_shape == (4, 6, 1)
+    assert abs(int(grey.train_x.mean()) - 124) <= 2  # 0.299 R + 0.587 G + 0.114 B
+
+
+def test_photographs_are_turned_as_the_camera_says(tmp_path):
+    pixels = np.zeros((4, 8, 3), np.uint8)
+    pixels[:, :4] = 255  # left half white
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise: the left becomes the top
+    for name in ("a", "b"):
+        for i in range(3):
+            save(tmp_path / name / f"{i}.png", pixels, exif=exif)
+    x = load(source="folder", path=str(tmp_path)).train_x
+    assert x.shape[1:] == (8, 4, 3)
+    assert (x[:, :4] == 255).all() and (x[:, 4:] == 0).all()
+
+
+def test_npz(tmp_path):
+    path = tmp_path / "mine.npz"
+    x = RNG.integers(0, 256, (20, 4, 3), dtype=np.int64)
+    y = np.where(np.arange(20) % 2, 7, -3)
+    np.savez(path, X=x, y=y, other_x=x[:6] / 255, other_y=y[:6, None])
+    data = load(source="npz", path=str(path))
+    assert data.image_shape == (4, 3, 1) and data.train_x.dtype == np.uint8
+    assert data.classes == ("-3", "7") and data.name == "mine"
+    arrays = {"x": "other_x", "y": "other_y", "test_x": "X", "test_y": "y"}
+    data = load(source="npz", path=str(path), arrays=arrays)
+    assert data.train_x.dtype == data.test_x.dtype == np.float32
+    np.testing.assert_allclose(data.test_x[..., 0], x, rtol=1e-6)
+    assert data.test_y.tolist() == [0, 1] * 10
+    np.savez(path, X=x, y=y, other_x=x[:6], other_y=np.full(6, 7))
+    data = load(source="npz", path=str(path), arrays={"test_x": "other_x", "test_y": "other_y"})
+    assert data.classes == ("-3", "7") and data.test_y.tolist() == [1] * 6
+
+
+# --- splits -------------------------------------------------------------------------------------
+
+
+def test_the_seed_picks_train_and_valid_but_never_test():
+    first, again, other = load(), load(), load(seed=1)
+    for part in ("train", "valid", "test"):
+        assert (getattr(first, f"{part}_x") == getattr(again, f"{part}_x")).all()
+    assert (first.test_x == other.test_x).all()
+    assert keys(first.valid_x) != keys(other.valid_x)
+    assert len(first.valid_x) == len(other.valid_x)
+
+
+def test_valid_images_do_not_depend_on_how_many_are_trained_on():
+    sizes = {"valid": 200, "test": 100}
+    many, few = load(**sizes), load(train=100, **sizes)
+    assert (many.valid_x == few.valid_x).all()
+    assert (len(many.train_x), len(few.train_x)) == (1797 - 300, 100)
+    assert set(keys(few.train_x)) <= set(keys(many.train_x))
+
+
+def test_parts_hold_the_classes_in_proportion():
+    data = load(train=1000, valid=0.2, test=300)
+    share = np.bincount(load_digits().target) / 1797
+    for y in (data.train_y, data.valid_y, data.test_y):
+        assert (np.abs(np.bincount(y) - share * len(y)) < 2).all()
+
+
+def test_held_out_parts_are_at_most_5000_unless_asked_for(tmp_path):
+    path = tmp_path / "many.npz"
+    x = RNG.integers(0, 256, (30_000, 2, 2), dtype=np.uint8)
+    np.savez(path, X=x, y=np.arange(30_000) % 2)
+    data = load(source="npz", path=str(path))
+    assert [len(data.train_x), len(data.valid_x), len(data.test_x)] == [20_000, 5000, 5000]
+    assert len(load(source="npz", path=str(path), valid=6000).valid_x) == 6000
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=12).filter(any), st.floats(0, 1))
+def test_apportion(counts, part):
+    counts = np.array(counts)
+    total = int(part * counts.sum())
+    shares = apportion(counts, total)
+    assert shares.sum() == total
+    assert (shares <= counts).all()
+    assert (np.abs(shares - counts * total / counts.sum()) < 1).all()
+
+
+def test_the_largest_remainders_are_rounded_up():
+    assert apportion(np.array([90, 11, 9]), 11).tolist() == [9, 1, 1]
+
+
+# --- bad input ----------------------------------------------------------------------------------
+
+
+def test_images_of_mixed_sizes_name_both_files(folder):
+    save(folder / "dogs" / "7.png", colour((6, 9)))
+    message = error_of(source="folder", path=str(folder))
+    assert "dogs/7.png: 6 x 9 pixels and 3 channels" in message
+    assert "cats/0.png has 6 x 5 pixels and 3 channels" in message
+    assert "resize" in message and "channels: 1" not in message
+    load(source="folder", path=str(folder), resize=[6, 6])
+
+
+def test_images_of_mixed_channels_name_both_files(folder):
+    save(folder / "dogs" / "7.png", colour()[..., 0])
+    message = error_of(source="folder", path=str(folder))
+    assert "dogs/7.png" in message and "cats/0.png" in message
+    assert "channels: 1 or channels: 3" in message and "resize" not in message
+    assert load(source="folder", path=str(folder), channels=3).image_shape == (6, 5, 3)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 60, 150])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".bmp", ".webp", ".tif", ".ppm"])
+def test_a_truncated_file_is_named(folder, suffix, keep):
+    file = folder / "cats" / f"9{suffix}"
+    save(file, np.random.default_rng(1).integers(0, 256, (6, 5, 3), dtype=np.uint8))
+    whole = file.read_bytes()
+    file.write_bytes(whole[: min(keep, len(whole) * 2 // 3)])
+    message = error_of(source="folder", path=str(folder))
+    assert message.startswith(f"{file}: a damaged, truncated or foreign image")
+
+
+def test_a_file_that_is_no_image_is_named(folder):
+    for content in (b"%PDF-1.4 nothing", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"):
+        (folder / "cats" / "9.png").write_bytes(content)
+        assert "cats/9.png" in error_of(source="folder", path=str(folder))
+
+
+def test_a_bit_flip_in_a_png_is_noticed(folder):
+    file = folder / "cats" / "1.png"
+    damaged = bytearray(file.read_bytes())
+    damaged[len(damaged) // 2] ^= 4
+    file.write_bytes(damaged)
+    assert "cats/1.png" in error_of(source="folder", path=str(folder))
+
+
+def test_formats_that_are_not_ours_are_refused_whatever_their_name(folder):
+    Image.fromarray(colour()).save(folder / "cats" / "1.png", format="PCX")
+    assert "cats/1.png" in error_of(source="folder", path=str(folder))
+
+
+def test_a_small_file_that_claims_a_huge_image_is_refused(folder):
+    Image.new("1", (10_000, 10_000)).save(folder / "cats" / "0.png")
+    message = error_of(source="folder", path=str(folder), resize=[6, 6], channels=3)
+    assert "cats/0.png" in message and "100000000 pixels" in message
+
+
+def test_sixteen_bit_images_are_refused(folder):
+    save(folder / "cats" / "1.png", np.zeros((6, 5), np.uint16))
+    assert "8 bits a channel" in error_of(source="folder", path=str(folder))
+
+
+def test_folders_without_what_is_needed(folder, tmp_path):
+    (folder / "birds").mkdir()
+    (folder / "birds" / "notes.txt").write_text("")
+    assert f"{folder / 'birds'}: an empty class folder" in error_of(
+        source="folder", path=str(folder)
+    )
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "no images" in error_of(source="folder", path=str(empty))
+    assert "no such folder" in error_of(source="folder", path=str(tmp_path / "nowhere"))
+    save(tmp_path / "alone" / "cats" / "0.png", colour())
+    assert "only one class, 'cats'" in error_of(source="folder", path=str(tmp_path / "alone"))
+
+
+def test_images_that_do_not_fit_the_memory(folder, monkeypatch):
+    monkeypatch.setattr(read_images, "usable_bytes", lambda: 10 * 6 * 5 * 3 - 1)
+    message = error_of(source="folder", path=str(folder))
+    assert "10 images" in message and "resize" in message
+
+
+def test_fewer_images_than_asked(folder):
+    assert "1797" in error_of(train=1800)
+    assert "1797" in error_of(train=1000, valid=500, test=400)
+    assert "cannot be split" in error_of(source="folder", path=str(folder), train=20)
+    message = error_of(train=5)
+    assert "train: 5 images leave none of class" in message
+    for i in range(3):
+        (folder / "cats" / f"{i}.png").unlink()
+    message = error_of(source="folder", path=str(folder))
+    assert "class 'cats' has only 2 images" in message
+
+
+X = RNG.integers(0, 256, (12, 4, 4, 3), dtype=np.uint8)
+Y = np.arange(12) % 2
+NAN = X.astype(float)
+NAN[7, 1, 1, 1] = np.nan
+MANY = np.ones((1100, 2, 2))
+MANY[1007] = -np.inf
+
+
+@pytest.mark.parametrize(
+    "arrays, words",
+    [
+        ({"X": X, "y": Y + 0.5}, "labels must be whole numbers"),
+        ({"X": X, "y": np.array(["a", "b"] * 6)}, "labels must be whole numbers"),
+        ({"X": X, "y": np.where(Y, np.nan, 1)}, "labels must be whole numbers"),
+        ({"X": X, "y": Y[:-1]}, "one label for each image"),
+        ({"X": X, "y": Y * 0}, "only one class"),
+        ({"X": X, "y": np.arange(12)}, "12 different labels for 12 images"),
+        ({"X": X.reshape(12, -1), "y": Y}, "(N, height, width, channels)"),
+        ({"X": np.zeros((12, 3, 20, 20)), "y": Y}, "channels first"),
+        ({"X": NAN, "y": Y}, "NaN, infinity or a number beyond 3e38 in image 7"),
+        ({"X": MANY, "y": np.arange(1100) % 2}, "in image 1007"),
+        ({"X": NAN * 0 + 1e39, "y": Y}, "in image 0"),
+        ({"Z": X, "y": Y}, "unknown array 'X'"),
+    ],
+)
+def test_bad_arrays(tmp_path, arrays, words):
+    np.savez(tmp_path / "bad.npz", **arrays)
+    message = error_of(source="npz", path=str(tmp_path / "bad.npz"))
+    assert words in message and "bad" in message
+
+
+def test_bad_npz_files(tmp_path):
+    assert "no such file" in error_of(source="npz", path=str(tmp_path / "none.npz"))
+    np.savez(tmp_path / "cut.npz", X=X, y=Y)
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "cut.npz").read_bytes()[:400])
+    assert "cut.npz" in error_of(source="npz", path=str(tmp_path / "cut.npz"))
+    np.savez(tmp_path / "sizes.npz", X=X, y=Y, tx=X[:, :3], ty=Y)
+    arrays = {"test_x": "tx", "test_y": "ty"}
+    assert "must have one size" in error_of(
+        source="npz", path=str(tmp_path / "sizes.npz"), arrays=arrays
+    )
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"source": "imagenet"}, "fashion_mnist"),
+        ({"path": "x"}, "leave it out"),
+        ({"source": "folder"}, "path: source 'folder' needs it"),
+        ({"source": "npz", "path": "x", "resize": [4, 4]}, "for source 'folder'"),
+        ({"source": "folder", "path": "x", "resize": [4]}, "resize"),
+        ({"source": "folder", "path": "x", "channels": 2}, "1 or 3"),
+        ({"source": "npz", "path": "x", "arrays": {"test_x": "a"}}, "give both or neither"),
+        ({"arrays": {"x": "a"}}, "for source 'npz' only"),
+        ({"train": 0}, "train"),
+        ({"train": 1.5}, "neither a fraction"),
+        ({"sizes": 3}, "sizes"),
+    ],
+)
+def test_bad_settings(settings, words):
+    with pytest.raises(ValidationError, match=words):
+        ImageSettings(**settings)
+
+
+def test_paths_start_at_the_folder_of_the_file(tmp_path):
+    settings = ImageSettings(source="folder", path="pictures").resolve_paths(tmp_path)
+    assert settings.path == str(tmp_path / "pictures")
+
+
+def test_pillow_is_loaded_only_where_images_are_read():
+    code = "import sys, zero.images; print([m for m in ('PIL', 'sklearn', 'numba') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr

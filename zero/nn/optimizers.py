@@ -1,0 +1,137 @@
+"""Steps of gradient descent on a network's flat parameter vector, in place.
+
+`OPTIMIZERS` lists the methods. Weight decay is added to the gradient (weight_decay * weight), after
+clipping, as in DARTS' code; it leaves batch norm and biases alone (`Parameter.decays`). All
+arithmetic is in the parameters' dtype, element by element, so the same inputs give the same bits.
+
+Called by `zero.nn.train`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from zero.nn.network import Network
+
+if TYPE_CHECKING:
+    from zero.nn.train_settings import TrainSettings
+
+# Values updated at a time: a block of each vector stays in the cache between the operations.
+BLOCK = 1 << 15
+
+
+class Optimizer:
+    """Base of the methods: weight decay and the walk over blocks.
+
+    A method sets `slots` (the name of each state vector and the value it starts at) and defines
+    `update`. `state` holds the vectors by name, (n,) each; a checkpoint keeps them as they are.
+    """
+
+    slots: ClassVar[dict[str, float]] = {}
+
+    def __init__(self, network: Network, settings: TrainSettings, dtype: str = "float32"):
+        self.settings = settings
+        count = sum(p.size for p in network.parameters)
+        self.state = {name: np.full(count, value, dtype) for name, value in self.slots.items()}
+        self._decay = np.zeros(count, dtype)
+        for p in network.parameters:
+            if p.decays:
+                self._decay[p.start : p.start + p.size] = settings.weight_decay
+
+    def step(self, parameters: np.ndarray, gradients: np.ndarray, learning_rate: float) -> None:
+        """Changes the parameters (n,) by one step; the gradients (n,) are used up."""
+        # Out of range in a network that diverges: the loss of the next step says so.
+        with np.errstate(all="ignore"):
+            for start in range(0, len(parameters), BLOCK):
+                block = slice(start, start + BLOCK)
+                p, g = parameters[block], gradients[block]
+                if self.settings.weight_decay:
+                    g += self._decay[block] * p
+                self.update(p, g, learning_rate, *(v[block] for v in self.state.values()))
+
+    def update(self, p: np.ndarray, g: np.ndarray, learning_rate: float, *state) -> None:
+        """Changes a block of the parameters and its state in place; g may be overwritten."""
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """velocity = momentum * velocity + g; p -= learning_rate * velocity.
+
+    With nesterov: p -= learning_rate * (g + momentum * velocity), as PyTorch writes it.
+    """
+
+    slots: ClassVar = {"velocity": 0.0}
+
+    def update(self, p, g, learning_rate, velocity):  # noqa: D102
+        momentum = self.settings.momentum
+        velocity *= momentum
+        velocity += g
+        if self.settings.nesterov:
+            g += momentum * velocity
+            g *= learning_rate
+            p -= g
+        else:
+            p -= learning_rate * velocity
+
+
+class RMSProp(Optimizer):
+    """TensorFlow's: epsilon inside the root, the mean square starts at 1.
+
+    square = decay * square + (1 - decay) * g ** 2;
+    velocity = momentum * velocity + learning_rate * g / sqrt(square + epsilon); p -= velocity.
+    """
+
+    slots: ClassVar = {"square": 1.0, "velocity": 0.0}
+
+    def update(self, p, g, learning_rate, square, velocity):  # noqa: D102
+        decay = self.settings.rmsprop_decay
+        square *= decay
+        square += (1 - decay) * g * g
+        velocity *= self.settings.momentum
+        velocity += learning_rate * g / np.sqrt(square + self.settings.rmsprop_epsilon)
+        p -= velocity
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "rmsprop": RMSProp}
+
+
+def clip_gradients(gradients: np.ndarray, limit: float) -> float:
+    """Scales the gradients (n,) in place so that their Euclidean norm is at most `limit`.
+
+    limit: 0 for none. Returns the norm before, computed in float64; NaN or infinity if a gradient
+    is, and the gradients are then left as they are.
+    """
+    total = 0.0
+    for start in range(0, len(gradients), BLOCK):
+        block = gradients[start : start + BLOCK]
+        total += float(np.square(block, dtype=np.float64).sum())
+    norm = math.sqrt(total) if total >= 0 else math.nan
+    if limit and limit < norm < math.inf:
+        gradients *= gradients.dtype.type(limit / norm)
+    return norm
+
+
+class WeightAverage:
+    """Exponential moving average of the parameters and of the running statistics.
+
+    average = d * average + (1 - d) * value with d = min(decay, (1 + steps) / (10 + steps)), as
+    TensorFlow's does, so that a short training is not an average over its beginning. Starts at the
+    values given.
+    """
+
+    def __init__(self, parameters: np.ndarray, statistics: np.ndarray, decay: float):
+        self.parameters, self.statistics = parameters.copy(), statistics.copy()
+        self.decay = decay
+
+    def update(self, parameters: np.ndarray, statistics: np.ndarray, steps: int) -> None:
+        """Takes in the values after a step; steps: how many were taken before it."""
+        rest = 1 - min(self.decay, (1 + steps) / (10 + steps))
+        for average, value in (
+            (self.parameters, parameters), (self.statistics, statistics),
+        ):  # fmt: skip
+            for start in range(0, len(average), BLOCK):
+                block = slice(start, start + BLOCK)
+                average[block] += rest * (value[block] - average[block])

@@ -1,0 +1,422 @@
+"""Training one network: epochs, budgets, divergence, checkpoints and exact resume.
+
+`train` does it in one go; `Trainer` can stop after some epochs and go on later, in this process or,
+with `state` and `restore`, in another. Same network, data, settings and seed: the same bits, on one
+machine and backend, however training was cut into pieces; the one exception is a `seconds` budget.
+
+An epoch takes the train images in a random order in batches; those that fill no whole batch are left
+out of it. Called by the search and the command line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from zero.errors import ArchiveError, NetworkError
+from zero.memory import gigabytes, usable_bytes
+from zero.nn import make_model
+from zero.nn.augment import Augmenter, Choices, Normaliser, draw_choices, epoch_order
+from zero.nn.masks import Masks
+from zero.nn.network import Network
+from zero.nn.optimizers import OPTIMIZERS, WeightAverage, clip_gradients
+from zero.nn.schedules import learning_rate
+from zero.nn.train_settings import TrainSettings
+from zero.nn.weights import initial_parameters, initial_statistics
+
+if TYPE_CHECKING:
+    from zero.images import ImageData
+
+Tree = dict[str, Any]
+Weights = tuple[np.ndarray, np.ndarray]
+
+EVALUATED_AT_ONCE = 1024  # images normalised at a time, rounded to whole batches
+
+
+class EpochRecord(NamedTuple):
+    """One epoch of a training.
+
+    epoch, steps: how many were finished. train_loss: mean over the epoch's batches, with the
+    auxiliary head's part. train_accuracy: share of the epoch's (augmented) images that were right
+    when they were trained on. valid_accuracy: share of the valid images, after the epoch.
+    """
+
+    epoch: int
+    steps: int
+    train_loss: float
+    train_accuracy: float
+    valid_accuracy: float
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """What came out of a training.
+
+    reason: why it ended: "epochs" (all done), "seconds", "accuracy" (budgets), "diverged", or
+    "paused" (epochs are left). valid_accuracy: after the last epoch; best_valid_accuracy and
+    best_epoch: the highest, and its epoch. All three are 0 if it diverged. seconds: of training and
+    validation, over all pieces. network: with the auxiliary head if that was trained; parameters,
+    statistics: its flat vectors, the moving averages if the settings ask for them.
+    """
+
+    reason: str
+    curve: tuple[EpochRecord, ...]
+    valid_accuracy: float
+    best_valid_accuracy: float
+    best_epoch: int
+    steps: int
+    seconds: float
+    network: Network
+    parameters: np.ndarray
+    statistics: np.ndarray
+
+
+def trained_network(network: Network, settings: TrainSettings) -> Network:
+    """Returns the network that a training runs: without auxiliary head if that has no weight."""
+    return network if settings.auxiliary_weight else network.without_auxiliary
+
+
+def training_bytes(network: Network, settings: TrainSettings, batch: int, dtype: str) -> int:
+    """Returns an estimate of the memory that training takes besides the images."""
+    values = sum(p.size for p in network.parameters)
+    copies = 2 + len(OPTIMIZERS[settings.optimizer].slots) + (2 if settings.ema else 0)
+    double = np.dtype(dtype).itemsize // 4
+    return double * (network.activation_bytes(batch) + 4 * copies * values)
+
+
+def evaluate(model: Any, x: np.ndarray, y: np.ndarray, data: ImageData) -> float:
+    """Returns the share of images (N, H, W, C) that a model assigns to their labels y (N,).
+
+    data: gives the normalisation. An image with a logit that is not finite counts as wrong.
+    """
+    normalise = Normaliser(data.image_shape, data.mean, data.std)
+    size = model.batch * max(EVALUATED_AT_ONCE // model.batch, 1)
+    right = 0
+    for start in range(0, len(x), size):
+        logits = model.predict(normalise(x[start : start + size]))
+        answers = np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
+        right += int((answers == y[start : start + size]).sum())
+    return right / len(x)
+
+
+class Trainer:
+    """A training that can be stopped after any epoch and continued.
+
+    Args:
+        network: what to train; its drop_path and dropout layers get masks, its auxiliary head is
+            left out if `settings.auxiliary_weight` is 0.
+        data: the images. Batches are at most as large as the train part.
+        settings: how to train.
+        seed: of weights, order, augmentation and masks.
+        backend, threads, dtype: as for `zero.nn.make_model`.
+        initial: parameters and statistics to start from instead of random ones, laid out for
+            `trained_network(network, settings)`.
+        memory_limit: bytes that training may take; by default what the machine has to spare, so
+            where several train side by side each needs its share.
+        name: of the candidate, for messages.
+
+    Raises:
+        NetworkError: the network does not fit the images, or is too large for the memory.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        data: ImageData,
+        settings: TrainSettings,
+        seed: int,
+        backend: str = "cpu",
+        threads: int = 1,
+        *,
+        dtype: str = "float32",
+        initial: Weights | None = None,
+        memory_limit: int | None = None,
+        name: str = "network",
+    ):
+        _check_fits(network, data, name)
+        self.network = trained_network(network, settings)
+        self.data, self.settings, self.seed, self.dtype = data, settings, seed, dtype
+        self.batch = min(settings.batch, len(data.train_x))
+        self.steps_per_epoch = len(data.train_x) // self.batch
+        self.model = self._make_model(backend, threads, memory_limit, name)
+        parameters, statistics = initial or (
+            initial_parameters(self.network, seed, dtype),
+            initial_statistics(self.network, dtype),
+        )
+        self.model.parameters[:], self.model.statistics[:] = parameters, statistics
+        self.optimizer = OPTIMIZERS[settings.optimizer](self.network, settings, dtype)
+        self.average = WeightAverage(parameters, statistics, settings.ema) if settings.ema else None
+        self.masks = Masks(
+            self.network, settings.drop_path, settings.epochs * self.steps_per_epoch, seed
+        )
+        shape = data.image_shape
+        self.augment = Augmenter(shape, data.mean, data.std, settings.pad, settings.cutout)
+        self._drawn_epoch, self._order, self._choices = -1, np.zeros(0, np.int64), None
+        self.step, self.seconds, self.reason = 0, 0.0, "paused"
+        self.curve: list[EpochRecord] = []
+        self._loss, self._right, self._seen = 0.0, 0, 0  # of the epoch in progress
+
+    def _make_model(self, backend: str, threads: int, limit: int | None, name: str) -> Any:
+        needed = training_bytes(self.network, self.settings, self.batch, self.dtype)
+        allowed = usable_bytes() if limit is None else limit
+        too_large = (
+            f"{name}: training needs {gigabytes(needed)} at batch {self.batch}, "
+            f"{gigabytes(allowed)} allowed; use a smaller batch, fewer filters or smaller images"
+        )
+        if needed > allowed:
+            raise NetworkError(too_large)
+        try:
+            return make_model(self.network, self.batch, backend, self.dtype, threads)
+        except MemoryError:
+            raise NetworkError(f"{too_large} (the system has less to give)") from None
+
+    @property
+    def epochs_done(self) -> int:
+        """Number of finished epochs."""
+        return self.step // self.steps_per_epoch
+
+    def run_epochs(
+        self, count: int | None = None, on_epoch: Callable[[EpochRecord], None] | None = None
+    ) -> TrainResult:
+        """Trains for that many epochs more, or to the end; returns what there is then.
+
+        The learning rate follows `settings.epochs`, wherever the pieces end. Does nothing once
+        training has ended. on_epoch: called after each epoch, when `state` may be taken.
+        """
+        last = self.settings.epochs
+        if count is not None:
+            last = min(last, self.epochs_done + count)
+        start = time.monotonic() - self.seconds
+        while self.reason == "paused" and self.step < last * self.steps_per_epoch:
+            self._train_step()
+            self.seconds = time.monotonic() - start
+            if self.reason != "diverged" and self._is_over_time():
+                self.reason = "seconds"
+            whole = self.step % self.steps_per_epoch == 0
+            if self.reason == "seconds" or (self.reason == "paused" and whole):
+                self._end_epoch()
+                self.seconds = time.monotonic() - start
+                if on_epoch is not None:
+                    on_epoch(self.curve[-1])
+        return self.result()
+
+    def _is_over_time(self) -> bool:
+        return self.settings.seconds is not None and self.seconds >= self.settings.seconds
+
+    def _train_step(self) -> None:
+        """Takes one step; where it diverges, sets `reason` and leaves the parameters alone."""
+        settings, model = self.settings, self.model
+        images, labels = self._next_batch()
+        loss, right = model.train_step(
+            images,
+            labels,
+            self.masks.draw(self.step, len(images)),
+            settings.label_smoothing,
+            settings.auxiliary_weight,
+        )
+        norm = clip_gradients(model.gradients, settings.clip)
+        if not (loss <= settings.max_loss and np.isfinite(norm)):  # NaN is not below anything
+            self.reason = "diverged"
+            return
+        rate = learning_rate(settings, self.step, self.steps_per_epoch)
+        self.optimizer.step(model.parameters, model.gradients, rate)
+        if self.average is not None:
+            self.average.update(model.parameters, model.statistics, self.step)
+        self.step += 1
+        self._loss += loss * len(images)
+        self._right += right
+        self._seen += len(images)
+
+    def _next_batch(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the images, augmented and normalised, and labels of the next step."""
+        data, settings = self.data, self.settings
+        epoch, at = divmod(self.step, self.steps_per_epoch)
+        if epoch != self._drawn_epoch:
+            count, size = len(data.train_x), data.image_shape[:2]
+            self._order = epoch_order(count, self.seed, epoch)
+            if settings.pad or settings.flip or settings.cutout:
+                self._choices = draw_choices(
+                    count, size, settings.pad, settings.flip, self.seed, epoch
+                )
+            self._drawn_epoch = epoch
+        rows = self._order[at * self.batch : (at + 1) * self.batch]
+        images, labels = data.train_x[rows], data.train_y[rows]
+        if self._choices is None:
+            return self.augment(images), labels
+        return self.augment.batch(images, Choices(*(c[rows] for c in self._choices))), labels
+
+    def _end_epoch(self) -> None:
+        """Validates, writes the epoch's record, and checks whether training is over."""
+        accuracy = self.accuracy(self.data.valid_x, self.data.valid_y)
+        loss, right = self._loss / self._seen, self._right / self._seen
+        self.curve.append(EpochRecord(self.epochs_done, self.step, loss, right, accuracy))
+        self._loss, self._right, self._seen = 0.0, 0, 0
+        if self.settings.accuracy is not None and accuracy >= self.settings.accuracy:
+            self.reason = "accuracy"
+        elif self.epochs_done >= self.settings.epochs:
+            self.reason = "epochs"
+
+    @contextmanager
+    def _final_weights(self) -> Iterator[Weights]:
+        """Puts the weights that count, the averages if there are any, into the model for a while."""
+        model, average = self.model, self.average
+        if average is None:
+            yield model.parameters, model.statistics
+            return
+        kept = model.parameters.copy(), model.statistics.copy()
+        model.parameters[:], model.statistics[:] = average.parameters, average.statistics
+        try:
+            yield model.parameters, model.statistics
+        finally:
+            model.parameters[:], model.statistics[:] = kept
+
+    def accuracy(self, x: np.ndarray, y: np.ndarray) -> float:
+        """Returns the share of images that the network as it is now assigns to their labels."""
+        with self._final_weights():
+            return evaluate(self.model, x, y, self.data)
+
+    def test_accuracy(self) -> float:
+        """Returns the accuracy on the test part; to be asked for once, at the very end."""
+        return self.accuracy(self.data.test_x, self.data.test_y)
+
+    def result(self) -> TrainResult:
+        """Returns what training has come to; arrays are copies."""
+        with self._final_weights() as (parameters, statistics):
+            weights = parameters.copy(), statistics.copy()
+        done = self.curve if self.reason != "diverged" else []
+        best = max(done, key=lambda record: (record.valid_accuracy, -record.epoch), default=None)
+        return TrainResult(
+            reason=self.reason,
+            curve=tuple(self.curve),
+            valid_accuracy=done[-1].valid_accuracy if done else 0.0,
+            best_valid_accuracy=best.valid_accuracy if best else 0.0,
+            best_epoch=best.epoch if best else 0,
+            steps=self.step,
+            seconds=self.seconds,
+            network=self.network,
+            parameters=weights[0],
+            statistics=weights[1],
+        )
+
+    def state(self) -> Tree:
+        """Returns all that `restore` needs, as a tree for `zero.store.write_tree`; copies."""
+        tree: Tree = {
+            "made_with": self._made_with(),
+            "parameters": self.model.parameters.copy(),
+            "statistics": self.model.statistics.copy(),
+            "optimizer": {name: array.copy() for name, array in self.optimizer.state.items()},
+            "average": {},
+            "step": self.step,
+            "seconds": self.seconds,
+            "reason": self.reason,
+            "epoch": {"loss": self._loss, "right": self._right, "seen": self._seen},
+            "curve": np.array(self.curve, dtype=np.float64).reshape(-1, len(EpochRecord._fields)),
+        }
+        if self.average is not None:
+            tree["average"] = {
+                "parameters": self.average.parameters.copy(),
+                "statistics": self.average.statistics.copy(),
+            }
+        return tree
+
+    def restore(self, tree: Tree) -> None:
+        """Goes back to a state that a trainer with the same arguments gave.
+
+        Raises:
+            ArchiveError: it is the state of another training, or no state.
+        """
+        try:
+            for what, mine in self._made_with().items():
+                if tree["made_with"][what] != mine:
+                    raise ArchiveError(
+                        f"this training was begun with other {what}; continue it with the same, or "
+                        "start a new one"
+                    )
+            places = [(self.model.parameters, tree["parameters"])]
+            places.append((self.model.statistics, tree["statistics"]))
+            places += [(old, tree["optimizer"][name]) for name, old in self.optimizer.state.items()]
+            if self.average is not None:
+                places.append((self.average.parameters, tree["average"]["parameters"]))
+                places.append((self.average.statistics, tree["average"]["statistics"]))
+            for old, new in places:
+                old[:] = new
+            self.step, self.seconds = int(tree["step"]), float(tree["seconds"])
+            self.reason = str(tree["reason"])
+            epoch = tree["epoch"]
+            self._loss, self._right, self._seen = epoch["loss"], epoch["right"], epoch["seen"]
+            self.curve = [
+                EpochRecord(int(e), int(s), *rest) for e, s, *rest in tree["curve"].tolist()
+            ]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ArchiveError(
+                f"not the state of a training, or a damaged one ({type(error).__name__}: {error}); "
+                "start the training again"
+            ) from None
+
+    def _made_with(self) -> dict[str, str]:
+        """Returns what must be equal for a state to fit, as text."""
+        data = self.data
+        # The mean tells other pixels, the labels' digest another split.
+        images = (data.train_x.shape, data.classes, data.mean.tobytes(), data.train_y.tobytes())
+        return {
+            "settings": self.settings.model_dump_json(),
+            "seed": str(self.seed),
+            "dtype": self.dtype,
+            "layers": hashlib.sha256(repr(self.network).encode()).hexdigest(),
+            "images": hashlib.sha256(repr(images).encode()).hexdigest(),
+        }
+
+
+def _check_fits(network: Network, data: ImageData, name: str) -> None:
+    if network.layers[0].shape != data.image_shape or network.classes != len(data.classes):
+        wanted = " x ".join(map(str, network.layers[0].shape))
+        found = " x ".join(map(str, data.image_shape))
+        raise NetworkError(
+            f"{name}: made for images of {wanted} and {network.classes} classes; {data.name} has "
+            f"{found} and {len(data.classes)} classes; build it for these"
+        )
+
+
+def train(
+    network: Network,
+    data: ImageData,
+    settings: TrainSettings,
+    seed: int,
+    backend: str = "cpu",
+    threads: int = 1,
+    *,
+    resume: Tree | None = None,
+    checkpoint: Callable[[Tree], None] | None = None,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+    **more: Any,
+) -> TrainResult:
+    """Trains a network to the end of its budgets. Divergence is a result, not an error.
+
+    Args:
+        network, data, settings, seed, backend, threads: as for `Trainer`.
+        resume: a state to go on from.
+        checkpoint: called with the state after every epoch.
+        on_epoch: called with the record after every epoch.
+        more: other arguments of `Trainer`.
+
+    Raises:
+        NetworkError: the network does not fit the images, or is too large for the memory.
+        ArchiveError: `resume` belongs to another training.
+    """
+    trainer = Trainer(network, data, settings, seed, backend, threads, **more)
+    if resume is not None:
+        trainer.restore(resume)
+
+    def report(record: EpochRecord) -> None:
+        if checkpoint is not None:
+            checkpoint(trainer.state())
+        if on_epoch is not None:
+            on_epoch(record)
+
+    return trainer.run_epochs(on_epoch=report)

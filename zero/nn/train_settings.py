@@ -1,0 +1,91 @@
+"""How networks are trained: the settings, their limits and defaults.
+
+Called by the configuration and `zero.nn.train`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from zero.errors import unknown_name
+from zero.nn.optimizers import OPTIMIZERS
+from zero.nn.schedules import SCHEDULES
+
+
+def _one_of(kind: str, known: Iterable[str]) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in known:
+            raise ValueError(unknown_name(kind, name, known))
+        return name
+
+    return AfterValidator(check)
+
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class TrainSettings(BaseModel):
+    """How a network is trained.
+
+    The defaults are what the CIFAR-10 recipes of NASNet, AmoebaNet and DARTS have in common; what
+    they use in long trainings only (drop path, cutout), and what depends on the images (pad, flip),
+    is off. Their final trainings: 600 epochs, drop_path 0.2 to 0.4, pad 4, flip, cutout 16.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    epochs: Count = Field(25, description="times through the train images; the schedule's length")
+    batch: Count = Field(64, description="images of a step")
+    optimizer: Annotated[str, _one_of("optimizer", OPTIMIZERS)] = Field(
+        "sgd", description=f"one of: {', '.join(OPTIMIZERS)}"
+    )
+    learning_rate: float = Field(0.025, gt=0, description="the highest learning rate")
+    momentum: Share = Field(0.9, description="of sgd and rmsprop")
+    nesterov: bool = Field(True, description="Nesterov's momentum, of sgd")
+    rmsprop_decay: Share = Field(0.9, description="how slowly rmsprop's mean square follows")
+    rmsprop_epsilon: float = Field(0.1, gt=0, description="added to it, inside the root")
+    weight_decay: NotNegative = Field(3e-4, description="of weights; not of batch norm and biases")
+    clip: NotNegative = Field(5.0, description="largest norm of the gradient; 0: no limit")
+    schedule: Annotated[str, _one_of("schedule", SCHEDULES)] = Field(
+        "cosine", description=f"one of: {', '.join(SCHEDULES)}"
+    )
+    warmup_epochs: int = Field(0, ge=0, description="epochs of linearly rising learning rate")
+    min_learning_rate: NotNegative = Field(0.0, description="where cosine ends")
+    milestones: list[Count] = Field(default=[], description="epochs at which 'step' changes")
+    gamma: float = Field(0.1, gt=0, le=1, description="what 'step' multiplies by at a milestone")
+    label_smoothing: Share = Field(0.0, description="share of the target spread over all classes")
+    auxiliary_weight: NotNegative = Field(
+        0.4, description="weight of the auxiliary head's loss, where there is one; 0: without it"
+    )
+    drop_path: Share = Field(0.0, description="scheduled drop path's probability at the last step")
+    ema: Share = Field(0.0, description="decay of the weights' moving average; 0: no average")
+    pad: int = Field(0, ge=0, le=64, description="black pixels around images before cropping")
+    flip: bool = Field(False, description="mirror half of the images")
+    cutout: int = Field(0, ge=0, le=1024, description="side of the square that is cut out")
+    seconds: float | None = Field(
+        None, gt=0, description="stop after so many seconds; not reproducible"
+    )
+    accuracy: float | None = Field(None, gt=0, le=1, description="stop at this validation accuracy")
+    max_loss: float = Field(
+        100.0, gt=0, description="a batch's loss above this ends training as diverged"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainSettings:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs: {self.warmup_epochs} must be below epochs: {self.epochs}"
+            )
+        if self.min_learning_rate > self.learning_rate:
+            raise ValueError("min_learning_rate must not be above learning_rate")
+        if (self.schedule == "step") != bool(self.milestones):
+            raise ValueError("milestones: schedule 'step' needs them, others have none")
+        if any(b <= a for a, b in pairwise(self.milestones)):
+            raise ValueError("milestones: must rise")
+        return self

@@ -1,0 +1,221 @@
+"""Images from the user's own files: a folder of images per class, or arrays in an NPZ file.
+
+Both return images as channels-last arrays and labels as numbers. Every message is one line: which
+file, what is wrong, what to do. Called by `zero.images`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from zero.errors import TaskError
+from zero.memory import gigabytes, usable_bytes
+from zero.tasks.common import read_error
+from zero.tasks.read_arrays import read_npz
+
+# Named for Pillow one by one: some of its other formats start foreign programs.
+FORMATS = {
+    "PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "BMP": (".bmp",), "GIF": (".gif",),
+    "WEBP": (".webp",), "TIFF": (".tif", ".tiff"), "PPM": (".ppm", ".pgm"),
+}  # fmt: skip
+SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+GREY_MODES, COLOUR_MODES = ("1", "L", "LA", "La"), ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK")
+CHECKED_AT_ONCE = 1000  # images looked at for NaN at a time
+
+
+def read_folder(
+    folder: Path, resize: tuple[int, int] | None = None, channels: int | None = None
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Returns the images of a folder that has one folder of images for each class.
+
+    Class folders and files go by name; names that start with "." or "__" are left out, and so are
+    files whose name ends like no image's. Photographs are turned as their camera says. Of animated
+    images it is the first picture; transparency is dropped.
+
+    Args:
+        folder: the folder of class folders.
+        resize: (height, width) to which each image is scaled (bilinear, smoothed); None: as it is.
+        channels: 1 makes all images grey, 3 coloured; None: as the files are.
+
+    Returns:
+        Images (N, H, W, C) uint8, labels (N,) int64, and the names of the class folders.
+
+    Raises:
+        TaskError: no class folders, one without images, a file that cannot be read or is damaged,
+            images of different sizes or channels, or more of them than the memory holds.
+    """
+    classes = class_folders(folder)
+    files: list[tuple[Path, int]] = []
+    for label, name in enumerate(classes):
+        found = _image_files(folder / name)
+        if not found:
+            raise TaskError(
+                f"{folder / name}: an empty class folder: it has no images "
+                f"({', '.join(SUFFIXES)}); put images there, or remove the folder"
+            )
+        files += [(file, label) for file in found]
+    if not files:
+        raise TaskError(
+            f"{folder}: no images; expected one folder for each class, with its images in it"
+        )
+    images: np.ndarray | None = None
+    for row, (file, _) in enumerate(files):
+        image = _read_image(file, resize, channels)
+        if images is None:
+            images = _room_for(len(files), image.shape, folder)
+        if image.shape != images.shape[1:]:
+            raise _mixed(files[0][0], images.shape[1:], file, image.shape)
+        images[row] = image
+    return images, np.array([label for _, label in files], dtype=np.int64), classes
+
+
+def class_folders(folder: Path) -> tuple[str, ...]:
+    """Returns the names of the class folders in a folder, sorted.
+
+    Raises:
+        TaskError: the folder is absent or cannot be read.
+    """
+    if not folder.is_dir():
+        raise TaskError(f"{folder}: no such folder; give a folder with one folder for each class")
+    return tuple(path.name for path in _entries(folder) if path.is_dir())
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Returns what is in a folder, sorted, without hidden entries and archivers' leftovers."""
+    try:
+        return sorted(p for p in folder.iterdir() if not p.name.startswith((".", "__")))
+    except OSError as error:
+        raise read_error(folder, error) from None
+
+
+def _image_files(folder: Path) -> list[Path]:
+    return [p for p in _entries(folder) if p.suffix.lower() in SUFFIXES and p.is_file()]
+
+
+def _room_for(count: int, shape: tuple[int, ...], folder: Path) -> np.ndarray:
+    """Returns an array for that many images, before the first of them fills the memory."""
+    needed, allowed = count * int(np.prod(shape)), usable_bytes()
+    if needed > allowed:
+        raise TaskError(
+            f"{folder}: {count} images of {_size(shape)} need {gigabytes(needed)}, "
+            f"{gigabytes(allowed)} allowed; give resize: [HEIGHT, WIDTH]"
+        )
+    return np.empty((count, *shape), dtype=np.uint8)
+
+
+def _read_image(file: Path, resize: tuple[int, int] | None, channels: int | None) -> np.ndarray:
+    """Returns one image (H, W, C) uint8."""
+    from PIL import Image, ImageOps
+
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise read_error(file, error) from None
+    try:
+        with warnings.catch_warnings():
+            # Of a picture too big to be true; other warnings are of no use to the user.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=tuple(FORMATS)) as image:
+                image.load()
+                mode = _mode_for(file, image.mode, channels)
+                image = ImageOps.exif_transpose(image).convert(mode)
+                if resize is not None:
+                    image = image.resize((resize[1], resize[0]), Image.Resampling.BILINEAR)
+                pixels = np.asarray(image, dtype=np.uint8)
+    except TaskError:
+        raise
+    except Exception as error:  # Pillow's decoders raise a dozen kinds on foreign bytes
+        raise TaskError(
+            f"{file}: a damaged, truncated or foreign image: {type(error).__name__}: "
+            f"{' '.join(str(error).split())[:120]}; replace or remove the file"
+        ) from None
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def _mode_for(file: Path, mode: str, channels: int | None) -> str:
+    """Returns Pillow's name of the pixels that a file's are turned into."""
+    if mode not in GREY_MODES + COLOUR_MODES:
+        raise TaskError(
+            f"{file}: pixels of type '{mode}', not 8 bits a channel; save it with 8 bits a channel"
+        )
+    grey = mode in GREY_MODES if channels is None else channels == 1
+    return "L" if grey else "RGB"
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]} x {shape[1]} pixels and {shape[2]} channel{'s' if shape[2] > 1 else ''}"
+
+
+def _mixed(first: Path, first_shape: tuple, other: Path, shape: tuple) -> TaskError:
+    fixes = []
+    if shape[:2] != first_shape[:2]:
+        fixes.append("resize: [HEIGHT, WIDTH]")
+    if shape[2] != first_shape[2]:
+        fixes.append("channels: 1 or channels: 3")
+    return TaskError(
+        f"{other}: {_size(shape)}, but {first} has {_size(first_shape)}; images must have one "
+        f"size; give {' and '.join(fixes)} to make them equal"
+    )
+
+
+def read_image_arrays(path: Path, x_name: str, y_name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the images and labels in two arrays of an NPZ file.
+
+    Returns:
+        Images (N, H, W, C): uint8 if the array holds whole numbers from 0 to 255, else float32;
+        labels (N,) int64, any whole numbers. An array (N, H, W) has one channel.
+
+    Raises:
+        TaskError: no such file or array, another shape or type, NaN or infinity, or labels that are
+            not whole numbers.
+    """
+    if not path.is_file():
+        raise TaskError(f"{path}: no such file; source 'npz' needs an NPZ file in 'path'")
+    x, y = read_npz(path, (x_name, y_name))
+    where = f"{path}: array '{x_name}'"
+    if x.ndim not in (3, 4) or x.dtype.kind not in "biuf":
+        raise TaskError(
+            f"{where} has shape {x.shape} and type '{x.dtype}'; expected images as numbers, "
+            "(N, height, width, channels) or (N, height, width)"
+        )
+    if x.ndim == 4 and x.shape[1] in (1, 3, 4) and x.shape[3] > 16:
+        raise TaskError(
+            f"{where} has shape {x.shape}: channels first; expected (N, height, width, channels); "
+            "save x.transpose(0, 2, 3, 1)"
+        )
+    return _pixels(x, where), _labels(y, len(x), f"{path}: array '{y_name}'", x_name)
+
+
+def _pixels(x: np.ndarray, where: str) -> np.ndarray:
+    x = x if x.ndim == 4 else x[..., None]
+    if x.dtype.kind in "biu" and x.min() >= 0 and x.max() <= 255:
+        return np.ascontiguousarray(x, dtype=np.uint8)
+    with np.errstate(over="ignore"):  # too big for float32 becomes infinity and is found below
+        x = np.ascontiguousarray(x, dtype=np.float32)
+    for start in range(0, len(x), CHECKED_AT_ONCE):
+        good = np.isfinite(x[start : start + CHECKED_AT_ONCE]).all(axis=(1, 2, 3))
+        if not good.all():
+            raise TaskError(
+                f"{where}: NaN, infinity or a number beyond 3e38 in image {start + good.argmin()} "
+                "(from 0); repair or remove it"
+            )
+    return x
+
+
+def _labels(y: np.ndarray, count: int, where: str, x_name: str) -> np.ndarray:
+    if y.shape not in ((count,), (count, 1)):
+        raise TaskError(
+            f"{where} has shape {y.shape}; expected ({count},), one label for each image of "
+            f"'{x_name}'"
+        )
+    y = y.reshape(count)
+    with np.errstate(invalid="ignore"):  # NaN has no whole number and is caught as unequal
+        if y.dtype.kind not in "biuf" or not np.array_equal(y, y.astype(np.int64)):
+            raise TaskError(
+                f"{where} of type '{y.dtype}': labels must be whole numbers, one for each class"
+            )
+    return y.astype(np.int64)
