@@ -1,0 +1,78 @@
+"""What the tests of cells share: streams, genomes by the dozen, and relabelled copies of cells."""
+
+import numpy as np
+
+from zero.cells.genome import EDGES, EdgeCell, Genome, GraphCell, PairCell, parse_genome
+from zero.cells.published import PUBLISHED
+from zero.cells.spaces import SPACES, get_space
+from zero.search_rng import new_state
+
+OWN = "amoebanet[sep3,max3,id]"
+SPACE_NAMES = [*SPACES, OWN, "darts[sep3,1x1]", "nas_bench_201[none,nor_conv_3x3]"]
+PAIR_SPACES = [name for name in SPACE_NAMES if not name.startswith("nas_bench")]
+SMALL = (
+    "amoebanet: normal sep3(cur)+id(prev) max3(n1)+avg3(cur) id(n2)+dil3(n1) sep5(n3)+id(prev) "
+    "id(n4)+id(n4)"
+)
+
+
+def stream(name):
+    return new_state(1, "test", name)
+
+
+def genomes(name, count):
+    """Returns random genomes of a space, and mutants of them."""
+    space, rng = get_space(name), stream(name)
+    found = [space.random(rng) for _ in range(count // 2)]
+    return found + [space.mutate(genome, rng)[0] for genome in found]
+
+
+def published_of(form):
+    return [cell.genome for cell in PUBLISHED.values() if isinstance(cell.genome.normal, form)]
+
+
+def small(**changes):
+    """Returns a genome of a few ops."""
+    return parse_genome(changes.get("text", SMALL))
+
+
+def _topological(reads, rng):
+    """Returns the vertices (numbers from 0) in a random order that respects what they read."""
+    left, order = set(range(len(reads))), []
+    while left:
+        ready = sorted(v for v in left if not set(reads[v]) & left)
+        order.append(ready[rng.integers(len(ready))])
+        left.remove(order[-1])
+    return order
+
+
+def relabelled(cell, rng):
+    """Returns the same cell drawn differently; made without the code under test."""
+    if isinstance(cell, PairCell):
+        order = _topological([{s - 2 for _, s in node} for node in cell.nodes], rng)
+        place = {0: 0, 1: 1} | {old + 2: new + 2 for new, old in enumerate(order)}
+        nodes = []
+        for old in order:
+            pair = [(op, place[s]) for op, s in cell.nodes[old]]
+            nodes.append(tuple(pair[::-1] if rng.integers(2) else pair))
+        concat = [place[s] for s in cell.concat]
+        return PairCell(tuple(nodes), tuple(int(s) for s in rng.permutation(concat)))
+    if isinstance(cell, GraphCell):
+        order = _topological([{r - 1 for r in reads} for _, reads in cell.vertices], rng)
+        place = {0: 0} | {old + 1: new + 1 for new, old in enumerate(order)}
+        vertices = []
+        for old in order:
+            op, reads = cell.vertices[old]
+            vertices.append((op, tuple(int(place[r]) for r in rng.permutation(reads))))
+        return GraphCell(tuple(vertices), tuple(place[r] for r in cell.output))
+    if dict(zip(EDGES, cell.ops, strict=True))[1, 2] != "none" or rng.integers(2):
+        return cell
+    swap = {0: 0, 1: 2, 2: 1, 3: 3}
+    ops = {tuple(sorted((swap[s], swap[t]))): o for (s, t), o in zip(EDGES, cell.ops, strict=True)}
+    return EdgeCell(tuple(ops[edge] for edge in EDGES))
+
+
+def relabelled_genome(genome, seed):
+    rng = np.random.default_rng(seed)
+    cells = [c and relabelled(c, rng) for c in (genome.normal, genome.reduction)]
+    return Genome(genome.space, *cells)

@@ -1,0 +1,267 @@
+"""Search spaces: what is drawn is in the space, mutations reach what they may and nothing else."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+from cells_helpers import OWN, PAIR_SPACES, SPACE_NAMES, genomes, stream
+
+from zero.cells.genome import EDGES, Genome, PairCell, canonical_key, parse_genome, unread_states
+from zero.cells.published import PUBLISHED, get_published
+from zero.cells.spaces import SPACES, get_space, space_with_ops
+from zero.errors import NetworkError
+
+
+def reads_of(genome):
+    """Returns {(cell, node, side): (op, state)} of a pair genome."""
+    return {
+        (kind, n, side): read
+        for kind in ("normal", "reduction")
+        for n, node in enumerate(getattr(genome, kind).nodes)
+        for side, read in enumerate(node)
+    }
+
+
+def edges_of(genome):
+    parts = [*(reads for _, reads in genome.normal.vertices), genome.normal.output]
+    return {(r, v) for v, reads in enumerate(parts, 1) for r in reads}
+
+
+# --- random genomes -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SPACE_NAMES)
+def test_random_genomes_are_in_the_space_and_the_same_for_a_seed(name):
+    space = get_space(name)
+    drawn = [space.random(stream("same")) for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    assert len(set(genomes(name, 40))) > 20
+    for genome in genomes(name, 40):
+        space.check(genome)
+        assert genome.space == name
+
+
+@pytest.mark.parametrize("name", PAIR_SPACES)
+def test_random_pair_cells_are_even_over_ordered_choices(name):
+    """Every op and every state that a node may read comes up about equally often."""
+    space, rng = get_space(name), stream("even")
+    ops, states = Counter(), Counter()
+    for _ in range(400):
+        genome = space.random(rng)
+        for (_, node, _), (op, state) in reads_of(genome).items():
+            ops[op] += 1
+            states[node, state] += 1
+    total = sum(ops.values())
+    assert set(ops) == set(space.ops)
+    assert all(abs(n - total / len(ops)) < 5 * (total / len(ops)) ** 0.5 for n in ops.values())
+    assert set(states) == {(node, s) for node in range(space.nodes) for s in range(node + 2)}
+    for (node, _), times in states.items():
+        mean = 400 * 4 / (node + 2)
+        assert abs(times - mean) < 5 * mean**0.5
+
+
+def test_outputs_of_random_pair_cells():
+    """All unread states, prev and cur among them; in DARTS's space all nodes."""
+    for genome in genomes("amoebanet", 40):
+        for cell in (genome.normal, genome.reduction):
+            assert cell.concat == unread_states(cell.nodes)
+    assert any(0 in genome.normal.concat for genome in genomes("amoebanet", 40))
+    for genome in genomes("darts", 40):
+        for cell in (genome.normal, genome.reduction):
+            assert cell.concat == (2, 3, 4, 5)
+            assert all(first[1] != second[1] for first, second in cell.nodes)
+
+
+def test_random_nas_bench_cells():
+    for genome in genomes("nas_bench_101", 40):
+        assert len(genome.normal.vertices) == 5
+        assert genome.normal.pruned.num_edges <= 9
+    found = Counter(op for g in genomes("nas_bench_201", 400) for op in g.normal.ops)
+    assert set(found) == set(SPACES["nas_bench_201"].ops)
+    assert max(found.values()) < 1.3 * min(found.values())
+
+
+# --- mutations ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PAIR_SPACES)
+def test_mutations_of_pair_cells_reach_all_that_is_allowed_and_nothing_else(name):
+    space, rng = get_space(name), stream("mutate")
+    start = space.random(rng)
+    before, near = reads_of(start), set(space.neighbours(start))
+    seen, count = Counter(), Counter()
+    for _ in range(6000):
+        mutant, mutation = space.mutate(start, rng)
+        space.check(mutant)
+        count[mutation] += 1
+        after = reads_of(mutant)
+        changed = [place for place in before if before[place] != after[place]]
+        if mutation == "identity":
+            assert mutant is start
+            continue
+        assert len(changed) <= 1
+        if mutation == "hidden_state":  # always another state, made before the node; op kept
+            (place,) = changed
+            assert before[place][0] == after[place][0]
+            assert after[place][1] < place[1] + 2
+        elif changed:  # op: perhaps the same again
+            assert before[changed[0]][1] == after[changed[0]][1]
+        if mutant != start:
+            assert mutant in near
+            seen[mutant] += 1
+        for cell in (mutant.normal, mutant.reduction):
+            all_nodes = tuple(range(2, len(cell.nodes) + 2))
+            assert cell.concat == (all_nodes if "darts" in name else unread_states(cell.nodes))
+    assert set(count) == set(space.mutations)
+    assert set(seen) == near
+    assert 200 < count["identity"] < 400  # 0.05 of 6000
+    assert abs(count["op"] - count["hidden_state"]) < 400  # half of the rest each
+
+
+def test_number_of_neighbours_of_pair_cells():
+    """Per cell, 10 ops have 7 others, and node k's two reads k + 1 other states each."""
+    space = get_space("amoebanet")
+    for genome in genomes("amoebanet", 6):
+        assert len(space.neighbours(genome)) == 2 * (10 * 7 + 2 * (1 + 2 + 3 + 4 + 5))
+        assert genome not in space.neighbours(genome)
+
+
+def test_neighbours_are_mutual():
+    for name in ("amoebanet", "darts", "nas_bench_201", "nas_bench_101"):
+        space = get_space(name)
+        for genome in genomes(name, 4):
+            near = space.neighbours(genome)
+            assert len(set(near)) == len(near)
+            for other in near[:: max(1, len(near) // 10)]:
+                assert genome in space.neighbours(other)
+
+
+def test_mutants_of_a_cell_with_an_output_of_its_own():
+    """A published cell keeps its output until a hidden state changes."""
+    start, space, rng = get_published("amoebanet_a").genome, get_space("amoebanet"), stream("own")
+    kinds = set()
+    for _ in range(200):
+        mutant, mutation = space.mutate(start, rng)
+        kinds.add(mutation)
+        for kind in ("normal", "reduction"):
+            old, new = getattr(start, kind), getattr(mutant, kind)
+            if mutation != "hidden_state" or new == old:
+                assert new.concat == old.concat
+            else:
+                assert new.concat == unread_states(new.nodes)
+    assert kinds == set(space.mutations)
+
+
+def test_a_mutation_draws_the_same_for_a_seed():
+    for name in SPACE_NAMES:
+        genome = genomes(name, 2)[0]
+        space = get_space(name)
+        assert space.mutate(genome, stream("a")) == space.mutate(genome, stream("a"))
+
+
+def test_mutations_of_nas_bench_201_change_one_edge():
+    space, rng = get_space("nas_bench_201"), stream("mutate")
+    start = space.random(rng)
+    seen = set()
+    for _ in range(600):
+        mutant, mutation = space.mutate(start, rng)
+        assert mutation == "op"
+        seen.add(mutant)
+        pairs = zip(start.normal.ops, mutant.normal.ops, strict=True)
+        assert sum(a != b for a, b in pairs) == 1
+    assert seen == set(space.neighbours(start))
+    assert len(seen) == len(EDGES) * 4
+
+
+def test_mutations_of_nas_bench_101_flip_an_edge_or_change_an_op():
+    space, rng = get_space("nas_bench_101"), stream("mutate")
+    for start in genomes("nas_bench_101", 4):
+        seen = Counter()
+        for _ in range(600):
+            mutant, mutation = space.mutate(start, rng)
+            space.check(mutant)
+            seen[mutant, mutation] += 1
+            flipped = edges_of(start) ^ edges_of(mutant)
+            ops = zip(start.normal.vertices, mutant.normal.vertices, strict=True)
+            changed = sum(a[0] != b[0] for a, b in ops)
+            assert (len(flipped), changed) == ((1, 0) if mutation == "edge" else (0, 1))
+        assert {mutant for mutant, _ in seen} == set(space.neighbours(start))
+        # Every flip that leaves a valid cell, and no other.
+        valid = 0
+        for edge in combinations(range(7), 2):
+            edges = edges_of(start) ^ {edge}
+            reads = [tuple(sorted(s for s, t in edges if t == v)) for v in range(1, 7)]
+            names = [op for op, _ in start.normal.vertices]
+            pairs = zip(names, reads[:-1], strict=True)
+            cell = replace(start.normal, vertices=tuple(pairs), output=reads[-1])
+            valid += cell.pruned is not None and cell.pruned.num_edges <= 9
+        assert len({m for m, kind in seen if kind == "edge"}) == valid
+
+
+def test_nas_bench_101_grows_from_a_cell_without_vertices():
+    space, rng = get_space("nas_bench_101"), stream("grow")
+    genome = parse_genome("nas_bench_101: out(in)")
+    keys = set()
+    for _ in range(300):
+        genome, mutation = space.mutate(genome, rng)
+        assert mutation in space.mutations
+        keys.add(canonical_key(genome))
+    assert len(keys) > 30
+
+
+# --- spaces of one's own --------------------------------------------------------------------------
+
+
+def test_space_with_own_ops_is_found_again_by_its_name():
+    space = space_with_ops("amoebanet", ["sep3", "max3", "id"])
+    assert space.name == OWN
+    assert get_space(OWN) == get_space("amoebanet[sep3, max3,id]") == space
+    used = {op for g in genomes(OWN, 40) for cell in (g.normal, g.reduction)
+            for node in cell.nodes for op, _ in node}  # fmt: skip
+    assert used == {"sep3", "max3", "id"}
+    with pytest.raises(NetworkError, match=r"unknown op of amoebanet.* 'sep5'"):
+        parse_genome(str(genomes("amoebanet[sep5]", 2)[0]).replace("[sep5]", "[sep3]"))
+
+
+@pytest.mark.parametrize(
+    "name, told",
+    [
+        ("amoeba", "did you mean 'amoebanet'"),
+        ("amoebanet[sep3", "must be written amoebanet"),
+        ("amoebanet[sep3]]", "must be written amoebanet"),
+        ("amoebanet[sep33]", "did you mean 'sep3'"),
+        ("amoebanet[sep3,sep3]", "each named once"),
+    ],
+)
+def test_bad_names_of_spaces(name, told):
+    with pytest.raises(NetworkError, match=told):
+        get_space(name)
+
+
+def test_one_op_leaves_only_hidden_states_to_change():
+    space, rng = get_space("amoebanet[sep3]"), stream("one")
+    start = space.random(rng)
+    for _ in range(50):
+        mutant, mutation = space.mutate(start, rng)
+        assert (mutant != start) == (mutation == "hidden_state")
+    space = get_space("nas_bench_201[none]")
+    start = space.random(rng)
+    assert space.mutate(start, rng) == (start, "op") and space.neighbours(start) == []
+
+
+def test_cell_of_another_space_is_refused():
+    cell = PairCell(((("id", 0), ("id", 1)),) * 5, (2, 3, 4, 5, 6))
+    Genome("nasnet", cell, cell)
+    with pytest.raises(NetworkError, match="5 nodes; it must be 4"):
+        Genome("darts", cell, cell)
+    with pytest.raises(NetworkError, match="a genome has one cell"):
+        Genome("nas_bench_101", cell)
+
+
+def test_published_cells_are_in_their_spaces_and_can_be_mutated():
+    for cell in PUBLISHED.values():
+        space = get_space(cell.genome.space)
+        space.check(cell.genome)
+        for other in space.neighbours(cell.genome)[:20]:
+            space.check(other)
