@@ -16,16 +16,16 @@ FILES = sorted(ROOT.rglob("*.py"))
 # Lower rooms first; a module may import rooms above it in this list, or its own.
 ROOMS = [
     ["errors"],
-    ["ops", "rng", "jit", "mutation_names", "struct", "yaml_loader"],
+    ["ops", "rng", "jit", "code_cache", "memory", "mutation_names", "store", "struct", "yaml_loader"],
     ["program", "search_rng", "fec"],
-    ["mutations", "library", "population", "simplify", "tasks"],
-    ["loop", "search"],
+    ["mutations", "library", "population", "simplify", "tasks", "images", "read_images"],
+    ["loop", "search", "rounds"],
     ["interpreter", "nn"],
     ["cells"],
-    ["evaluator", "conformance", "island", "islands", "interpreter.reference_loop"],
-    ["store", "archive", "config", "config_checks", "progress"],
-    ["run"],
-    ["bench", "cli", "cli_cells", "cli_common"],
+    ["evaluator", "conformance", "island", "islands", "interpreter.reference_loop", "records"],
+    ["archive", "config", "config_checks", "cell_config", "progress"],
+    ["run", "run_kind", "run_cells", "run_programs", "export"],
+    ["bench", "nas_table", "nas_table_runs", "cli", "cli_cells", "cli_nas_table", "cli_common"],
     ["", "__main__", "__init__"],
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}
@@ -34,8 +34,10 @@ LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}
 ONLY = {
     "yaml": {"config", "config_checks", "yaml_loader"},
     "h5py": {"store", "archive"},
-    "typer": {"cli", "cli_cells", "cli_common"},
+    "typer": {"cli", "cli_cells", "cli_nas_table", "cli_common"},
     "multiprocess": {"islands"},
+    "onnx": {"nn.export_onnx"},
+    "PIL": {"read_images"},
 }
 LIGHT = ["__init__", "__main__", "cli", "config", "config_checks", "program", "ops", "errors",
          "library", "rng", "progress", "evaluator", "mutation_names", "yaml_loader"]  # fmt: skip

@@ -1,29 +1,44 @@
 """The command line: parse, call, print. Nothing is decided here.
 
-Every command ends in one of these ways: 0; 1 after `error: ...` on standard error (one line, for a
-config one line a mistake; `--debug` adds the trace) or when cases of `bench conformance` differ; 2
-after a wrong option; 130 after Ctrl-C. Results go to standard output, progress to standard error.
-
-Heavy imports stand inside the commands, so that `zero --help` answers at once. The file is long
-because all commands and all that they print are here; see `_guarded`, then `run`, then the others.
+How commands end, and what they share, stands in `zero.cli_common`; `bench conformance` also ends with
+1 when cases differ. Results go to standard output, progress to standard error. Heavy imports stand
+inside the commands, so that `zero --help` answers at once. Commands about cells: `zero.cli_cells`.
 """
 
-import functools
 import json
 import math
-import os
 import shlex
 import sys
-import traceback
-from collections.abc import Callable, Iterable
-from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from zero.errors import ConfigError, ZeroError
+from zero import cli_cells, cli_nas_table
+from zero.cli_common import (
+    Backend,
+    Config,
+    Debug,
+    Dtype,
+    IslandCount,
+    JsonFile,
+    JsonLog,
+    MaxSeconds,
+    Quiet,
+    Seconds,
+    Seed,
+    Set,
+    checked_config,
+    guarded,
+    json_number,
+    print_figures,
+    print_pairs,
+    print_table,
+    reporting,
+    shown_fitness,
+)
+from zero.errors import ZeroError
 
 app = typer.Typer(
     help="Discovers machine-learning algorithms by evolution, from empty programs.",
@@ -39,6 +54,8 @@ bench = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(bench, name="bench")
+cli_cells.register(app)
+cli_nas_table.register(bench)
 
 # Why a run ended, in words; the keys stand in archives and logs.
 REASONS = {
@@ -66,111 +83,9 @@ class Topic(StrEnum):
     configs = "configs"
 
 
-class Backend(StrEnum):
-    """Names of `zero.evaluator.BACKENDS`."""
-
-    cpu = "cpu"
-    reference = "reference"
-    cuda = "cuda"
-
-
-class Dtype(StrEnum):
-    """Number types."""
-
-    float64 = "float64"
-    float32 = "float32"
-
-
-def _positive(value: float | None) -> float | None:
-    if value is not None and not (math.isfinite(value) and value > 0):
-        raise typer.BadParameter(f"{value} is not a number of seconds above 0")
-    return value
-
-
-Config = Annotated[str, typer.Argument(metavar="CONFIG", help="YAML file or shipped config.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change a setting, such as seed=2; repeatable."
-    ),
-]
-Seed = Annotated[int | None, typer.Option(metavar="N", min=0, help="Same as --set seed=N.")]
-IslandCount = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="Same as --set islands.count=N.")
-]
-MaxSeconds = Annotated[
-    float | None,
-    typer.Option(
-        metavar="S", callback=_positive, help="Stop after this time, for `zero resume` to go on."
-    ),
-]
-Seconds = Annotated[
-    float, typer.Option(metavar="S", callback=_positive, help="How long to measure.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the outcome.")]
-JsonLog = Annotated[bool, typer.Option("--json-log", help="One JSON object a line to stdout.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")]
-JsonFile = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file.")
-]
 ProgramName = Annotated[
     str, typer.Argument(metavar="PROGRAM", help="Program file, shipped program, RUN or RUN#ID.")
 ]
-
-
-# --- how every command ends -----------------------------------------------------------------------
-
-
-def _guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """Returns the command with errors turned into lines and exit codes; `debug` is an option."""
-
-    @functools.wraps(command)
-    def guarded(*args: Any, **options: Any) -> None:
-        try:
-            command(*args, **options)
-            sys.stdout.flush()  # here a full disk or a closed pipe can still be told
-        except BrokenPipeError:
-            _close_stdout()
-            raise typer.Exit(1) from None
-        except (ZeroError, OSError, MemoryError) as error:
-            if options["debug"]:
-                traceback.print_exc()
-            for line in _lines_of(error):
-                print(f"error: {line}", file=sys.stderr)
-            if isinstance(error, OSError):
-                _close_stdout()
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            if options["debug"]:
-                traceback.print_exc()
-            print("interrupted", file=sys.stderr)
-            raise typer.Exit(130) from None
-
-    return guarded
-
-
-def _lines_of(error: BaseException) -> list[str]:
-    """Returns what the user reads about an error: a line, or one for each mistake of a config."""
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return [f"{where}{error.strerror or error}"]
-    if isinstance(error, MemoryError):
-        return [f"out of memory ({str(error) or 'no more can be had'}); set a smaller population, "
-                "evaluation.cache.size or tasks"]  # fmt: skip
-    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    # A failed worker's message ends with its trace, which is for --debug.
-    return lines if isinstance(error, ConfigError) else lines[:1]
-
-
-def _close_stdout() -> None:
-    """Sends what is still buffered to nowhere: Python would fail on it once more when it exits."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        with suppress(OSError, ValueError):
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, sys.stdout.fileno())
-            os.close(null)
 
 
 def _version(wanted: bool) -> None:
@@ -199,7 +114,7 @@ def main() -> None:
 
 
 @app.command()
-@_guarded
+@guarded
 def run(
     config: Config,
     settings: Set = None,
@@ -215,16 +130,16 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Evolve programs as a config says."""
-    checked = _load(config, settings, seed, islands)
+    checked = checked_config(config, settings, seed, islands)
     from zero.run import start
 
-    with _reporter(quiet, json_log) as reporter:
+    with reporting(quiet, json_log) as reporter:
         outcome = start(checked, out, reporter, command=sys.argv, max_seconds=max_seconds)
     _tell_outcome(outcome, json_log)
 
 
 @app.command()
-@_guarded
+@guarded
 def resume(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
     max_seconds: MaxSeconds = None,
@@ -235,30 +150,9 @@ def resume(
     """Go on with a run that was stopped or killed."""
     from zero import run
 
-    with _reporter(quiet, json_log) as reporter:
+    with reporting(quiet, json_log) as reporter:
         outcome = run.resume(folder, reporter, max_seconds)
     _tell_outcome(outcome, json_log)
-
-
-def _load(name: str, settings: list[str] | None, seed: int | None = None,
-          islands: int | None = None, backend: Backend | None = None):  # fmt: skip
-    """Returns the checked config with what was given beside it."""
-    from zero.config import load_config
-
-    options = {"seed": seed, "islands.count": islands, "backend": backend}
-    given = [f"{key}={value}" for key, value in options.items() if value is not None]
-    return load_config(name, [*(settings or []), *given])
-
-
-@contextmanager
-def _reporter(quiet: bool, json_log: bool):
-    from zero.progress import make_reporter
-
-    # JSON lines and a live view on one screen would overwrite each other.
-    hidden = quiet or (json_log and sys.stdout.isatty())
-    mode, lines = "none" if hidden else "auto", sys.stdout if json_log else None
-    with make_reporter(mode, sys.stderr, json_stream=lines) as reporter:
-        yield reporter
 
 
 def _tell_outcome(outcome: Any, as_json: bool) -> None:
@@ -271,7 +165,7 @@ def _tell_outcome(outcome: Any, as_json: bool) -> None:
     }
     if as_json:
         event = {"event": "outcome", "folder": folder, "reason": outcome.reason}
-        event |= {f"{name}_fitness": _number(value) for name, value in figures.items()}
+        event |= {f"{name}_fitness": json_number(value) for name, value in figures.items()}
         event["baselines"] = {
             name: {"select_fitness": select, "final_fitness": final}
             for name, (select, final) in outcome.baselines.items()
@@ -285,12 +179,12 @@ def _tell_outcome(outcome: Any, as_json: bool) -> None:
             print("no program was evaluated")
         else:
             print(f"\n{outcome.program}")
-            _table(
+            print_table(
                 ("program", "search fitness", "select fitness", "final fitness"),
                 [
-                    ("discovered", *(_fitness(value) for value in figures.values())),
+                    ("discovered", *(shown_fitness(value) for value in figures.values())),
                     *(
-                        (f"{name} (shipped)", "", *(_fitness(value) for value in pair))
+                        (f"{name} (shipped)", "", *(shown_fitness(value) for value in pair))
                         for name, pair in outcome.baselines.items()
                     ),
                 ],
@@ -299,7 +193,7 @@ def _tell_outcome(outcome: Any, as_json: bool) -> None:
         rows.append(("folder", folder))
         if outcome.reason in RESUMABLE:
             rows.append(("go on with", f"zero resume {shlex.quote(folder)}"))
-        _pairs([*rows, ("look with", f"zero show {shlex.quote(folder)}")])
+        print_pairs([*rows, ("look with", f"zero show {shlex.quote(folder)}")])
     if outcome.reason == "interrupted":
         sys.stdout.flush()
         raise typer.Exit(130)
@@ -309,7 +203,7 @@ def _tell_outcome(outcome: Any, as_json: bool) -> None:
 
 
 @app.command()
-@_guarded
+@guarded
 def show(
     what: Annotated[
         str, typer.Argument(metavar="RUN|PROGRAM", help="A run's folder, or as for evaluate.")
@@ -378,9 +272,9 @@ def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
         for name in ("search", "select", "final"):
             rows.append((f"{name} fitness", _spread(results[name])))
     elif record:
-        rows.append(("search fitness", _fitness(record.fitness)))
-        rows.append(("select fitness", _fitness(record.select_fitness)))
-    _pairs(rows)
+        rows.append(("search fitness", shown_fitness(record.fitness)))
+        rows.append(("select fitness", shown_fitness(record.select_fitness)))
+    print_pairs(rows)
     if record is None:
         print("\nno program yet")
         return
@@ -394,11 +288,11 @@ def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
             end="",
         )
     print()
-    _table(
+    print_table(
         ("experiment", "ended", "individuals", "train steps", "search", "select", "record"),
         [
             (n, s.reason or "not yet", f"{s.individuals:,}", f"{s.train_steps:,}",
-             _fitness(s.search_fitness), _fitness(s.select_fitness),
+             shown_fitness(s.search_fitness), shown_fitness(s.select_fitness),
              "-" if s.candidate < 0 else s.candidate)
             for n, s in enumerate((e.summary for e in data.experiments), 1)
         ],
@@ -420,11 +314,11 @@ def _lineage_table(data: Any, record_id: int) -> None:
         if before is None or record is chain[-1] or record.fitness != before.fitness
     ]
     print(f"lineage: {len(told)} of {len(chain)} records, those that changed the fitness")
-    _table(
+    print_table(
         ("record", "island", "individuals", "mutation", "search", "select"),
         [
-            (r.id, r.island, f"{r.individuals:,}", r.mutation, _fitness(r.fitness),
-             _fitness(r.select_fitness))
+            (r.id, r.island, f"{r.individuals:,}", r.mutation, shown_fitness(r.fitness),
+             shown_fitness(r.select_fitness))
             for r in told
         ],
     )  # fmt: skip
@@ -433,8 +327,8 @@ def _lineage_table(data: Any, record_id: int) -> None:
 def _record_line(record: Any) -> str:
     parent = f", parent {record.parent}" if record.parent >= 0 else ""
     return (
-        f"record {record.id}: search fitness {_fitness(record.fitness)}, select fitness "
-        f"{_fitness(record.select_fitness)}, individual {record.individuals:,} of island "
+        f"record {record.id}: search fitness {shown_fitness(record.fitness)}, select fitness "
+        f"{shown_fitness(record.select_fitness)}, individual {record.individuals:,} of island "
         f"{record.island}{parent}"
     )
 
@@ -467,7 +361,7 @@ def _counted(program: Any) -> str:
 
 
 @app.command()
-@_guarded
+@guarded
 def evaluate(
     program: ProgramName,
     config: Config,
@@ -477,7 +371,7 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Evaluate a program on a config's select and final tasks."""
-    checked = _load(config, settings)
+    checked = checked_config(config, settings)
     from zero import run
 
     loaded = run.load_program(program)
@@ -492,10 +386,10 @@ def evaluate(
         }
     if as_json:
         for part in found.values():
-            part["task_fitness"] = [_number(f) for f in part["task_fitness"]]
+            part["task_fitness"] = [json_number(f) for f in part["task_fitness"]]
         print(json.dumps({"program": str(loaded), "config": checked.name, **found}, indent=2))
         return
-    _pairs([
+    print_pairs([
         ("program", f"{program} ({_counted(loaded)})"),
         *((f"{purpose} fitness", _spread(part)) for purpose, part in found.items()),
     ])  # fmt: skip
@@ -503,18 +397,18 @@ def evaluate(
         for purpose, part in found.items():
             print()
             pairs = zip(part["task_names"], part["task_fitness"], strict=True)
-            _table((f"{purpose} task", "fitness"), [(n, _fitness(f)) for n, f in pairs])
+            print_table((f"{purpose} task", "fitness"), [(n, shown_fitness(f)) for n, f in pairs])
 
 
 @app.command("list")
-@_guarded
+@guarded
 def list_(topic: Topic, debug: Debug = False) -> None:
     """List what configs and programs may name."""
     if topic == Topic.ops:
         from zero.ops import by_number
 
         columns = ("number", "name", "text", "signature", "cost")
-        _table(
+        print_table(
             columns,
             [(o.number, o.name, _example(o), o.signature, f"{o.cost:,}") for o in by_number()],
         )
@@ -523,26 +417,26 @@ def list_(topic: Topic, debug: Debug = False) -> None:
 
         for name, family in task_families().items():
             print(f"{name}: {family.__doc__.splitlines()[0]}")
-            _table(("  key", "value", "default", "meaning"), _keys_of(family))
+            print_table(("  key", "value", "default", "meaning"), _keys_of(family))
             print()
     elif topic == Topic.programs:
         from zero import library
 
         rows = [(n, len(library.program(n)), library.description(n)) for n in library.names()]
-        _table(("name", "instructions", "what it is"), rows)
+        print_table(("name", "instructions", "what it is"), rows)
     elif topic == Topic.mutations:
         from zero.mutation_names import MUTATIONS
 
-        _table(("name", "what it does"), MUTATIONS.items())
+        print_table(("name", "what it does"), MUTATIONS.items())
     elif topic == Topic.searches:
         from zero.search import methods
 
-        _table(("name", "what it does"), methods().items())
+        print_table(("name", "what it does"), methods().items())
     else:
         from zero.config import shipped_configs
 
         rows = [(name, _header(path)) for name, path in shipped_configs().items()]
-        _table(("name", "what it does"), rows)
+        print_table(("name", "what it does"), rows)
 
 
 def _example(op: Any) -> str:
@@ -594,7 +488,7 @@ def _header(path: Path) -> str:
 
 
 @app.command()
-@_guarded
+@guarded
 def validate(
     config: Config,
     settings: Set = None,
@@ -602,7 +496,7 @@ def validate(
     debug: Debug = False,
 ) -> None:
     """Check a config and tell every mistake."""
-    checked = _load(config, settings)
+    checked = checked_config(config, settings)
     from zero.run import Maker, initial_program
 
     maker = Maker(checked, initial_program(checked))
@@ -614,14 +508,14 @@ def validate(
             tasks = maker.tasks(purpose, 0)
             sizes = (tasks.train_x.shape[1], tasks.valid_x.shape[1], tasks.features)
             rows.append((purpose, tasks.num_tasks, *sizes))
-        _table(("tasks", "count", "train", "valid", "features"), rows)
+        print_table(("tasks", "count", "train", "valid", "features"), rows)
 
 
 # --- bench ----------------------------------------------------------------------------------------
 
 
 @bench.command()
-@_guarded
+@guarded
 def conformance(
     file: Annotated[Path, typer.Argument(help="Recorded cases, .jsonl or .jsonl.gz.")],
     backend: Annotated[Backend, typer.Option(help="The interpreter to check.")] = Backend.cpu,
@@ -644,7 +538,7 @@ def conformance(
 
 
 @bench.command("search")
-@_guarded
+@guarded
 def bench_search(
     config: Config,
     seconds: Seconds = 10.0,
@@ -656,14 +550,14 @@ def bench_search(
     debug: Debug = False,
 ) -> None:
     """Measure the individuals per second of a search."""
-    checked = _load(config, settings, seed, islands, backend)
+    checked = checked_config(config, settings, seed, islands, backend)
     from zero.bench import search_speed
 
-    _tell_figures(search_speed(checked, seconds), json_file)
+    print_figures(search_speed(checked, seconds), json_file)
 
 
 @bench.command("evaluate")
-@_guarded
+@guarded
 def bench_evaluate(
     config: Config,
     program: Annotated[str, typer.Option(metavar="PROGRAM", help="As for `zero evaluate`.")],
@@ -674,41 +568,15 @@ def bench_evaluate(
     debug: Debug = False,
 ) -> None:
     """Measure the evaluations per second of a program."""
-    checked = _load(config, settings, backend=backend)
+    checked = checked_config(config, settings, backend=backend)
     from zero.bench import evaluation_speed
     from zero.run import load_program
 
     figures = evaluation_speed(checked, load_program(program), seconds)
-    _tell_figures({"program": program, **figures}, json_file)
-
-
-def _tell_figures(figures: dict[str, Any], json_file: Path | None) -> None:
-    from zero.store import write_bytes
-
-    if json_file is not None:
-        figures = {k: _number(v) if isinstance(v, float) else v for k, v in figures.items()}
-        write_bytes(json_file, json.dumps(figures, indent=2).encode() + b"\n")
-    _pairs([(k.replace("_", " "), _shown(v)) for k, v in figures.items() if k != "versions"])
+    print_figures({"program": program, **figures}, json_file)
 
 
 # --- words and tables -----------------------------------------------------------------------------
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {v}" for k, v in value.items())
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
-
-
-def _number(value: float) -> float | None:
-    """Returns the number, None where JSON has none for it."""
-    return float(value) if math.isfinite(value) else None
-
-
-def _fitness(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.6f}"
 
 
 def _spread(part: dict[str, Any] | None) -> str:
@@ -717,9 +585,9 @@ def _spread(part: dict[str, Any] | None) -> str:
         return "-"
     tasks = part["task_fitness"]
     if len(tasks) < 2:
-        return _fitness(part["fitness"])
-    low, high = (_fitness(f(tasks)) for f in (min, max))
-    return f"{_fitness(part['fitness'])}  ({len(tasks)} tasks: {low} to {high})"
+        return shown_fitness(part["fitness"])
+    low, high = (shown_fitness(f(tasks)) for f in (min, max))
+    return f"{shown_fitness(part['fitness'])}  ({len(tasks)} tasks: {low} to {high})"
 
 
 def _totals(reason: str | None, individuals: int, steps: int, seconds: float | None) -> list[tuple]:
@@ -728,33 +596,3 @@ def _totals(reason: str | None, individuals: int, steps: int, seconds: float | N
     rows = [] if reason is None else [("ended", f"{reason}: {REASONS.get(reason, reason)}")]
     rows += [("individuals", f"{individuals:,}"), ("train steps", f"{steps:,}")]
     return rows if seconds is None else [*rows, ("time", duration(seconds))]
-
-
-def _pairs(rows: Iterable[tuple[str, str]]) -> None:
-    rows = list(rows)
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        print(f"{name:<{width}}  {value}")
-
-
-def _table(columns: tuple[str, ...], rows: Iterable[tuple]) -> None:
-    """Prints a table; as wide as it needs where no terminal limits it, for grep and files."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    cells = [[Text(str(cell)) for cell in row] for row in rows]
-    for number, name in enumerate(columns):
-        figures = all(_is_figure(row[number].plain) for row in cells)
-        table.add_column(Text(name), justify="right" if figures and cells else "left")
-    for row in cells:
-        table.add_row(*row)
-    console = Console(file=sys.stdout, highlight=False)
-    if not console.is_terminal:
-        console.width = 1000
-    console.print(table, soft_wrap=False)
-
-
-def _is_figure(text: str) -> bool:
-    return text in ("", "-") or text.replace(",", "").replace(".", "").lstrip("-").isdigit()

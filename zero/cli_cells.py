@@ -1,0 +1,264 @@
+"""The command line's part on cells: `zero cells ...`, and what trains and exports them.
+
+`register` puts the commands into the command line; see `zero.cli` and `zero.cli_common`.
+"""
+
+import json
+import re
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zero.cli_common import Debug, guarded, print_pairs, print_table
+from zero.errors import NetworkError
+
+cells = typer.Typer(
+    help="Look at cell genomes: published ones, or your own.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this file to the command line."""
+    app.add_typer(cells, name="cells")
+    app.command("export")(export_)
+
+
+class CellTopic(StrEnum):
+    """What `zero cells list` knows."""
+
+    cells = "cells"
+    ops = "ops"
+    spaces = "spaces"
+    skeletons = "skeletons"
+
+
+CellName = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="Published cell, file with a genome's text, or the text."),
+]
+NormalCells = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, help="Normal cells between two reductions."),
+]
+Filters = Annotated[
+    int | None, typer.Option(metavar="F", min=1, help="Channels of the first cells' nodes.")
+]
+Layers = Annotated[
+    int | None, typer.Option(metavar="L", min=1, help="Cells in all, instead of --normal-cells.")
+]
+Classes = Annotated[int | None, typer.Option(metavar="K", help="Number of classes.")]
+SkeletonName = Annotated[
+    str | None,
+    typer.Option("--skeleton", metavar="NAME", help="See `zero cells list skeletons`."),
+]
+Image = Annotated[
+    str | None,
+    typer.Option("--image", metavar="HxWxC", help="Size of the images, such as 28x28x1."),
+]
+Batch = Annotated[int, typer.Option(metavar="B", min=1, help="Images in a training step.")]
+
+
+@cells.command("list")
+@guarded
+def list_(
+    topic: Annotated[CellTopic, typer.Argument(metavar="[TOPIC]", show_choices=True,
+              help="cells, ops, spaces or skeletons.")] = CellTopic.cells,
+    debug: Debug = False,
+) -> None:  # fmt: skip
+    """List published cells, ops, search spaces or skeletons."""
+    if topic == CellTopic.ops:
+        from zero.cells.ops import CELL_OPS
+
+        print_table(("op", "what it is"), [(op.name, op.description) for op in CELL_OPS.values()])
+    elif topic == CellTopic.spaces:
+        from zero.cells.spaces import SPACES
+
+        rows = [(s.name, s.description, ", ".join(s.ops)) for s in SPACES.values()]
+        print_table(("space", "what it is", "ops"), rows)
+    elif topic == CellTopic.skeletons:
+        from zero.cells.published import PRESETS
+        from zero.cells.skeletons import KINDS
+
+        rows = [
+            (name, _size(p.skeleton), _image(p.image_shape), p.classes,
+             KINDS[p.skeleton.kind].description)
+            for name, p in PRESETS.items()
+        ]  # fmt: skip
+        print_table(("skeleton", "size", "images", "classes", "what it is"), rows)
+    else:
+        from zero.cells.published import PUBLISHED
+
+        rows = []
+        for cell in PUBLISHED.values():
+            cost = _built(cell)["cost"]
+            rows.append((cell.name, cell.source, cell.preset, f"{cost.parameters:,}",
+                         f"{cost.multiply_adds / 1e6:,.1f}"))  # fmt: skip
+        columns = ("name", "from", "skeleton", "parameters", "multiply-adds, millions")
+        print_table(columns, rows)
+
+
+@cells.command()
+@guarded
+def show(name: CellName, debug: Debug = False) -> None:
+    """Show a genome's cells, and what its network costs."""
+    from zero.cells.published import find_cell
+
+    cell = find_cell(name)
+    genome, built = cell.genome, _built(cell)
+    print(f"{cell.name}{f' ({cell.source})' if cell.source else ''}")
+    parts = {"cell": genome.normal} if genome.reduction is None else {
+        "normal cell": genome.normal, "reduction cell": genome.reduction}  # fmt: skip
+    for kind, part in parts.items():
+        print(f"\n{kind}")
+        for line in part.lines():
+            print(f"  {line}")
+    print()
+    print_pairs(_figures(built))
+    print(f"\ntext\n{genome}")
+
+
+@cells.command()
+@guarded
+def count(
+    name: CellName,
+    normal_cells: NormalCells = None,
+    filters: Filters = None,
+    layers: Layers = None,
+    classes: Classes = None,
+    skeleton: SkeletonName = None,
+    image: Image = None,
+    batch: Batch = 64,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Count parameters, multiply-adds and memory of a genome's network, before any training."""
+    from zero.cells.published import find_cell
+
+    cell = find_cell(name)
+    built = _built(cell, normal_cells, filters, layers, classes, skeleton, image, batch)
+    if as_json:
+        figures = {"cell": cell.name, "genome": str(cell.genome), **built, **asdict(built["cost"])}
+        figures["skeleton"] = asdict(built["skeleton"])
+        del figures["cost"]
+        print(json.dumps(figures, indent=2))
+        return
+    print_pairs([("cell", cell.name), *_figures(built)])
+
+
+@cells.command()
+@guarded
+def draw(
+    name: CellName,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="SVG file to write.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Draw a genome's cells as SVG, to a file or to standard output."""
+    from zero.cells.drawing import draw_svg
+    from zero.cells.published import find_cell
+    from zero.store import write_bytes
+
+    cell = find_cell(name)
+    drawing = draw_svg(cell.genome, cell.name)
+    if output is None:
+        print(drawing, end="")
+    else:
+        write_bytes(output, drawing.encode())
+
+
+class ExportFormat(StrEnum):
+    """Keys of `zero.export.FORMATS`."""
+
+    onnx = "onnx"
+    numpy = "numpy"
+
+
+@guarded
+def export_(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN|WEIGHTS", help="Run folder, or a file of weights.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Such as net.onnx or net.py.")
+    ],
+    format_: Annotated[
+        ExportFormat | None,
+        typer.Option("--format", help="Otherwise by the ending of FILE: .onnx or .py."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Write a trained network as ONNX, or as a Python file that needs NumPy only.
+
+    Both take images (N, height, width, channels) with pixel values as in the training images; the
+    Python file reads its weights from the NPZ file written beside it. Programs cannot be exported.
+    """
+    from zero.export import export
+
+    for path in export(source, output, format_):
+        print(f"wrote {path}")
+
+
+def _built(
+    cell: Any,
+    normal_cells: int | None = None,
+    filters: int | None = None,
+    layers: int | None = None,
+    classes: int | None = None,
+    skeleton: str | None = None,
+    image: str | None = None,
+    batch: int = 64,
+) -> dict[str, Any]:
+    """Builds a cell's network; returns its skeleton, image_shape, classes, batch and cost."""
+    from zero.cells.cost import cost_of
+    from zero.cells.published import get_preset
+    from zero.cells.skeletons import build_network
+
+    preset = get_preset(skeleton or cell.preset)
+    whole = preset.skeleton.resized(normal_cells, filters, layers)
+    shape = preset.image_shape if image is None else _image_shape(image)
+    classes = preset.classes if classes is None else classes
+    network = build_network(cell.genome, whole, shape, classes)
+    return {
+        "skeleton": whole,
+        "image_shape": shape,
+        "classes": classes,
+        "batch": batch,
+        "cost": cost_of(network, batch),
+    }
+
+
+def _figures(built: dict[str, Any]) -> list[tuple[str, str]]:
+    """Returns names and values of what a network is and costs."""
+    cost, batch = built["cost"], built["batch"]
+    return [
+        ("skeleton", f"{built['skeleton'].kind}, {_size(built['skeleton'])}"),
+        ("images", f"{_image(built['image_shape'])}, {built['classes']} classes"),
+        ("parameters", f"{cost.parameters:,}"),
+        ("multiply-adds", f"{cost.multiply_adds:,} an image"),
+        ("memory", f"{cost.activation_bytes / 2**20:,.1f} MiB of activations, batch {batch}"),
+        ("time", f"{cost.seconds_per_step:.3g} s a training step of {batch} images (estimated)"),
+    ]
+
+
+def _size(skeleton: Any) -> str:
+    number = f"{skeleton.layers} cells" if skeleton.layers else f"N {skeleton.normal_cells}"
+    return f"{number}, F {skeleton.filters}"
+
+
+def _image(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _image_shape(text: str) -> tuple[int, ...]:
+    parts = text.lower().split("x")
+    if len(parts) != 3 or not all(re.fullmatch(r"[1-9][0-9]{0,3}", p) for p in parts):
+        raise NetworkError(
+            f"'{text}' is no image size; write HEIGHTxWIDTHxCHANNELS, such as 28x28x1"
+        )
+    return tuple(map(int, parts))

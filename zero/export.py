@@ -1,0 +1,91 @@
+"""`zero export`: a trained network of a run, or of a file of weights, in a form that runs without us.
+
+Programs cannot be exported. Called by the command line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zero.archive import RunFolder, read_archive
+from zero.cells.genome import parse_genome
+from zero.cells.skeletons import Skeleton, build_network
+from zero.errors import ArchiveError, ConfigError, NetworkError
+from zero.nn.export_numpy import to_numpy
+from zero.nn.export_onnx import to_onnx
+from zero.nn.network import Network
+from zero.nn.saved import SavedNetwork, load_network
+from zero.store import write_bytes
+
+WEIGHTS = "best_weights.h5"  # in a run folder
+FORMATS = {"onnx": ".onnx", "numpy": ".py"}
+
+
+def export(source: str | Path, output: str | Path, form: str | None = None) -> list[Path]:
+    """Writes a trained network and returns the files written.
+
+    Args:
+        source: a run folder, or a file that `zero.nn.saved` wrote.
+        output: the file to write. NumPy's ends in .py; its weights go beside it, to .npz.
+        form: a key of `FORMATS`; None takes the one that the file's ending says.
+
+    Raises:
+        ConfigError: the format is unknown or does not fit the file's name.
+        ArchiveError: there is no trained network in `source`, or a file cannot be written.
+        DeviceError: the onnx package is not installed.
+    """
+    output = Path(output)
+    if form is None:
+        form = next((f for f, ending in FORMATS.items() if output.suffix == ending), None)
+    if form not in FORMATS or (form == "numpy" and output.suffix != ".py"):
+        raise ConfigError(
+            f"cannot tell how to write {output}: give a name that ends in "
+            f"{' or '.join(FORMATS.values())}, or --format onnx and any name"
+        )
+    path = _weights_of(Path(source))
+    saved = load_network(path)
+    network = network_of(saved, path)
+    arrays = (saved.parameters, saved.statistics, saved.mean, saved.std, saved.classes)
+    if form == "onnx":
+        files = {output: to_onnx(network, *arrays, saved.notes())}
+    else:
+        weights = output.with_suffix(".npz")
+        text, content = to_numpy(network, *arrays, weights.name, saved.notes())
+        files = {weights: content, output: text.encode()}
+    for file, content in files.items():
+        write_bytes(file, content)
+    return sorted(files, key=lambda file: file != output)
+
+
+def network_of(saved: SavedNetwork, where: str | Path = "the saved network") -> Network:
+    """Returns the network that the saved weights belong to, built from genome and skeleton.
+
+    Raises:
+        ArchiveError: they make none, or another than the weights are of.
+    """
+    try:
+        skeleton = Skeleton(**saved.skeleton)
+        genome = parse_genome(saved.genome)
+        network = build_network(genome, skeleton, saved.image_shape, len(saved.classes))
+    except (NetworkError, TypeError) as error:
+        raise ArchiveError(f"{where}: its genome and skeleton make no network: {error}") from error
+    saved.check_fits(network, where)
+    return network
+
+
+def _weights_of(source: Path) -> Path:
+    """Returns the file of weights of a run folder; a file is one already."""
+    if not source.is_dir():
+        return source
+    if not (source / WEIGHTS).exists():
+        archive = RunFolder.open(source).archive_path
+        if archive.exists() and read_archive(archive).kind == "programs":
+            raise ArchiveError(
+                f"{source} is a run of programs, and only networks can be exported; "
+                f"its best program is the text {source / RunFolder.BEST}"
+            )
+        raise ArchiveError(
+            f"{source} has no trained network ({WEIGHTS}) yet; let the run end (`zero resume`), "
+            "or train a genome with `zero train`"
+        )
+    return source / WEIGHTS

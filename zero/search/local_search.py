@@ -1,0 +1,41 @@
+"""Local search: changes of the best living individual only, with random restarts.
+
+White, Nolen and Savani 2021 ("Exploring the Loss Landscape in Neural Architecture Search") evaluate
+all neighbours of one individual and go on from the best. Genomes such as programs have too many
+neighbours for that, so here they are drawn: the best of the population is the parent until a child is
+better or, being the oldest, it dies. The search then goes on from the best of its children. The
+population's size is thus how many children are tried before a step down.
+
+One individual in as many as the population holds is a new random one. Where all lately made
+individuals are worse than it, the search starts again there: without that, some runs never leave a
+local optimum whose neighbours all lead back.
+"""
+
+from zero.loop import RANDOM
+from zero.search_rng import below
+
+DESCRIPTION = "the best living individual is the parent, now and then a random restart"
+
+
+def settings(search) -> list[float]:
+    """Returns no settings."""
+    return []
+
+
+def choose(slot_fitness, settings, rng):
+    """Returns the fittest slot, or `RANDOM` once in `len(slot_fitness)` times.
+
+    Of equally fit slots, the first after a random one: where most changes are neutral, as in
+    programs, the search drifts over the plateau.
+    """
+    size = len(slot_fitness)
+    if below(rng, size) == 0:
+        return RANDOM
+    slot = below(rng, size)
+    best, highest = slot, slot_fitness[slot]
+    for _ in range(size - 1):
+        slot = slot + 1 if slot + 1 < size else 0
+        fitness = slot_fitness[slot]
+        if fitness > highest:
+            best, highest = slot, fitness
+    return best
