@@ -25,7 +25,7 @@ ROOMS = [
     ["evaluator", "conformance", "island", "islands", "interpreter.reference_loop", "records"],
     ["archive", "config", "config_checks", "cell_config", "progress"],
     ["run", "run_kind", "run_cells", "run_programs", "export"],
-    ["bench", "nas_table", "nas_table_runs", "cli", "cli_cells", "cli_nas_table", "cli_common"],
+    ["bench", "nas_table", "nas_table_runs", "cli", "cli_cells", "cli_nas_table", "cli_common", "cli_cell_runs"],
     ["", "__main__", "__init__"],
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}

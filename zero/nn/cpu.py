@@ -13,28 +13,28 @@ from importlib import resources
 
 import numpy as np
 
-from zero import code_cache
-from zero.nn import kernels, plan, simd
+from zero import code_cache, jit
+from zero.nn import kernels, loads, plan, products, simd, steps
 from zero.nn.network import Network
-from zero.nn.plan import (
-    BETA,
-    CHUNKS,
-    D_BETA,
-    D_GAMMA,
-    GAMMA,
-    MEAN,
-    SCALE,
-    SHIFT,
-    VARIANCE,
-    Plan,
+from zero.nn.plan import CHUNKS, Plan
+from zero.nn.steps import (
+    N_BETA,
+    N_D_BETA,
+    N_D_GAMMA,
+    N_GAMMA,
+    N_MEAN,
+    N_SCALE,
+    N_SHIFT,
+    N_VARIANCE,
 )
 
 
 @cache
 def _runner():
     text = resources.files("zero.nn").joinpath("runner.py").read_text()
+    compiled = [jit, kernels, loads, products, simd, steps]
     text += f"\n# {simd.widest()} values in a vector\n"
-    return code_cache.load(code_cache.path_of("cells", text, [kernels, plan, simd]), text)
+    return code_cache.load(code_cache.path_of("cells", text, compiled), text)
 
 
 class CpuModel:
@@ -105,8 +105,8 @@ class CpuModel:
         """Packs weights and copies images."""
         p = self._plan
         np.take(self._extended, p.pack_index, out=p.weights[: len(p.pack_index)])
-        p.norms[GAMMA] = self._extended[p.gamma_index]
-        p.norms[BETA] = self._extended[p.beta_index]
+        p.norms[N_GAMMA] = self._extended[p.gamma_index]
+        p.norms[N_BETA] = self._extended[p.beta_index]
         p.input.buffer.view()[: len(images), ..., : images.shape[3]] = images
 
     def _logits(self, number: int, images: int) -> np.ndarray:
@@ -156,7 +156,7 @@ class CpuModel:
         self._execute(p.backward, True, True, count)
         biases = [bias_gradients[layer] for layer, _ in p.biases]
         source = np.concatenate(
-            [p.weight_gradients[:, : p.gradients].sum(0), p.norms[D_GAMMA], p.norms[D_BETA],
+            [p.weight_gradients[:, : p.gradients].sum(0), p.norms[N_D_GAMMA], p.norms[N_D_BETA],
              *biases, np.zeros(1, np.float32)]
         )  # fmt: skip
         np.take(source, p.gradient_index, out=self.gradients)
@@ -178,8 +178,8 @@ class CpuModel:
     def _update_statistics(self, count: int) -> None:
         norms, d = self._plan.norms, self._decay
         number = self._pixels * count
-        unbiased = norms[VARIANCE, self._norm_at] * (number / np.maximum(number - 1, 1))
-        for at, batch in ((self._means, norms[MEAN, self._norm_at]), (self._variances, unbiased)):
+        unbiased = norms[N_VARIANCE, self._norm_at] * (number / np.maximum(number - 1, 1))
+        for at, batch in ((self._means, norms[N_MEAN, self._norm_at]), (self._variances, unbiased)):
             self.statistics[at] = d * self.statistics[at] + (1 - d) * batch
 
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -192,9 +192,11 @@ class CpuModel:
         for start in range(0, len(images), self.batch):
             part = images[start : start + self.batch]
             self._load(part)
-            scale = p.norms[GAMMA, places] / np.sqrt(self.statistics[self._variances] + epsilon)
-            p.norms[SCALE, places] = scale
-            p.norms[SHIFT, places] = p.norms[BETA, places] - self.statistics[self._means] * scale
+            scale = p.norms[N_GAMMA, places] / np.sqrt(self.statistics[self._variances] + epsilon)
+            p.norms[N_SCALE, places] = scale
+            p.norms[N_SHIFT, places] = (
+                p.norms[N_BETA, places] - self.statistics[self._means] * scale
+            )
             self._execute(p.forward, False, False, len(part))
             found.append(self._logits(0, len(part)))
         classes = self.network.classes

@@ -1,418 +1,42 @@
-"""From a network to the steps that `zero.nn.kernels` executes: what is fused, and where all lies.
+"""Where a network's steps find all that they need: memory, weights, and who writes which gradient.
 
-A ReLU, a batch normalisation or drop path is no step: the reader applies it when it loads its
-input. A depthwise convolution and the 1x1 convolution after it are one step. Members of a
-concatenation are written where the concatenation lies. The gradient of a sum is shared with those
-inputs that nothing else reads.
-
-Batches lie as (N, H, W, channels padded to a multiple of 8). Parameters and gradients are kept in
-the network's own order and copied through index arrays, so that padding concerns nobody else.
+`zero.nn.fusion` makes the steps. Batches lie as (N, H, W, channels padded to a multiple of 8). The
+gradient of a sum is shared with those inputs that nothing else reads; gradients that are not needed
+at the same time share memory.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from zero.errors import NetworkError
-from zero.nn import kernels as k
+from zero.nn import steps as k
+from zero.nn.fusion import Buffer, Fusion, Quantity, Ref, Step
 from zero.nn.network import Layer, Network
 from zero.nn.simd import widest
 
 CHUNKS = 8  # parts of a batch that threads take and that sums are made of, whatever the threads
 LINE = 64  # bytes of a cache line
-PAD = 8  # channels come in multiples of this
-
-# Rows of `Plan.norms`, float32 (channels of all batch normalisations).
-(GAMMA, BETA, MEAN, VARIANCE, SCALE, SHIFT, FACTOR_D, FACTOR_Y, CONSTANT, D_GAMMA,
- D_BETA) = range(11)  # fmt: skip
-NORM_ROWS = 11
 
 
-def padded(channels: int) -> int:
-    """Returns the number of channels in memory."""
-    return -(-channels // PAD) * PAD
-
-
-@dataclass(eq=False)
-class Buffer:
-    """Values of a batch, or a range of another buffer's channels."""
-
-    height: int
-    width: int
-    channels: int  # padded
-    parent: Buffer | None = None
-    offset: int = 0  # channels
-    # Of gradients: the ranges of channels written so far, and whether it must start as zeros.
-    written: list[tuple[int, int]] = field(default_factory=list)
-    zeroed: bool = False
-    first: int = -1  # steps of the backward run between which it is needed
-    last: int = -1
-    array: np.ndarray | None = None
-
-    def root(self) -> tuple[Buffer, int]:
-        """Returns the buffer that owns the memory, and where this one's channels start in it."""
-        buffer, offset = self, 0
-        while buffer.parent is not None:
-            offset += buffer.offset
-            buffer = buffer.parent
-        return buffer, offset
-
-    def place(self) -> tuple[int, int, int]:
-        """Returns (address, bytes from image to image, bytes from pixel to pixel)."""
-        root, offset = self.root()
-        pixel = 4 * root.channels
-        address = root.array.ctypes.data + 4 * offset
-        return address, root.height * root.width * pixel, pixel
-
-    def view(self) -> np.ndarray:
-        """Returns the values, (N, H, W, channels)."""
-        root, offset = self.root()
-        return root.array[..., offset : offset + self.channels]
-
-
-@dataclass(eq=False)
-class Quantity:
-    """Something that has a gradient: a buffer's values, or their batch normalisation."""
-
-    buffer: Buffer
-    norm: int = -1  # first channel in `Plan.norms`, -1: the values themselves
-    epsilon: float = 0.0
-    readers: int = 0
-    norms: list[Quantity] = field(default_factory=list)  # batch normalisations of these values
-    gradient: Buffer | None = None
-    factor: int = -1  # row of `Plan.factors` that the gradient is to be multiplied with
-
-
-@dataclass(frozen=True)
-class Ref:
-    """What a layer's output is to its readers: how to load it.
-
-    places: where each channel lies in memory.
-    """
-
-    quantity: Quantity
-    places: tuple[int, ...]
-    relu: bool = False
-    factor: int = -1
-
-
-@dataclass(eq=False)
-class Step:
-    """A step before addresses are known."""
-
-    kind: int
-    inputs: list[Ref]
-    output: Quantity | None
-    fields: dict[int, int] = field(default_factory=dict)
-    depthwise: Layer | None = None
-    window: Layer | None = None
-    weights: dict[str, int] = field(default_factory=dict)  # places in packed weights and gradients
-    array: np.ndarray | None = None  # counts, channel numbers or mask
-    stats: Quantity | None = None  # batch normalisation whose sums it makes
-    memory: int = 0
-
-
-class Plan:
+class Plan(Fusion):
     """See the module's docstring.
 
     Attributes:
         forward, backward: int64 (steps, FIELDS).
         memory: bytes that each thread needs.
         bytes: of all buffers.
+        norms: float32 (NORM_ROWS, channels of all batch normalisations).
+        factors: float32 (drop paths, batch).
     """
 
     def __init__(self, network: Network, batch: int):
-        self.network, self.batch = network, batch
-        self.steps: list[Step] = []
-        self.quantities: list[Quantity] = []
-        self.norm_channels = 0
-        self.pack: list[np.ndarray] = []  # index into (parameters, 0) for each packed weight
-        self.packed = 0
-        self.gradients = 0  # size of a chunk's packed gradients
-        self.gradient_places: dict[int, np.ndarray] = {}  # parameter number -> packed places
-        self.factor_layers: list[int] = []  # layers of drop path
-        self.mask_layers: dict[int, Step] = {}
-        self.biases: list[tuple[int, int]] = []  # (layer, parameter's number)
-        self.norm_layers: list[tuple[int, int]] = []  # (layer, first channel)
+        super().__init__(network, batch)
         self._constants: list[np.ndarray] = []
-        self.parameters_of: dict[int, dict[str, int]] = {}
-        for number, parameter in enumerate(network.parameters):
-            self.parameters_of.setdefault(parameter.layer, {})[parameter.role] = number
-        self.refs: dict[int, Ref] = {}
-        self._readers = self._all_readers()
-        for index in range(len(network.layers)):
-            self._plan_layer(index, network.layers[index])
-        self.outputs = [network.output]
-        if network.auxiliary is not None:
-            self.outputs.append(network.auxiliary)
-        for index in self.outputs:
-            ref = self.refs[index]
-            if ref.quantity.norm >= 0 or ref.relu or ref.factor >= 0:
-                ref = self.refs[index] = self._copied(ref, ref.places)
-            ref.quantity.readers += 1
         self._plan_norms()
         self._allocate_forward()
         self._plan_backward()
-
-    # --- forward --------------------------------------------------------------------------------
-
-    def _all_readers(self) -> dict[int, list[int]]:
-        """Returns each layer's readers.
-
-        Also of layers that reach no output: their batch normalisations have statistics all the same.
-        """
-        layers = self.network.layers
-        readers: dict[int, list[int]] = {index: [] for index in range(len(layers))}
-        for index, layer in enumerate(layers):
-            for i in layer.inputs:
-                readers[i].append(index)
-        return readers
-
-    def _new(self, shape, channels: int) -> Quantity:
-        buffer = Buffer(shape[0], shape[1], channels)
-        quantity = Quantity(buffer)
-        self.quantities.append(quantity)
-        return quantity
-
-    def _read(self, index: int) -> Ref:
-        ref = self.refs[index]
-        ref.quantity.readers += 1
-        return ref
-
-    def _emit(self, kind: int, inputs: list[Ref], shape, places, channels: int, **more) -> Step:
-        output = self._new(shape, channels)
-        step = Step(kind, inputs, output, **more)
-        self.steps.append(step)
-        self._last = Ref(output, tuple(places))
-        return step
-
-    def _dense(self, channels: int) -> range:
-        return range(channels)
-
-    def _copied(self, ref: Ref, places) -> Ref:
-        """Returns the same values as they are, in memory of their own, channels at `places`."""
-        ref.quantity.readers += 1
-        buffer = ref.quantity.buffer
-        places = tuple(places)
-        shape = (buffer.height, buffer.width)
-        if places == ref.places:
-            self._emit(k.ADD, [ref], shape, places, buffer.channels)
-            return self._last
-        return self._gathered(ref, places)
-
-    def _gathered(self, ref: Ref, places: tuple[int, ...]) -> Ref:
-        """Returns the same channels at other places, or the first ones of them."""
-        buffer = ref.quantity.buffer
-        size = padded(max(places) + 1)
-        step = self._emit(k.GATHER, [ref], (buffer.height, buffer.width), places, size)
-        step.array = np.full(size, -1, dtype=np.int64)
-        step.array[list(places)] = ref.places[: len(places)]
-        return self._last
-
-    def _plan_layer(self, index: int, layer: Layer) -> None:
-        method = getattr(self, f"_plan_{layer.kind}", None)
-        if method is None:
-            raise NetworkError(f"layer '{layer.name}': backend cpu has no '{layer.kind}'")
-        ref = method(index, layer)
-        if ref is not None:
-            self.refs[index] = ref
-
-    def _plan_input(self, index: int, layer: Layer) -> Ref:
-        channels = layer.shape[2]
-        quantity = self._new(layer.shape, padded(channels))
-        self.input = quantity
-        return Ref(quantity, tuple(self._dense(channels)))
-
-    def _plan_relu(self, index: int, layer: Layer) -> Ref:
-        ref = self.refs[layer.inputs[0]]
-        return Ref(ref.quantity, ref.places, True, ref.factor)
-
-    def _plan_drop_path(self, index: int, layer: Layer) -> Ref:
-        ref = self.refs[layer.inputs[0]]
-        if ref.factor >= 0:
-            ref = self._copied(ref, ref.places)
-        self.factor_layers.append(index)
-        return Ref(ref.quantity, ref.places, ref.relu, len(self.factor_layers) - 1)
-
-    def _plan_batch_norm(self, index: int, layer: Layer) -> Ref:
-        ref = self.refs[layer.inputs[0]]
-        if ref.quantity.norm >= 0 or ref.relu or ref.factor >= 0:
-            ref = self._copied(ref, ref.places)
-        values = ref.quantity
-        norm = Quantity(values.buffer, self.norm_channels, layer.epsilon)
-        self.norm_channels += values.buffer.channels
-        values.norms.append(norm)
-        self.norm_layers.append((index, norm.norm))
-        maker = next((s for s in self.steps if s.output is values), None)
-        if maker is not None and maker.kind == k.CONV and maker.stats is None:
-            maker.stats = norm
-        else:
-            self.steps.append(Step(k.NORM, [], values, stats=norm))
-        return Ref(norm, ref.places)
-
-    def _plan_conv(self, index: int, layer: Layer) -> Ref | None:
-        source = layer.inputs[0]
-        before = self.network.layers[source]
-        if (
-            before.kind == "depthwise"
-            and layer.kernel == (1, 1)
-            and layer.stride == 1
-            and layer.pad == (0, 0, 0, 0)
-            and self._readers[source] == [index]
-        ):
-            return self._convolution(before.inputs[0], before, (source, before), (index, layer))
-        return self._convolution(source, layer, None, (index, layer))
-
-    def _plan_depthwise(self, index: int, layer: Layer) -> Ref | None:
-        readers = [self.network.layers[r] for r in self._readers[index]]
-        if (
-            len(readers) == 1
-            and readers[0].kind == "conv"
-            and readers[0].kernel == (1, 1)
-            and readers[0].stride == 1
-            and readers[0].pad == (0, 0, 0, 0)
-        ):
-            return None  # together with that one
-        return self._convolution(layer.inputs[0], layer, (index, layer), None)
-
-    def _convolution(self, source: int, window: Layer, depthwise, dense) -> Ref:
-        """Plans a CONV; depthwise, dense: (index, layer) or None."""
-        ref = self._read(source)
-        shape = (dense or depthwise)[1].shape
-        size_in = ref.quantity.buffer.channels
-        places = ref.places if dense is None else tuple(self._dense(shape[2]))
-        size_out = size_in if dense is None else padded(shape[2])
-        step = self._emit(k.CONV, [ref], shape, places, size_out, window=window,
-                          depthwise=depthwise and depthwise[1])  # fmt: skip
-        if depthwise:
-            number = self.parameters_of[depthwise[0]]["weight"]
-            self._weight(step, "depthwise", number, ref.places, None, size_in, 1)
-        if dense:
-            number = self.parameters_of[dense[0]]["weight"]
-            taps = 1 if depthwise else math.prod(window.kernel)
-            step.fields[k.TAPS] = taps
-            self._weight(step, "dense", number, ref.places, places, size_in, size_out, taps)
-        return self._last
-
-    def _weight(self, step, name, number, inputs, outputs, size_in, size_out, taps=None) -> None:
-        """Gives a weight its places among the packed weights and gradients."""
-        parameter = self.network.parameters[number]
-        nothing = sum(p.size for p in self.network.parameters)
-        source = np.arange(parameter.start, parameter.start + parameter.size)
-        if outputs is None:
-            taps = parameter.size // len(inputs)
-            index = np.full((taps, size_in), nothing)
-            index[:, list(inputs)] = source.reshape(taps, len(inputs))
-        else:
-            index = np.full((taps, size_in, size_out), nothing)
-            where = np.ix_(range(taps), list(inputs), list(outputs))
-            index[where] = source.reshape(taps, len(inputs), len(outputs))
-            step.weights["back"] = self._packed(np.ascontiguousarray(index.transpose(0, 2, 1)))
-            step.fields[k.USED] = max(inputs) + 1
-        used = index if outputs is None else index[:, : max(inputs) + 1]
-        step.weights[name] = self._packed(np.ascontiguousarray(used))
-        step.weights[f"{name} gradient"] = self.gradients
-        places = np.flatnonzero(index.ravel() != nothing)
-        # In the parameter's own order.
-        order = np.argsort(index.ravel()[places], kind="stable")
-        self.gradient_places[number] = self.gradients + places[order]
-        self.gradients += -(-index.size // 16) * 16
-
-    def _packed(self, index: np.ndarray) -> int:
-        size = -(-index.size // 16) * 16
-        full = np.full(size, sum(p.size for p in self.network.parameters))
-        full[: index.size] = index.ravel()
-        self.pack.append(full)
-        self.packed += size
-        return self.packed - size
-
-    def _plan_pool(self, index: int, layer: Layer) -> Ref:
-        ref = self._read(layer.inputs[0])
-        mode = {"max_pool": k.MAX, "min_pool": k.MIN, "avg_pool": k.AVERAGE}[layer.kind]
-        step = self._emit(k.POOL, [ref], layer.shape, ref.places, ref.quantity.buffer.channels,
-                          window=layer)  # fmt: skip
-        step.fields[k.MODE] = mode
-        step.array = _window_counts(layer, self.network.layers[layer.inputs[0]].shape)
-        return self._last
-
-    _plan_max_pool = _plan_min_pool = _plan_avg_pool = _plan_pool
-
-    def _plan_add(self, index: int, layer: Layer) -> Ref:
-        refs = [self.refs[i] for i in layer.inputs]
-        common = refs[0].places
-        if any(ref.places != common for ref in refs):
-            common = tuple(self._dense(layer.shape[2]))
-            refs = [r if r.places == common else self._copied(r, common) for r in refs]
-        while len(refs) > k.MAX_INPUTS:
-            part, refs = refs[: k.MAX_INPUTS], refs[k.MAX_INPUTS :]
-            for ref in part:
-                ref.quantity.readers += 1
-            self._emit(k.ADD, part, layer.shape, common, part[0].quantity.buffer.channels)
-            refs.append(self._last)
-        for ref in refs:
-            ref.quantity.readers += 1
-        self._emit(k.ADD, refs, layer.shape, common, refs[0].quantity.buffer.channels)
-        return self._last
-
-    def _plan_concat(self, index: int, layer: Layer) -> Ref:
-        members, places, offset = [], [], 0
-        whole = self._new(layer.shape, 0)
-        for i in layer.inputs:
-            ref = self.refs[i]
-            buffer = ref.quantity.buffer
-            plain = ref.quantity.norm < 0 and not ref.relu and ref.factor < 0
-            plain = plain and all(s.output is not ref.quantity for s in self.mask_layers.values())
-            if not plain or buffer.parent is not None or ref.quantity is self.input:
-                ref = self._copied(ref, ref.places)
-                buffer = ref.quantity.buffer
-            buffer.parent, buffer.offset = whole.buffer, offset
-            members.append(ref)
-            places += [offset + p for p in ref.places]
-            offset += buffer.channels
-        whole.buffer.channels = offset
-        # Reads nothing in the forward run; in the backward run it stands for the whole.
-        self.steps.append(Step(-1, members, whole))
-        for ref in members:
-            ref.quantity.readers += 1
-        return Ref(whole, tuple(places))
-
-    def _plan_slice(self, index: int, layer: Layer) -> Ref:
-        ref = self.refs[layer.inputs[0]]
-        ref.quantity.readers += 1
-        return self._gathered(ref, tuple(self._dense(layer.shape[2])))
-
-    def _plan_zero(self, index: int, layer: Layer) -> Ref:
-        return Ref(self._new(layer.shape, padded(layer.shape[2])), tuple(range(layer.shape[2])))
-
-    def _plan_dropout(self, index: int, layer: Layer) -> Ref:
-        ref = self._read(layer.inputs[0])
-        buffer = ref.quantity.buffer
-        step = self._emit(k.MASK, [ref], layer.shape, ref.places, buffer.channels)
-        step.array = np.ones((self.batch, buffer.height, buffer.width, buffer.channels), np.float32)
-        self.mask_layers[index] = step
-        return self._last
-
-    def _plan_global_pool(self, index: int, layer: Layer) -> Ref:
-        ref = self._read(layer.inputs[0])
-        self._emit(k.MEAN, [ref], layer.shape, ref.places, ref.quantity.buffer.channels)
-        return self._last
-
-    def _plan_linear(self, index: int, layer: Layer) -> Ref:
-        outputs = (self.network.output, self.network.auxiliary)
-        if layer.kind == "linear":
-            if index not in outputs:
-                raise NetworkError(
-                    f"layer '{layer.name}': backend cpu has linear layers with a bias only as outputs"
-                )
-            self.biases.append((index, self.parameters_of[index]["bias"]))
-        shape = self.network.layers[layer.inputs[0]].shape
-        window = Layer("conv", layer.name, layer.inputs, layer.shape, kernel=shape[:2])
-        return self._convolution(layer.inputs[0], window, None, (index, window))
-
-    _plan_linear_no_bias = _plan_linear
 
     # --- memory ---------------------------------------------------------------------------------
 
@@ -425,7 +49,7 @@ class Plan:
     def _plan_norms(self) -> None:
         parameters, norms = self.network.parameters, self.norm_channels
         nothing = sum(p.size for p in parameters)
-        self.norms = np.zeros((NORM_ROWS, max(norms, 1)), dtype=np.float32)
+        self.norms = np.zeros((k.NORM_ROWS, max(norms, 1)), dtype=np.float32)
         self.gamma_index = np.full(max(norms, 1), nothing)
         self.beta_index = np.full(max(norms, 1), nothing)
         self.epsilon = np.ones(max(norms, 1))
@@ -439,7 +63,7 @@ class Plan:
                 target[where] = np.arange(parameter.start, parameter.start + parameter.size)
             size = ref.quantity.buffer.channels
             self.epsilon[first : first + size] = ref.quantity.epsilon
-        # Where each parameter's gradient comes from: (packed sums, D_GAMMA, D_BETA, biases, 0).
+        # Where each parameter's gradient comes from: (packed sums, k.N_D_GAMMA, k.N_D_BETA, biases, 0).
         sizes = [self.gradients, max(norms, 1), max(norms, 1)]
         starts = np.concatenate([[0], np.cumsum(sizes)])
         self.bias_start = int(starts[3])
@@ -520,7 +144,7 @@ class Plan:
         """Returns (scale, shift, relu, factor) of a load."""
         scale = shift = factor = 0
         if ref.quantity.norm >= 0:
-            scale, shift = (self._norm(row, ref.quantity) for row in (SCALE, SHIFT))
+            scale, shift = (self._norm(row, ref.quantity) for row in (k.N_SCALE, k.N_SHIFT))
         if ref.factor >= 0:
             factor = self.factors.ctypes.data + ref.factor * self.factors.strides[0]
         return scale, shift, int(ref.relu), factor
@@ -531,7 +155,7 @@ class Plan:
     def _sums(self, s: np.ndarray, norm: Quantity) -> None:
         s[k.SUMS] = self.sums.ctypes.data + 16 * norm.norm
         s[k.SUMS_CHUNK] = self.sums.strides[0]
-        s[k.MEAN_OF] = self._norm(MEAN, norm)
+        s[k.MEAN_OF] = self._norm(k.N_MEAN, norm)
         s[k.FIRST_CHANNEL] = norm.norm
 
     def _geometry(self, step: Step, s: np.ndarray) -> None:
@@ -737,7 +361,7 @@ class Plan:
         return {k.D: quantity.gradient}
 
     def _through(self, s: np.ndarray, norm: Quantity) -> None:
-        s[k.COEFFICIENTS] = self._norm(FACTOR_D, norm)
+        s[k.COEFFICIENTS] = self._norm(k.N_FACTOR_D, norm)
         s[k.COEFFICIENT] = self.norms.strides[0]
 
     def _share(self, step: Step, s, source: Quantity, used: dict, now: int) -> None:
@@ -798,14 +422,3 @@ def aligned(size: int) -> np.ndarray:
     raw = np.zeros(4 * size + 2 * LINE, dtype=np.uint8)
     start = -raw.ctypes.data % LINE
     return raw[start : start + 4 * size].view(np.float32)
-
-
-def _window_counts(layer: Layer, shape) -> np.ndarray:
-    """Returns 1 / the number of pixels in each output pixel's window, float32 (H, W), or 0."""
-    inside = []
-    for axis in range(2):
-        start = np.arange(layer.shape[axis]) * layer.stride - layer.pad[2 * axis]
-        at = start[:, None] + np.arange(layer.kernel[axis])
-        inside.append(((at >= 0) & (at < shape[axis])).sum(1))
-    counts = np.outer(*inside)
-    return np.where(counts > 0, 1.0 / np.maximum(counts, 1), 0).astype(np.float32)

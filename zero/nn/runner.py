@@ -12,31 +12,29 @@ import math
 
 import numba
 
-from zero.nn.kernels import (
+from zero.nn.kernels import make_kernels
+from zero.nn.simd import fetch_add, give_way, load_shared, widest
+from zero.nn.steps import (
     FIRST_CHANNEL,
+    KIND,
+    N_BETA,
+    N_CONSTANT,
+    N_D_BETA,
+    N_D_GAMMA,
+    N_FACTOR_D,
+    N_FACTOR_Y,
+    N_GAMMA,
+    N_MEAN,
+    N_SCALE,
+    N_SHIFT,
+    N_VARIANCE,
     NORM,
     SUMS,
     VECTOR,
     Y_CHANNELS,
     Y_HEIGHT,
     Y_WIDTH,
-    make_kernels,
 )
-from zero.nn.kernels import KIND as KIND_
-from zero.nn.plan import (
-    BETA,
-    CONSTANT,
-    D_BETA,
-    D_GAMMA,
-    FACTOR_D,
-    FACTOR_Y,
-    GAMMA,
-    MEAN,
-    SCALE,
-    SHIFT,
-    VARIANCE,
-)
-from zero.nn.simd import fetch_add, give_way, load_shared, widest
 
 _narrow = make_kernels(8)
 _wide = make_kernels(widest())
@@ -65,11 +63,11 @@ def _finish_forward(s, images, chunks, norms, sums, epsilon):
         variance = two / count - mean * mean
         if variance < 0:  # by rounding; a NaN stays one
             variance = 0.0
-        scale = norms[GAMMA, at] / math.sqrt(variance + epsilon[at])
-        norms[MEAN, at] = mean
-        norms[VARIANCE, at] = variance
-        norms[SCALE, at] = scale
-        norms[SHIFT, at] = norms[BETA, at] - mean * scale
+        scale = norms[N_GAMMA, at] / math.sqrt(variance + epsilon[at])
+        norms[N_MEAN, at] = mean
+        norms[N_VARIANCE, at] = variance
+        norms[N_SCALE, at] = scale
+        norms[N_SHIFT, at] = norms[N_BETA, at] - mean * scale
 
 
 @_jit
@@ -85,14 +83,14 @@ def _finish_backward(s, images, chunks, norms, sums, epsilon):
             sums[chunk, 2 * first + c] = 0.0
             sums[chunk, 2 * first + channels + c] = 0.0
         at = first + c
-        r = 1.0 / math.sqrt(norms[VARIANCE, at] + epsilon[at])
-        scale = norms[GAMMA, at] * r
+        r = 1.0 / math.sqrt(norms[N_VARIANCE, at] + epsilon[at])
+        scale = norms[N_GAMMA, at] * r
         b = -scale * r * r * two / count
-        norms[D_GAMMA, at] = r * two
-        norms[D_BETA, at] = one
-        norms[FACTOR_D, at] = scale
-        norms[FACTOR_Y, at] = b
-        norms[CONSTANT, at] = -scale * one / count - b * norms[MEAN, at]
+        norms[N_D_GAMMA, at] = r * two
+        norms[N_D_BETA, at] = one
+        norms[N_FACTOR_D, at] = scale
+        norms[N_FACTOR_Y, at] = b
+        norms[N_CONSTANT, at] = -scale * one / count - b * norms[N_MEAN, at]
 
 
 @numba.njit(error_model="numpy", nogil=True, cache=True)
@@ -123,7 +121,7 @@ def run(steps, back, train, images, chunks, thread_memory, threads, sync, norms,
                     forward_16(s, image, chunk, thread_memory, train)
         if fetch_add(place + 8, 1) == threads - 1:
             if back:
-                if s[KIND_] == NORM:
+                if s[KIND] == NORM:
                     _finish_backward(s, images, chunks, norms, sums, epsilon)
             elif train and s[SUMS] != 0:
                 _finish_forward(s, images, chunks, norms, sums, epsilon)
