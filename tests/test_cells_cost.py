@@ -22,8 +22,8 @@ def test_cost_of_a_network_counted_by_hand():
     cost = cost_of(network, batch=2)
     assert cost.parameters == 3 * 3 * 3 * 8 + 2 * 8 + 8 * 10 + 10
     assert cost.multiply_adds == 16 * 3 * 3 * 3 * 8 + 8 * 10
-    # Values with gradients in float32: images, convolution, pooled, logits; the rest is fused.
-    assert cost.activation_bytes == 2 * 8 * (48 + 128 + 8 + 10)
+    # 4 bytes a value and 2 for gradients: images, convolution, pooled, logits; the rest is fused.
+    assert cost.activation_bytes == 2 * 6 * (48 + 128 + 8 + 10)
     assert cost.seconds_per_step == estimated_seconds(network, 2) > 0
 
 
