@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from zero.jit import jit
-from zero.nn.loads import INFINITY, ONE, ZERO, make_loads
+from zero.nn.loads import INFINITY, NONE, ONCE, ONE, ZERO, make_loads
 from zero.nn.products import make_products
 from zero.nn.simd import make_simd, read_float, read_word, write_float
 from zero.nn.steps import (
@@ -128,10 +128,10 @@ def make_kernels(width: int) -> SimpleNamespace:
                     s[DEPTHWISE], pixel, to, to_pixel, s[Y_HEIGHT], s[Y_WIDTH],
                     s[X_CHANNELS])  # fmt: skip
             if taps:
-                matmul(d, pixel, s[ONE_OFFSET], 1, s[USED], s[WEIGHT], y, s[Y_PIXEL], rows,
+                matmul(d, pixel, s[ONE_OFFSET], ONCE, s[USED], s[WEIGHT], y, s[Y_PIXEL], rows,
                        s[Y_CHANNELS])  # fmt: skip
         elif taps == 1:
-            matmul(u, pixel, s[ONE_OFFSET], 1, s[USED], s[WEIGHT], y, s[Y_PIXEL], rows,
+            matmul(u, pixel, s[ONE_OFFSET], ONCE, s[USED], s[WEIGHT], y, s[Y_PIXEL], rows,
                    s[Y_CHANNELS])  # fmt: skip
         else:
             for row in range(s[Y_HEIGHT]):
@@ -168,7 +168,7 @@ def make_kernels(width: int) -> SimpleNamespace:
             load_gradient(s, image, e, out_pixel, s[Y_WIDTH] * out_pixel)
             outer(u, pixel, s[ONE_OFFSET], rows, e, out_pixel, gradient, channels, out_channels)
             if s[G] != 0:
-                matmul(e, out_pixel, s[ONE_OFFSET], 1, out_channels, s[WEIGHT_BACK], v, pixel, rows,
+                matmul(e, out_pixel, s[ONE_OFFSET], ONCE, out_channels, s[WEIGHT_BACK], v, pixel, rows,
                        channels)  # fmt: skip
                 accumulate_sampled(s, image, v)
             return
@@ -199,7 +199,7 @@ def make_kernels(width: int) -> SimpleNamespace:
                     s[DEPTHWISE], pixel, d, pixel, s[Y_HEIGHT], s[Y_WIDTH], channels)  # fmt: skip
             outer(d, pixel, s[ONE_OFFSET], rows, v, out_pixel, gradient, channels, out_channels)
             for row in range(s[Y_HEIGHT]):
-                matmul(v + row * s[Y_WIDTH] * out_pixel, out_pixel, s[ONE_OFFSET], 1, out_channels,
+                matmul(v + row * s[Y_WIDTH] * out_pixel, out_pixel, s[ONE_OFFSET], ONCE, out_channels,
                        s[WEIGHT_BACK], first_e + row * stride * e_row, stride * e_pixel,
                        s[Y_WIDTH], channels)  # fmt: skip
         else:
@@ -300,9 +300,9 @@ def make_kernels(width: int) -> SimpleNamespace:
             i = s[FIRST_INPUT + k * INPUT_FIELDS : FIRST_INPUT + (k + 1) * INPUT_FIELDS]
             if i[I_SAME] or i[I_G] == 0:
                 continue
-            accumulate(d, s[D_PIXEL], 0, own * factor_of(i[I_FACTOR], image),
-                       i[I_X] + image * i[I_IMAGE], i[I_PIXEL], 0, i[I_SCALE], i[I_SHIFT],
-                       i[I_RELU], i[I_G] + image * i[I_G_IMAGE], i[I_G_PIXEL], 0, i[I_G_ADD], 1,
+            accumulate(d, s[D_PIXEL], NONE, own * factor_of(i[I_FACTOR], image),
+                       i[I_X] + image * i[I_IMAGE], i[I_PIXEL], NONE, i[I_SCALE], i[I_SHIFT],
+                       i[I_RELU], i[I_G] + image * i[I_G_IMAGE], i[I_G_PIXEL], NONE, i[I_G_ADD], ONCE,
                        s[Y_HEIGHT] * s[Y_WIDTH], s[Y_CHANNELS])  # fmt: skip
 
     @jit
@@ -320,8 +320,9 @@ def make_kernels(width: int) -> SimpleNamespace:
     @jit
     def backward_mean(s, image, memory):
         v = memory + s[AT_V]
-        load_gradient(s, image, v, 0, 0)
-        accumulate_image(s, image, v, 0, 0, np.float32(1.0 / (s[X_HEIGHT] * s[X_WIDTH])))
+        load_gradient(s, image, v, NONE, NONE)
+        part = np.float32(1.0 / (s[X_HEIGHT] * s[X_WIDTH]))
+        accumulate_image(s, image, v, NONE, NONE, part)
 
     @jit
     def times_mask(s, image, values):
@@ -375,8 +376,9 @@ def make_kernels(width: int) -> SimpleNamespace:
         v = memory + s[AT_V]
         pixel = 4 * s[Y_CHANNELS]
         load_gradient(s, image, v, pixel, s[Y_WIDTH] * pixel)
-        accumulate(v, pixel, 0, ONE, 0, 0, 0, 0, 0, 0, s[G] + image * s[G_IMAGE], s[G_PIXEL], 0,
-                   s[G_ADD], 1, s[Y_HEIGHT] * s[Y_WIDTH], s[Y_CHANNELS])  # fmt: skip
+        accumulate(v, pixel, NONE, ONE, NONE, NONE, NONE, NONE, NONE, NONE,
+                   s[G] + image * s[G_IMAGE], s[G_PIXEL], NONE, s[G_ADD], ONCE,
+                   s[Y_HEIGHT] * s[Y_WIDTH], s[Y_CHANNELS])  # fmt: skip
 
     @jit
     def forward(s, image, chunk, memory, train):

@@ -54,6 +54,8 @@ from zero.nn.steps import (
 
 INFINITY = np.float32(np.inf)
 ZERO, ONE = np.float32(0), np.float32(1)
+# For arguments: numba compiles a function anew for each number written as a literal.
+NONE, ONCE = np.int64(0), np.int64(1)
 
 
 @cache
@@ -165,9 +167,9 @@ def make_loads(width: int) -> SimpleNamespace:
             if from_y < 0 or from_y >= s[X_HEIGHT]:
                 continue
             at = from_y * s[X_WIDTH] + first * sample + left
-            accumulate(d + (y * s[U_WIDTH] + first) * pixel, pixel, 0, factor, x + at * s[X_PIXEL],
-                       sample * s[X_PIXEL], 0, s[SCALE], s[SHIFT], s[RELU], g + at * s[G_PIXEL],
-                       sample * s[G_PIXEL], 0, 1, 1, last - first, s[X_CHANNELS])  # fmt: skip
+            accumulate(d + (y * s[U_WIDTH] + first) * pixel, pixel, NONE, factor, x + at * s[X_PIXEL],
+                       sample * s[X_PIXEL], NONE, s[SCALE], s[SHIFT], s[RELU], g + at * s[G_PIXEL],
+                       sample * s[G_PIXEL], NONE, ONCE, ONCE, last - first, s[X_CHANNELS])  # fmt: skip
 
     @jit
     def load_gradient(s, image, to, to_pixel, to_row):
