@@ -17,6 +17,26 @@ def test_agrees_with_the_reference(make):
     check_model_agrees(CpuModel, make(), 2e-4)
 
 
+def _of_images(b):
+    return b.batch_norm(0)
+
+
+def _of_zeros(b):
+    return b.relu(b.batch_norm(b.zero(0, (6, 5, 4))))
+
+
+def _of_a_concatenation(b):
+    return b.batch_norm(b.concat(b.conv(0, 3), b.pool("max", 0, 3), b.batch_norm(0)))
+
+
+@pytest.mark.parametrize("make", [_of_images, _of_zeros, _of_a_concatenation])
+def test_batch_norm_of_what_no_step_makes(make):
+    b = Builder((6, 5, 3))
+    x = make(b)
+    network = b.network(b.linear(b.global_pool(b.conv(x, 5, 3)), 3))
+    check_model_agrees(CpuModel, network, 2e-4)
+
+
 def test_threads_and_what_was_run_before_change_no_bit():
     network = dict(NETWORKS)["drop_paths"]()
     found = []

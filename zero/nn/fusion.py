@@ -101,7 +101,8 @@ class Step:
     weights: dict[str, int] = field(default_factory=dict)  # places in packed weights and gradients
     array: np.ndarray | None = None  # counts, channel numbers or mask
     stats: Quantity | None = None  # batch normalisation whose sums it makes
-    memory: int = 0
+    memory: int = 0  # bytes that a thread needs
+    result: Ref | None = None
 
 
 class Fusion:
@@ -170,14 +171,11 @@ class Fusion:
         return ref
 
     def _emit(self, kind: int, inputs: list[Ref], shape, places, channels: int, **more) -> Step:
-        output = self._new(shape, channels)
-        step = Step(kind, inputs, output, **more)
+        """Returns a new step; its result's channels lie at `places` of `channels`."""
+        step = Step(kind, inputs, self._new(shape, channels), **more)
+        step.result = Ref(step.output, tuple(places))
         self.steps.append(step)
-        self._last = Ref(output, tuple(places))
         return step
-
-    def _dense(self, channels: int) -> range:
-        return range(channels)
 
     def _copied(self, ref: Ref, places) -> Ref:
         """Returns the same values as they are, in memory of their own, channels at `places`."""
@@ -186,8 +184,7 @@ class Fusion:
         places = tuple(places)
         shape = (buffer.height, buffer.width)
         if places == ref.places:
-            self._emit(k.ADD, [ref], shape, places, buffer.channels)
-            return self._last
+            return self._emit(k.ADD, [ref], shape, places, buffer.channels).result
         return self._gathered(ref, places)
 
     def _gathered(self, ref: Ref, places: tuple[int, ...]) -> Ref:
@@ -197,7 +194,7 @@ class Fusion:
         step = self._emit(k.GATHER, [ref], (buffer.height, buffer.width), places, size)
         step.array = np.full(size, -1, dtype=np.int64)
         step.array[list(places)] = ref.places[: len(places)]
-        return self._last
+        return step.result
 
     def _plan_layer(self, index: int, layer: Layer) -> None:
         method = getattr(self, f"_plan_{layer.kind}", None)
@@ -211,7 +208,7 @@ class Fusion:
         channels = layer.shape[2]
         quantity = self._new(layer.shape, padded(channels))
         self.input = quantity
-        return Ref(quantity, tuple(self._dense(channels)))
+        return Ref(quantity, tuple(range(channels)))
 
     def _plan_relu(self, index: int, layer: Layer) -> Ref:
         ref = self.refs[layer.inputs[0]]
@@ -270,7 +267,7 @@ class Fusion:
         ref = self._read(source)
         shape = (dense or depthwise)[1].shape
         size_in = ref.quantity.buffer.channels
-        places = ref.places if dense is None else tuple(self._dense(shape[2]))
+        places = ref.places if dense is None else tuple(range(shape[2]))
         size_out = size_in if dense is None else padded(shape[2])
         step = self._emit(k.CONV, [ref], shape, places, size_out, window=window,
                           depthwise=depthwise and depthwise[1])  # fmt: skip
@@ -282,7 +279,7 @@ class Fusion:
             taps = 1 if depthwise else math.prod(window.kernel)
             step.fields[k.TAPS] = taps
             self._weight(step, "dense", number, ref.places, places, size_in, size_out, taps)
-        return self._last
+        return step.result
 
     def _weight(self, step, name, number, inputs, outputs, size_in, size_out, taps=None) -> None:
         """Gives a weight its places among the packed weights and gradients."""
@@ -323,7 +320,7 @@ class Fusion:
                           window=layer)  # fmt: skip
         step.fields[k.MODE] = mode
         step.array = _window_counts(layer, self.network.layers[layer.inputs[0]].shape)
-        return self._last
+        return step.result
 
     _plan_max_pool = _plan_min_pool = _plan_avg_pool = _plan_pool
 
@@ -331,18 +328,18 @@ class Fusion:
         refs = [self.refs[i] for i in layer.inputs]
         common = refs[0].places
         if any(ref.places != common for ref in refs):
-            common = tuple(self._dense(layer.shape[2]))
+            common = tuple(range(layer.shape[2]))
             refs = [r if r.places == common else self._copied(r, common) for r in refs]
         while len(refs) > k.MAX_INPUTS:
             part, refs = refs[: k.MAX_INPUTS], refs[k.MAX_INPUTS :]
             for ref in part:
                 ref.quantity.readers += 1
-            self._emit(k.ADD, part, layer.shape, common, part[0].quantity.buffer.channels)
-            refs.append(self._last)
+            channels = part[0].quantity.buffer.channels
+            refs.append(self._emit(k.ADD, part, layer.shape, common, channels).result)
         for ref in refs:
             ref.quantity.readers += 1
-        self._emit(k.ADD, refs, layer.shape, common, refs[0].quantity.buffer.channels)
-        return self._last
+        channels = refs[0].quantity.buffer.channels
+        return self._emit(k.ADD, refs, layer.shape, common, channels).result
 
     def _plan_concat(self, index: int, layer: Layer) -> Ref:
         members, places, offset = [], [], 0
@@ -369,7 +366,7 @@ class Fusion:
     def _plan_slice(self, index: int, layer: Layer) -> Ref:
         ref = self.refs[layer.inputs[0]]
         ref.quantity.readers += 1
-        return self._gathered(ref, tuple(self._dense(layer.shape[2])))
+        return self._gathered(ref, tuple(range(layer.shape[2])))
 
     def _plan_zero(self, index: int, layer: Layer) -> Ref:
         return Ref(self._new(layer.shape, padded(layer.shape[2])), tuple(range(layer.shape[2])))
@@ -380,12 +377,12 @@ class Fusion:
         step = self._emit(k.MASK, [ref], layer.shape, ref.places, buffer.channels)
         step.array = np.ones((self.batch, buffer.height, buffer.width, buffer.channels), np.float32)
         self.mask_layers[index] = step
-        return self._last
+        return step.result
 
     def _plan_global_pool(self, index: int, layer: Layer) -> Ref:
         ref = self._read(layer.inputs[0])
-        self._emit(k.MEAN, [ref], layer.shape, ref.places, ref.quantity.buffer.channels)
-        return self._last
+        channels = ref.quantity.buffer.channels
+        return self._emit(k.MEAN, [ref], layer.shape, ref.places, channels).result
 
     def _plan_linear(self, index: int, layer: Layer) -> Ref:
         outputs = (self.network.output, self.network.auxiliary)

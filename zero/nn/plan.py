@@ -253,33 +253,26 @@ class Plan(Fusion):
             self._write(quantity, 0)
         forward = {id(step): self._row(step) for step in self.steps if step.kind >= 0}
         memory = 0
+        made = {id(step.output) for step in self.steps if step.kind != k.NORM}
         for step in reversed(self.steps):
-            if step.kind == k.NORM:
-                continue
             values, now = step.output, len(rows)
-            fused = step.kind not in (k.ADD, -1)
+            if step.kind == k.NORM and id(values) in made:
+                continue  # with the step that makes the values
+            fused = step.kind not in (k.ADD, k.NORM, -1)
             alone = fused and len(values.norms) == 1 and values.readers == 0
-            for norm in values.norms:
+            norms = [step.stats] if step.kind == k.NORM else values.norms
+            for norm in norms:
                 if norm.gradient is None:
                     continue
-                s = np.zeros(k.FIELDS, dtype=np.int64)
-                buffer = values.buffer
-                s[k.KIND], s[k.VECTOR] = k.NORM, self._vector(buffer.channels)
-                s[k.Y], s[k.Y_IMAGE], s[k.Y_PIXEL] = buffer.place()
-                s[k.Y_HEIGHT], s[k.Y_WIDTH] = buffer.height, buffer.width
-                s[k.Y_CHANNELS] = buffer.channels
-                self._sums(s, norm)
-                rows.append((s, self._result(s, norm, len(rows))))
-                memory = max(memory, 4 * buffer.channels * 2 + LINE)
-                if not alone:
-                    t = s.copy()
-                    t[k.KIND] = k.SPREAD
-                    self._through(t, norm)
-                    used = self._result(t, norm, len(rows))
-                    t[k.G_ADD] = self._write(values, len(rows))
-                    used[k.G] = values.gradient
-                    rows.append((t, used))
-                    memory = max(memory, 4 * buffer.height * buffer.width * buffer.channels)
+                s, used = self._norm_row(values.buffer, norm, len(rows))
+                rows.append((s, used))
+                memory = max(memory, 8 * values.buffer.channels + LINE)
+                if not alone and step.kind != k.NORM:
+                    rows.append(self._spread(s, values, norm, len(rows)))
+                    size = values.buffer.height * values.buffer.width * values.buffer.channels
+                    memory = max(memory, 4 * size)
+            if step.kind == k.NORM:
+                continue
             if step.kind < 0:
                 if values.gradient is not None:
                     self._need(values, now)
@@ -309,6 +302,24 @@ class Plan(Fusion):
         self.memory = memory + LINE
         self.forward = np.array([forward[id(s)] for s in self.steps if s.kind >= 0])
         self.backward = np.array([s for s, _ in rows]).reshape(-1, k.FIELDS)
+
+    def _norm_row(self, buffer: Buffer, norm: Quantity, now: int):
+        """Returns a NORM of the backward run, and the gradients that it uses."""
+        s = np.zeros(k.FIELDS, dtype=np.int64)
+        s[k.KIND], s[k.VECTOR] = k.NORM, self._vector(buffer.channels)
+        s[k.Y], s[k.Y_IMAGE], s[k.Y_PIXEL] = buffer.place()
+        s[k.Y_HEIGHT], s[k.Y_WIDTH], s[k.Y_CHANNELS] = buffer.height, buffer.width, buffer.channels
+        self._sums(s, norm)
+        return s, self._result(s, norm, now)
+
+    def _spread(self, norm_row: np.ndarray, values: Quantity, norm: Quantity, now: int):
+        """Returns a SPREAD, and the gradients that it uses."""
+        s = norm_row.copy()
+        s[k.KIND] = k.SPREAD
+        self._through(s, norm)
+        used = self._result(s, norm, now)
+        s[k.G_ADD] = self._write(values, now)
+        return s, used | {k.G: values.gradient}
 
     def _gradient_of(self, quantity: Quantity) -> Buffer:
         """Returns where a quantity's gradient lies: in that of its concatenation, if it has one."""
