@@ -290,6 +290,7 @@ class Fusion:
             taps = parameter.size // len(inputs)
             index = np.full((taps, size_in), nothing)
             index[:, list(inputs)] = source.reshape(taps, len(inputs))
+            step.weights["depthwise back"] = self._packed(np.ascontiguousarray(index[::-1]))
         else:
             index = np.full((taps, size_in, size_out), nothing)
             where = np.ix_(range(taps), list(inputs), list(outputs))

@@ -31,6 +31,7 @@ from zero.nn.steps import (
     D_IMAGE,
     D_PIXEL,
     DEPTHWISE,
+    DEPTHWISE_BACK,
     DEPTHWISE_GRADIENT,
     DILATION,
     E_FIRST,
@@ -124,7 +125,7 @@ def make_kernels(width: int) -> SimpleNamespace:
         taps, rows = s[TAPS], s[Y_HEIGHT] * s[Y_WIDTH]
         if s[DEPTHWISE] != 0:
             to, to_pixel = (d, pixel) if taps else (y, s[Y_PIXEL])
-            windows(u, stride * pixel, stride * u_row, s[OFFSETS], s[TAPS_Y] * s[TAPS_X],
+            windows(u, pixel, u_row, stride, s[DILATION], s[OFFSETS], s[TAPS_Y], s[TAPS_X],
                     s[DEPTHWISE], pixel, to, to_pixel, s[Y_HEIGHT], s[Y_WIDTH],
                     s[X_CHANNELS])  # fmt: skip
             if taps:
@@ -195,7 +196,7 @@ def make_kernels(width: int) -> SimpleNamespace:
         if taps:
             # v: first the gradient of the result, and at last that of the loaded pixels.
             load_gradient(s, image, v, out_pixel, s[Y_WIDTH] * out_pixel)
-            windows(u, stride * pixel, stride * u_row, s[OFFSETS], s[TAPS_Y] * s[TAPS_X],
+            windows(u, pixel, u_row, stride, s[DILATION], s[OFFSETS], s[TAPS_Y], s[TAPS_X],
                     s[DEPTHWISE], pixel, d, pixel, s[Y_HEIGHT], s[Y_WIDTH], channels)  # fmt: skip
             outer(d, pixel, s[ONE_OFFSET], rows, v, out_pixel, gradient, channels, out_channels)
             for row in range(s[Y_HEIGHT]):
@@ -204,14 +205,13 @@ def make_kernels(width: int) -> SimpleNamespace:
                        s[Y_WIDTH], channels)  # fmt: skip
         else:
             load_gradient(s, image, first_e, stride * e_pixel, stride * e_row)
-        dilation = s[DILATION]
-        windows_gradient(u, stride * pixel, stride * u_row, dilation * u_row, dilation * pixel,
-                         s[TAPS_Y], s[TAPS_X], first_e, stride * e_pixel, stride * e_row,
-                         s[Y_HEIGHT], s[Y_WIDTH], s[DEPTHWISE_GRADIENT] + chunk * s[CHUNK],
-                         channels)  # fmt: skip
+        windows_gradient(u, pixel, u_row, stride, s[DILATION], s[TAPS_Y], s[TAPS_X], first_e,
+                         stride * e_pixel, stride * e_row, s[Y_HEIGHT], s[Y_WIDTH],
+                         s[DEPTHWISE_GRADIENT] + chunk * s[CHUNK], channels)  # fmt: skip
         if s[G] != 0:
-            windows(e + s[E_FIRST], pixel, e_row, s[OFFSETS_BACK], s[TAPS_Y] * s[TAPS_X],
-                    s[DEPTHWISE], pixel, v, pixel, s[X_HEIGHT], s[X_WIDTH], channels)  # fmt: skip
+            windows(e + s[E_FIRST], pixel, e_row, ONCE, s[DILATION], s[OFFSETS_BACK], s[TAPS_Y],
+                    s[TAPS_X], s[DEPTHWISE_BACK], pixel, v, pixel, s[X_HEIGHT], s[X_WIDTH],
+                    channels)  # fmt: skip
             accumulate_image(s, image, v, pixel, s[X_WIDTH] * pixel, ONE)
 
     @jit

@@ -191,7 +191,9 @@ class Plan(Fusion):
                 offsets = ((y * dilation + cut_y) * u_width + x * dilation + cut_x) * 4 * channels
                 s[k.OFFSETS] = self._constant(offsets.astype(np.int64))
                 e_channels = out_channels if step.depthwise is None else channels
-                e_size = self._gather_geometry(s, window, reach_y, reach_x, e_channels)
+                e_size = self._gather_geometry(
+                    s, window, step.depthwise, reach_y, reach_x, e_channels
+                )
                 if step.kind == k.POOL:
                     e_size = u_height * u_width * channels
         if step.kind == k.CONV:
@@ -199,6 +201,7 @@ class Plan(Fusion):
             weights, gradients = self.weights.ctypes.data, self.weight_gradients.ctypes.data
             for name, where, place in (
                 ("depthwise", k.DEPTHWISE, weights),
+                ("depthwise back", k.DEPTHWISE_BACK, weights),
                 ("dense", k.WEIGHT, weights),
                 ("back", k.WEIGHT_BACK, weights),
                 ("depthwise gradient", k.DEPTHWISE_GRADIENT, gradients),
@@ -225,7 +228,7 @@ class Plan(Fusion):
             at += -(-4 * int(size) // LINE) * LINE + LINE
         step.memory = at
 
-    def _gather_geometry(self, s, window: Layer, reach_y: int, reach_x: int, channels: int) -> int:
+    def _gather_geometry(self, s, window: Layer, depthwise, reach_y, reach_x, channels) -> int:
         """Fills in the image that gradients of a window's input are gathered from; its size."""
         top, _, left, _ = window.pad
         low_y, low_x = min(0, reach_y - top), min(0, reach_x - left)
@@ -238,7 +241,9 @@ class Plan(Fusion):
         s[k.E_FIRST] = (-low_y * e_width - low_x) * 4 * channels
         rows, columns = window.kernel
         y, x = np.divmod(np.arange(rows * columns), columns)
-        back = ((rows - 1 - y) * e_width + (columns - 1 - x)) * window.dilation * 4 * channels
+        back = (y * e_width + x) * window.dilation * 4 * channels
+        if depthwise is None:
+            back = back[::-1]  # with the weights as they are; those of a depthwise one are reversed
         s[k.OFFSETS_BACK] = self._constant(back.astype(np.int64))
         return e_height * e_width * channels
 

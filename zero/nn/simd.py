@@ -191,30 +191,38 @@ def make_simd(width: int) -> SimpleNamespace:
 
         return run
 
-    def window(rows: int):
-        """Returns the loop of a depthwise convolution on a row of `rows` pixels.
+    def window(pixels: int, taps_x: int):
+        """Returns the loop of a depthwise convolution on a row of `pixels`, taps side by side.
 
-        (a, row_step, offsets, taps, b, b_step, c, c_step) -> None: pixel r, at c + r * c_step,
-        becomes the sum over taps of the vector at a + r * row_step + offsets[t] times the one at
-        b + t * b_step.
+        (a, pixel, row, taps_y, b, b_step, c, c_pixel) -> None: pixel x, at c + x * c_pixel, becomes
+        the sum over (ty, tx) of the vector at a + (x + tx) * pixel + ty * row times the one at
+        b + (ty * taps_x + tx) * b_step. Each vector is loaded once for all pixels that need it.
         """
 
         @intrinsic
-        def run(typing, a, row_step, offsets, taps, b, b_step, c, c_step):
+        def run(typing, a, pixel, row, taps_y, b, b_step, c, c_pixel):
             def generate(context, builder, signature, args):
-                a, row_step, offsets, taps, b, b_step, c, c_step = args
-                sums = [cgutils.alloca_once_value(builder, zeros) for _ in range(rows)]
-                with cgutils.for_range(builder, taps) as tap:
-                    where = builder.add(offsets, builder.mul(tap.index, I64(8)))
-                    shift = builder.load(builder.inttoptr(where, I64.as_pointer()), align=8)
-                    start = builder.add(a, shift)
-                    weight = load_at(builder, offset(builder, b, tap.index, b_step))
-                    for r, place in enumerate(sums):
-                        value = load_at(builder, offset(builder, start, r, row_step))
-                        total = fma_(builder, value, weight, builder.load(place))
-                        builder.store(total, place)
-                for r, place in enumerate(sums):
-                    to = pointer(builder, offset(builder, c, r, c_step))
+                a, pixel, row, taps_y, b, b_step, c, c_pixel = args
+                sums = [cgutils.alloca_once_value(builder, zeros) for _ in range(pixels)]
+                at_a = cgutils.alloca_once_value(builder, a)
+                at_b = cgutils.alloca_once_value(builder, b)
+                with cgutils.for_range(builder, taps_y):
+                    start, weight = builder.load(at_a), builder.load(at_b)
+                    weights = [
+                        load_at(builder, offset(builder, weight, tx, b_step))
+                        for tx in range(taps_x)
+                    ]
+                    for j in range(pixels + taps_x - 1):
+                        value = load_at(builder, offset(builder, start, j, pixel))
+                        for tx in range(taps_x):
+                            if 0 <= j - tx < pixels:
+                                place = sums[j - tx]
+                                total = fma_(builder, value, weights[tx], builder.load(place))
+                                builder.store(total, place)
+                    builder.store(builder.add(start, row), at_a)
+                    builder.store(offset(builder, weight, I64(taps_x), b_step), at_b)
+                for x, place in enumerate(sums):
+                    to = pointer(builder, offset(builder, c, x, c_pixel))
                     builder.store(builder.load(place), to, align=4)
                 return context.get_dummy_value()
 
@@ -222,44 +230,81 @@ def make_simd(width: int) -> SimpleNamespace:
 
         return run
 
-    def window_gradient(taps: int):
-        """Returns the loop of a depthwise convolution's weight gradient, one row of its window.
+    def sparse_window(pixels: int):
+        """Returns the loop of a depthwise convolution on a row of `pixels`, taps anywhere.
 
-        (a, step, tap_step, count, b, b_step, c, c_step) -> None: the vectors at c + t * c_step get
-        added, for t in range(taps) and i in range(count), the vector at a + i * step + t * tap_step
-        times the one at b + i * b_step.
+        (a, a_pixel, offsets, taps, b, b_step, c, c_pixel) -> None: pixel x, at c + x * c_pixel,
+        becomes the sum over taps of the vector at a + x * a_pixel + offsets[t] times the one at
+        b + t * b_step.
         """
 
         @intrinsic
-        def run(typing, a, step, tap_step, count, b, b_step, c, c_step):
+        def run(typing, a, a_pixel, offsets, taps, b, b_step, c, c_pixel):
             def generate(context, builder, signature, args):
-                a, step, tap_step, count, b, b_step, c, c_step = args
-                # Two sets of sums: one alone would wait for the additions before it.
-                sums = [cgutils.alloca_once_value(builder, zeros) for _ in range(2 * taps)]
-                half = builder.lshr(count, I64(1))
-
-                def one(index, places):
-                    start = builder.add(a, builder.mul(index, step))
-                    value = load_at(builder, offset(builder, b, index, b_step))
-                    for t, place in enumerate(places):
-                        other = load_at(builder, offset(builder, start, t, tap_step))
-                        builder.store(fma_(builder, other, value, builder.load(place)), place)
-
-                with cgutils.for_range(builder, half) as pair:
-                    first = builder.shl(pair.index, I64(1))
-                    one(first, sums[:taps])
-                    one(builder.add(first, I64(1)), sums[taps:])
-                odd = builder.icmp_signed("!=", builder.and_(count, I64(1)), I64(0))
-                with builder.if_then(odd):
-                    one(builder.sub(count, I64(1)), sums[:taps])
-                for t in range(taps):
-                    to = offset(builder, c, t, c_step)
-                    total = builder.fadd(builder.load(sums[t]), builder.load(sums[taps + t]))
-                    total = builder.fadd(total, load_at(builder, to))
-                    builder.store(total, pointer(builder, to), align=4)
+                a, a_pixel, offsets, taps, b, b_step, c, c_pixel = args
+                sums = [cgutils.alloca_once_value(builder, zeros) for _ in range(pixels)]
+                with cgutils.for_range(builder, taps) as tap:
+                    where = builder.add(offsets, builder.mul(tap.index, I64(8)))
+                    shift = builder.load(builder.inttoptr(where, I64.as_pointer()), align=8)
+                    start = builder.add(a, shift)
+                    weight = load_at(builder, offset(builder, b, tap.index, b_step))
+                    for x, place in enumerate(sums):
+                        value = load_at(builder, offset(builder, start, x, a_pixel))
+                        total = fma_(builder, value, weight, builder.load(place))
+                        builder.store(total, place)
+                for x, place in enumerate(sums):
+                    to = pointer(builder, offset(builder, c, x, c_pixel))
+                    builder.store(builder.load(place), to, align=4)
                 return context.get_dummy_value()
 
             return types.void(*[types.int64] * 8), generate
+
+        return run
+
+    def window_gradient(pixels: int, taps_y: int, taps_x: int):
+        """Returns the loop of a depthwise convolution's weight gradient, over columns of `pixels`.
+
+        (a, pixel, row, tap_row, b, b_pixel, b_row, height, c, c_step) -> None: the vector at
+        c + (ty * taps_x + tx) * c_step gets added, for y in range(height) and x in range(pixels),
+        the vector at a + y * row + ty * tap_row + (x + tx) * pixel times the one at b + y * b_row +
+        x * b_pixel.
+        """
+
+        @intrinsic
+        def run(typing, a, pixel, row, tap_row, b, b_pixel, b_row, height, c, c_step):
+            def generate(context, builder, signature, args):
+                a, pixel, row, tap_row, b, b_pixel, b_row, height, c, c_step = args
+                taps = taps_y * taps_x
+                to = [offset(builder, c, t, c_step) for t in range(taps)]
+                sums = [
+                    cgutils.alloca_once_value(builder, load_at(builder, address)) for address in to
+                ]
+                at_a = cgutils.alloca_once_value(builder, a)
+                at_b = cgutils.alloca_once_value(builder, b)
+                with cgutils.for_range(builder, height):
+                    start_a, start_b = builder.load(at_a), builder.load(at_b)
+                    values = [
+                        load_at(builder, offset(builder, start_b, x, b_pixel))
+                        for x in range(pixels)
+                    ]
+                    for ty in range(taps_y):
+                        line = offset(builder, start_a, ty, tap_row)
+                        for j in range(pixels + taps_x - 1):
+                            other = load_at(builder, offset(builder, line, j, pixel))
+                            for tx in range(taps_x):
+                                if 0 <= j - tx < pixels:
+                                    place = sums[ty * taps_x + tx]
+                                    total = fma_(
+                                        builder, other, values[j - tx], builder.load(place)
+                                    )
+                                    builder.store(total, place)
+                    builder.store(builder.add(start_a, row), at_a)
+                    builder.store(builder.add(start_b, b_row), at_b)
+                for address, place in zip(to, sums, strict=True):
+                    builder.store(builder.load(place), pointer(builder, address), align=4)
+                return context.get_dummy_value()
+
+            return types.void(*[types.int64] * 10), generate
 
         return run
 
@@ -278,6 +323,7 @@ def make_simd(width: int) -> SimpleNamespace:
         if_equal=simple(3, if_equal_),  # (x, y, value): value where x == y, else 0
         tile=tile,
         window=window,
+        sparse_window=sparse_window,
         window_gradient=window_gradient,
     )
 

@@ -32,10 +32,11 @@ MAX_INPUTS = 12  # of an ADD
     TOP, LEFT, SAMPLE, U_HEIGHT, U_WIDTH, PIXELS,
     # The window that a depthwise convolution, another one or a pool moves over the loaded image.
     TAPS_Y, TAPS_X, STRIDE, DILATION, OFFSETS, ONE_OFFSET,
-    # Weights: of the depthwise convolution (taps, c), of the other one (taps, USED, out) and
-    # transposed (taps, out, in); gradients, (taps, in, out): of chunk k at GRADIENT + k * CHUNK.
+    # Weights: of the depthwise convolution (taps, c) and with its taps reversed, of the other one
+    # (taps, USED, out) and transposed (taps, out, in); gradients, (taps, in, out): of chunk k at GRADIENT + k * CHUNK.
     # USED: channels of the loaded image that have weights.
-    DEPTHWISE, DEPTHWISE_GRADIENT, TAPS, USED, WEIGHT, WEIGHT_BACK, GRADIENT, CHUNK,
+    DEPTHWISE, DEPTHWISE_BACK, DEPTHWISE_GRADIENT,
+    TAPS, USED, WEIGHT, WEIGHT_BACK, GRADIENT, CHUNK,
     # What it writes.
     Y, Y_IMAGE, Y_PIXEL, Y_HEIGHT, Y_WIDTH, Y_CHANNELS,
     # Gradient of that: factor * values, through a batch normalisation if there are coefficients
@@ -51,11 +52,11 @@ MAX_INPUTS = 12  # of an ADD
     AT_U, AT_D, AT_E, AT_V,
     COUNTS,  # POOL: 1 / pixels in the window of each output pixel, or 0; GATHER: channel numbers
     INPUTS,
-) = range(65)  # fmt: skip
+) = range(66)  # fmt: skip
 # An ADD's inputs follow, each with these fields; SAME: its gradient is the sum's own.
 (I_X, I_IMAGE, I_PIXEL, I_SCALE, I_SHIFT, I_RELU, I_FACTOR, I_G, I_G_IMAGE, I_G_PIXEL, I_G_ADD,
  I_SAME) = range(12)  # fmt: skip
-FIRST_INPUT, INPUT_FIELDS = 65, 12
+FIRST_INPUT, INPUT_FIELDS = 66, 12
 FIELDS = FIRST_INPUT + MAX_INPUTS * INPUT_FIELDS
 
 # Rows of `Plan.norms`, float32 (channels of all batch normalisations).
