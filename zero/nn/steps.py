@@ -32,8 +32,9 @@ MAX_INPUTS = 12  # of an ADD
     TOP, LEFT, SAMPLE, U_HEIGHT, U_WIDTH, PIXELS,
     # The window that a depthwise convolution, another one or a pool moves over the loaded image.
     TAPS_Y, TAPS_X, STRIDE, DILATION, OFFSETS, ONE_OFFSET,
-    # Weights: of the depthwise convolution (taps, c) and with its taps reversed, of the other one
-    # (taps, USED, out) and transposed (taps, out, in); gradients, (taps, in, out): of chunk k at GRADIENT + k * CHUNK.
+    # Weights: of the depthwise convolution (taps, c) and with its taps reversed, of the other
+    # one (taps, USED, out) and transposed (taps, out, in); gradients, (taps, in, out): of chunk k
+    # at GRADIENT + k * CHUNK.
     # USED: channels of the loaded image that have weights.
     DEPTHWISE, DEPTHWISE_BACK, DEPTHWISE_GRADIENT,
     TAPS, USED, WEIGHT, WEIGHT_BACK, GRADIENT, CHUNK,
