@@ -16,7 +16,17 @@ FILES = sorted(ROOT.rglob("*.py"))
 # Lower rooms first; a module may import rooms above it in this list, or its own.
 ROOMS = [
     ["errors"],
-    ["ops", "rng", "jit", "code_cache", "memory", "mutation_names", "store", "struct", "yaml_loader"],
+    [
+        "ops",
+        "rng",
+        "jit",
+        "code_cache",
+        "memory",
+        "mutation_names",
+        "store",
+        "struct",
+        "yaml_loader",
+    ],
     ["program", "search_rng", "fec"],
     ["mutations", "library", "population", "simplify", "tasks", "images", "read_images"],
     ["loop", "search", "rounds"],
@@ -24,8 +34,18 @@ ROOMS = [
     ["cells"],
     ["evaluator", "conformance", "island", "islands", "interpreter.reference_loop", "records"],
     ["archive", "config", "config_checks", "cell_config", "progress"],
-    ["run", "run_kind", "run_cells", "run_programs", "export"],
-    ["bench", "nas_table", "nas_table_runs", "cli", "cli_cells", "cli_nas_table", "cli_common", "cli_cell_runs"],
+    ["run", "run_kind", "run_cells", "run_programs", "train_config", "train_run", "export"],
+    [
+        "bench",
+        "nas_table",
+        "nas_table_runs",
+        "cli",
+        "cli_cells",
+        "cli_nas_table",
+        "cli_common",
+        "cli_cell_runs",
+        "cli_trainings",
+    ],
     ["", "__main__", "__init__"],
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}

@@ -11,7 +11,7 @@ import pytest
 from small_runs import archive_bytes, small_config, small_settings
 
 from zero import run, store
-from zero.archive import read_archive
+from zero.archive import ARCHIVE_VERSION, read_archive
 from zero.config import load_config, make_config
 from zero.errors import (
     ArchiveError,
@@ -173,8 +173,8 @@ def test_an_archive_of_a_newer_version(tmp_path):
     cut_run(tmp_path / "run", **LONG)
     path = tmp_path / "run" / "archive.h5"
     tree = store.read_tree(path, "archive", 1)
-    store.write_tree(path, tree, "archive", 2)
-    with one_line(ArchiveError, "version 2"):
+    store.write_tree(path, tree, "archive", ARCHIVE_VERSION + 1)
+    with one_line(ArchiveError, f"version {ARCHIVE_VERSION + 1}"):
         run.load_program(str(tmp_path / "run"))
     newest = max((tmp_path / "run" / "checkpoints").glob("*.h5"))
     for path in (tmp_path / "run" / "checkpoints").glob("*.h5"):

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zero import config, ops, yaml_loader
+from zero.cell_config import CellRunConfig
 from zero.errors import ConfigError
 from zero.tasks import task_families
 
@@ -496,10 +497,15 @@ def test_mistakes_in_options(mistakes, option, start):
 
 
 SHIPPED = [
+    "amoebanet_cifar10",
+    "amoebanet_digits",
+    "amoebanet_fashion",
     "linear_demo",
     "linear_integration",
+    "nas_bench_201_table",
     "nonlinear_integration",
     "own_csv",
+    "own_images",
     "projected_binary_baseline",
     "quickstart",
 ]
@@ -533,9 +539,11 @@ def test_shipped_configs_keep_final_class_pairs_apart():
 def test_schema_describes_the_file():
     schema = json.loads(json.dumps(config.config_schema(), allow_nan=False))
     definitions = schema["$defs"]
-    run = definitions[schema["$ref"].removeprefix("#/$defs/")]
-    assert run["additionalProperties"] is False
-    assert set(run["properties"]) == set(config.RunConfig.model_fields)
+    assert schema["if"] == {"required": ["cells"]}
+    for part, model in (("then", CellRunConfig), ("else", config.RunConfig)):
+        run = definitions[schema[part]["$ref"].removeprefix("#/$defs/")]
+        assert run["additionalProperties"] is False
+        assert set(run["properties"]) == set(model.model_fields)
     choices = definitions["Tasks"]["properties"]["search"]["oneOf"]
     kinds = [definitions[c["$ref"].removeprefix("#/$defs/")] for c in choices]
     assert [k["properties"]["type"]["const"] for k in kinds] == list(task_families())

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from small_cells import write_table
 
 from zero import run
 from zero.config import load_config, shipped_configs
 
 CONFIGS = sorted(shipped_configs())
+CELLS = [name for name in CONFIGS if load_config(name).genomes == "cells"]
+PROGRAMS = [name for name in CONFIGS if name not in CELLS]
+NAS_BENCH_201_OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 # CIFAR-10 is the user's own; the same tasks from scikit-learn's digits, which have fewer images.
 INSTEAD = {
     "projected_binary_baseline": [
@@ -33,7 +37,8 @@ def load(name, *overrides):
 def test_the_promised_configs_are_there():
     promised = {
         "quickstart", "linear_demo", "linear_integration", "nonlinear_integration",
-        "projected_binary_baseline", "own_csv",
+        "projected_binary_baseline", "own_csv", "amoebanet_digits", "amoebanet_fashion",
+        "amoebanet_cifar10", "nas_bench_201_table", "own_images",
     }  # fmt: skip
     assert promised <= set(CONFIGS)
 
@@ -53,7 +58,7 @@ def test_it_is_right_without_its_data(name):
     assert config.budget.individuals or config.budget.train_steps
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_its_tasks_can_be_made(name):
     config = load(name, *SMALLER.get(name, []))
     maker = run.Maker(config, run.initial_program(config))
@@ -66,7 +71,7 @@ def test_its_tasks_can_be_made(name):
     assert not np.array_equal(sets["search"].valid_x[0], sets["final"].valid_x[0])
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_it_runs(name, tmp_path):
     config = load(
         name, *SMALLER.get(name, []), "budget.individuals=3000", "search.population=100",
@@ -78,3 +83,47 @@ def test_it_runs(name, tmp_path):
     assert 0 <= outcome.final.fitness <= 1
     run.validate_program(outcome.program, run.memory_of(config))
     assert len(outcome.final.task_fitness) == config.tasks.final.count
+
+
+# The same configs with few and small images, networks and candidates; of the table, one drawn anew.
+SMALL_CELLS = [
+    "backend=reference", "cells.images={source: digits, train: 60, valid: 40, test: 40}",
+    "cells.skeleton={normal_cells: 0, filters: 2}", "cells.training={epochs: 1, batch: 30}",
+    "cells.published=[]", "search={population: 4, tournament: 2}",
+    "islands={count: 2, migrate_every: 2, migrants: 1}", "budget={individuals: 6}",
+]  # fmt: skip
+SMALL_TABLE = ["budget={individuals: 40}", "experiments={max: 2, individuals: 20}"]
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_cells_run(name, tmp_path):
+    options = SMALL_CELLS
+    if name == "nas_bench_201_table":
+        table = write_table(tmp_path / "t.csv", NAS_BENCH_201_OPS)
+        table = f"cells.evaluate={{table: {table}, select: valid, report: test}}"
+        options = [table, *SMALL_TABLE]
+    elif load_config(name).cells.final:
+        options = [*options, "cells.final={filters: 3, epochs: 1}"]
+    config = load_config(name, options)
+    outcome = run.start(config, tmp_path / "run")
+    assert outcome.reason == "individuals"
+    assert outcome.individuals == config.budget.individuals
+    assert 0 < outcome.search_fitness <= 1
+    assert 0 < outcome.final.fitness <= 1
+    assert (tmp_path / "run" / "best.svg").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in CELLS if name != "nas_bench_201_table"])
+def test_the_networks_of_its_size_can_be_built(name):
+    from zero.cell_config import skeleton_of, space_of
+    from zero.cells.skeletons import build_network
+    from zero.search_rng import new_state
+
+    cells = load_config(name).cells
+    shape = {"digits": (8, 8, 1), "fashion_mnist": (28, 28, 1)}.get(
+        cells.images.source, (32, 32, 3)
+    )
+    for seed in range(3):
+        genome = space_of(cells).random(new_state(seed))
+        for final in (False, True):
+            assert build_network(genome, skeleton_of(cells, final), shape, 10).num_parameters > 0

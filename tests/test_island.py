@@ -10,7 +10,7 @@ from zero import run
 from zero.island import MAX_CURVE, Limits, pack_records, unpack_records
 from zero.islands import distribute
 from zero.population import BEST, FILLED, FREE
-from zero.program import Program
+from zero.program import Program, from_arrays
 
 BUDGET = {"individuals": 10**9, "train_steps": 10**12}
 
@@ -330,4 +330,4 @@ def test_the_reference_island_starts_from_its_initial_program():
     assert island.individuals > 0
     first = island.records[min(island.records)]
     assert first["mutation"] == "first"
-    assert run.from_arrays(first["code"], first["consts"], first["sizes"]) == Program()
+    assert from_arrays(first["code"], first["consts"], first["sizes"]) == Program()

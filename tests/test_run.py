@@ -10,6 +10,7 @@ from zero import library, run
 from zero.archive import lineage, read_archive
 from zero.config import make_config
 from zero.errors import ArchiveError, ProgramError
+from zero.evaluator import Evaluator
 from zero.island import Island
 from zero.program import Program, parse_program, validate_program
 from zero.progress import Reporter
@@ -242,7 +243,7 @@ def test_the_outcome_is_best_on_the_select_tasks(tmp_path):
 
 def test_final_tasks_are_used_once_and_last(tmp_path, monkeypatch):
     used = []
-    call = run.Evaluator.__call__
+    call = Evaluator.__call__
 
     def watched(self, program):
         purpose = wanted.index(self.tasks.train_x.tobytes())
@@ -253,7 +254,7 @@ def test_final_tasks_are_used_once_and_last(tmp_path, monkeypatch):
     maker = run.Maker(config, Program())
     wanted = [maker.tasks(p, 0).train_x.tobytes() for p in ("search", "select", "final")]
     assert len(set(wanted)) == 3
-    monkeypatch.setattr(run.Evaluator, "__call__", watched)
+    monkeypatch.setattr(Evaluator, "__call__", watched)
     # In one process, so that the islands' evaluations are seen too.
     islands = maker.islands(0, {"individuals": 500, "train_steps": 10**9})
     while not islands[0].waiting:

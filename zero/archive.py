@@ -5,7 +5,8 @@ The folder holds
     run.json       versions, machine, commit, seed, command, start time
     archive.h5     the discoveries, see below
     checkpoints/   the states to resume from (`zero.store.CheckpointFolder`)
-    best.txt       the text of the best program so far
+    best.txt       the text of the best program, or of the best genome of cells
+    best.svg, best_weights.h5    of cells only: a drawing, the trained network (`zero.nn.saved`)
     log.jsonl      what happened when; together with run.json the only place of clock times
     .lock          held while a process works in the folder
 
@@ -32,6 +33,10 @@ archive.h5, version 1, a tree of `zero.store`; n records, T search tasks, L inst
       summary            dict: the fields of `Summary`
     results            None while the run goes on; then a dict with at least `RESULT_KEYS`
 
+Of a run over cells (version 2): kind str, "cells"; no ops; records have every candidate, and the
+columns of `zero.records.CellRecord` instead of those from task_fitness on, curves with rows of NaN
+where a candidate had fewer epochs; results has at least `CELL_RESULT_KEYS`.
+
 Nothing in it depends on the clock: the same seed gives the same bytes. Called by `zero.run`,
 reports and the command line. The file is long because all that is known of a run's layout is here.
 """
@@ -52,21 +57,21 @@ from typing import Any
 import numpy as np
 
 from zero.errors import ArchiveError
+from zero.records import (
+    Record,
+    columns_of,
+    get,
+    get_array,
+    get_texts,
+    records_from_tree,
+    records_tree,
+)
 from zero.store import CheckpointFolder, RunLock, cannot_write, read_tree, write_bytes, write_tree
 
-ARCHIVE_VERSION = 1
+ARCHIVE_VERSION = 2
+VERSION_OF = {"programs": 1, "cells": 2}  # programs' archives are read by older versions too
 LOG_BYTES = 10_000_000  # a log that grows beyond this is started anew, with one old part kept
 
-RECORD_COLUMNS = {
-    "id": np.int64,
-    "parent": np.int64,
-    "island": np.int64,
-    "individuals": np.int64,
-    "steps": np.int64,
-    "fitness": np.float64,
-    "is_best": np.bool_,
-    "select_fitness": np.float64,
-}
 CURVE_COLUMNS = {
     "individuals": np.int64,
     "train_steps": np.int64,
@@ -86,26 +91,11 @@ RESULT_KEYS = {
     "select": (dict, type(None)),
     "final": (dict, type(None)),
 }
-
-
-@dataclass(eq=False)
-class Record:
-    """One kept program of a run; the schema above gives the meaning of its fields."""
-
-    id: int
-    parent: int
-    island: int
-    individuals: int
-    steps: int
-    mutation: str
-    fitness: float
-    is_best: bool
-    select_fitness: float
-    task_fitness: np.ndarray  # (T,) float64
-    text: str
-    code: np.ndarray  # (L, 4) int16, L equal for all records of an experiment
-    consts: np.ndarray  # (L, 3) float64
-    sizes: np.ndarray  # (3,) int16
+# Each of the three parts is None or a dict with a fitness (float); the rest is for reports.
+CELL_RESULT_KEYS = {
+    "genome": str,
+    **{key: kind for key, kind in RESULT_KEYS.items() if key != "program"},
+}
 
 
 @dataclass
@@ -136,14 +126,14 @@ class Summary:
 class ExperimentData:
     """What one experiment left: improvements, progress and outcome."""
 
-    records: list[Record] = field(default_factory=list)
+    records: list[Any] = field(default_factory=list)  # of the kind's `zero.records.KINDS`
     curve: list[CurvePoint] = field(default_factory=list)
     summary: Summary = field(default_factory=Summary)
 
 
 @dataclass(eq=False)
 class ArchiveData:
-    """The content of an archive."""
+    """The content of an archive; kind: "programs" or "cells", what its genomes are."""
 
     seed: int
     config: str
@@ -151,6 +141,7 @@ class ArchiveData:
     zero_version: str
     experiments: list[ExperimentData] = field(default_factory=list)
     results: dict[str, Any] | None = None
+    kind: str = "programs"
 
 
 # --- the archive ----------------------------------------------------------------------------------
@@ -166,13 +157,13 @@ def write_archive(path: str | Path, data: ArchiveData) -> None:
     tree = {
         "seed": data.seed,
         "config": data.config,
-        "ops": data.ops,
         "zero_version": data.zero_version,
-        "experiments": [_experiment_tree(e) for e in data.experiments],
+        "experiments": [_experiment_tree(e, data.kind) for e in data.experiments],
         "results": data.results,
     }
+    tree |= {"ops": data.ops} if data.kind == "programs" else {"kind": data.kind}
     _from_tree(tree)  # what could not be read again must not replace a good file
-    write_tree(path, tree, "archive", ARCHIVE_VERSION, compress=True)
+    write_tree(path, tree, "archive", VERSION_OF[data.kind], compress=True)
 
 
 def read_archive(path: str | Path) -> ArchiveData:
@@ -238,112 +229,59 @@ def best_record(data: ArchiveData) -> Record | None:
     return max(records, key=lambda r: -np.inf if np.isnan(r.fitness) else r.fitness, default=None)
 
 
-def _experiment_tree(data: ExperimentData) -> dict[str, Any]:
-    rows = data.records
-    names = sorted({r.mutation for r in rows})
-    records: dict[str, Any] = _columns(rows, RECORD_COLUMNS)
-    records["mutation_names"] = names
-    records["mutation"] = np.array([names.index(r.mutation) for r in rows], dtype=np.int16)
-    records["text"] = [r.text for r in rows]
-    records["task_fitness"] = _stack([r.task_fitness for r in rows], np.float64, (0,))
-    records["code"] = _stack([r.code for r in rows], np.int16, (0, 4))
-    records["consts"] = _stack([r.consts for r in rows], np.float64, (0, 3))
-    records["sizes"] = _stack([r.sizes for r in rows], np.int16, (3,))
+def _experiment_tree(data: ExperimentData, kind: str) -> dict[str, Any]:
     return {
-        "records": records,
-        "curve": _columns(data.curve, CURVE_COLUMNS),
+        "records": records_tree(data.records, kind),
+        "curve": columns_of(data.curve, CURVE_COLUMNS),
         "summary": dict(vars(data.summary)),
     }
-
-
-def _columns(rows: Sequence[Any], columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    return {
-        name: np.array([getattr(row, name) for row in rows], dtype=dtype)
-        for name, dtype in columns.items()
-    }
-
-
-def _stack(arrays: list[np.ndarray], dtype: Any, empty_shape: tuple[int, ...]) -> np.ndarray:
-    if not arrays:
-        return np.zeros((0, *empty_shape), dtype)
-    stacked = np.stack(arrays)
-    if not np.array_equal(stacked, stacked.astype(dtype), equal_nan=stacked.dtype.kind == "f"):
-        raise ValueError(f"values of a record do not fit into {np.dtype(dtype)}")
-    return stacked.astype(dtype)
 
 
 # --- from tree to data, with every check ----------------------------------------------------------
 
 
-def _get(tree: Any, key: str, kind: Any) -> Any:
-    """Returns tree[key] if it is of that type, else raises ValueError."""
-    if not isinstance(tree, dict) or key not in tree:
-        raise ValueError(f"'{key}' is missing")
-    # bool is an int for Python, but not here.
-    if not isinstance(tree[key], kind) or (kind is int and isinstance(tree[key], bool)):
-        raise ValueError(f"'{key}' is of type {type(tree[key]).__name__}")
-    return tree[key]
-
-
-def _get_array(tree: Any, key: str, dtype: Any, shape: tuple[int | None, ...]) -> np.ndarray:
-    """Returns tree[key] if it is an array of that type and shape (None: any length)."""
-    array = _get(tree, key, np.ndarray)
-    fits = array.ndim == len(shape) and all(
-        want is None or want == have for want, have in zip(shape, array.shape, strict=True)
-    )
-    if array.dtype != dtype or not fits:
-        wanted = tuple("any" if s is None else s for s in shape)
-        raise ValueError(
-            f"'{key}' is {array.dtype} {array.shape}, expected {np.dtype(dtype)} {wanted}"
-        )
-    return array
-
-
-def _get_texts(tree: Any, key: str, length: int | None = None) -> list[str]:
-    texts = _get(tree, key, list)
-    if not all(isinstance(t, str) for t in texts) or length not in (None, len(texts)):
-        raise ValueError(f"'{key}' is not a list of {'' if length is None else length} texts")
-    return texts
-
-
 def _from_tree(tree: dict[str, Any]) -> ArchiveData:
     """Returns the data that an archive's tree holds; raises ValueError where it makes no sense."""
-    ops = _get_texts(tree, "ops")
+    kind = get(tree, "kind", str) if "kind" in tree else "programs"
+    if kind not in VERSION_OF:
+        raise ValueError(f"'kind' is {kind!r}, expected one of {', '.join(VERSION_OF)}")
+    ops = get_texts(tree, "ops") if kind == "programs" else []
     experiments = []
-    for number, part in enumerate(_get(tree, "experiments", list)):
+    for number, part in enumerate(get(tree, "experiments", list)):
         try:
-            experiments.append(_experiment_from_tree(part, len(ops)))
+            experiments.append(_experiment_from_tree(part, kind, len(ops)))
         except ValueError as error:
             raise ValueError(f"experiment {number}: {error}") from error
     ids = [r.id for e in experiments for r in e.records]
     if len(set(ids)) != len(ids):
         raise ValueError("two records have the same id")
-    results = _get(tree, "results", (dict, type(None)))
+    results = get(tree, "results", (dict, type(None)))
     if results is not None:
-        _check_results(results, set(ids))
+        _check_results(results, kind, set(ids))
     return ArchiveData(
-        seed=_get(tree, "seed", int),
-        config=_get(tree, "config", str),
+        seed=get(tree, "seed", int),
+        config=get(tree, "config", str),
         ops=ops,
-        zero_version=_get(tree, "zero_version", str),
+        zero_version=get(tree, "zero_version", str),
         experiments=experiments,
         results=results,
+        kind=kind,
     )
 
 
-def _experiment_from_tree(tree: Any, num_ops: int) -> ExperimentData:
-    summary_tree = _get(tree, "summary", dict)
+def _experiment_from_tree(tree: Any, kind: str, num_ops: int) -> ExperimentData:
+    summary_tree = get(tree, "summary", dict)
     kinds = {"reason": (str, type(None)), "search_fitness": float, "select_fitness": float}
     summary = Summary(
-        **{f.name: _get(summary_tree, f.name, kinds.get(f.name, int)) for f in fields(Summary)}
+        **{f.name: get(summary_tree, f.name, kinds.get(f.name, int)) for f in fields(Summary)}
     )
-    records = _records_from_tree(_get(tree, "records", dict), num_ops)
+    records = records_from_tree(get(tree, "records", dict), kind, num_ops)
     if summary.candidate != -1 and summary.candidate not in {r.id for r in records}:
         raise ValueError(f"its candidate, record {summary.candidate}, is not in the archive")
-    curve_tree = _get(tree, "curve", dict)
-    points = len(_get(curve_tree, "individuals", np.ndarray))
+    curve_tree = get(tree, "curve", dict)
+    points = len(get(curve_tree, "individuals", np.ndarray))
     columns = [
-        _get_array(curve_tree, name, dtype, (points,)).tolist()
+        get_array(curve_tree, name, dtype, (points,)).tolist()
         for name, dtype in CURVE_COLUMNS.items()
     ]
     return ExperimentData(
@@ -351,71 +289,14 @@ def _experiment_from_tree(tree: Any, num_ops: int) -> ExperimentData:
     )
 
 
-def _records_from_tree(tree: dict[str, Any], num_ops: int) -> list[Record]:
-    count = _get_array(tree, "id", np.int64, (None,)).shape[0]
-    columns = {
-        name: _get_array(tree, name, dtype, (count,)).tolist()
-        for name, dtype in RECORD_COLUMNS.items()
-    }
-    texts = _get_texts(tree, "text", count)
-    names = _get_texts(tree, "mutation_names")
-    mutation = _get_array(tree, "mutation", np.int16, (count,))
-    task_fitness = _get_array(tree, "task_fitness", np.float64, (count, None))
-    code = _get_array(tree, "code", np.int16, (count, None, 4))
-    length = code.shape[1]
-    consts = _get_array(tree, "consts", np.float64, (count, length, 3))
-    sizes = _get_array(tree, "sizes", np.int16, (count, 3))
-    if count:
-        if mutation.min() < 0 or mutation.max() >= len(names):
-            raise ValueError("a record's mutation has no name")
-        if sizes.min() < 0 or sizes.sum(axis=1, dtype=np.int64).max() > length:
-            raise ValueError(f"a record's sizes do not fit into {length} instructions")
-        if length and code[:, :, 0].max() >= num_ops:
-            raise ValueError("a record uses an op that has no name")
-    _check_parents(dict(zip(columns["id"], columns["parent"], strict=True)))
-    for name in ("id", "island", "individuals", "steps"):
-        if min(columns[name], default=0) < 0:
-            raise ValueError(f"a record's '{name}' is negative")
-    return [
-        Record(
-            **{name: column[i] for name, column in columns.items()},
-            mutation=names[mutation[i]],
-            task_fitness=task_fitness[i],
-            text=texts[i],
-            code=code[i],
-            consts=consts[i],
-            sizes=sizes[i],
-        )
-        for i in range(count)
-    ]
-
-
-def _check_parents(parents: dict[int, int]) -> None:
-    """Raises ValueError if a parent cannot be an id, or somebody is their own ancestor.
-
-    A parent that is not recorded is allowed: the lineage starts after it.
-    """
-    if min(parents.values(), default=-1) < -1:
-        raise ValueError("a record's 'parent' is below -1")
-    safe: set[int] = set()
-    for start in parents:
-        path: set[int] = set()
-        step = start
-        while step in parents and step not in safe:
-            if step in path:
-                raise ValueError(f"record {step} is its own ancestor")
-            path.add(step)
-            step = parents[step]
-        safe |= path
-
-
-def _check_results(results: dict[str, Any], ids: set[int]) -> None:
-    for key, kind in RESULT_KEYS.items():
-        part = _get(results, key, kind)
+def _check_results(results: dict[str, Any], kind: str, ids: set[int]) -> None:
+    for key, kinds in (RESULT_KEYS if kind == "programs" else CELL_RESULT_KEYS).items():
+        part = get(results, key, kinds)
         if isinstance(part, dict):
-            _get(part, "fitness", float)
-            names = _get_texts(part, "task_names")
-            _get_array(part, "task_fitness", np.float64, (len(names),))
+            get(part, "fitness", float)
+            if kind == "programs":
+                names = get_texts(part, "task_names")
+                get_array(part, "task_fitness", np.float64, (len(names),))
     if results["record"] != -1 and results["record"] not in ids:
         raise ValueError(f"its outcome, record {results['record']}, is not in the archive")
 

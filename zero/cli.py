@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zero import cli_cells, cli_nas_table
+from zero import cli_cell_runs, cli_cells, cli_nas_table, cli_trainings
 from zero.cli_common import (
     Backend,
     Config,
@@ -38,7 +38,7 @@ from zero.cli_common import (
     reporting,
     shown_fitness,
 )
-from zero.errors import ZeroError
+from zero.errors import ConfigError, ZeroError
 
 app = typer.Typer(
     help="Discovers machine-learning algorithms by evolution, from empty programs.",
@@ -129,7 +129,7 @@ def run(
     json_log: JsonLog = False,
     debug: Debug = False,
 ) -> None:
-    """Evolve programs as a config says."""
+    """Evolve programs or cells as a config says."""
     checked = checked_config(config, settings, seed, islands)
     from zero.run import start
 
@@ -147,7 +147,10 @@ def resume(
     json_log: JsonLog = False,
     debug: Debug = False,
 ) -> None:
-    """Go on with a run that was stopped or killed."""
+    """Go on with a run or a training that was stopped or killed."""
+    if cli_cells.is_training(folder):
+        cli_cells.resume_training(folder, max_seconds, quiet, json_log)
+        return
     from zero import run
 
     with reporting(quiet, json_log) as reporter:
@@ -158,31 +161,25 @@ def resume(
 def _tell_outcome(outcome: Any, as_json: bool) -> None:
     """Prints what a run found and how to go on; exits with 130 if it was interrupted."""
     folder = str(outcome.folder)
-    figures = {
-        "search": outcome.search_fitness,
-        "select": outcome.select_fitness,
-        "final": outcome.final.fitness if outcome.final else math.nan,
-    }
+    cells = outcome.kind == "cells"
     if as_json:
         event = {"event": "outcome", "folder": folder, "reason": outcome.reason}
-        event |= {f"{name}_fitness": json_number(value) for name, value in figures.items()}
-        event["baselines"] = {
-            name: {"select_fitness": select, "final_fitness": final}
-            for name, (select, final) in outcome.baselines.items()
-        }
         event |= {"individuals": outcome.individuals, "train_steps": outcome.train_steps}
-        event |= {"seconds": outcome.seconds, "program": outcome.program and str(outcome.program)}
-        print(json.dumps(event))
+        event |= {"seconds": outcome.seconds}
+        of_kind = cli_cell_runs.outcome_event if cells else _program_event
+        print(json.dumps(event | of_kind(outcome)))
     else:
         rows = _totals(outcome.reason, outcome.individuals, outcome.train_steps, outcome.seconds)
-        if outcome.program is None:
+        if cells:
+            cli_cell_runs.print_outcome(outcome)
+        elif outcome.program is None:
             print("no program was evaluated")
         else:
             print(f"\n{outcome.program}")
             print_table(
                 ("program", "search fitness", "select fitness", "final fitness"),
                 [
-                    ("discovered", *(shown_fitness(value) for value in figures.values())),
+                    ("discovered", *map(shown_fitness, _figures(outcome).values())),
                     *(
                         (f"{name} (shipped)", "", *(shown_fitness(value) for value in pair))
                         for name, pair in outcome.baselines.items()
@@ -197,6 +194,26 @@ def _tell_outcome(outcome: Any, as_json: bool) -> None:
     if outcome.reason == "interrupted":
         sys.stdout.flush()
         raise typer.Exit(130)
+
+
+def _figures(outcome: Any) -> dict[str, float]:
+    return {
+        "search": outcome.search_fitness,
+        "select": outcome.select_fitness,
+        "final": outcome.final.fitness if outcome.final else math.nan,
+    }
+
+
+def _program_event(outcome: Any) -> dict[str, Any]:
+    """Returns what the JSON line of a run's end says of the program that was found."""
+    return {
+        **{f"{name}_fitness": json_number(f) for name, f in _figures(outcome).items()},
+        "baselines": {
+            name: {"select_fitness": select, "final_fitness": final}
+            for name, (select, final) in outcome.baselines.items()
+        },
+        "program": outcome.program and str(outcome.program),
+    }
 
 
 # --- show -----------------------------------------------------------------------------------------
@@ -220,6 +237,9 @@ def show(
     from zero import library
 
     path = Path(what)
+    if cli_cells.is_training(path):
+        cli_trainings.show_training(path)
+        return
     if what not in library.PROGRAMS and (path.is_dir() or path.suffix == ".h5"):
         _show_run(path, lineage, simplified)
         return
@@ -227,12 +247,17 @@ def show(
 
     run_name, mark, record_id = what.rpartition("#")
     is_record = bool(mark) and not path.exists()
-    program = load_program(what)
-    if is_record:
+    data = record = None
+    if is_record and record_id.isdigit() and Path(run_name).exists():
         from zero.archive import find_record, read_archive
 
         data = read_archive(run_name)
         record = find_record(data, int(record_id))
+        if data.kind == "cells":
+            cli_cell_runs.print_record(data, record, lineage)
+            return
+    program = load_program(what)
+    if is_record:
         print(f"# {_record_line(record)}")  # a comment: the output is a program's text
     print(_simplified(str(program)) if simplified else program, end="")
     if lineage:
@@ -255,9 +280,11 @@ def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
     settings = yaml_loader.parse(text, str(path)).data  # unchecked: nothing is imported for it
     results = data and data.results
     seconds = [e["seconds"] for e in (folder.events() if folder else []) if e.get("seconds")]
+    cells = "cells" in settings
     keys = ("name", "seed", "backend", "dtype")
     rows = [(key, str(settings.get(key))) for key in keys]
     rows += [("islands", str((settings.get("islands") or {}).get("count"))), ("from", str(path))]
+    rows += cli_cell_runs.setting_rows(settings) if cells else []
     if results:
         rows += _totals(results["reason"], results["individuals"], results["train_steps"],
                         seconds[-1] if seconds else None)  # fmt: skip
@@ -268,7 +295,9 @@ def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
             rows += _totals(None, sum(s.individuals for s in summaries),
                             sum(s.train_steps for s in summaries), None)  # fmt: skip
     record = best_record(data) if data else None
-    if results:
+    if cells:
+        rows += cli_cell_runs.figure_rows(data, record) if record else []
+    elif results:
         for name in ("search", "select", "final"):
             rows.append((f"{name} fitness", _spread(results[name])))
     elif record:
@@ -276,7 +305,10 @@ def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
         rows.append(("select fitness", shown_fitness(record.select_fitness)))
     print_pairs(rows)
     if record is None:
-        print("\nno program yet")
+        print("\nno candidate yet" if cells else "\nno program yet")
+        return
+    if cells:
+        cli_cell_runs.print_run(path, data, record, lineage)
         return
     text = results["program"] if results else record.text
     short = _simplified(text)
@@ -371,7 +403,7 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Evaluate a program on a config's select and final tasks."""
-    checked = checked_config(config, settings)
+    checked = _of_programs(checked_config(config, settings))
     from zero import run
 
     loaded = run.load_program(program)
@@ -497,12 +529,15 @@ def validate(
 ) -> None:
     """Check a config and tell every mistake."""
     checked = checked_config(config, settings)
-    from zero.run import Maker, initial_program
+    from zero.run import kind_of
 
-    maker = Maker(checked, initial_program(checked))
+    maker = kind_of(checked)(checked)
     print(f"{checked.name}: no mistakes")
     if data:
         maker.check()
+        if checked.genomes == "cells":
+            cli_cell_runs.print_checked(maker)
+            return
         rows = []
         for purpose in ("search", "select", "final"):
             tasks = maker.tasks(purpose, 0)
@@ -550,7 +585,7 @@ def bench_search(
     debug: Debug = False,
 ) -> None:
     """Measure the individuals per second of a search."""
-    checked = checked_config(config, settings, seed, islands, backend)
+    checked = _of_programs(checked_config(config, settings, seed, islands, backend))
     from zero.bench import search_speed
 
     print_figures(search_speed(checked, seconds), json_file)
@@ -568,12 +603,23 @@ def bench_evaluate(
     debug: Debug = False,
 ) -> None:
     """Measure the evaluations per second of a program."""
-    checked = checked_config(config, settings, backend=backend)
+    checked = _of_programs(checked_config(config, settings, backend=backend))
     from zero.bench import evaluation_speed
     from zero.run import load_program
 
     figures = evaluation_speed(checked, load_program(program), seconds)
     print_figures({"program": program, **figures}, json_file)
+
+
+def _of_programs(config: Any) -> Any:
+    """Returns the config if its genomes are programs.
+
+    Raises:
+        ConfigError: they are cells.
+    """
+    if config.genomes != "programs":
+        raise ConfigError(f"{config.name} is about cells; this command needs a config for programs")
+    return config
 
 
 # --- words and tables -----------------------------------------------------------------------------

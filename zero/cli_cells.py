@@ -5,6 +5,7 @@
 
 import json
 import re
+import sys
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +13,18 @@ from typing import Annotated, Any
 
 import typer
 
-from zero.cli_common import Debug, guarded, print_pairs, print_table
+from zero.cli_common import (
+    Config,
+    Debug,
+    JsonLog,
+    MaxSeconds,
+    Quiet,
+    Seed,
+    Set,
+    guarded,
+    print_pairs,
+    print_table,
+)
 from zero.errors import NetworkError
 
 cells = typer.Typer(
@@ -25,6 +37,7 @@ cells = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Adds the commands of this file to the command line."""
     app.add_typer(cells, name="cells")
+    app.command()(train)
     app.command("export")(export_)
 
 
@@ -172,6 +185,84 @@ def draw(
         write_bytes(output, drawing.encode())
 
 
+# --- training and exporting -----------------------------------------------------------------------
+
+
+@guarded
+def train(
+    genome: Annotated[
+        str,
+        typer.Argument(
+            metavar="GENOME", help="Published cell, genome's file or text, RUN or RUN#ID."
+        ),
+    ],
+    config: Config,
+    settings: Set = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Its folder [default: runs/train-NAME-001 ...]."),
+    ] = None,
+    seed: Seed = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=1024, help="Threads; by default one for each core."),
+    ] = None,
+    max_seconds: MaxSeconds = None,
+    quiet: Quiet = False,
+    json_log: JsonLog = False,
+    debug: Debug = False,
+) -> None:
+    """Train one network in full, as a config says of its cells' last training.
+
+    Settings such as --set cells.training.epochs=50 or --set cells.skeleton.filters=16 mean this
+    training. `zero resume` goes on with one that was stopped.
+    """
+    from zero import train_run
+    from zero.train_config import training_config
+
+    given = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
+    checked = training_config(config, given)
+    told = _told(quiet, json_log)
+    found = train_run.start(genome, checked, out, threads, max_seconds, told, sys.argv)
+    _tell_training(found, json_log)
+
+
+def is_training(path: Path) -> bool:
+    """Returns whether a path is the folder of a training."""
+    return (path / "genome.txt").is_file()  # zero.train_config.GENOME; to import it takes a second
+
+
+def resume_training(folder: Path, max_seconds: float | None, quiet: bool, json_log: bool) -> None:
+    """Does what `zero resume` does with the folder of a training."""
+    from zero import train_run
+
+    _tell_training(train_run.resume(folder, max_seconds, _told(quiet, json_log)), json_log)
+
+
+def _told(quiet: bool, json_log: bool) -> tuple:
+    """Returns who is told of a training: reporters for lines to people, and for events."""
+    from zero.progress import make_reporter
+
+    # As for runs: on one screen the two would mix.
+    hidden = quiet or (json_log and sys.stdout.isatty())
+    people = make_reporter("none" if hidden else "plain", sys.stderr)
+    return people, make_reporter("json" if json_log else "none", sys.stdout, interval=0.0)
+
+
+def _tell_training(found: Any, as_json: bool) -> None:
+    """Prints what a training came to; exits with 130 if it was interrupted."""
+    from zero.cli_trainings import print_figures
+
+    if as_json:
+        kept = {k: v for k, v in found.figures.items() if k not in ("curve", "run")}
+        print(json.dumps({"event": "outcome", "folder": str(found.folder), **kept}))
+    else:
+        print_figures(found.folder, found.reason, found.figures)
+    if found.reason == "interrupted":
+        sys.stdout.flush()
+        raise typer.Exit(130)
+
+
 class ExportFormat(StrEnum):
     """Keys of `zero.export.FORMATS`."""
 
@@ -182,7 +273,7 @@ class ExportFormat(StrEnum):
 @guarded
 def export_(
     source: Annotated[
-        Path, typer.Argument(metavar="RUN|WEIGHTS", help="Run folder, or a file of weights.")
+        Path, typer.Argument(metavar="FOLDER|WEIGHTS", help="Of a run or a training, or a file.")
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Such as net.onnx or net.py.")

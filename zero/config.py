@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -43,7 +43,8 @@ def _whole(value: Any) -> Any:
     return int(value) if is_whole else value
 
 
-def _none_word(value: Any) -> Any:
+def none_word(value: Any) -> Any:
+    """Returns None for the word `none`, which switches a section off."""
     return None if value == "none" else value
 
 
@@ -54,7 +55,8 @@ def _same_sizes(value: Any) -> Any:
     return value
 
 
-def _as_tuple(value: Any) -> Any:
+def as_tuple(value: Any) -> Any:
+    """Returns a list as a tuple, and a single text as one of one item."""
     if isinstance(value, list):
         return tuple(value)
     return (value,) if isinstance(value, str) else value
@@ -79,7 +81,7 @@ def _expanded(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(op for name in names for op in GROUPS.get(name, [name]))
 
 
-def _one_of(kind: str, known: Callable[[], Iterable[str]]) -> AfterValidator:
+def one_of(kind: str, known: Callable[[], Iterable[str]]) -> AfterValidator:
     """Returns a validator that refuses names that are not in `known()`."""
 
     def check(name: str) -> str:
@@ -110,7 +112,7 @@ Positive = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
 SizeNumber = Annotated[int, Field(ge=0, le=MAX_SIZE), BeforeValidator(_whole)]
 OpList = Annotated[
     tuple[Annotated[str, AfterValidator(_op_name)], ...],
-    BeforeValidator(_as_tuple),
+    BeforeValidator(as_tuple),
     AfterValidator(_expanded),
     WithJsonSchema(
         {
@@ -120,7 +122,7 @@ OpList = Annotated[
     ),
 ]
 Weight = Annotated[float, Field(ge=0)]
-MutationName = Annotated[str, _one_of("mutation", lambda: MUTATION_NAMES)]
+MutationName = Annotated[str, one_of("mutation", lambda: MUTATION_NAMES)]
 Mutations = Annotated[
     dict[MutationName, Weight],
     BeforeValidator(_weights),
@@ -136,6 +138,15 @@ Mutations = Annotated[
             ],
             "expected": "mutation names with weights, or a list of mutation names",
         }
+    ),
+]
+
+
+RunName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$",
+        json_schema_extra={"expected": "up to 100 letters, digits, spaces and _ . -"},
     ),
 ]
 
@@ -246,7 +257,7 @@ class Hurdle(Section):
 class TrainBudget(Section):
     """Programs that cost over `factor` times the baseline get fitness 0 (spec, section 6.5)."""
 
-    baseline: Annotated[str, _one_of("program", library.names)] = "neural_network"
+    baseline: Annotated[str, one_of("program", library.names)] = "neural_network"
     factor: float = Field(2.0, gt=0)
 
 
@@ -255,15 +266,15 @@ class Evaluation(Section):
 
     fitness: Literal["mean", "median", "min"] = "mean"
     max_abs_error: float = Field(100.0, gt=0)
-    cache: Annotated[Cache | None, BeforeValidator(_none_word)] = Cache()
-    hurdle: Annotated[Hurdle | None, BeforeValidator(_none_word)] = None
-    train_budget: Annotated[TrainBudget | None, BeforeValidator(_none_word)] = None
+    cache: Annotated[Cache | None, BeforeValidator(none_word)] = Cache()
+    hurdle: Annotated[Hurdle | None, BeforeValidator(none_word)] = None
+    train_budget: Annotated[TrainBudget | None, BeforeValidator(none_word)] = None
 
 
 class Search(Section):
     """The search method and its settings (spec, sections 6.3 and 6.4)."""
 
-    method: Annotated[str, _one_of("search method", search_methods)] = "regularized_evolution"
+    method: Annotated[str, one_of("search method", search_methods)] = "regularized_evolution"
     population: Whole = Field(1000, ge=2, le=10_000_000)
     tournament: Positive = 10
     mutate_probability: float = Field(0.9, ge=0, le=1)
@@ -306,11 +317,9 @@ class Budget(Section):
 class RunConfig(Section):
     """A checked run; made by `load_config` or `make_config`, which also check across sections."""
 
-    name: str = Field(
-        "run",
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$",
-        json_schema_extra={"expected": "up to 100 letters, digits, spaces and _ . -"},
-    )
+    genomes: ClassVar[str] = "programs"
+
+    name: RunName = "run"
     seed: Whole = Field(0, ge=0, lt=2**63)
     backend: Literal["cpu", "reference", "cuda"] = "cpu"
     dtype: Literal["float64", "float32"] = "float64"
@@ -338,6 +347,8 @@ def load_config(
     path_or_name: str | Path, overrides: Iterable[str] = (), check_files: bool = True
 ) -> RunConfig:
     """Returns the checked configuration in a YAML file.
+
+    Of a file with a section `cells` it is a `zero.cell_config.CellRunConfig`.
 
     Relative paths in the file start at the file's folder, those in `overrides` at the current one;
     the returned config has absolute paths. The files in `imports` are executed.
@@ -377,9 +388,11 @@ def make_config(settings: dict[str, Any], folder: str | Path = ".") -> RunConfig
     return _checked(yaml_loader.Document("settings", dict(settings)), Path(folder).resolve(), True)
 
 
-def config_to_yaml(config: RunConfig) -> str:
+def config_to_yaml(config: Section) -> str:
     """Returns the config as YAML, all defaults written out; it loads back to an equal config."""
     data = config.model_dump(mode="json")
+    if config.genomes == "cells":
+        return yaml_loader.dump(data)
     for purpose in ("search", "select", "final"):
         family = getattr(config.tasks, purpose)
         data["tasks"][purpose] = {"type": family.kind, **data["tasks"][purpose]}
@@ -387,9 +400,11 @@ def config_to_yaml(config: RunConfig) -> str:
 
 
 def config_schema() -> dict[str, Any]:
-    """Returns the JSON schema of a run's YAML file, for editors."""
+    """Returns the JSON schema of a run's YAML file, for editors; with a section `cells` or without."""
+    from zero.cell_config import CellRunConfig
+
     families = task_families()
-    models = [(model, "validation") for model in (RunConfig, *families.values())]
+    models = [(model, "validation") for model in (RunConfig, CellRunConfig, *families.values())]
     refs, schema = models_json_schema(models, title="zero run")
     definitions = schema["$defs"]
     choices = []
@@ -404,7 +419,9 @@ def config_schema() -> dict[str, Any]:
     tasks["required"] = ["search"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **refs[(RunConfig, "validation")],
+        "if": {"required": ["cells"]},
+        "then": refs[(CellRunConfig, "validation")],
+        "else": refs[(RunConfig, "validation")],
         "$defs": definitions,
     }
 
@@ -418,6 +435,13 @@ def _name_from(path: Path) -> str:
 def _checked(document: yaml_loader.Document, folder: Path, check_files: bool) -> RunConfig:
     """Returns the document's config; raises ConfigError with all problems, in the file's order."""
     data, problems = dict(document.data), document.problems
+    if "cells" in data:
+        from zero.cell_config import checked_cells
+
+        config, found = checked_cells(document, data, folder)
+        if problems + found:
+            raise ConfigError(config_checks.report(problems + found))
+        return config
     config_checks.resolve_paths(document, data, folder)
     problems += config_checks.run_imports(document, data)
     families, found = config_checks.check_tasks(document, data.pop("tasks", None), folder)

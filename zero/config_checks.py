@@ -3,7 +3,7 @@
 pydantic finds what is wrong with each key; what was allowed there is read from the model's JSON
 schema, so that a new key or task family needs no words of its own. Checks across keys follow below.
 
-Called by `zero.config` only.
+Called by `zero.config` and `zero.cell_config` only.
 """
 
 import hashlib
@@ -255,20 +255,25 @@ def _check_family(
 
 def resolve_paths(document: Document, data: dict[str, Any], folder: Path) -> None:
     """Makes `imports` and `program.initial` in `data` absolute where they are paths of files."""
-
-    def absolute(value: Any, loc: Loc) -> Any:
-        base = Path.cwd() if document.override_of(loc) else folder
-        return str(base / value)
-
-    program, imports = data.get("program"), data.get("imports")
+    program = data.get("program")
     if isinstance(program, dict) and _is_path(program.get("initial")):
-        initial = absolute(program["initial"], ("program", "initial"))
+        initial = _absolute(document, program["initial"], ("program", "initial"), folder)
         data["program"] = {**program, "initial": initial}
+    resolve_imports(document, data, folder)
+
+
+def resolve_imports(document: Document, data: dict[str, Any], folder: Path) -> None:
+    """Makes `imports` in `data` absolute where they are paths of files."""
+    imports = data.get("imports")
     if isinstance(imports, list):
         data["imports"] = [
-            absolute(name, ("imports", i)) if _is_path(name, ".py") else name
+            _absolute(document, name, ("imports", i), folder) if _is_path(name, ".py") else name
             for i, name in enumerate(imports)
         ]
+
+
+def _absolute(document: Document, value: Any, loc: Loc, folder: Path) -> str:
+    return str((Path.cwd() if document.override_of(loc) else folder) / value)
 
 
 def _is_path(value: Any, suffix: str = ".") -> bool:
@@ -333,7 +338,7 @@ def check_across(document: Document, sections: dict[str, Any], check_files: bool
         message = f"must be at most search.population ({search.population}), got {migrants}"
         found.append((("islands", "migrants"), message))
     if "experiments" in sections and "budget" in sections:
-        found += _check_end(sections["experiments"], sections["budget"])
+        found += check_end(sections["experiments"], sections["budget"])
     return [document.problem(loc, message) for loc, message in found]
 
 
@@ -424,7 +429,8 @@ def _check_start(program: Any, search: Any) -> list[tuple[Loc, str]]:
     return [(("search", "mutations"), message)]
 
 
-def _check_end(experiments: Any, budget: Any) -> list[tuple[Loc, str]]:
+def check_end(experiments: Any, budget: Any) -> list[tuple[Loc, str]]:
+    """Returns what is wrong with how experiments and the run end."""
     found: list[tuple[Loc, str]] = []
     limited = experiments.individuals is not None or experiments.train_steps is not None
     limits = [value for value in budget.__dict__.values() if value is not None]

@@ -17,7 +17,7 @@ from zero.nn.network import Network
 from zero.nn.saved import SavedNetwork, load_network
 from zero.store import write_bytes
 
-WEIGHTS = "best_weights.h5"  # in a run folder
+WEIGHTS = ("best_weights.h5", "network.h5")  # in the folder of a run, of a training
 FORMATS = {"onnx": ".onnx", "numpy": ".py"}
 
 
@@ -25,7 +25,7 @@ def export(source: str | Path, output: str | Path, form: str | None = None) -> l
     """Writes a trained network and returns the files written.
 
     Args:
-        source: a run folder, or a file that `zero.nn.saved` wrote.
+        source: the folder of a run or of a training, or a file that `zero.nn.saved` wrote.
         output: the file to write. NumPy's ends in .py; its weights go beside it, to .npz.
         form: a key of `FORMATS`; None takes the one that the file's ending says.
 
@@ -74,18 +74,19 @@ def network_of(saved: SavedNetwork, where: str | Path = "the saved network") -> 
 
 
 def _weights_of(source: Path) -> Path:
-    """Returns the file of weights of a run folder; a file is one already."""
+    """Returns the file of weights in a folder; a file is one already."""
     if not source.is_dir():
         return source
-    if not (source / WEIGHTS).exists():
-        archive = RunFolder.open(source).archive_path
-        if archive.exists() and read_archive(archive).kind == "programs":
-            raise ArchiveError(
-                f"{source} is a run of programs, and only networks can be exported; "
-                f"its best program is the text {source / RunFolder.BEST}"
-            )
+    for name in WEIGHTS:
+        if (source / name).exists():
+            return source / name
+    archive = RunFolder.open(source).archive_path
+    if archive.exists() and read_archive(archive).kind == "programs":
         raise ArchiveError(
-            f"{source} has no trained network ({WEIGHTS}) yet; let the run end (`zero resume`), "
-            "or train a genome with `zero train`"
+            f"{source} is a run of programs, and only networks can be exported; "
+            f"its best program is the text {source / RunFolder.BEST}"
         )
-    return source / WEIGHTS
+    raise ArchiveError(
+        f"{source} has no trained network ({' or '.join(WEIGHTS)}) yet; let it end "
+        "(`zero resume`), or train a genome with `zero train`"
+    )

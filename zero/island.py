@@ -9,34 +9,32 @@ Islands exchange individuals through `Mail`, memory that their processes share, 
 island that ends a round leaves its emigrants there, lets in the immigrants of the round before, and
 goes on without waiting for anybody, as long as no other is a whole round behind.
 
-Made by `zero.run`, driven by `zero.islands`.
+Made by `zero.run_programs`, driven by `zero.islands`; what islands of all kinds do is in `zero.rounds`.
 """
 
 from __future__ import annotations
 
 import mmap
-import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from zero import loop, population
+from zero import population
 from zero.evaluator import Evaluator
 from zero.interpreter import cpu
 from zero.interpreter.arrays import FEC_HITS, SEEN_HITS
 from zero.interpreter.arrays import Evaluator as EvaluatorArrays
 from zero.mutation_names import MUTATION_NAMES
 from zero.mutations import Genomes, Space, new_genomes
-from zero.population import BEST, BEST_AT, FILLED, INDIVIDUALS, TRAIN_STEPS
+from zero.population import BEST, BEST_AT, FILLED, INDIVIDUALS
 from zero.program import Memory, Program, from_arrays
-from zero.search_rng import below, new_state
+from zero.rounds import ID_STRIDE, MAX_CURVE, BaseIsland, Limits
+from zero.search_rng import below
 from zero.struct import arrays_of
 
-MAX_CURVE = 1000
+__all__ = ["MAX_CURVE", "Island", "Limits", "Mail", "new_space", "pack_records", "unpack_records"]
+
 MAX_RECORDS = 5000
-ID_STRIDE = 1 << 44  # individuals' numbers of different experiments lie this far apart
-_NEVER = np.iinfo(np.int64).max
 
 
 def new_space(
@@ -86,17 +84,6 @@ def new_space(
         initial=genomes,
     )
     return space, starts
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When an island ends its experiment by itself; its own share where islands share a budget."""
-
-    individuals: int = _NEVER
-    train_steps: int = _NEVER
-    patience: int = _NEVER
-    fitness: float = np.inf
-    round: int = 10_000
 
 
 def pack_records(records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -181,7 +168,7 @@ def _find(ascending: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.nda
     return at, ascending[at] == wanted
 
 
-class Island:
+class Island(BaseIsland):
     """See the module's docstring.
 
     Args:
@@ -215,30 +202,17 @@ class Island:
         migrants: int,
         mail: Mail | None = None,
     ):
+        super().__init__(
+            population.new_population(size), seed, experiment, index, count, limits,
+            min(migrants, size) if mail is not None else 0, curve_every=size,
+        )  # fmt: skip
         self.module, self.space, self.memory, self.arrays = module, space, memory, arrays
-        self.select, self.limits, self.index, self.count = select, limits, index, count
+        self.select, self.mail = select, mail
         self.starts = space.starts
-        self.population = population.new_population(size)
         self.genomes = new_genomes(population.capacity(size), int(self.starts[3]))
         # Those that are sent away, as a population of the same records.
         self.leaving = population.new_population(size)._replace(fitness=self.population.fitness)
-        self.rng = new_state(seed, "search", experiment, index)
-        self.mail = mail
-        self.migrants = min(migrants, size) if mail is not None else 0
         self.settings = np.array(settings, dtype=np.float64)
-        self.numbering = np.array([count, index + experiment * ID_STRIDE], dtype=np.int64)
-        # What the generic loop does not know: bookkeeping between blocks.
-        self.round = 0
-        self.reason: str | None = None  # why the island ended its experiment
-        self.waiting = False  # at the end of a round
-        self.report: dict[str, Any] | None = None  # of an earlier round, not answered yet
-        self.arrivals: dict[str, Any] | None = None  # immigrants, to be let in after this round
-        self.sent = np.zeros(0, dtype=np.int64)  # slots whose individuals were sent away
-        self.records: dict[int, dict[str, Any]] = {}
-        self.curve: list[list[float]] = []
-        self.curve_every = size
-        self.checked = -1  # number of the individual that was last evaluated on the select tasks
-        self.candidate: dict[str, Any] | None = None
         self._handles()
 
     def _handles(self) -> None:
@@ -247,15 +221,10 @@ class Island:
         self._space = self.module.pack(self.space)
         self._genomes = self.module.pack(self.genomes)
         self._evaluator = self.module.pack(self.arrays)
-        self._quota = 1
 
     def warm_up(self) -> None:
         """Compiles what `advance` needs (or loads it from the cache) and changes nothing."""
-        limits = np.zeros(2, dtype=np.int64)
-        self.module.run_block(
-            self._population, self.settings, self._genomes, self._space, self._evaluator, self.rng,
-            0, limits, self.numbering,
-        )  # fmt: skip
+        self._run_block(0, np.zeros(2, dtype=np.int64))
         self._tasks_fitness(0)
         self.module.collect(self._population)
         below(self.rng.copy(), 1)
@@ -272,104 +241,19 @@ class Island:
 
     # --- running --------------------------------------------------------------------------------
 
-    @property
-    def individuals(self) -> int:
-        """Individuals made so far."""
-        return int(self.population.counts[INDIVIDUALS])
+    def _run_block(self, quota: int, limits: np.ndarray) -> int:
+        return self.module.run_block(
+            self._population, self.settings, self._genomes, self._space, self._evaluator, self.rng,
+            quota, limits, self.numbering,
+        )  # fmt: skip
 
-    def advance(self, seconds: float) -> dict[str, Any] | None:
-        """Evolves for about that long, to the end of a round or to a new best individual.
-
-        Returns the new best individual's record, or None. At the end of a round `waiting` is set;
-        then, once the last report is answered, `begin_round` is next. An island that has ended its
-        experiment passes through the rounds that the others still have.
-        """
-        counts, limits = self.population.counts, self.limits
-        deadline = time.perf_counter() + seconds
-        while True:
-            round_end = min((self.round + 1) * limits.round, limits.individuals)
-            stop = min(round_end, self._next_curve())
-            if counts[FILLED]:
-                stop = min(stop, int(counts[BEST_AT]) + limits.patience)
-            if self.reason:
-                stop = 0
-            began, before = time.perf_counter(), self.individuals
-            code = self.module.run_block(
-                self._population, self.settings, self._genomes, self._space, self._evaluator,
-                self.rng, self._quota, np.array([stop, limits.train_steps]), self.numbering,
-            )  # fmt: skip
-            now = time.perf_counter()
-            # Blocks of about a twentieth of a second; their length decides nothing.
-            rate = (self.individuals - before) / max(now - began, 1e-9)
-            if code == loop.QUOTA:
-                self._quota = int(max(1, min(rate * 0.05, self._quota * 4, 1_000_000)))
-            best = self._record_best() if code == loop.IMPROVED else None
-            if self.individuals >= self._next_curve():
-                self._add_to_curve()
-            self._check_limits(round_end)
-            if best is not None or self.waiting or now >= deadline:
-                return best
-
-    def _check_limits(self, round_end: int) -> None:
-        counts, limits = self.population.counts, self.limits
-        if self.population.best[0] >= limits.fitness:
-            self.reason = "fitness"
-        elif counts[INDIVIDUALS] >= limits.individuals:
-            self.reason = "individuals"
-        elif counts[TRAIN_STEPS] >= limits.train_steps:
-            self.reason = "train_steps"
-        elif counts[INDIVIDUALS] - counts[BEST_AT] >= limits.patience:
-            self.reason = "patience"
-        if self.reason or self.individuals >= round_end:
-            self._end_round()
-
-    def _end_round(self) -> None:
-        """Evaluates a new best program on the select tasks and draws who migrates."""
-        self.waiting = True
-        best = int(self.population.counts[BEST])
-        number = int(self.population.number[best]) if best >= 0 else -1
-        if best >= 0 and number != self.checked:
-            self.checked = number
-            self._record_best()
-            record = self.records[number]
-            fitness = self._select_fitness(record)
-            record["select_fitness"] = fitness
-            old = self.candidate
-            if old is None or not fitness < old["select_fitness"]:
-                self.candidate = {
-                    "number": number,
-                    "search_fitness": record["fitness"],
-                    "select_fitness": fitness,
-                }
-        filled = int(self.population.counts[FILLED])
-        slots = np.arange(filled)
-        for k in range(min(self.migrants, filled)):  # a partial shuffle: drawn without replacement
-            other = k + below(self.rng, filled - k)
-            slots[k], slots[other] = slots[other], slots[k]
-        self.sent = slots[: self.migrants].astype(np.int64)
+    def _hits(self) -> tuple[int, int]:
+        counters = self.arrays.counters
+        return int(counters[SEEN_HITS] + counters[FEC_HITS]), int(counters[0])
 
     def _select_fitness(self, record: dict[str, Any]) -> float:
         program = from_arrays(record["code"], record["consts"], record["sizes"])
         return float("nan") if self.select is None else self.select(program).fitness
-
-    def _next_curve(self) -> int:
-        done = self.curve[-1][0] if self.curve else 0
-        return int(done) + self.curve_every
-
-    def _add_to_curve(self) -> None:
-        fitness = self.population.slot_fitness[: self.population.counts[FILLED]]
-        counters = self.arrays.counters
-        # A fixed order of summation, and NaN-free even where every program failed.
-        finite = fitness[np.isfinite(fitness)]
-        mean = float(finite.mean()) if len(finite) else 0.0
-        spread = float(finite.std()) if len(finite) else 0.0
-        hits = int(counters[SEEN_HITS] + counters[FEC_HITS])
-        steps = int(self.population.counts[TRAIN_STEPS])
-        best = float(self.population.best[0])
-        self.curve.append([self.individuals, steps, best, mean, spread, hits])
-        if len(self.curve) > MAX_CURVE:
-            self.curve = self.curve[1::2]
-            self.curve_every *= 2
 
     def _record_best(self) -> dict[str, Any]:
         """Keeps the best individual and its ancestors as records; returns its own."""
@@ -432,27 +316,8 @@ class Island:
 
     # --- exchange with other islands ------------------------------------------------------------
 
-    def begin_round(self) -> dict[str, Any]:
-        """Sends emigrants away, lets immigrants take their places, and goes on.
-
-        Returns the report of the round that ended, to be answered before the next one's.
-        """
-        self.report = {
-            "island": self.index,
-            "round": self.round,
-            "reason": self.reason,
-            "best_fitness": float(self.population.best[0]),
-            "unimproved": int(self.individuals - self.population.counts[BEST_AT]),
-            "candidate": dict(self.candidate) if self.candidate else None,
-            "sent": len(self.sent),
-            "rows": self._post() if len(self.sent) else 0,
-        }
-        if self.arrivals:
-            self._immigrate(self.arrivals["numbers"], self.arrivals["people"])
-        self.arrivals = None
-        self.round += 1
-        self.waiting = False
-        return self.report
+    def _emigrants(self) -> dict[str, Any]:
+        return {"rows": self._post() if len(self.sent) else 0}
 
     def _post(self) -> int:
         """Puts the individuals to send away into the mail; returns how many rows that takes."""
@@ -548,48 +413,13 @@ class Island:
             found.update(arrays_of(getattr(self.arrays, name), f"{name}."))
         return found
 
-    def state(self) -> dict[str, Any]:
-        """Returns everything that the future depends on, as a tree of arrays and plain values."""
+    def _own_state(self) -> dict[str, Any]:
         return {
-            "arrays": {name: array.copy() for name, array in self._arrays().items()},
-            "round": self.round,
-            "reason": self.reason,
-            "waiting": self.waiting,
-            "sent": self.sent.copy(),
-            "report": self.report,
             "posted": {name: part.copy() for name, part in self._posted().items()},
-            "arrivals": self.arrivals,
             "records": pack_records(list(self.records.values())),
-            "curve": np.array(self.curve, dtype=np.float64).reshape(-1, 6),
-            "curve_every": self.curve_every,
-            "checked": self.checked,
-            "candidate": dict(self.candidate) if self.candidate else None,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Takes over a state that `state` gave."""
-        for name, array in self._arrays().items():
-            array[...] = state["arrays"][name]
-        self.round, self.reason = state["round"], state["reason"]
-        self.waiting, self.sent = state["waiting"], state["sent"]
-        self.report, self.arrivals = state["report"], state["arrivals"]
+    def _take_own_state(self, state: dict[str, Any]) -> None:
         for name, part in self._posted().items():
             part[...] = state["posted"][name]
         self.records = {r["number"]: r for r in unpack_records(state["records"])}
-        self.curve = [list(row) for row in state["curve"]]
-        self.curve_every, self.checked = state["curve_every"], state["checked"]
-        self.candidate = dict(state["candidate"]) if state["candidate"] else None
-
-    def stats(self) -> dict[str, Any]:
-        """Returns the numbers shown while the run goes on."""
-        counts, counters = self.population.counts, self.arrays.counters
-        fitness = self.population.slot_fitness[: counts[FILLED]]
-        finite = fitness[np.isfinite(fitness)]
-        return {
-            "individuals": self.individuals,
-            "train_steps": int(counts[TRAIN_STEPS]),
-            "best_fitness": float(self.population.best[0]),
-            "mean_fitness": float(finite.mean()) if len(finite) else 0.0,
-            "hits": int(counters[SEEN_HITS] + counters[FEC_HITS]),
-            "evaluations": int(counters[0]),
-        }

@@ -6,7 +6,7 @@ since islands are forked processes.
 
 Keys of `update`'s stats, all optional: individuals, individuals_per_second, best_fitness,
 mean_fitness, cache_hits (0 to 1), seconds (elapsed), seconds_left (None: unknown), experiment,
-islands, train_steps, reason.
+islands, train_steps, reason, now (text: what is being done).
 """
 
 import json
@@ -353,7 +353,7 @@ def _fields(stats: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "experiment", f"{stats['experiment']:,}"
     if stats.get("individuals") is not None:
         rate = stats.get("individuals_per_second")
-        yield "individuals", f"{stats['individuals']:,}" + (f" ({rate:,.0f}/s)" if rate else "")
+        yield "individuals", f"{stats['individuals']:,}" + (f" ({_rate(rate)}/s)" if rate else "")
     for key, name in (("best_fitness", "best fitness"), ("mean_fitness", "mean fitness")):
         if stats.get(key) is not None:
             yield name, f"{stats[key]:.4f}"
@@ -363,6 +363,12 @@ def _fields(stats: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "time", duration(stats["seconds"])
     if "seconds_left" in stats:
         yield "time left", duration(stats["seconds_left"])
+    if stats.get("now"):
+        yield "now", stats["now"]
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def _start_text(info: dict[str, Any]) -> str:
@@ -381,7 +387,7 @@ def _finish_text(summary: dict[str, Any]) -> str:
 
 
 def _without_forecast(summary: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in summary.items() if key != "seconds_left"}
+    return {key: value for key, value in summary.items() if key not in ("seconds_left", "now")}
 
 
 def _plain(value: Any) -> Any:

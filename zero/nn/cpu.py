@@ -10,6 +10,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
@@ -29,12 +30,22 @@ from zero.nn.steps import (
 )
 
 
-@cache
-def _runner():
+def _module() -> tuple[Path, str]:
+    """Returns where the generated module is kept, and its text."""
     text = resources.files("zero.nn").joinpath("runner.py").read_text()
     compiled = [jit, kernels, loads, products, simd, steps]
     text += f"\n# {simd.widest()} values in a vector\n"
-    return code_cache.load(code_cache.path_of("cells", text, compiled), text)
+    return code_cache.path_of("cells", text, compiled), text
+
+
+def is_built() -> bool:
+    """Returns whether a model has been made on this machine before: the first one compiles."""
+    return _module()[0].exists()
+
+
+@cache
+def _runner():
+    return code_cache.load(*_module())
 
 
 class CpuModel:

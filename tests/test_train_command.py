@@ -1,0 +1,340 @@
+"""`zero train`: what it leaves, how it stops and goes on, and how mistakes end."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from cells_helpers import SMALL
+from small_cells import small_cell_settings, table_settings, write_table
+from small_runs import small_settings, wait_until
+from typer.testing import CliRunner
+
+from zero import cli, train_run, yaml_loader
+from zero.archive import ArchiveData, RunFolder, read_archive, write_archive
+from zero.cells.published import PUBLISHED
+from zero.errors import ArchiveError, ConfigError, NetworkError
+from zero.images import load_images
+from zero.nn.saved import load_network
+from zero.train_config import find_genome, training_config
+
+CELL = "nas_bench_201_skip"
+
+
+def zero_(*arguments, code=0):
+    """Runs a command in this process; returns (standard output, standard error)."""
+    result = CliRunner().invoke(cli.app, [str(a) for a in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result.stdout, result.stderr
+
+
+def error_of(*arguments):
+    out, err = zero_(*arguments, code=1)
+    lines = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and out == "", (out, err)
+    return lines[0].removeprefix("error: ")
+
+
+def config_file(folder, name="small", **changes):
+    """Writes a config whose last training differs from that of the search."""
+    training = {"epochs": 3, "batch": 20, "learning_rate": 0.1, "pad": 1}
+    final = {"filters": 4, "training": training}
+    cells = {"final": final, "published": [CELL], "images": {"test": 300}}
+    settings = small_cell_settings(cells=cells)
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml_loader.dump(small_cell_settings(**{**settings, **changes})))
+    return path
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    return config_file(tmp_path_factory.mktemp("config"))
+
+
+@pytest.fixture(scope="module")
+def trained(config, tmp_path_factory):
+    """The folder of a training that has ended, and what the command printed."""
+    folder = tmp_path_factory.mktemp("trained") / "t"
+    return folder, *zero_("train", CELL, config, "--out", folder)
+
+
+def network_bytes(folder):
+    return (folder / train_run.NETWORK).read_bytes()
+
+
+def without_clock(folder):
+    """The figures of a training but for times and threads."""
+    figures = train_run.read_figures(folder)
+    return {k: v for k, v in figures.items() if k not in ("seconds", "images_per_second", "run")}
+
+
+def test_folder_and_figures(trained, config):
+    folder, out, err = trained
+    figures = json.loads((folder / "train.json").read_text())
+    assert figures["reason"] == "epochs" and figures["epochs"] == 3 and figures["steps"] == 9
+    assert [r["epoch"] for r in figures["curve"]] == [1, 2, 3]
+    assert {"train_loss", "train_accuracy", "valid_accuracy"} < set(figures["curve"][0])
+    assert figures["run"]["versions"]["zero"] and figures["run"]["seed"] == 3
+    saved = load_network(folder / "network.h5")
+    assert saved.genome == figures["genome"] == str(PUBLISHED[CELL].genome)
+    assert saved.skeleton["filters"] == 4  # of the section final
+    assert saved.extra["test_accuracy"] == figures["test_accuracy"]
+    assert (folder / "cells.svg").read_text().startswith(("<svg", "<?xml"))
+    assert len(RunFolder.open(folder).checkpoints.paths()) == 3
+    assert f"{figures['test_accuracy']:.6f}" in out and f"{figures['parameters']:,}" in out
+    assert err.count("\nepoch ") == 3 and "images/s" in err
+
+
+def test_the_weights_are_those_of_a_run_that_ends_with_the_cell(trained, config, tmp_path):
+    run = tmp_path / "run"
+    zero_("run", config, "--out", run, "--quiet", "--set", "cells.published=[]")
+    zero_("train", run, config, "--out", tmp_path / "t", "--quiet")
+    mine, theirs = load_network(tmp_path / "t/network.h5"), load_network(run / "best_weights.h5")
+    assert mine.genome == theirs.genome == read_archive(run).results["genome"]
+    np.testing.assert_array_equal(mine.parameters, theirs.parameters)
+    np.testing.assert_array_equal(mine.statistics, theirs.statistics)
+    assert mine.extra["test_accuracy"] == theirs.extra["test_accuracy"]
+
+    record = read_archive(run).experiments[0].records[0]
+    assert str(find_genome(f"{run}#{record.id}")[1]) == record.text
+    assert "no record 99999" in error_of("train", f"{run}#99999", config)
+    assert "the number of a record" in error_of("train", f"{run}#best", config)
+
+
+def test_names_of_one_genome_train_the_same(trained, config, tmp_path):
+    text = str(PUBLISHED[CELL].genome)
+    (tmp_path / "cell.txt").write_text(text + "\n")
+    for number, what in enumerate((text, tmp_path / "cell.txt", trained[0])):
+        zero_("train", what, config, "--out", tmp_path / str(number), "--quiet")
+        assert network_bytes(tmp_path / str(number)) == network_bytes(trained[0])
+
+
+def test_default_folder(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        zero_("train", CELL, config, "--quiet", "--set", "cells.training.epochs=1")
+        assert (tmp_path / f"runs/train-{CELL}-00{number}/network.h5").is_file()
+
+
+def test_settings_mean_this_training(config):
+    given = ["cells.training.epochs=7", "cells.skeleton.filters=5", "seed=9"]
+    found = training_config(config, given)
+    assert found.cells.training.epochs == 7 and found.cells.skeleton.filters == 5
+    assert found.seed == 9 and found.cells.final is None
+    assert found.cells.training.pad == 1  # the rest is still that of the last training
+    assert training_config(config).cells.training.epochs == 3
+    # Set against the search's two epochs this would be a mistake.
+    assert training_config(config, ["cells.training.warmup_epochs=2"])
+    found = training_config(config, ["cells.final.filters=6"])
+    assert found.cells.skeleton.filters == 6
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_stopped_and_resumed_equals_unbroken(backend, config, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    command = ["train", SMALL, config, "--quiet"]
+    for setting in ("space=amoebanet", "skeleton.drop_path=true", "skeleton.dropout=0.3",
+                    "training.drop_path=0.4", "training.flip=true", "training.ema=0.9"):  # fmt: skip
+        command += ["--set", f"cells.{setting}"]
+    command += ["--set", f"backend={backend}", "--out"]
+    zero_(*command, whole)
+    out, _ = zero_(*command, parts, "--max-seconds", "0.0001", "--threads", "1")
+    assert f"zero resume {parts}" in out and not (parts / "network.h5").exists()
+    for stops in range(20):
+        out, _ = zero_("resume", parts, "--quiet", "--max-seconds", "0.0001")
+        if "zero resume" not in out:
+            break
+    assert stops == 7  # a step in each process, the first took one, the last the ninth
+    assert network_bytes(parts) == network_bytes(whole)
+    assert without_clock(parts) == without_clock(whole)
+
+
+def test_resume_after_the_end_changes_nothing(trained, tmp_path):
+    before = network_bytes(trained[0])
+    out, _ = zero_("resume", trained[0])
+    assert "all epochs were trained" in out and network_bytes(trained[0]) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_stop_with_a_checkpoint(number, config, tmp_path):
+    folder = tmp_path / "t"
+    command = [sys.executable, "-m", "zero", "train", CELL, config, "--out", folder]
+    command += ["--set", "cells.training.epochs=100000"]
+    child = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)  # fmt: skip
+    try:
+        assert wait_until(lambda: (folder / "train.json").exists() or child.poll() is not None)
+        child.send_signal(number)
+        out, err = child.communicate(timeout=20)
+    finally:
+        child.kill()
+    assert child.returncode == 130, err
+    assert "stopping" in err and "Traceback" not in err and "go on with" in out
+    figures = train_run.read_figures(folder)
+    assert figures["reason"] == "interrupted" and figures["epochs"] >= 1
+    state, _ = RunFolder.open(folder).checkpoints.load()
+    assert state["step"] == figures["steps"]
+
+
+def test_long_epochs_have_checkpoints_within(trained, config, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_run, "CHECKPOINT_SECONDS", 0.0)
+    _, err = zero_("train", CELL, config, "--out", tmp_path / "t")
+    assert "epoch 2: 67%" in err
+    assert len(RunFolder.open(tmp_path / "t").checkpoints.paths()) == 3  # the newest
+    assert RunFolder.open(tmp_path / "t").checkpoints.paths()[-1].stem.endswith("000011")
+    assert network_bytes(tmp_path / "t") == network_bytes(trained[0])
+
+
+def test_json_lines(config, tmp_path):
+    out, err = zero_("train", CELL, config, "--out", tmp_path / "t", "--json-log", "--quiet")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [e["event"] for e in events] == ["start", *["update"] * 3, "finish", "outcome"]
+    assert events[2]["epoch"] == 2 and 0 <= events[2]["valid_accuracy"] <= 1
+    assert events[-1]["test_accuracy"] == train_run.read_figures(tmp_path / "t")["test_accuracy"]
+    assert err == ""
+
+
+def test_show(trained):
+    out, _ = zero_("show", trained[0])
+    figures = train_run.read_figures(trained[0])
+    for text in (figures["genome"], f"{figures['curve'][1]['train_loss']:.6f}", "test accuracy"):
+        assert text in out
+
+
+def test_exports_have_the_same_test_accuracy(trained, config, tmp_path):
+    folder = trained[0]
+    zero_("export", folder, "-o", tmp_path / "net.py")
+    spec = importlib.util.spec_from_file_location("trained_net", tmp_path / "net.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    data = load_images(training_config(config).cells.images)
+    wanted = train_run.read_figures(folder)["test_accuracy"]
+    found = (module.predict(data.test_x).argmax(axis=1) == data.test_y).mean()
+    assert found == pytest.approx(wanted, abs=1e-12)
+
+    onnx = pytest.importorskip("onnx")
+    from onnx.reference import ReferenceEvaluator
+
+    zero_("export", folder, "-o", tmp_path / "net.onnx")
+    model = ReferenceEvaluator(onnx.load(tmp_path / "net.onnx"))
+    (logits,) = model.run(None, {"images": data.test_x.astype(np.float32)})
+    assert (logits.argmax(axis=1) == data.test_y).mean() == pytest.approx(wanted, abs=1e-12)
+
+
+def test_a_budget_of_accuracy_ends_it(config, tmp_path):
+    option = "cells.training.accuracy=0.01"
+    out, _ = zero_("train", CELL, config, "--out", tmp_path / "t", "--set", option, "--quiet")
+    assert "cells.training.accuracy was reached" in out
+    assert train_run.read_figures(tmp_path / "t")["epochs"] == 1
+
+
+# --- mistakes -------------------------------------------------------------------------------------
+
+
+def test_divergence_is_told(config, tmp_path):
+    given = ["--set", "cells.training.learning_rate=1.0e+30", "--set", "cells.training.clip=0"]
+    with np.errstate(all="ignore"):
+        told = error_of("train", CELL, config, "--out", tmp_path / "t", "--quiet", *given)
+    assert "diverged in epoch 1" in told and "learning_rate" in told
+    assert train_run.read_figures(tmp_path / "t")["reason"] == "diverged"
+    assert not (tmp_path / "t/network.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("what", "given", "match"),
+    [
+        ("nas_bench_201_skp", [], "did you mean 'nas_bench_201_skip'"),
+        ("amoebanet: normal sep3(cur)", [], "two ops"),
+        ("amoebanet_a", [], "add --set cells.space=amoebanet"),
+        (CELL, ["seed=one"], "seed"),
+        (CELL, ["cells.training.epochs=0"], "cells.training.epochs"),
+        (CELL, ["cells.skeleton.normal_cells=100", "cells.skeleton.filters=4096"], "allowed; use"),
+        (CELL, ["cells.images.source=npz", "cells.images.path=none.npz"], "none.npz"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_no_folder(what, given, match, config, tmp_path):
+    options = [word for setting in given for word in ("--set", setting)]
+    assert match in error_of("train", what, config, "--out", tmp_path / "t", *options)
+    assert not (tmp_path / "t").exists()
+
+
+def test_a_skeleton_too_deep_for_the_images(tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, (30, 2, 2, 1)).astype(np.uint8)
+    np.savez(tmp_path / "tiny.npz", X=x, y=np.arange(30) % 3)
+    images = {"source": "npz", "path": str(tmp_path / "tiny.npz"), "train": None, "valid": None,
+              "test": None}  # fmt: skip
+    config = config_file(tmp_path, cells=small_cell_settings(cells={"images": images})["cells"])
+    assert "2 x 2" in error_of("train", CELL, config, "--out", tmp_path / "t")
+
+
+def test_configs_that_train_nothing(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml_loader.dump(small_settings()))
+    assert "about programs" in error_of("train", CELL, path)
+    path.write_text(yaml_loader.dump(table_settings(write_table(tmp_path / "t.csv"))))
+    assert "in a table" in error_of("train", CELL, path)
+    assert "unknown config" in error_of("train", CELL, "amoebanet_digit")
+
+
+def test_folders_that_cannot_be_used(trained, config, tmp_path):
+    assert "is not empty" in error_of("train", CELL, config, "--out", trained[0], "--quiet")
+    with RunFolder.open(trained[0], write=True):
+        assert "in use" in error_of("resume", trained[0])
+    assert "archive.h5" in error_of("train", tmp_path, config)
+    stopped = tmp_path / "t"
+    zero_("train", CELL, config, "--out", stopped, "--quiet", "--max-seconds", "0.0001")
+    assert "no trained network" in error_of("export", stopped, "-o", tmp_path / "n.py")
+
+
+def test_damaged_checkpoints(config, tmp_path):
+    def damage(path):
+        with open(path, "r+b") as file:
+            file.seek(-10, os.SEEK_END)
+            file.write(b"\xff" * 10)
+
+    folder = tmp_path / "t"
+    zero_("train", CELL, config, "--out", folder, "--quiet", "--max-seconds", "0.0001")
+    zero_("resume", folder, "--quiet", "--max-seconds", "0.0001")
+    paths = RunFolder.open(folder).checkpoints.paths()
+    damage(paths[-1])
+    _, err = zero_("resume", folder, "--max-seconds", "0.0001")
+    assert "going on from an older checkpoint" in err
+    for path in RunFolder.open(folder).checkpoints.paths():
+        damage(path)
+    assert "no checkpoint" in error_of("resume", folder)
+    (folder / "genome.txt").write_text("nothing")
+    assert "holds no genome" in error_of("resume", folder)
+
+
+def test_images_that_changed(tmp_path):
+    rng = np.random.default_rng(0)
+
+    def write():
+        x = rng.integers(0, 256, (60, 8, 8, 1)).astype(np.uint8)
+        np.savez(tmp_path / "own.npz", X=x, y=np.arange(60) % 3)
+
+    write()
+    images = {"source": "npz", "path": str(tmp_path / "own.npz"), "train": None, "valid": None,
+              "test": None}  # fmt: skip
+    config = config_file(tmp_path, cells=small_cell_settings(cells={"images": images})["cells"])
+    zero_("train", CELL, config, "--out", tmp_path / "t", "--quiet", "--max-seconds", "0.0001")
+    write()
+    with pytest.raises(ConfigError, match="have changed"):
+        train_run.resume(tmp_path / "t")
+
+
+def test_runs_that_hold_no_cells(tmp_path):
+    write_archive(tmp_path / "archive.h5", ArchiveData(1, "", [], "0"))
+    with pytest.raises(ArchiveError, match="over programs"):
+        find_genome(str(tmp_path))
+    write_archive(tmp_path / "archive.h5", ArchiveData(1, "", [], "0", kind="cells"))
+    with pytest.raises(ArchiveError, match="no candidate yet"):
+        find_genome(str(tmp_path))
+    with pytest.raises(NetworkError, match="unknown cell"):
+        find_genome(str(tmp_path / "none"))

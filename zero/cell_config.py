@@ -1,0 +1,373 @@
+"""Configuration of a run over cells: the section `cells`, and what stands beside it in the file.
+
+A YAML file with a section `cells` is of this form; the others are `zero.config.RunConfig`. Mistakes
+are reported the same way. Checks across keys stand at the end.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from zero.cells.objective import COSTS
+from zero.cells.objective import KINDS as OBJECTIVES
+from zero.cells.objective import Objective as CellObjective
+from zero.cells.published import PUBLISHED
+from zero.cells.skeletons import KINDS as SKELETONS
+from zero.cells.skeletons import Skeleton
+from zero.cells.spaces import SPACES, get_space, space_with_ops
+from zero.config import (
+    Budget,
+    Positive,
+    RunName,
+    Section,
+    Whole,
+    as_tuple,
+    none_word,
+    one_of,
+    search_methods,
+)
+from zero.config_checks import check_end, check_model, resolve_imports, run_imports
+from zero.errors import NetworkError, ZeroError, unknown_name
+from zero.images import ImageSettings
+from zero.nn.train_settings import TrainSettings
+from zero.tasks.common import find_file
+from zero.yaml_loader import Document, Loc, Problem
+
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+
+
+class SkeletonSettings(Section):
+    """The network around the cells (`zero cells list skeletons`).
+
+    kind: by default slim_cifar for nasnet and amoebanet, else the one of the space's name.
+    normal_cells: between two reductions (NAS-Benches: cells a stage). filters: channels of the first
+    cells' nodes. layers: number of cells instead, of kind darts. auxiliary: with the auxiliary head.
+    drop_path: with layers for scheduled drop path (training.drop_path says how much).
+    """
+
+    kind: Annotated[str, one_of("kind of skeleton", lambda: SKELETONS)] | None = None
+    normal_cells: Whole = Field(1, ge=0, le=100)
+    filters: Whole = Field(8, ge=1, le=4096)
+    layers: Whole = Field(0, ge=0, le=300)
+    stem_filters: Whole = Field(32, ge=1, le=4096)
+    auxiliary: bool = False
+    dropout: float = Field(0.0, ge=0, lt=1)
+    drop_path: bool = False
+
+
+class TableSettings(Section):
+    """A table of evaluated cells in NAS-Bench-201's form, instead of training.
+
+    table: CSV or CSV.gz with a column `arch`. select: column that the search sees. report: column of
+    the final figure, which it does not.
+    """
+
+    table: str = Field(min_length=1)
+    select: str = Field(min_length=1)
+    report: str = Field(min_length=1)
+
+
+class CellBudget(Section):
+    """The most that a candidate may cost, known before any training; others are drawn again.
+
+    multiply_adds: of one image. activation_bytes and seconds_per_step (an estimate, the same on all
+    machines): of a training step.
+    """
+
+    parameters: Positive | None = None
+    multiply_adds: Positive | None = None
+    activation_bytes: Positive | None = None
+    seconds_per_step: float | None = Field(None, gt=0)
+
+
+def _objective_word(value: Any) -> Any:
+    if isinstance(value, str) and value not in OBJECTIVES:
+        raise ValueError(unknown_name("objective", value, OBJECTIVES))
+    return {"kind": value} if isinstance(value, str) else value
+
+
+class ObjectiveSettings(Section):
+    """What candidates are compared by (`zero.cells.objective`).
+
+    cost: what accuracy is weighed against; latency is measured, so that no two runs are the same.
+    target, exponent, exponent_below (by default as exponent): of mnasnet.
+    """
+
+    kind: Literal[OBJECTIVES] = "accuracy"
+    cost: Literal[COSTS] = "parameters"
+    target: float | None = Field(None, gt=0)
+    exponent: float = Field(-0.07, le=0)
+    exponent_below: float | None = Field(None, le=0)
+
+
+class HalvingSettings(Section):
+    """Successive halving: after each of these epochs only the best share goes on (`keep`)."""
+
+    epochs: Annotated[tuple[Positive, ...], BeforeValidator(as_tuple)] = Field(min_length=1)
+    keep: float = Field(0.5, gt=0, lt=1)
+
+
+class FinalSettings(Section):
+    """The last training of the best cells, in a larger network and longer; what is left out stays.
+
+    training, images: instead of the sections of that name in cells, whole; images of the same size
+    and classes. epochs: of cells.training, changed alone.
+    """
+
+    normal_cells: Whole | None = Field(None, ge=0, le=100)
+    filters: Whole | None = Field(None, ge=1, le=4096)
+    layers: Whole | None = Field(None, ge=0, le=300)
+    auxiliary: bool | None = None
+    drop_path: bool | None = None
+    epochs: Positive | None = None
+    training: TrainSettings | None = None
+    images: ImageSettings | None = None
+
+
+class Cells(Section):
+    """The cells that a search may visit, and how they are evaluated.
+
+    space: `zero cells list spaces`. ops: a choice of ops instead of the space's own. evaluate:
+    `train`, or a table. threads: of one training; decides nothing about its result. published: cells
+    trained like the outcome and set beside it. inherit_weights: children start with the weights of
+    those of their parent's layers that they share. retrain_duplicates: the same cells are trained
+    again, from other weights. none switches halving and final off.
+    """
+
+    space: Annotated[str, one_of("space", lambda: SPACES)] = "amoebanet"
+    ops: Names | None = None
+    skeleton: SkeletonSettings = SkeletonSettings()
+    images: ImageSettings | None = None
+    training: TrainSettings = TrainSettings()
+    evaluate: Literal["train"] | TableSettings = "train"
+    budget: CellBudget = CellBudget()
+    objective: Annotated[ObjectiveSettings, BeforeValidator(_objective_word)] = ObjectiveSettings()
+    halving: Annotated[HalvingSettings | None, BeforeValidator(none_word)] = None
+    inherit_weights: bool = False
+    retrain_duplicates: bool = False
+    threads: Whole = Field(1, ge=1, le=1024)
+    final: Annotated[FinalSettings | None, BeforeValidator(none_word)] = None
+    published: Names = ()
+
+
+class CellSearch(Section):
+    """The search method and its settings; mutations are those of the space."""
+
+    method: Annotated[str, one_of("search method", search_methods)] = "regularized_evolution"
+    population: Whole = Field(100, ge=2, le=1_000_000)
+    tournament: Positive = 25
+
+
+class CellIslands(Section):
+    """Processes that evolve side by side and exchange migrants."""
+
+    count: Whole = Field(1, ge=1, le=1024)
+    migrate_every: Positive = 50
+    migrants: Whole = Field(5, ge=0)
+
+
+class CellExperiments(Section):
+    """Repetitions, each from a fresh population and other weights; 0: until fitness suffices."""
+
+    max: Whole = Field(1, ge=0, le=500_000)
+    individuals: Positive | None = None
+    train_steps: Positive | None = None
+    sufficient_fitness: float | None = Field(None, gt=0, le=1)
+
+
+class CellRunConfig(Section):
+    """A checked run over cells."""
+
+    genomes: ClassVar[str] = "cells"
+
+    name: RunName = "run"
+    seed: Whole = Field(0, ge=0, lt=2**63)
+    backend: Literal["cpu", "reference"] = "cpu"
+    dtype: Literal["float32", "float64"] = "float32"
+    imports: list[str] = []  # noqa: RUF012 (pydantic copies it)
+    cells: Cells
+    search: CellSearch = CellSearch()
+    islands: CellIslands = CellIslands()
+    experiments: CellExperiments = CellExperiments()
+    budget: Budget = Budget()
+
+
+# --- from settings to what cells are made with --------------------------------------------------
+
+
+def space_of(cells: Cells) -> Any:
+    """Returns the space of genomes; raises NetworkError for ops that there are not."""
+    return space_with_ops(cells.space, cells.ops) if cells.ops else get_space(cells.space)
+
+
+def skeleton_of(cells: Cells, final: bool = False) -> Skeleton:
+    """Returns the skeleton of the search, or of the last training."""
+    own = cells.skeleton.model_dump()
+    if own["kind"] is None:
+        own["kind"] = cells.space if cells.space in SKELETONS else "slim_cifar"
+    if final and cells.final is not None:
+        others = {"epochs", "training", "images"}
+        own |= cells.final.model_dump(exclude=others, exclude_none=True)
+    return Skeleton(**own)
+
+
+def training_of(cells: Cells, final: bool = False) -> TrainSettings:
+    """Returns the settings of a candidate's training, or of the last one."""
+    if not final or cells.final is None:
+        return cells.training
+    training = cells.final.training or cells.training
+    if cells.final.epochs is None:
+        return training
+    return TrainSettings(**{**training.model_dump(), "epochs": cells.final.epochs})
+
+
+def objective_of(cells: Cells) -> CellObjective:
+    """Returns the objective."""
+    own = cells.objective
+    below = own.exponent if own.exponent_below is None else own.exponent_below
+    target = float("nan") if own.target is None else own.target
+    return CellObjective(own.kind, own.cost, target, own.exponent, below)
+
+
+# --- checks -------------------------------------------------------------------------------------
+
+
+def checked_cells(
+    document: Document, data: dict[str, Any], folder: Path
+) -> tuple[CellRunConfig | None, list[Problem]]:
+    """Returns the config that a document describes, None where there are problems, and these.
+
+    data: the document's, which this changes.
+    """
+    resolve_imports(document, data, folder)
+    problems = run_imports(document, data)
+    sections, found = check_model(document, CellRunConfig, data)
+    problems += found
+    mistakes: list[tuple[Loc, str]] = []
+    if "cells" in sections:
+        mistakes += _check_cells(sections["cells"])
+    if "search" in sections:
+        mistakes += _check_search(sections)
+    if "experiments" in sections and "budget" in sections:
+        mistakes += check_end(sections["experiments"], sections["budget"])
+    if data.get("dtype") == "float64" and data.get("backend", "cpu") == "cpu":
+        mistakes.append((("dtype",), "float64 needs backend: reference; cpu trains in float32"))
+    problems += [document.problem(loc, message) for loc, message in mistakes]
+    config = sections.get("config")
+    if config is None:
+        return None, problems
+    config, found = _with_paths(document, config, folder)
+    return config, problems + found
+
+
+def _check_search(sections: dict[str, Any]) -> list[tuple[Loc, str]]:
+    found: list[tuple[Loc, str]] = []
+    search, islands = sections["search"], sections.get("islands")
+    values = {("search", "tournament"): search.tournament}
+    if search.method != "regularized_evolution":
+        values = {}
+    if islands and islands.count > 1:
+        values["islands", "migrants"] = islands.migrants
+    for loc, value in values.items():
+        if value > search.population:
+            message = f"must be at most search.population ({search.population}), got {value}"
+            found.append((loc, message))
+    return found
+
+
+def _check_cells(cells: Cells) -> list[tuple[Loc, str]]:
+    found: list[tuple[Loc, str]] = []
+
+    def mistake(message: str, *keys: str) -> None:
+        found.append((("cells", *keys), message))
+
+    for key, make in (
+        ("ops", lambda: space_of(cells)),
+        ("skeleton", lambda: _check_skeleton(cells)),
+        ("final", lambda: (skeleton_of(cells, True), training_of(cells, True))),
+    ):
+        if key == "final" and (cells.final is None or found):
+            continue
+        try:
+            make()
+        except NetworkError as error:
+            mistake(str(error), key)
+        except ValidationError as error:
+            mistake("; ".join(str(e["ctx"]["error"]) for e in error.errors()), key)
+    for name in cells.published:
+        if name not in PUBLISHED:
+            mistake(unknown_name("published cell", name, PUBLISHED), "published")
+    objective, halving, final = cells.objective, cells.halving, cells.final
+    if objective.kind == "mnasnet" and objective.target is None:
+        mistake("mnasnet needs a target, such as target: 100000 for cost: parameters", "objective")
+    if halving and list(halving.epochs) != sorted(set(halving.epochs)):
+        mistake("must rise", "halving", "epochs")
+    elif halving and halving.epochs[-1] >= cells.training.epochs:
+        mistake(
+            f"must be below training.epochs ({cells.training.epochs}), got {halving.epochs[-1]}",
+            "halving", "epochs",
+        )  # fmt: skip
+    if final and final.epochs is not None and final.training is not None:
+        mistake("give final.epochs or final.training, not both", "final", "epochs")
+    if isinstance(cells.evaluate, TableSettings):
+        found += _check_table(cells)
+    elif cells.images is None:
+        mistake("is missing; it must be a section such as {source: digits}", "images")
+    return found
+
+
+def _check_skeleton(cells: Cells) -> None:
+    skeleton = skeleton_of(cells)
+    form, needed = SKELETONS[skeleton.kind].form, get_space(cells.space).form
+    if form is not needed:
+        fitting = [name for name, kind in SKELETONS.items() if kind.form is needed]
+        raise NetworkError(
+            f"kind {skeleton.kind} does not fit the space {cells.space}; use one of: "
+            f"{', '.join(fitting)}"
+        )
+
+
+def _check_table(cells: Cells) -> list[tuple[Loc, str]]:
+    found: list[tuple[Loc, str]] = []
+    if cells.space != "nas_bench_201":
+        found.append((("cells", "evaluate"), "a table needs space: nas_bench_201"))
+    unused = {"images": None, "halving": None, "final": None, "published": ()}
+    unused |= {"inherit_weights": False, "training": TrainSettings()}
+    for key, default in unused.items():
+        if getattr(cells, key) != default:
+            found.append((("cells", key), "has no meaning with a table; leave it out"))
+    if cells.objective.cost == "latency" and cells.objective.kind != "accuracy":
+        found.append((("cells", "objective", "cost"), "latency cannot be measured from a table"))
+    return found
+
+
+def _with_paths(
+    document: Document, config: CellRunConfig, folder: Path
+) -> tuple[CellRunConfig, list[Problem]]:
+    """Returns the config with absolute paths; those on the command line start where the user is."""
+    cells, changes = config.cells, {}
+    problems: list[Problem] = []
+
+    def base(*keys: str) -> Path:
+        return Path.cwd() if document.override_of(("cells", *keys)) else folder
+
+    def resolved(images: ImageSettings, *keys: str) -> ImageSettings:
+        try:
+            return images.resolve_paths(base(*keys, "path"))
+        except ZeroError as error:
+            problems.append(document.problem(("cells", *keys, "path"), str(error)))
+            return images
+
+    if cells.images is not None:
+        changes["images"] = resolved(cells.images, "images")
+    if cells.final is not None and cells.final.images is not None:
+        images = resolved(cells.final.images, "final", "images")
+        changes["final"] = cells.final.model_copy(update={"images": images})
+    if isinstance(cells.evaluate, TableSettings):
+        path = find_file(cells.evaluate.table, base("evaluate", "table"))
+        changes["evaluate"] = cells.evaluate.model_copy(update={"table": str(path)})
+    changed = cells.model_copy(update=changes)
+    return config.model_copy(update={"cells": changed}), problems

@@ -1,0 +1,262 @@
+"""What a candidate is worth: by training its network on images, or by looking it up in a table.
+
+Both evaluators have the same methods: `key` (candidates of one key are the same), `cost`, and
+`begin`, which returns a trial: one candidate's evaluation, taken step by step so that a search can
+pause within it. `zero.cells.island` is the only caller of `begin`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from zero.cells.cost import Cost, cost_of
+from zero.cells.genome import Genome, canonical_key
+from zero.cells.skeletons import Skeleton, build_network
+from zero.cells.table import CellTable
+from zero.errors import NetworkError
+from zero.images import ImageData
+from zero.nn.network import Network
+from zero.nn.train import Trainer, trained_network
+from zero.nn.train_settings import TrainSettings
+from zero.nn.weights import inherit, initial_parameters, initial_statistics
+
+Weights = tuple[np.ndarray, np.ndarray]  # flat parameters and statistics
+
+
+def digest(text: str) -> str:
+    """Returns 16 hexadecimal digits that stand for a text."""
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+class Training:
+    """A trial that trains; a step is an epoch.
+
+    The properties are what the island asks of every trial.
+    """
+
+    def __init__(self, trainer: Trainer):
+        self.trainer = trainer
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.trainer.reason != "paused"
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, "" if it did not."""
+        if self.trainer.reason != "diverged":
+            return ""
+        epoch = self.trainer.epochs_done + 1
+        return f"diverged in epoch {epoch}: a loss or gradient that is too large or no number"
+
+    @property
+    def epochs(self) -> int:
+        """Epochs done."""
+        return len(self.trainer.curve)
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs there will be."""
+        return self.trainer.settings.epochs
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the valid images that are right; NaN before the first epoch."""
+        if self.trainer.reason == "diverged" or not self.trainer.curve:
+            return math.nan
+        return self.trainer.curve[-1].valid_accuracy
+
+    @property
+    def curve(self) -> np.ndarray:
+        """Train loss and valid accuracy after each epoch, float64 (epochs, 2)."""
+        rows = [(r.train_loss, r.valid_accuracy) for r in self.trainer.curve]
+        return np.array(rows, dtype=np.float64).reshape(-1, 2)
+
+    @property
+    def steps(self) -> int:
+        """Batches so far."""
+        return self.trainer.step
+
+    def step(self) -> None:
+        """Trains for an epoch."""
+        self.trainer.run_epochs(1)
+
+    def weights(self) -> Weights | None:
+        """Returns copies of the trained parameters and statistics."""
+        result = self.trainer.result()
+        return result.parameters, result.statistics
+
+    def state(self) -> dict[str, Any]:
+        """Returns what `restore` needs."""
+        return self.trainer.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on from a state."""
+        self.trainer.restore(state)
+
+
+class TrainEvaluator:
+    """Trains candidates from their initial weights, all with the same settings.
+
+    Args:
+        data: the images.
+        skeleton: what cells are put into.
+        settings: of training.
+        backend, dtype, threads: of `zero.nn.make_model`.
+        memory_limit: bytes that one training may take.
+    """
+
+    def __init__(
+        self,
+        data: ImageData,
+        skeleton: Skeleton,
+        settings: TrainSettings,
+        backend: str = "cpu",
+        dtype: str = "float32",
+        threads: int = 1,
+        memory_limit: int | None = None,
+    ):
+        self.data, self.skeleton, self.settings = data, skeleton, settings
+        self.backend, self.dtype, self.threads = backend, dtype, threads
+        self.memory_limit = memory_limit
+        self.network = lru_cache(maxsize=64)(self._network)
+
+    def _network(self, genome: Genome) -> Network:
+        return build_network(genome, self.skeleton, self.data.image_shape, len(self.data.classes))
+
+    def key(self, genome: Genome) -> str:
+        """Returns a digest that isomorphic genomes share."""
+        return digest(canonical_key(genome))
+
+    def cost(self, genome: Genome) -> Cost:
+        """Returns what the genome's network costs, its activations in a batch of the training.
+
+        Raises:
+            NetworkError: the genome makes no network in this skeleton.
+        """
+        network = self.network(genome)
+        batch = min(self.settings.batch, len(self.data.train_x))
+        return cost_of(trained_network(network, self.settings), batch)
+
+    def begin(
+        self, genome: Genome, seed: int, name: str, parent: tuple[Genome, Weights] | None = None
+    ) -> Training:
+        """Returns the trial of a genome.
+
+        seed: of its weights, data order and so on. name: for messages. parent: a genome and its
+        trained weights, of which layers of the same name and shape start with a copy.
+
+        Raises:
+            NetworkError: it makes no network, or one that is too large for the memory.
+        """
+        network = self.network(genome)
+        initial = None
+        if parent is not None:
+            mine = trained_network(network, self.settings)
+            initial = (
+                initial_parameters(mine, seed, self.dtype),
+                initial_statistics(mine, self.dtype),
+            )
+            theirs = trained_network(self.network(parent[0]), self.settings)
+            inherit(theirs, *parent[1], mine, *initial)
+        trainer = Trainer(
+            network, self.data, self.settings, seed, self.backend, self.threads,
+            dtype=self.dtype, initial=initial, memory_limit=self.memory_limit, name=name,
+        )  # fmt: skip
+        return Training(trainer)
+
+    def latency(self, genome: Genome) -> float:
+        """Returns how many seconds the prediction of one image takes here, the fastest of many.
+
+        It is measured: no two calls give the same.
+        """
+        import time
+
+        from zero.nn import make_model
+
+        network = self.network(genome).without_auxiliary
+        model = make_model(network, 1, self.backend, self.dtype, self.threads)
+        model.parameters[:] = initial_parameters(network, 0, self.dtype)
+        image = np.zeros((1, *self.data.image_shape), dtype=self.dtype)
+        model.predict(image)
+        times = []
+        while len(times) < 10 or (sum(times) < 0.1 and len(times) < 1000):
+            began = time.perf_counter()
+            model.predict(image)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+
+class Lookup:
+    """A trial that is over as soon as it begins; attributes and methods as for `Training`."""
+
+    ended, reason, epochs, all_epochs, steps = True, "", 0, 0, 1
+
+    def __init__(self, accuracy: float):
+        self.accuracy = accuracy
+        self.curve = np.zeros((0, 2))
+
+    def step(self) -> None:
+        """Does nothing."""
+
+    def weights(self) -> None:
+        """Returns None: a table has no weights."""
+
+    def state(self) -> dict[str, Any]:
+        """Returns nothing."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Does nothing."""
+
+
+class TableEvaluator:
+    """Looks candidates up in a table of NAS-Bench-201's form.
+
+    Args:
+        table: with the columns `select` and `report`, in percent or as shares.
+        select, report: column of the fitness, and of the final figure.
+        skeleton: for the costs of cells.
+    """
+
+    threads = 1
+
+    def __init__(self, table: CellTable, select: str, report: str, skeleton: Skeleton):
+        self.table, self.select, self.report, self.skeleton = table, select, report, skeleton
+        self.rows = {table.arch(row): row for row in range(len(table))}
+        columns = [table.columns[select], table.columns[report]]
+        # Tables hold percents; everything here is a share.
+        self.scale = 100.0 if max(c.max() for c in columns) > 1 else 1.0
+        self.cost = lru_cache(maxsize=None)(self._cost)
+
+    def key(self, genome: Genome) -> str:
+        """Returns a digest of the genome's text: rows of isomorphic cells differ in tables."""
+        return digest(str(genome))
+
+    def _cost(self, genome: Genome) -> Cost:
+        """Returns what the genome's network costs, on CIFAR-10's images at batch 256."""
+        return cost_of(build_network(genome, self.skeleton, (32, 32, 3), 10), 256)
+
+    def _value(self, genome: Genome, column: str) -> float:
+        row = self.rows.get(str(genome.normal))
+        if row is None:
+            raise NetworkError(f"{self.table.where} has no row for {genome.normal}")
+        return float(self.table.columns[column][row]) / self.scale
+
+    def begin(self, genome: Genome, seed: int, name: str, parent: Any = None) -> Lookup:
+        """Returns the trial of a genome: its accuracy in the column `select`.
+
+        Raises:
+            NetworkError: the table does not list it.
+        """
+        return Lookup(self._value(genome, self.select))
+
+    def reported(self, genome: Genome) -> float:
+        """Returns the genome's accuracy in the column `report`, a share."""
+        return self._value(genome, self.report)

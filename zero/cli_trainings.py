@@ -1,0 +1,85 @@
+"""What the command line prints of trainings: their outcome, and `zero show`.
+
+Called by `zero.cli` and `zero.cli_cells`.
+"""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from zero.cli_cell_runs import print_cells
+from zero.cli_common import print_pairs, print_table
+from zero.progress import duration
+
+# Why a training stopped, in words.
+REASONS = {
+    "epochs": "all epochs were trained",
+    "seconds": "cells.training.seconds have passed",
+    "accuracy": "cells.training.accuracy was reached",
+    "diverged": "it diverged",
+    "interrupted": "stopped by Ctrl-C or another signal",
+    "max_seconds": "--max-seconds have passed",
+    "paused": "not yet: it goes on, or after a stop with zero resume",
+}
+RESUMABLE = ("interrupted", "max_seconds", "paused")
+
+
+def show_training(folder: Path) -> None:
+    """Does what `zero show` does with the folder of a training."""
+    from zero.cells.genome import parse_genome
+    from zero.train_run import read_figures
+
+    figures = read_figures(folder)
+    print_figures(folder, figures["reason"], figures)
+    print()
+    print_cells(parse_genome(figures["genome"]))
+    print(f"\n{figures['genome']}\n")
+    print_table(
+        ("epoch", "train loss", "train accuracy", "valid accuracy"),
+        [
+            (r["epoch"], *(f"{r[k]:.6f}" for k in ("train_loss", "train_accuracy", "valid_accuracy")))
+            for r in figures["curve"]
+        ],
+    )  # fmt: skip
+
+
+def print_figures(folder: Path, reason: str, figures: dict[str, Any]) -> None:
+    """Prints how far a training has come, where it is, and what to do next.
+
+    reason: why it stopped. figures: of train.json.
+    """
+    print_pairs([*_rows(reason, figures), *_places(folder, reason)])
+
+
+def _rows(reason: str, figures: dict[str, Any]) -> list[tuple[str, str]]:
+    images, test = figures["images"], figures["test_accuracy"]
+    last = figures["curve"][-1] if figures["curve"] else None
+    rows = [
+        ("cell", figures["cell"]),
+        (
+            "images",
+            f"{images['name']}, {'x'.join(map(str, images['shape']))}, {images['classes']} classes",
+        ),
+        ("parameters", f"{figures['parameters']:,}"),
+        ("multiply-adds", f"{figures['multiply_adds']:,} an image"),
+        ("ended", f"{reason}: {REASONS.get(reason, reason)}"),
+        ("epochs", f"{figures['epochs']:,}, {figures['steps']:,} steps"),
+        ("time", duration(figures["seconds"])),
+    ]
+    if last is not None:
+        best = f"{figures['best_valid_accuracy']:.6f} in epoch {figures['best_epoch']}"
+        rows += [
+            ("train loss", f"{last['train_loss']:.6f}"),
+            ("train accuracy", f"{last['train_accuracy']:.6f}"),
+            ("valid accuracy", f"{last['valid_accuracy']:.6f} (highest {best})"),
+        ]
+    return rows if test is None else [*rows, ("test accuracy", f"{test:.6f}")]
+
+
+def _places(folder: Path, reason: str) -> list[tuple[str, str]]:
+    quoted = shlex.quote(str(folder))
+    if reason in RESUMABLE:
+        return [("folder", str(folder)), ("go on with", f"zero resume {quoted}")]
+    if reason == "diverged":
+        return [("folder", str(folder))]
+    return [("folder", str(folder)), ("export with", f"zero export {quoted} -o net.onnx")]

@@ -1,0 +1,457 @@
+"""Runs whose genomes are cells: from a config to images, evaluators, islands and the outcome.
+
+`Cells` is all that `zero.run` knows of them. A run's outcome is the candidate of highest fitness, its
+final figure the accuracy on the test images, which nothing else sees: of the network as it was
+trained in the search, or, where the config has a section `final`, of a larger one trained longer.
+Published cells that the config names are trained in the same way and set beside it.
+
+The same config and data give the same archive, with two exceptions: an objective of measured latency,
+and candidates (or a last training) too large for the machine's memory, which fail there only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from zero import search
+from zero.archive import RunFolder
+from zero.cell_config import (
+    CellRunConfig,
+    TableSettings,
+    objective_of,
+    skeleton_of,
+    space_of,
+    training_of,
+)
+from zero.cells.cost import Budget, cost_of
+from zero.cells.evaluator import TableEvaluator, TrainEvaluator, Training
+from zero.cells.genome import Genome, parse_genome
+from zero.cells.halving import Halving
+from zero.cells.island import DRAWS, CellIsland, Rules, draw_within, pack_records, unpack_records
+from zero.cells.objective import pareto_front
+from zero.cells.published import get_published
+from zero.cells.skeletons import build_network
+from zero.cells.table import read_cell_table
+from zero.errors import ConfigError, NetworkError
+from zero.images import ImageData, load_images
+from zero.memory import usable_bytes
+from zero.nn import make_model
+from zero.nn.network import Network
+from zero.nn.saved import save_network
+from zero.nn.train import evaluate, trained_network
+from zero.records import CellRecord
+from zero.rng import key_for
+from zero.run_kind import Conclusion, Kind
+from zero.search_rng import new_state
+from zero.store import write_bytes
+
+OUTCOME = "outcome"  # the name of the run's own cells among the last trainings
+
+
+@dataclass(frozen=True)
+class Score:
+    """A final figure: accuracy on the test images, a share."""
+
+    fitness: float
+
+
+class Cells(Kind):
+    """What a run over cells is made of; see `zero.run_kind.Kind`."""
+
+    name = "cells"
+
+    def __init__(self, config: CellRunConfig):
+        self.config, self.cells = config, config.cells
+        self.space = space_of(config.cells)
+        self.is_table = isinstance(config.cells.evaluate, TableSettings)
+
+    @classmethod
+    def resumed(cls, config: CellRunConfig, info: dict[str, Any]) -> Cells:
+        """Returns the kind of a run that began earlier."""
+        return cls(config)
+
+    # --- data and what is made of them ----------------------------------------------------------
+
+    @cached_property
+    def data(self) -> ImageData:
+        """The images; a run over a table has none."""
+        return load_images(self.cells.images)
+
+    @cached_property
+    def final_data(self) -> ImageData:
+        """The images of the last training."""
+        final = self.cells.final
+        if final is None or final.images is None:
+            return self.data
+        data = load_images(final.images)
+        mine, theirs = ((d.image_shape, d.classes) for d in (self.data, data))
+        if mine != theirs:
+            raise ConfigError(
+                f"cells.final.images are {theirs[0]} with {len(theirs[1])} classes, cells.images "
+                f"{mine[0]} with {len(mine[1])}; give images of the same size and classes"
+            )
+        return data
+
+    @cached_property
+    def evaluator(self) -> Any:
+        """Evaluates candidates; see `zero.cells.evaluator`."""
+        if self.is_table:
+            own = self.cells.evaluate
+            table = read_cell_table(own.table, [own.select, own.report])
+            return TableEvaluator(table, own.select, own.report, skeleton_of(self.cells))
+        return self._trainer(final=False)
+
+    def _trainer(self, final: bool) -> TrainEvaluator:
+        config, cells = self.config, self.cells
+        # The islands' trainings share memory and cores; that of the outcome has all of them, and no
+        # backend's results depend on the number of threads.
+        islands = config.islands.count
+        limit, threads = usable_bytes() // islands, cells.threads
+        if final:
+            limit, threads = usable_bytes(), threads * islands
+        return TrainEvaluator(
+            self.final_data if final else self.data,
+            skeleton_of(cells, final),
+            training_of(cells, final),
+            config.backend,
+            config.dtype,
+            threads,
+            limit,
+        )
+
+    @property
+    def budget(self) -> Budget:
+        """The most that candidates may cost."""
+        return Budget(**self.cells.budget.model_dump())
+
+    def check(self) -> None:
+        """Checks what only the data can tell.
+
+        Raises:
+            TaskError: images or table cannot be read.
+            NetworkError: no network of this skeleton fits the images.
+            ConfigError: no candidate can meet the budget, or the table lacks ops of the space.
+        """
+        rng = new_state(self.config.seed, "check")
+        genome = self._buildable(rng)
+        if self.is_table:
+            missing = [op for op in self.space.ops if op not in self.evaluator.table.ops]
+            if missing:
+                have = ", ".join(self.evaluator.table.ops)
+                raise ConfigError(
+                    f"{self.cells.evaluate.table} has no cells with {', '.join(missing)}; give "
+                    f"cells.ops: [{have}], or another table"
+                )
+        else:
+            for name, cell in self._last_trainings(genome):
+                self._last_network(cell if name != OUTCOME else genome)
+        self._check_budget(rng)
+
+    def _buildable(self, rng: np.ndarray) -> Genome:
+        """Returns a random genome that makes a network, as most do unless the skeleton is wrong."""
+        for left in reversed(range(20)):
+            genome = self.space.random(rng)
+            try:
+                self.evaluator.cost(genome)
+                return genome
+            except NetworkError:
+                if not left:
+                    raise
+        raise AssertionError
+
+    def _check_budget(self, rng: np.ndarray) -> None:
+        budget = self.budget
+        found: list[Genome] = []
+
+        def draw() -> Genome:
+            found.append(self.space.random(rng))
+            return found[-1]
+
+        if draw_within(budget, self.evaluator, draw, DRAWS) is None:
+            limits = {k: v for k, v in asdict(budget).items() if v is not None}
+            costs = []
+            for genome in found:
+                with suppress(NetworkError):
+                    costs.append(asdict(self.evaluator.cost(genome)))
+            least = ", ".join(f"{k} {min(c[k] for c in costs):,}" for k in limits)
+            raise ConfigError(
+                f"cells.budget: none of {DRAWS} random genomes keeps all limits (the least that they "
+                f"have: {least}); raise the limits, or make the skeleton smaller"
+            )
+
+    def data_digest(self) -> str:
+        """Returns a digest of the images, or of the table's cells and columns."""
+        digest = hashlib.sha256()
+        if self.is_table:
+            table, own = self.evaluator.table, self.cells.evaluate
+            digest.update(" ".join(table.ops).encode())
+            arrays = [table.cells, table.columns[own.select], table.columns[own.report]]
+        else:
+            names = [f"{part}_{axis}" for part in ("train", "valid", "test") for axis in "xy"]
+            sets = [self.data] if self.final_data is self.data else [self.data, self.final_data]
+            arrays = [getattr(data, name) for data in sets for name in names]
+        for array in arrays:
+            digest.update(f"{array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    # --- the search -----------------------------------------------------------------------------
+
+    def is_built(self, experiment: int) -> bool:
+        """Returns whether the backend has been compiled on this machine before."""
+        if self.is_table or self.config.backend != "cpu":
+            return True
+        from zero.nn import cpu
+
+        return cpu.is_built()
+
+    def islands(self, experiment: int, budget: dict[str, int]) -> list[CellIsland]:
+        """Returns the islands of an experiment; compiles what they need, before they are forked."""
+        config, cells = self.config, self.cells
+        method, halving = search.get(config.search.method), cells.halving
+        rules = Rules(
+            objective=objective_of(cells),
+            budget=self.budget,
+            halving=halving and Halving(halving.epochs, halving.keep),
+            retrain_duplicates=cells.retrain_duplicates,
+            inherit_weights=cells.inherit_weights,
+        )
+        islands = [
+            CellIsland(
+                self.space, self.evaluator, method, config.search.population,
+                method.settings(config.search), rules, config.seed, experiment, k,
+                config.islands.count, self.limits(budget, k), config.islands.migrants,
+            )
+            for k in range(config.islands.count)
+        ]  # fmt: skip
+        self._warm_up(islands[0])
+        return islands
+
+    def _warm_up(self, island: CellIsland) -> None:
+        """Compiles what islands use; what is compiled in a process is there in those it forks."""
+        from zero.population import collect, new_population, new_record
+        from zero.search_rng import unit
+
+        people = new_population(2)
+        collect(people)
+        new_record(people)
+        unit(island.rng.copy())
+        if not self.is_table:
+            network = self.evaluator.network(self.space.random(new_state(0, "warm up")))
+            model = make_model(network, 1, self.config.backend, self.config.dtype)
+            image = np.zeros((1, *self.data.image_shape), dtype=self.config.dtype)
+            model.train_step(image, np.zeros(1, dtype=np.int64))
+            model.predict(image)
+
+    def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:
+        """Returns the records of the individuals that each island receives."""
+        return [
+            [reports[sender]["people"][place] for sender, place in pairs.tolist()]
+            for pairs in drawn
+        ]
+
+    def pack(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+        """Returns raw records as columns."""
+        return pack_records(records)
+
+    def unpack(self, columns: dict[str, Any]) -> list[dict[str, Any]]:
+        """Returns the raw records that `pack` was given."""
+        return unpack_records(columns)
+
+    def keepsake(self, states: list[dict], candidate: int) -> Any:
+        """Returns the trained weights of an experiment's best candidate."""
+        for state in states:
+            best = state["best_weights"]
+            if best is not None and best["number"] == candidate:
+                return best
+        return None
+
+    def archived(self, raw: list[dict[str, Any]]) -> list[CellRecord]:
+        """Returns an experiment's candidates as the archive has them."""
+        return [
+            CellRecord(id=r["number"], **{k: v for k, v in r.items() if k not in ("number", "key")})
+            for r in raw
+        ]
+
+    # --- the end --------------------------------------------------------------------------------
+
+    def _last_trainings(self, genome: Genome) -> list[tuple[str, Genome]]:
+        """Returns what is trained after the search, by name."""
+        own = [(OUTCOME, genome)] if self.cells.final else []
+        return own + [(name, get_published(name).genome) for name in self.cells.published]
+
+    def _last_network(self, genome: Genome):
+        skeleton, data = skeleton_of(self.cells, final=True), self.final_data
+        return build_network(genome, skeleton, data.image_shape, len(data.classes))
+
+    def finish(
+        self,
+        best: dict[str, Any],
+        state: Any,
+        should_stop: Callable[[], bool],
+        save: Callable[[Any], None],
+        tell: Callable[[str], None],
+    ) -> tuple[Any, bool]:
+        """Trains the best cells, and published ones, for the final figures; pauses between epochs."""
+        jobs = self._last_trainings(parse_genome(best["text"]))
+        if not jobs:
+            return None, True
+        state = state or {"done": {}, "trial": None}
+        evaluator = self._trainer(final=True)
+        for name, genome in jobs:
+            if name in state["done"]:
+                continue
+            try:
+                trial = evaluator.begin(genome, key_for(self.config.seed, "final", name), name)
+            except NetworkError as error:  # too large for the memory
+                done = self._finished(evaluator.network(genome), str(error), None)
+                state = {"done": {**state["done"], name: done}, "trial": None}
+                continue
+            if state["trial"] is not None:
+                trial.restore(state["trial"])
+            while not trial.ended:
+                tell(f"{name}: epoch {trial.epochs + 1} of {trial.all_epochs}")
+                trial.step()
+                state = {**state, "trial": trial.state()}
+                save(state)
+                if not trial.ended and should_stop():
+                    return state, False
+            done = self._finished(trial.trainer.network, trial.reason, trial)
+            if name == OUTCOME and not trial.reason:
+                done["weights"] = list(trial.weights())
+            state = {"done": {**state["done"], name: done}, "trial": None}
+            save(state)
+        return state, True
+
+    def _finished(self, network: Network, reason: str, trial: Training | None) -> dict[str, Any]:
+        """Returns the figures of a last training; reason: why it failed, "" if it did not."""
+        cost = cost_of(network)
+        failed = trial is None or bool(reason)
+        return {
+            "reason": reason,
+            "epochs": trial.epochs if trial else 0,
+            "select": float("nan") if failed else trial.accuracy,
+            "final": float("nan") if failed else trial.trainer.test_accuracy(),
+            "parameters": cost.parameters,
+            "multiply_adds": cost.multiply_adds,
+            "weights": None,
+        }
+
+    def conclude(
+        self,
+        best: dict[str, Any],
+        number: int,
+        experiments: list[dict[str, Any]],
+        finished: Any,
+        folder: RunFolder,
+    ) -> Conclusion:
+        """Takes the final figure; writes best.txt, best.svg and best_weights.h5."""
+        from zero.cells.drawing import draw_svg
+
+        genome = parse_genome(best["text"])
+        done = (finished or {"done": {}})["done"]
+        details = {
+            "valid_accuracy": best["accuracy"],
+            "parameters": best["parameters"],
+            "multiply_adds": best["multiply_adds"],
+        }
+        final = self._final(genome, best, experiments[number]["keepsake"], done, folder)
+        records = [r for e in experiments for r in self.unpack(e["records"])]
+        results: dict[str, Any] = {
+            "genome": best["text"],
+            "search": {"fitness": best["fitness"]},
+            "select": {"fitness": best["accuracy"]},
+            "final": final,
+            # Halving trains only the better ones in full: no mean of those is of random cells.
+            "random_sampling": _random_sampling([] if self.cells.halving else records),
+            "published": {
+                name: {k: v for k, v in figures.items() if k != "weights"}
+                for name, figures in done.items()
+                if name != OUTCOME
+            },
+        }
+        objective = objective_of(self.cells)
+        if objective.kind == "pareto":
+            results["front"] = _front(records, objective.cost)
+        folder.write_best(f"{best['text']}\n")
+        write_bytes(folder.path / "best.svg", draw_svg(genome).encode())
+        pairs = {n: (f["select"], f["final"]) for n, f in done.items() if n != OUTCOME}
+        if final:
+            details |= {k: v for k, v in final.items() if k not in ("fitness", "failed")}
+        score = Score(final["fitness"]) if final else None
+        return Conclusion(genome, score, pairs, results, details)
+
+    def _final(
+        self,
+        genome: Genome,
+        best: dict[str, Any],
+        keepsake: Any,
+        done: dict[str, Any],
+        folder: RunFolder,
+    ) -> dict[str, Any] | None:
+        """Returns the outcome's final figure and whose it is; writes the weights that have it."""
+        if self.is_table:
+            return {"fitness": self.evaluator.reported(genome)}
+        last = done.get(OUTCOME)
+        if last is not None and last["weights"] is not None:
+            self._save(genome, True, last["weights"], last["select"], last["final"], folder)
+            figures = {n: last[n] for n in ("parameters", "multiply_adds", "epochs")}
+            figures["valid_accuracy"] = last["select"]
+            return {"fitness": last["final"], "retrained": True, **figures}
+        if keepsake is None or (self.cells.final is not None and last is None):
+            return None
+        weights = (keepsake["parameters"], keepsake["statistics"])
+        network = trained_network(self.evaluator.network(genome), self.cells.training)
+        model = make_model(
+            network, self.cells.training.batch, self.config.backend, self.config.dtype,
+            self.cells.threads,
+        )  # fmt: skip
+        model.parameters[:], model.statistics[:] = weights
+        accuracy = evaluate(model, self.data.test_x, self.data.test_y, self.data)
+        self._save(genome, False, weights, best["accuracy"], accuracy, folder)
+        failed = last["reason"] if last is not None else ""
+        return {"fitness": accuracy, "retrained": False, "failed": failed}
+
+    def _save(
+        self,
+        genome: Genome,
+        final: bool,
+        weights: Any,
+        valid: float,
+        test: float,
+        folder: RunFolder,
+    ) -> None:
+        data = self.final_data if final else self.data
+        save_network(
+            folder.path / "best_weights.h5",
+            str(genome),
+            asdict(skeleton_of(self.cells, final)),
+            data.image_shape,
+            data.classes,
+            data.mean,
+            data.std,
+            *weights,
+            extra={"valid_accuracy": valid, "test_accuracy": test, "seed": self.config.seed},
+        )
+
+
+def _random_sampling(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns how good random candidates are: number, mean and spread of their accuracies."""
+    found = [r["accuracy"] for r in records if r["parent"] < 0 and r["reason"] == ""]
+    values = np.array(found, dtype=np.float64)
+    mean, std = (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
+    return {"count": len(values), "mean": mean, "std": std}
+
+
+def _front(records: list[dict[str, Any]], cost: str) -> np.ndarray:
+    """Returns the ids of the candidates that no other dominates, cheapest first, int64 (n,)."""
+    whole = [r for r in records if r["reason"] == ""]
+    places = pareto_front([r["fitness"] for r in whole], [r[cost] for r in whole])
+    return np.array([whole[k]["number"] for k in places], dtype=np.int64)

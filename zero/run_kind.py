@@ -1,0 +1,166 @@
+"""What a run asks of a kind of genome: `Kind`, made by `zero.run_programs` and `zero.run_cells`.
+
+A run (`zero.run`) knows islands, budgets, checkpoints and an archive; everything that depends on
+what a genome is goes through one object of this class.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zero.archive import RunFolder
+from zero.config import Section
+
+if TYPE_CHECKING:
+    from zero.rounds import Limits
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What a kind of genome knows of a run's outcome.
+
+    outcome: the program or genome. final: its final evaluation (with a `fitness`), None without one.
+    baselines: name -> (select fitness, final fitness) of what it is set beside. results: for the
+    archive, all but what `zero.run` adds. details: more figures for people, by name.
+    """
+
+    outcome: Any
+    final: Any
+    baselines: dict[str, tuple[float, float]]
+    results: dict[str, Any]
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Kind:
+    """See the module's docstring; `config` is the run's.
+
+    Raw records are dicts with at least number, parent, island, individuals, steps, mutation, fitness,
+    is_best and select_fitness; an experiment is a dict as `zero.run` makes it.
+    """
+
+    name: str  # of `zero.records.KINDS`
+    config: Section
+
+    @classmethod
+    def resumed(cls, config: Section, info: dict[str, Any]) -> Kind:
+        """Returns the kind of a run that began earlier; info: what `info` gave then."""
+        raise NotImplementedError
+
+    def info(self) -> dict[str, Any]:
+        """Returns what run.json keeps, beside the config, for `resumed`."""
+        return {}
+
+    def check(self) -> None:
+        """Checks what only the data can tell; raises a ZeroError."""
+        raise NotImplementedError
+
+    def stored(self, folder: Path) -> Kind:
+        """Returns the kind with all data in files: those given as arrays go to the folder."""
+        return self
+
+    def data_digest(self) -> str:
+        """Returns a digest of the run's data: a resumed run must find the same."""
+        raise NotImplementedError
+
+    def is_built(self, experiment: int) -> bool:
+        """Returns whether nothing needs to be compiled any more."""
+        return True
+
+    def islands(self, experiment: int, budget: dict[str, int]) -> list[Any]:
+        """Returns the islands of an experiment.
+
+        budget: what the run has left for it: individuals, train_steps (all islands together).
+        """
+        raise NotImplementedError
+
+    def limits(self, budget: dict[str, int], index: int) -> Limits:
+        """Returns when an island ends its experiment: its share of the budget, and the rest."""
+        from zero.rounds import NEVER, Limits
+
+        config, count = self.config, self.config.islands.count
+
+        def share(total: int) -> int:
+            return NEVER if total >= NEVER else total // count + (index < total % count)
+
+        return Limits(
+            individuals=share(budget["individuals"]),
+            train_steps=share(budget["train_steps"]),
+            # Several islands' patience is that of all together: see `zero.run`.
+            patience=config.budget.patience or NEVER if count == 1 else NEVER,
+            fitness=config.budget.fitness or math.inf,
+            round=config.islands.migrate_every,
+        )
+
+    def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:
+        """Returns what each island receives; drawn: as `zero.islands.distribute` returns it."""
+        raise NotImplementedError
+
+    def pack(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+        """Returns raw records as columns, which are quicker to store."""
+        raise NotImplementedError
+
+    def unpack(self, columns: dict[str, Any]) -> list[dict[str, Any]]:
+        """Returns the raw records that `pack` was given."""
+        raise NotImplementedError
+
+    def keepsake(self, states: list[dict], candidate: int) -> Any:
+        """Returns what is kept of islands' states once an experiment is over; a tree or None.
+
+        candidate: number of the experiment's best individual, -1 = none.
+        """
+        return None
+
+    def ops(self) -> list[str]:
+        """Returns the names of the ops that the archive's codes stand for."""
+        return []
+
+    def archived(self, raw: list[dict[str, Any]]) -> list[Any]:
+        """Returns an experiment's records as the archive has them."""
+        raise NotImplementedError
+
+    def finish(
+        self,
+        best: dict[str, Any],
+        state: Any,
+        should_stop: Callable[[], bool],
+        save: Callable[[Any], None],
+        tell: Callable[[str], None],
+    ) -> tuple[Any, bool]:
+        """Does what a search's outcome needs before its final figure; may take long.
+
+        Args:
+            best: the raw record.
+            state: what `save` got in an earlier process, None at first.
+            should_stop: asked now and then.
+            save: keeps a state to go on from; called now and then.
+            tell: shows people what is being done.
+
+        Returns:
+            The state, and whether it is done.
+        """
+        return state, True
+
+    def conclude(
+        self,
+        best: dict[str, Any],
+        number: int,
+        experiments: list[dict[str, Any]],
+        finished: Any,
+        folder: RunFolder,
+    ) -> Conclusion:
+        """Evaluates a run's outcome and writes it to the folder.
+
+        Args:
+            best: the raw record.
+            number: of its experiment.
+            experiments: all of them.
+            finished: the state that `finish` returned once it was done, else None.
+            folder: of the run.
+        """
+        raise NotImplementedError

@@ -1,0 +1,384 @@
+"""Runs whose genomes are programs: from a config to tasks, evaluators, islands and the outcome.
+
+`Maker` is all that `zero.run` knows of programs; `zero.run_cells` has the same for cells. The other
+functions are for whatever looks at one program.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zero import library
+from zero.archive import Record, RunFolder, best_record, find_record, read_archive
+from zero.config import RunConfig
+from zero.errors import ArchiveError, ConfigError, ProgramError
+from zero.evaluator import Evaluator, check_backend
+from zero.ops import OPS, by_number, get_op
+from zero.program import (
+    FUNCTIONS,
+    Instruction,
+    Memory,
+    Program,
+    from_arrays,
+    parse_program,
+    validate_program,
+)
+from zero.rng import key_for
+from zero.run_kind import Conclusion, Kind
+from zero.tasks import PURPOSES, TaskSet, make_task_set
+
+# What every outcome is set beside: both were written by people.
+BASELINES = ("linear", "neural_network")
+
+
+def load_program(name: str) -> Program:
+    """Returns a program by name: shipped, a text file, or an archive entry.
+
+    An archive entry is a run folder or archive file, alone (its outcome) or with `#ID` of a record.
+
+    Raises:
+        ProgramError, ArchiveError: there is nothing of that name, or it cannot be read.
+    """
+    if name in library.PROGRAMS:
+        return library.program(name)
+    path_text, _, record_id = name.partition("#")
+    path = Path(path_text)
+    if path.is_dir() or path.suffix == ".h5":
+        data = read_archive(path)
+        if data.kind != "programs":
+            raise ArchiveError(f"{path_text} is a run over {data.kind}, not over programs")
+        if record_id and not record_id.isdigit():
+            raise ArchiveError(f"'{name}': after # stands the number of a record")
+        record = find_record(data, int(record_id)) if record_id else best_record(data)
+        if record is None:
+            raise ArchiveError(f"{path_text} holds no program yet")
+        ops = [get_op(op) for op in data.ops]
+        return from_arrays(record.code, record.consts, record.sizes, ops)
+    if not path.is_file():
+        names = ", ".join(library.names())
+        raise ProgramError(f"no program '{name}': give a file, a run folder or one of {names}")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProgramError(f"{path} cannot be read as text: {error}") from error
+    return parse_program(text, str(path))
+
+
+def initial_program(config: RunConfig) -> Program:
+    """Returns the program that the first population is made of (spec, section 3.1).
+
+    `no_op` and `random` have the initial sizes, filled with NO_OP; a named program is padded at the
+    end of each function to its initial size, as in the original.
+    """
+    name = config.program.initial
+    if name in ("empty", "no_op", "random"):
+        base = Program()
+    else:
+        base = load_program(name)
+    sizes = [getattr(config.program, f).size.initial for f in FUNCTIONS]
+    if name == "empty":
+        sizes = [0, 0, 0]
+    padded = Program(*(
+        f + (Instruction("NO_OP"),) * (size - len(f))
+        for f, size in zip(base.functions, sizes, strict=True)
+    ))  # fmt: skip
+    validate_program(padded, memory_of(config))
+    return padded
+
+
+def memory_of(config: RunConfig) -> Memory:
+    """Returns the addresses that programs of a run have."""
+    memory = config.program.memory
+    return Memory(memory.scalars, memory.vectors, memory.matrices)
+
+
+def make_tasks(config: RunConfig, purpose: str, experiment: int = 0) -> TaskSet:
+    """Returns a run's tasks for a purpose; new ones for each experiment if the config says so."""
+    number = experiment if config.experiments.new_tasks else 0
+    return make_task_set(getattr(config.tasks, purpose), purpose, number)
+
+
+def make_evaluator(config: RunConfig, tasks: TaskSet, module=None, combine="mean") -> Evaluator:
+    """Returns the evaluator of a run's select or final tasks (always the mean; spec, 4.4)."""
+    return Evaluator(
+        tasks,
+        config.backend,
+        config.dtype,
+        seed_key=key_for(config.seed, "evaluation"),
+        max_abs_error=config.evaluation.max_abs_error,
+        combine=combine,
+        module=module,
+    )
+
+
+def train_budget(config: RunConfig, tasks: TaskSet) -> float:
+    """Returns the largest static cost of a program on a task, 0 without a budget (spec, 6.5).
+
+    The baseline counts as padded with NO_OPs to the initial sizes, as in the original.
+    """
+    budget = config.evaluation.train_budget
+    if budget is None:
+        return 0.0
+    baseline = library.program(budget.baseline)
+    steps = tasks.train_x.shape[1] * tasks.epochs
+    total = 0.0
+    for name, instructions in zip(FUNCTIONS, baseline.functions, strict=True):
+        padding = max(0, getattr(config.program, name).size.initial - len(instructions))
+        cost = sum(get_op(i.op).cost for i in instructions) + padding * OPS["NO_OP"].cost
+        total += cost if name == "setup" else cost * steps
+    return budget.factor * total
+
+
+class Maker(Kind):
+    """What a run over programs is made of; compiles once, in the parent process.
+
+    config: of the run. initial: what the first population is made of, by default as the config says.
+    """
+
+    name = "programs"
+
+    def __init__(self, config: RunConfig, initial: Program | None = None):
+        from zero import search
+
+        check_backend(config.backend)
+        self.config = config
+        self.initial = initial_program(config) if initial is None else initial
+        self.method = search.get(config.search.method)
+        self._tasks: dict[tuple, TaskSet] = {}
+
+    def tasks(self, purpose: str, experiment: int) -> TaskSet:
+        """Returns the experiment's tasks; made once where they do not change."""
+        fixed = purpose == "final" or not self.config.experiments.new_tasks
+        key = (purpose, 0 if fixed else experiment)
+        if key not in self._tasks:
+            self._tasks = {k: v for k, v in self._tasks.items() if k[1] in (0, experiment)}
+            self._tasks[key] = make_tasks(self.config, purpose, experiment)
+        return self._tasks[key]
+
+    def _lanes(self, experiment: int) -> int:
+        from zero.interpreter import cpu
+
+        tasks = self.tasks("search", experiment).num_tasks
+        return 1 if self.config.backend == "reference" else cpu.lanes_for(tasks)
+
+    # --- what a run asks of every kind of genome --------------------------------------------------
+
+    @classmethod
+    def resumed(cls, config: RunConfig, info: dict[str, Any]) -> Maker:
+        """Returns the maker of a run that began earlier; info: what `info` gave then."""
+        return cls(config, parse_program(info.get("initial_program", ""), "run.json"))
+
+    def info(self) -> dict[str, Any]:
+        """Returns what run.json keeps, beside the config, for `resumed`."""
+        return {"initial_program": str(self.initial)}
+
+    def stored(self, folder: Path) -> Maker:
+        """Returns the maker with all data in files: those given as arrays go to the folder."""
+        config = _with_stored_data(self.config, folder)
+        return self if config is self.config else Maker(config, self.initial)
+
+    def is_built(self, experiment: int = 0) -> bool:
+        """Returns whether the module has been compiled on this machine before."""
+        from zero.interpreter import cpu
+
+        return cpu.is_built(self.config.dtype, self._lanes(experiment), self.config.search.method)
+
+    def module(self, experiment: int = 0):
+        """Returns the generated module that the run's islands and evaluators use."""
+        from zero.interpreter import cpu, reference_loop
+
+        config = self.config
+        if config.backend == "reference":
+            tasks = self.tasks("search", experiment)
+            evaluate = make_evaluator(config, tasks, combine=config.evaluation.fitness)
+            return reference_loop.ReferenceModule(evaluate, config.dtype, config.search.method)
+        return cpu.build(config.dtype, self._lanes(experiment), config.search.method)
+
+    def evaluator(self, purpose: str, experiment: int) -> Evaluator:
+        """Returns the evaluator of the experiment's tasks, on the code that its islands use."""
+        config = self.config
+        combine = config.evaluation.fitness if purpose == "search" else "mean"
+        module = self.module(experiment) if config.backend == "cpu" else None
+        return make_evaluator(config, self.tasks(purpose, experiment), module, combine)
+
+    def islands(self, experiment: int, budget: dict[str, Any]) -> list[Any]:
+        """Returns the islands of an experiment.
+
+        budget: what the run has left for it: individuals, train_steps (all islands together).
+        """
+        from zero.interpreter import cpu
+        from zero.island import Island, Mail, new_space
+
+        config, count = self.config, self.config.islands.count
+        program, evaluation = config.program, config.evaluation
+        tasks = self.tasks("search", experiment)
+        module = self.module(experiment)
+        functions = [getattr(program, f) for f in FUNCTIONS]
+        space, starts = new_space(
+            memory_of(config),
+            tuple([OPS[name].number for name in f.ops] for f in functions),
+            [(f.size.initial, f.size.min, f.size.max) for f in functions],
+            config.search.mutations,
+            config.search.mutate_probability,
+            self.initial,
+            program.initial == "random",
+        )
+        cache, hurdle = evaluation.cache, evaluation.hurdle
+
+        size, migrants = config.search.population, config.islands.migrants
+        mail = Mail(count, size, migrants, int(starts[3])) if count > 1 and migrants else None
+        islands = []
+        for k in range(count):
+            arrays = cpu.new_evaluator(
+                tasks,
+                memory_of(config),
+                starts,
+                module=module,
+                key=key_for(config.seed, "evaluation"),
+                max_abs_error=evaluation.max_abs_error,
+                combine=evaluation.fitness,
+                budget=train_budget(config, tasks),
+                cache_=cache and (cache.train, cache.valid, cache.size, cache.forget_every),
+                hurdle=hurdle
+                and (
+                    hurdle.train,
+                    hurdle.valid,
+                    hurdle.quantile,
+                    min(config.search.population, 1000),
+                ),
+            )
+            select = self.evaluator("select", experiment)
+            islands.append(
+                Island(
+                    module, space, memory_of(config), arrays, select,
+                    size, self.method.settings(config.search), config.seed,
+                    experiment, k, count, self.limits(budget, k), migrants, mail,
+                )
+            )  # fmt: skip
+        if islands:
+            islands[0].warm_up()
+        return islands
+
+    def check(self) -> None:
+        """Checks what only the data can tell.
+
+        Raises:
+            TaskError: the final tasks' test rows may be among those of the others.
+            ConfigError: cache or hurdle look at more examples than there are.
+        """
+        families, evaluation = self.config.tasks, self.config.evaluation
+        families.final.check_apart(families.search)
+        families.final.check_apart(families.select)
+        tasks = self.tasks("search", 0)
+        # They look within the first epoch.
+        have = {"train": tasks.train_x.shape[1], "valid": tasks.valid_x.shape[1]}
+        cache, hurdle = evaluation.cache, evaluation.hurdle
+        for name, part in (("cache", cache), ("hurdle", hurdle)):
+            for split, most in have.items():
+                if part and getattr(part, split) > most:
+                    raise ConfigError(
+                        f"evaluation.{name}.{split} is {getattr(part, split)}, but the search "
+                        f"tasks have only {most} {split} examples; give at most {most}, or "
+                        f"{name}: none"
+                    )
+        if cache and hurdle and hurdle.train < cache.train:
+            raise ConfigError(
+                f"evaluation.hurdle.train is {hurdle.train}, but evaluation.cache.train is "
+                f"{cache.train} and comes first; give the hurdle at least {cache.train}"
+            )
+
+    def data_digest(self) -> str:
+        """Returns a digest of the run's data: a resumed run must find the same."""
+        digest = hashlib.sha256()
+        for purpose in ("search", "select", "final"):
+            tasks = self.tasks(purpose, 0)
+            for array in (tasks.train_x, tasks.train_y, tasks.valid_x, tasks.valid_y, tasks.keys):
+                digest.update(str(array.shape).encode())
+                digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:
+        """Returns what each island receives; the individuals themselves are in shared memory."""
+        return drawn
+
+    def unpack(self, columns: dict[str, Any]) -> list[dict[str, Any]]:
+        """Returns the records of a state or of an experiment."""
+        from zero.island import unpack_records
+
+        return unpack_records(columns)
+
+    def pack(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+        """Returns the columns that `unpack` takes."""
+        from zero.island import pack_records
+
+        return pack_records(records)
+
+    def ops(self) -> list[str]:
+        """Returns the names of the ops by their numbers."""
+        return [op.name for op in by_number()]
+
+    def archived(self, raw: list[dict[str, Any]]) -> list[Record]:
+        """Returns records as the archive has them."""
+        length = max((len(r["code"]) for r in raw), default=0)
+        records = []
+        for r in raw:
+            code, consts = np.full((length, 4), -1, np.int16), np.zeros((length, 3))
+            code[: len(r["code"])], consts[: len(r["consts"])] = r["code"], r["consts"]
+            program = from_arrays(r["code"], r["consts"], r["sizes"])
+            records.append(
+                Record(
+                    id=r["number"], parent=r["parent"], island=r["island"],
+                    individuals=r["individuals"], steps=r["steps"], mutation=r["mutation"],
+                    fitness=r["fitness"], is_best=r["is_best"], select_fitness=r["select_fitness"],
+                    task_fitness=r["task_fitness"], text=str(program), code=code, consts=consts,
+                    sizes=r["sizes"],
+                )
+            )  # fmt: skip
+        return records
+
+    def conclude(
+        self,
+        best: dict[str, Any],
+        number: int,
+        experiments: list[dict[str, Any]],
+        finished: Any,
+        folder: RunFolder,
+    ) -> Conclusion:
+        """Evaluates the run's outcome on all tasks and writes best.txt."""
+        program = from_arrays(best["code"], best["consts"], best["sizes"])
+        figures: dict[str, Any] = {}
+        final = None
+        pairs: dict[str, tuple] = {}
+        for purpose in ("search", "select", "final"):
+            evaluate = self.evaluator(purpose, number)
+            result = evaluate(program)
+            figures[purpose] = {
+                "fitness": result.fitness,
+                "task_names": list(evaluate.tasks.names),
+                "task_fitness": result.task_fitness,
+            }
+            final = result
+            for name in BASELINES if purpose != "search" else ():
+                fitness = evaluate(library.program(name)).fitness
+                pairs[name] = (*pairs.get(name, ()), fitness)
+        baselines = {name: {"select": pair[0], "final": pair[1]} for name, pair in pairs.items()}
+        folder.write_best(str(program))
+        results = {"program": str(program), **figures, "baselines": baselines}
+        return Conclusion(program, final, pairs, results)
+
+
+def _with_stored_data(config: RunConfig, folder: Path) -> RunConfig:
+    """Returns the config with all task data in files; those given as arrays go to the folder."""
+    stored: dict[int, Any] = {}
+    for purpose in PURPOSES:
+        family = getattr(config.tasks, purpose)
+        if id(family) not in stored:
+            stored[id(family)] = family.stored(folder.resolve() / f"{purpose}-data.npz")
+    families = {p: stored[id(getattr(config.tasks, p))] for p in PURPOSES}
+    if all(families[p] is getattr(config.tasks, p) for p in PURPOSES):
+        return config
+    return config.model_copy(update={"tasks": config.tasks.model_copy(update=families)})

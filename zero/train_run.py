@@ -1,0 +1,346 @@
+"""`zero train`: one network trained in full, in a folder of its own that it can be resumed from.
+
+The folder is a run's (`zero.archive.RunFolder`: config.yaml, run.json, log.jsonl, checkpoints/) with
+    genome.txt     the text of the cells
+    cells.svg      their drawing
+    train.json     figures so far, after every epoch; see `Trained`
+    network.h5     the trained network (`zero.nn.saved`), once training has ended
+
+A config is read as for the last training of a run (`zero.run_cells`), and the seed is the same: the
+outcome of a run, trained with the run's own config, gets the same weights again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from zero.archive import RunFolder, run_info
+from zero.cell_config import CellRunConfig, skeleton_of
+from zero.cells.cost import cost_of
+from zero.cells.drawing import draw_svg
+from zero.cells.genome import Genome
+from zero.cells.skeletons import KINDS, build_network
+from zero.config import config_to_yaml
+from zero.errors import ArchiveError, ConfigError, NetworkError
+from zero.images import ImageData
+from zero.nn.saved import save_network
+from zero.nn.train import EpochRecord, Trainer
+from zero.progress import Reporter, duration
+from zero.rng import key_for
+from zero.run import _signals
+from zero.run_cells import OUTCOME, Cells
+from zero.store import write_bytes
+from zero.train_config import GENOME, find_genome, read_genome, training_config
+
+DRAWING, FIGURES, NETWORK = "cells.svg", "train.json", "network.h5"
+CHECKPOINT_SECONDS = 60.0  # the longest time without one, where an epoch takes longer
+
+Told = tuple[Reporter, Reporter]  # gets lines for people; gets an event with figures
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How far a training has come.
+
+    reason: "epochs", "seconds" or "accuracy" (of cells.training) if it has ended; "interrupted" or
+    "max_seconds" if it can go on. figures: what train.json holds; accuracies are shares,
+    test_accuracy None until the end, seconds those of training and validation
+    in all processes, curve a list of `zero.nn.train.EpochRecord` as dicts.
+    """
+
+    folder: Path
+    reason: str
+    figures: dict[str, Any]
+
+
+def read_figures(path: str | Path) -> dict[str, Any]:
+    """Returns what the train.json in a training's folder holds; without an epoch there is none.
+
+    Raises:
+        ArchiveError: it cannot be read, or is damaged.
+    """
+    file = Path(path) / FIGURES
+    try:
+        figures = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArchiveError(f"cannot read {file}: {error.strerror}; no epoch is over yet") from None
+    except ValueError as error:
+        raise ArchiveError(f"{file} is damaged: {error}") from None
+    if not isinstance(figures, dict) or not {"curve", "reason", "genome"} <= set(figures):
+        raise ArchiveError(f"{file} holds no figures of a training")
+    return figures
+
+
+class _PausableTrainer(Trainer):
+    """A trainer that calls `before_step` before each step; an error that it raises stops training."""
+
+    before_step: Callable[[], None] = staticmethod(lambda: None)
+
+    def _train_step(self) -> None:
+        self.before_step()
+        super()._train_step()
+
+
+def _make_trainer(
+    config: CellRunConfig, data: ImageData, genome: Genome, name: str, threads: int | None
+) -> _PausableTrainer:
+    skeleton = skeleton_of(config.cells)
+    if not isinstance(genome.normal, KINDS[skeleton.kind].form):
+        space = genome.space.partition("[")[0]
+        raise NetworkError(
+            f"{name}: cells of space {space} do not fit the config's skeleton {skeleton.kind}; add "
+            f"--set cells.space={space}"
+        )
+    try:
+        network = build_network(genome, skeleton, data.image_shape, len(data.classes))
+    except NetworkError as error:
+        raise NetworkError(f"{name}: {error}") from None
+    return _PausableTrainer(
+        network, data, config.cells.training, key_for(config.seed, "final", OUTCOME),
+        config.backend, threads or os.cpu_count() or 1, dtype=config.dtype, name=name,
+    )  # fmt: skip
+
+
+# --- starting and resuming ------------------------------------------------------------------------
+
+
+def start(
+    what: str,
+    config: CellRunConfig,
+    out: str | Path | None = None,
+    threads: int | None = None,
+    max_seconds: float | None = None,
+    told: Told | None = None,
+    command: list[str] | None = None,
+) -> Trained:
+    """Trains a network in a new folder.
+
+    Args:
+        what: as for `zero.train_config.find_genome`.
+        config: of `zero.train_config.training_config`.
+        out: the folder, new or empty; by default runs/train-NAME-001 and so on.
+        threads: by default one for each core; decides nothing about the outcome.
+        max_seconds: stop after this time so that `resume` can go on.
+        told: who is told what happens; by default nobody.
+        command: kept in run.json.
+
+    Raises:
+        NetworkError: genome, skeleton and images do not fit together, the network is too large for
+            the memory, or training diverged.
+        ZeroError: images, run or folder cannot be used, or no space is left.
+    """
+    name, genome = find_genome(what)
+    kind = Cells(config)
+    trainer = _make_trainer(config, kind.data, genome, name, threads)
+    info = run_info(config.seed, command or [])
+    info |= {"cell": name, "threads": threads, "images": kind.data_digest()}
+    with RunFolder.create(out, f"train-{name}", config_to_yaml(config), info) as folder:
+        write_bytes(folder.path / DRAWING, draw_svg(genome, name).encode())
+        write_bytes(folder.path / GENOME, f"{genome}\n".encode())
+        return _Run(trainer, genome, config, info, folder, max_seconds, told).go()
+
+
+def resume(path: str | Path, max_seconds: float | None = None, told: Told | None = None) -> Trained:
+    """Goes on with a training from its newest readable checkpoint; the weights are as if unbroken.
+
+    One that has ended stays as it is. Arguments as for `start`.
+
+    Raises:
+        ArchiveError: it is no training's folder, it is in use, or no checkpoint can be read.
+        ZeroError: as for `start`; or the images have changed since.
+    """
+    with RunFolder.open(path, write=True) as folder:
+        config, info = training_config(folder.path / RunFolder.CONFIG), folder.info()
+        genome, kind = read_genome(folder.path), Cells(config)
+        if kind.data_digest() != info.get("images"):
+            raise ConfigError(
+                f"the images of {folder.path} have changed since the training began, so it cannot "
+                "go on as if unbroken; put the old files back, or train anew"
+            )
+        name, threads = str(info.get("cell")), info.get("threads")
+        trainer = _make_trainer(config, kind.data, genome, name, threads)
+        state, skipped = folder.checkpoints.load() or (None, [])
+        run = _Run(trainer, genome, config, info, folder, max_seconds, told)
+        for text in skipped:
+            run.people.message(f"{text}; going on from an older checkpoint")
+        if state is not None:
+            trainer.restore(state)
+        return run.go()
+
+
+class _Stop(Exception):
+    """Training is to pause here."""
+
+
+class _Run:
+    """One process's share of a training."""
+
+    def __init__(
+        self,
+        trainer: _PausableTrainer,
+        genome: Genome,
+        config: CellRunConfig,
+        info: dict[str, Any],
+        folder: RunFolder,
+        max_seconds: float | None,
+        told: Told | None,
+    ):
+        self.trainer, self.genome, self.config, self.info = trainer, genome, config, info
+        self.folder, self.max_seconds = folder, max_seconds
+        self.people, self.events = told or (Reporter(), Reporter())
+        self.stopped: str | None = None
+        self.began = self.saved = time.monotonic()
+
+    def go(self) -> Trained:
+        """Trains to the end, or until it is stopped."""
+        trainer = self.trainer
+        self._begin()
+        self.first = self.mark_step = trainer.step
+        self.mark = self.saved = time.monotonic()
+        trainer.before_step = self._before_step
+        with _signals(self._interrupt):
+            try:
+                trainer.run_epochs(on_epoch=self._after_epoch)
+            except _Stop:
+                self._save()
+                return self._finish(str(self.stopped), None)
+            if trainer.reason == "diverged":
+                self._finish("diverged", None)
+                raise NetworkError(
+                    f"{self.info['cell']}: training diverged in epoch {trainer.epochs_done + 1}: a "
+                    "loss or gradient that is too large or no number; set a lower "
+                    "cells.training.learning_rate"
+                )
+            self.people.message("taking the accuracy on the test images")
+            test = trainer.test_accuracy()
+            self._save_network(test)
+            return self._finish(trainer.reason, test)
+
+    def _begin(self) -> None:
+        trainer, data, path = self.trainer, self.trainer.data, self.folder.path
+        epochs, done = trainer.settings.epochs, trainer.epochs_done
+        parameters = cost_of(trainer.network).parameters
+        self.people.message(
+            f"training {self.info['cell']} on {data.name}: {parameters:,} parameters, "
+            f"{len(data.train_x):,} images, epochs {min(done + 1, epochs)} to {epochs}, folder {path}"
+        )
+        self.events.start({
+            "cell": self.info["cell"], "seed": self.config.seed, "backend": self.config.backend,
+            "dtype": self.config.dtype, "folder": str(path), "parameters": parameters,
+            "epochs": epochs, "epochs_done": done,
+        })  # fmt: skip
+        self.folder.log("resume" if trainer.step else "start", seconds=trainer.seconds)
+
+    # --- between steps and epochs ---------------------------------------------------------------
+
+    def _interrupt(self, why: str) -> None:
+        if self.stopped is None:
+            self.people.message("stopping; Ctrl-C again stops at once (then `zero resume`)")
+        self.stopped = why
+
+    def _should_stop(self) -> bool:
+        if self.stopped is None and self.max_seconds is not None:
+            if time.monotonic() - self.began >= self.max_seconds:
+                self.stopped = "max_seconds"
+        return self.stopped is not None
+
+    def _before_step(self) -> None:
+        # Each process takes a step at least, so that even very short ones get on.
+        if self.trainer.step == self.first:
+            return
+        if self._should_stop():
+            raise _Stop
+        if time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
+            epoch, step = divmod(self.trainer.step, self.trainer.steps_per_epoch)
+            self.people.message(f"epoch {epoch + 1}: {step / self.trainer.steps_per_epoch:.0%}")
+            self._save()
+
+    def _after_epoch(self, record: EpochRecord) -> None:
+        trainer, settings = self.trainer, self.trainer.settings
+        now = time.monotonic()
+        seen = (trainer.step - self.mark_step) * trainer.batch
+        rate = seen / max(now - self.mark, 1e-9)
+        self.mark, self.mark_step = now, trainer.step
+        left = (settings.epochs * trainer.steps_per_epoch - trainer.step) * trainer.batch
+        seconds = left / max(rate, 1e-9)
+        if settings.seconds is not None:
+            seconds = min(seconds, max(settings.seconds - trainer.seconds, 0.0))
+        self.people.message(
+            f"epoch {record.epoch} of {settings.epochs}: loss {record.train_loss:.4f}, accuracy "
+            f"{record.train_accuracy:.4f}, valid {record.valid_accuracy:.4f}, "
+            f"{rate:,.0f} images/s, {duration(seconds)} left"
+        )
+        event = {**record._asdict(), "images_per_second": rate, "seconds_left": seconds}
+        self.events.update(event)
+        self.folder.log("epoch", **record._asdict(), seconds=trainer.seconds)
+        self._save()
+        self._write_figures("paused", None)
+        if trainer.reason == "paused" and self._should_stop():
+            raise _Stop
+
+    # --- files ----------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        self.folder.checkpoints.save(self.trainer.state())
+        self.saved = time.monotonic()
+
+    def _save_network(self, test: float) -> None:
+        trainer, data = self.trainer, self.trainer.data
+        result = trainer.result()
+        save_network(
+            self.folder.path / NETWORK,
+            str(self.genome),
+            asdict(skeleton_of(self.config.cells)),
+            data.image_shape,
+            data.classes,
+            data.mean,
+            data.std,
+            result.parameters,
+            result.statistics,
+            extra={"valid_accuracy": result.valid_accuracy, "test_accuracy": test,
+                   "seed": self.config.seed, "epochs": trainer.epochs_done},
+        )  # fmt: skip
+
+    def _write_figures(self, reason: str, test: float | None) -> dict[str, Any]:
+        trainer, data = self.trainer, self.trainer.data
+        cost, result = cost_of(trainer.network), trainer.result()
+        figures = {
+            "cell": self.info["cell"],
+            "genome": str(self.genome),
+            "config": self.config.name,
+            "reason": reason,
+            "epochs": trainer.epochs_done,
+            "steps": trainer.step,
+            "seconds": trainer.seconds,
+            "images_per_second": trainer.step * trainer.batch / max(trainer.seconds, 1e-9),
+            "valid_accuracy": result.valid_accuracy,
+            "best_valid_accuracy": result.best_valid_accuracy,
+            "best_epoch": result.best_epoch,
+            "test_accuracy": test,
+            "parameters": cost.parameters,
+            "multiply_adds": cost.multiply_adds,
+            "images": {
+                "name": data.name,
+                "shape": list(data.image_shape),
+                "classes": len(data.classes),
+                **{part: len(getattr(data, f"{part}_x")) for part in ("train", "valid", "test")},
+            },
+            "curve": [record._asdict() for record in trainer.curve],
+            "run": {k: v for k, v in self.info.items() if k not in ("cell", "images")},
+        }
+        text = json.dumps(figures, indent=2)
+        write_bytes(self.folder.path / FIGURES, text.encode() + b"\n")
+        return figures
+
+    def _finish(self, reason: str, test: float | None) -> Trained:
+        figures = self._write_figures(reason, test)
+        ended = {"reason": reason, "seconds": self.trainer.seconds, "epochs": figures["epochs"]}
+        self.folder.log("finish", **ended)
+        self.events.finish(ended)
+        return Trained(self.folder.path, reason, figures)
