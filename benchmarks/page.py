@@ -268,8 +268,126 @@ def discovery(results: dict[str, Any]) -> str:
     return text
 
 
+def nas_table(results: dict[str, Any]) -> str:
+    """Returns the section of nas_table.json."""
+    compared = results["comparison"]
+    table_, budget = compared["table"], compared["budget"]
+    found = [(name, "", entry) for name, entry in compared["searches"].items()]
+    for entry in results["variants"]:
+        skipping = "children that were queried before are drawn again" * entry["skip_known"]
+        found.append((entry["method"], skipping, entry))
+    rows = []
+    for name, note, entry in found:
+        if name == "random":  # random_search by its short name
+            continue
+        settings = ", ".join(f"{key} {value}" for key, value in (entry["settings"] or {}).items())
+        apart = entry.get("standard_errors_above_random_search")
+        reached = entry.get("reached_optimum")
+        queries = number(entry["queries_to_optimum_mean"]) if reached else ""
+        if reached and reached < 1:
+            queries += f" ({1 - reached:.1%} of the runs never)"
+        rows.append([
+            name, "; ".join(part for part in (settings, note) if part), f"{entry['mean']:.3f}",
+            f"{entry['std']:.3f}", f"{entry['standard_error']:.3f}",
+            "" if apart is None else f"{apart:.1f}",
+            f"{entry['relative_improvement_percent']:.2f}%", queries,
+            number(entry["queries_to_optimum_median"]) if reached else "",
+        ])  # fmt: skip
+    head = ["search", "settings", "mean", "std", "standard error",
+            "standard errors above random search", "over the mean cell", "queries to the optimum",
+            "median"]  # fmt: skip
+    protocol = "\n".join(f"- {key}: {text}" for key, text in compared["protocol"].items())
+    return f"""## Searches on a table of architectures
+
+{machine_line(results)}`{table_["file"]}`, {table_["cells"]:,} cells; searches see \
+`{compared["select"]}`, figures are of `{compared["report"]}`, {compared["runs"]:,} runs of {budget} \
+queries each. The best cell of `{compared["select"]}` has {table_["optimum_report"]:.2f}; a random cell has
+{table_["mean_report"]:.3f} in the mean. The first rows have the engine's settings, the others are
+variants: those that tuning chose where queried children are drawn again, and the published ones.
+
+{table(head, rows)}
+{protocol}
+"""
+
+
+def cells_cpu(results: dict[str, Any]) -> str:
+    """Returns the section of cells_cpu.json."""
+    theirs = results["torch"]
+    made = f"PyTorch {theirs['torch']}, eager" if theirs else "PyTorch was not there"
+    head = ["network", "threads", "images/s", "spread", "GFLOP/s", "of sgemm"]
+    head += ["PyTorch, images/s", "spread", "format", "ratio", "in rounds"] if theirs else []
+    rows, sizes, kept = [], [], []
+    for name, entry in results["networks"].items():
+        skeleton, memory_ = entry["skeleton"], entry["memory_mb"]
+        sizes.append([
+            name, f"{entry['cell']}, {skeleton['kind']}", str(skeleton["normal_cells"]),
+            str(skeleton["filters"]), number(entry["parameters"]),
+            number(entry["multiply_adds"] / 1e6), number(memory_["estimate"]), number(memory_["ours"]),
+            number(memory_.get("torch saved for backward, channels_last")),
+        ])  # fmt: skip
+        kept += entry["agreement"].values()
+        for row in entry["rows"]:
+            ours = row["ours"]
+            rows.append([
+                name, str(row["threads"]), number(ours["median"]), between(ours),
+                number(row["ours_gflops"]), f"{row['share_of_sgemm']:.0%}",
+            ])  # fmt: skip
+            if theirs and row["torch"]:
+                best = row["torch"][row["torch_best"]]
+                rows[-1] += [
+                    number(best["median"]), between(best), row["torch_best"].replace("_", "-"),
+                    f"{row['ratio']:.2f}x", between(row["ratio_in_rounds"]),
+                ]  # fmt: skip
+    peaks = ", ".join(
+        f"{number(figures['largest'])} GFLOP/s on {count} thread{'s' * (count != '1')}"
+        for count, figures in results["sgemm_gflops"].items()
+    )
+    agreed = ""
+    if kept:
+        most = {what: f"{max(x[what] for x in kept):.1g}" for what in kept[0]}
+        agreed = f"""Before that, from the same weights, both sides' loss differed by at most {most["loss"]}
+of itself, logits by {most["logits"]} of their norm, gradients by {most["gradients"]} (rounding decides
+ReLUs near 0 and maxima near ties), the losses of three steps by {most["losses"]}.
+"""
+    size_head = ["network", "cell, skeleton", "N", "F", "parameters", "million multiply-adds",
+                 "MB, estimate", "MB, ours", "MB, PyTorch"]  # fmt: skip
+    text = f"""## Training cells on processors
+
+{machine_line(results)}{made}. Batch {results["batch"]}, 32 x 32 x 3, float32; a step is forward, loss, \
+backward and an update of SGD. Median of {results["rounds"]} rounds of some \
+{number(results["seconds"])} s, in turns, with the smallest and the largest; PyTorch in the better of \
+its two memory formats. Load of the machine before: {number(results.get("load_before")) or "not known"}.
+{agreed}
+{table(head, rows)}
+*GFLOP/s*: two operations a multiply-add, three passes. *Of sgemm*: share of what OpenBLAS's float32
+product of 2048 x 2048 matrices does here at best: {peaks}.
+
+{table(size_head, sizes)}
+*MB* of a training step: our estimate from the network alone, activations with their gradients; all
+buffers of ours; what PyTorch's forward pass keeps for its backward pass (gradients not among it).
+
+### Where a training step's time goes
+
+Ours, on one thread, the plan's steps one by one, in ms. Batch normalisation and ReLU are applied by who
+reads them and count there; *alone* is what they take besides.
+"""
+    for name, entry in results["networks"].items():
+        found = entry["split"]
+        total = sum(sum(ways.values()) for ways in found["parts"].values())
+        rows = [
+            [part, f"{ways['forward']:.2f}", f"{ways['backward']:.2f}",
+             f"{sum(ways.values()) / total:.1%}"]
+            for part, ways in found["parts"].items()
+        ]  # fmt: skip
+        step = number(found["step_ms"])
+        text += f"\n#### {name}: {step} ms a step; its parts: {number(total)} ms\n\n"
+        text += table(["part", "forward", "backward", "share"], rows)
+    return text
+
+
 SECTIONS = {
     "speed": speed, "split": split, "growth": growth, "memory": memory, "discovery": discovery,
+    "nas_table": nas_table, "cells_cpu": cells_cpu,
 }  # fmt: skip
 
 
@@ -279,7 +397,8 @@ def page(folder: Path) -> str:
 
 Made by `python benchmarks/page.py` from what the scripts here left in `results/`; do not edit it by
 hand. `speed.py` and `growth.py` compare results with the reference interpreter before they take times,
-and take their rows in turns. Run them on a quiet machine; a figure holds for its machine and commit.
+`cells_cpu.py` with PyTorch; they take their rows in turns. Run them on a quiet machine; a figure holds
+for its machine and commit.
 
 {scripts()}
 """

@@ -51,6 +51,54 @@ def test_a_split_as_bars(page):
     assert text.index("| B | 75.0% | 2.5 |") < text.index("| A | 50.0% | 3 |")
 
 
+def training_results(torch):
+    """Results of one network on two threads; torch: its images a second in both memory formats."""
+    figures = {"median": 300.0, "smallest": 290.0, "largest": 310.0}
+    row = {
+        "threads": 2,
+        "ours": figures,
+        "ours_gflops": 30.0,
+        "share_of_sgemm": 0.25,
+        "torch": None,
+    }
+    if torch:
+        row["torch"] = {
+            name: {"median": rate, "smallest": rate, "largest": rate}
+            for name, rate in torch.items()
+        }
+        row |= {"torch_best": "channels_last", "ratio": 4.0}
+        row["ratio_in_rounds"] = {"smallest": 3.5, "largest": 4.5}
+    close = {"loss": 1e-7, "logits": 2e-6, "gradients": 3e-3, "losses": 4e-6}
+    entry = {
+        "cell": "a_cell", "skeleton": {"kind": "darts", "normal_cells": 2, "filters": 16},
+        "parameters": 1000, "multiply_adds": 2_000_000, "memory_mb": {"estimate": 1.5, "ours": 2.5},
+        "agreement": {"contiguous": close} if torch else {}, "rows": [row],
+        "split": {"step_ms": 10.0, "parts": {"sum": {"forward": 2.0, "backward": 6.0},
+                                             "head": {"forward": 1.0, "backward": 1.0}}},
+    }  # fmt: skip
+    return {
+        "machine": "a box", "torch": {"torch": "2.13"} if torch else None, "batch": 64, "rounds": 5,
+        "seconds": 3, "load_before": 0.1, "sgemm_gflops": {"2": figures},
+        "networks": {"small": entry},
+    }  # fmt: skip
+
+
+def test_training_beside_the_better_of_pytorchs_formats(page):
+    text = page.cells_cpu(training_results({"contiguous": 40.0, "channels_last": 75.0}))
+    assert (
+        "| small | 2 | 300 | 290 to 310 | 30 | 25% | 75 | 75 to 75 | channels-last | 4.00x |"
+        in text
+    )
+    assert "gradients by 0.003" in text
+    assert "| sum | 2.00 | 6.00 | 80.0% |" in text
+
+
+def test_training_without_pytorch(page):
+    text = page.cells_cpu(training_results(None))
+    assert "PyTorch was not there" in text
+    assert "| small | 2 | 300 | 290 to 310 | 30 | 25% |\n" in text
+
+
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.name)
 def test_every_script_helps(path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(FOLDER)
