@@ -1,12 +1,14 @@
 """Evolution against random search over cells on real images, and a published cell trained fully.
 
-    python benchmarks/cells_search.py [--seeds 5] [--individuals 60] [--only search|published] [--json FILE]
+    python benchmarks/cells_search.py [--seeds 5] [--individuals 60] [--only PART] [--json FILE]
 
 Search: `amoebanet_fashion` with less data (1500 training images, 2 epochs of batch 32), so that a
 candidate takes seconds; both methods train as many candidates for as many steps, one island on one
 core each, two runs side by side. What is compared is the test accuracy of the network that a run
 chose by its validation accuracy, as it was trained in the search; the 10,000 test images had no part
-in the choice. Published: AmoebaNet-A, N = 1, F = 8, on all cores until the epochs are over.
+in the choice. Inheritance: evolution on digits, where children start from new weights or from their
+parent's; seed by seed as many candidates. Published: AmoebaNet-A, N = 1, F = 8, on all cores until the
+epochs are over. PART is one of search, inheritance, published.
 
 Needs Fashion-MNIST where the config looks for it. Writes benchmarks/results/cells_search.json.
 """
@@ -22,13 +24,22 @@ import tempfile
 import time
 from pathlib import Path
 
-from zero.archive import run_info
+from zero.archive import read_archive, run_info
 from zero.config import load_config
 from zero.run import start
 
-METHODS = ("regularized_evolution", "random_search")
-CONFIG = "amoebanet_fashion"
-SEARCH = [
+PARTS = {  # what is compared, and the settings of both sides
+    "search": {
+        "regularized_evolution": ["search.method=regularized_evolution"],
+        "random_search": ["search.method=random_search"],
+    },
+    "inheritance": {
+        "inherited_weights": ["cells.inherit_weights=true"],
+        "new_weights": ["cells.inherit_weights=false"],
+    },
+}
+CONFIGS = {"search": "amoebanet_fashion", "inheritance": "amoebanet_digits"}
+SMALL = [
     "cells.images={source: fashion_mnist, train: 1500, valid: 1500}",
     "cells.training={epochs: 2, batch: 32, learning_rate: 0.05}",
     "cells.final=none",
@@ -37,19 +48,27 @@ SEARCH = [
     "search.population=12",
     "search.tournament=4",
 ]
-TRAINING = {"epochs": 15, "batch": 64, "learning_rate": 0.1, "pad": 2, "flip": True}
+COMMON = {
+    "search": SMALL,
+    "inheritance": [
+        "cells.training={epochs: 2, batch: 32, learning_rate: 0.05}",
+        "cells.final=none",
+        "cells.published=[]",
+        "islands.count=1",
+        "search.population=12",
+        "search.tournament=4",
+    ],
+}
+TRAINING = {"epochs": 5, "batch": 64, "learning_rate": 0.1, "pad": 2, "flip": True}
 
 
-def one_run(method: str, seed: int, individuals: int) -> dict:
+def one_run(part: str, method: str, seed: int, individuals: int) -> dict:
     """Returns the figures of one search."""
-    settings = [*SEARCH, f"search.method={method}", f"seed={seed}",
+    settings = [*COMMON[part], *PARTS[part][method], f"seed={seed}",
                 f"budget={{individuals: {individuals}}}"]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        outcome = start(load_config(CONFIG, settings), Path(folder) / "run")
-        from zero.archive import read_archive
-
+        outcome = start(load_config(CONFIGS[part], settings), Path(folder) / "run")
         data = read_archive(Path(folder) / "run")
-    sampling = data.results["random_sampling"]
     return {
         "method": method,
         "seed": seed,
@@ -58,23 +77,22 @@ def one_run(method: str, seed: int, individuals: int) -> dict:
         "seconds": round(outcome.seconds, 1),
         "valid_accuracy": outcome.search_fitness,
         "test_accuracy": outcome.final.fitness,
-        "random_candidates": dict(sampling),
+        "random_candidates": dict(data.results["random_sampling"]),
         "genome": data.results["genome"],
     }
 
 
-def compare(seeds: int, individuals: int, path: Path) -> dict:
-    """Returns all searches and what they say; writes what there is after each pair."""
-    runs: dict[str, list[dict]] = {method: [] for method in METHODS}
-    result: dict = {}
+def compare(part: str, seeds: int, individuals: int, path: Path) -> None:
+    """Makes all searches of a part, two at a time; writes what there is after each pair."""
+    methods = PARTS[part]
+    runs: dict[str, list[dict]] = {method: [] for method in methods}
     for seed in range(1, seeds + 1):
-        command = [sys.executable, __file__, "--one"]
+        command = [sys.executable, __file__, "--individuals", str(individuals), "--one", part]
         started = [
-            subprocess.Popen([*command, method, str(seed), "--individuals", str(individuals)],
-                             stdout=subprocess.PIPE, text=True)
-            for method in METHODS
-        ]  # fmt: skip
-        for method, process in zip(METHODS, started, strict=True):
+            subprocess.Popen([*command, method, str(seed)], stdout=subprocess.PIPE, text=True)
+            for method in methods
+        ]
+        for method, process in zip(methods, started, strict=True):
             text, _ = process.communicate()
             if process.returncode:
                 raise SystemExit(f"{method}, seed {seed}: failed")
@@ -82,14 +100,14 @@ def compare(seeds: int, individuals: int, path: Path) -> dict:
             last = runs[method][-1]
             print(f"seed {seed} {method:<22} valid {last['valid_accuracy']:.4f} test "
                   f"{last['test_accuracy']:.4f} {last['seconds']:.0f} s", flush=True)  # fmt: skip
-        result = {"settings": SEARCH, "individuals": individuals, "runs": runs} | summary(runs)
-        save(path, "search", result)
-    return result
+        result = {"config": CONFIGS[part], "settings": COMMON[part], "individuals": individuals}
+        save(path, part, result | {"runs": runs} | summary(runs))
 
 
 def summary(runs: dict[str, list[dict]]) -> dict:
-    """Returns means, spreads, and the difference seed by seed in standard errors."""
+    """Returns means, spreads, and the first method's gain over the second, seed by seed."""
     found: dict = {}
+    first, second = runs
     for method, rows in runs.items():
         found[method] = {}
         for key in ("valid_accuracy", "test_accuracy"):
@@ -101,8 +119,7 @@ def summary(runs: dict[str, list[dict]]) -> dict:
                 "max": max(values),
             }
     for key in ("valid_accuracy", "test_accuracy"):
-        pairs = zip(*(runs[method] for method in METHODS), strict=True)
-        gains = [a[key] - b[key] for a, b in pairs]
+        gains = [a[key] - b[key] for a, b in zip(runs[first], runs[second], strict=True)]
         error = statistics.stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else None
         found[f"gain_in_{key}"] = {
             "mean": statistics.mean(gains),
@@ -111,11 +128,10 @@ def summary(runs: dict[str, list[dict]]) -> dict:
             "seeds_better": sum(g > 0 for g in gains),
             "seeds": len(gains),
         }
-    random = statistics.mean(r["random_candidates"]["mean"] for r in runs["random_search"])
+    random = statistics.mean(r["random_candidates"]["mean"] for r in runs[second])
     found["mean_random_candidate_valid_accuracy"] = random
     found["relative_improvement_percent"] = {
-        method: 100 * (found[method]["valid_accuracy"]["mean"] - random) / random
-        for method in METHODS
+        method: 100 * (found[method]["valid_accuracy"]["mean"] - random) / random for method in runs
     }
     return found
 
@@ -167,17 +183,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--individuals", type=int, default=60)
-    parser.add_argument("--only", choices=("search", "published"))
-    parser.add_argument("--one", nargs=2, metavar=("METHOD", "SEED"), help="one search, as JSON")
+    parser.add_argument("--only", choices=(*PARTS, "published"))
+    parser.add_argument("--one", nargs=3, metavar=("PART", "METHOD", "SEED"), help="one search")
     default = Path(__file__).parent / "results" / "cells_search.json"
     parser.add_argument("--json", type=Path, default=default)
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(one_run(options.one[0], int(options.one[1]), options.individuals)))
+        part, method, seed = options.one
+        print(json.dumps(one_run(part, method, int(seed), options.individuals)))
         return
-    if options.only != "published":
-        compare(options.seeds, options.individuals, options.json)
-    if options.only != "search":
+    for part in PARTS:
+        if options.only in (None, part):
+            compare(part, options.seeds, options.individuals, options.json)
+    if options.only in (None, "published"):
         save(options.json, "published", published())
 
 
