@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test lint clean
+.PHONY: help install demo cells test lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -27,6 +27,9 @@ install: $(VENV)/.installed  ## create .venv and install the engine into it
 
 demo: install  ## discover a learning algorithm from nothing on real data (under 3 minutes)
 	$(BIN)/zero run quickstart
+
+cells: install  ## evolve a small image network for handwritten digits (some 4 minutes)
+	$(BIN)/zero run amoebanet_digits
 
 test: $(VENV)/.installed-dev  ## run the whole test suite
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile

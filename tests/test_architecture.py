@@ -22,6 +22,7 @@ ROOMS = [
         "jit",
         "code_cache",
         "memory",
+        "signals",
         "mutation_names",
         "store",
         "struct",

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 from zero import cli, yaml_loader
 from zero.archive import read_archive
 from zero.cells.genome import parse_genome
+from zero.cells.ops import CELL_OPS
+from zero.cells.spaces import get_space
 from zero.config import config_to_yaml, make_config
 
 
@@ -172,3 +175,87 @@ def test_a_budget_that_nobody_can_meet_is_one_line(config, tmp_path):
     option = "cells.budget.parameters=3"
     told = error_of("run", config, "--out", tmp_path / "r", "--set", option)
     assert told.startswith("cells.budget: none of 1000 random genomes")
+
+
+# --- what is seldom -----------------------------------------------------------------------------
+
+
+def test_a_network_too_large_for_the_memory_is_never_made(config, tmp_path, monkeypatch):
+    def make_model(*arguments):
+        raise AssertionError("made before the memory was checked")
+
+    monkeypatch.setattr("zero.run_cells.usable_bytes", lambda: 1000)
+    monkeypatch.setattr("zero.run_cells.make_model", make_model)
+    settings = ["--set", "cells.published=[]", "--set", "budget.individuals=6"]
+    out, _ = zero_("run", config, "--out", tmp_path / "r", *settings)
+    assert "none of 6 candidates could be trained" in out
+    text = squeezed(zero_("show", tmp_path / "r")[0])
+    assert "ended individuals: all individuals of the budget were made" in text
+    assert "failed 6, such as: candidate 1: training needs" in text
+
+
+def test_a_last_training_that_fails_is_told(config, tmp_path, monkeypatch):
+    monkeypatch.setattr("zero.run_cells.usable_bytes", lambda: 1_000_000)
+    settings = ["--set", "cells.published=[]", "--set", "cells.final.filters=64"]
+    out, _ = zero_("run", config, "--out", tmp_path / "r", *settings)
+    assert "the last training failed: outcome: training needs" in out
+
+
+def test_ops_of_ones_own_in_other_processes(config, tmp_path, monkeypatch):
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from zero.cells.ops import cell_op\n"
+        "@cell_op('own_conv', 'a convolution of our own')\n"
+        "def conv(b, x, channels, stride, rules):\n"
+        "    return b.batch_norm(b.conv(b.relu(x), channels, 5, stride))\n"
+    )
+    folder = tmp_path / "r"
+    settings = ["--set", f"imports=[{own}]", "--set", "cells.ops=[own_conv]"]
+    settings += ["--set", "budget.individuals=5", "--set", "cells.published=[]"]
+    zero_("run", config, "--out", folder, *settings)
+
+    def forget():
+        CELL_OPS.pop("own_conv", None)
+        get_space.cache_clear()
+        for name in [name for name in sys.modules if name.startswith("zero_import_own_")]:
+            del sys.modules[name]
+
+    try:
+        forget()
+        assert "nas_bench_201[own_conv]: " in zero_("show", folder)[0]
+        assert "own_conv" not in CELL_OPS  # to look at a run executes nothing of it
+        zero_("export", folder, "-o", tmp_path / "net.py")
+        forget()
+        zero_("cells", "draw", folder, "-o", tmp_path / "own.svg")
+        assert "own_conv" in (tmp_path / "own.svg").read_text()
+    finally:
+        forget()
+
+
+def test_cells_of_a_run_and_of_its_records(finished, tmp_path):
+    folder, _ = finished
+    data = read_archive(folder)
+    record = data.experiments[0].records[-1]
+    assert data.results["genome"] in zero_("cells", "show", folder)[0]
+    counted = json.loads(zero_("cells", "count", f"{folder}#{record.id}", "--json")[0])
+    assert counted["genome"] == record.text
+
+
+def test_show_tells_the_search(finished):
+    text = squeezed(zero_("show", finished[0])[0])
+    wanted = "regularized_evolution, population 5, tournament 3, pareto of accuracy and parameters"
+    assert f"search {wanted}" in text
+
+
+def test_mistakes_name_what_to_give(finished, config, tmp_path):
+    folder, _ = finished
+    assert "after # stands the number" in error_of("show", f"{folder}#abc")
+    assert "zero cells show" in error_of("show", "amoebanet_a")
+    assert "the folder of a run or of a training" in error_of("resume", tmp_path)
+    assert f"there is no {tmp_path / 'none'}" in error_of("export", tmp_path / "none", "-o", "n.py")
+    assert "at least one op" in error_of("validate", config, "--set", "cells.ops=[]")
+    told = error_of("validate", config, "--data", "--set", "cells.published=[amoebanet_a]")
+    assert told.startswith("cells.published: amoebanet_a: ")
+    images = f"cells.images={{source: folder, path: {tmp_path / 'none'}}}"
+    out, _ = zero_("validate", config, "--data", "--set", images, code=1)
+    assert out == ""  # not "no mistakes" first

@@ -14,6 +14,7 @@ from test_resume import forked, kill, start_or_resume
 from zero import run
 from zero.cells.island import CellIsland
 from zero.run_cells import Cells
+from zero.search_rng import new_state
 
 KINDS = {
     "two islands": {"islands": {"count": 2}},
@@ -55,21 +56,22 @@ def test_stopped_again_and_again_it_ends_the_same(whole, tmp_path):
 
 
 def test_an_island_is_its_state(whole):
-    """Cut after every epoch, and put into a fresh island each time."""
+    """Cut after every batch, and put into a fresh island each time."""
     config, _ = whole
     budget = {"individuals": config.islands.count * 8, "train_steps": 10**9}
     kind = Cells(config)
     steady, moved = (kind.islands(0, budget)[0] for _ in range(2))
     while not steady.waiting:
         steady.advance(1.0)
-    cuts = 0
+    cuts, within = 0, False
     while not moved.waiting:
         moved.advance(0.0)
         state = moved.state()
+        within |= bool(state["trial"] and state["trial"]["epoch"]["seen"])
         moved = kind.islands(0, budget)[0]
         moved.restore(state)
         cuts += 1
-    assert cuts >= 4
+    assert cuts >= 4 and within
     assert records_of(moved) == records_of(steady)
     assert np.array_equal(moved.rng, steady.rng)
 
@@ -120,6 +122,18 @@ def test_a_last_training_that_is_stopped_leaves_no_final_figure_yet(tmp_path):
     state, _ = run.RunFolder.open(tmp_path / "run").checkpoints.load()
     assert state["reason"] == "individuals"
     assert len(state["closing"]["trial"]["curve"]) > 0
+
+
+def test_a_last_training_stops_within_an_epoch(tmp_path):
+    kind = Cells(small_cells(cells={"final": {"filters": 3, "epochs": 2}}))
+    best = {"text": str(kind.space.random(new_state(0, "best")))}
+    whole, _ = kind.finish(best, None, lambda: False, lambda state: None, lambda text: None)
+    state, done, stops = None, False, []
+    while not done:
+        state, done = kind.finish(best, state, lambda: True, lambda state: None, lambda text: None)
+        stops += [] if done else [state["trial"]["epoch"]["seen"]]
+    assert stops == [20, 40, 0, 20, 40]  # images of the epoch so far, in batches of 20
+    assert repr(state) == repr(whole)
 
 
 def test_a_run_survives_a_killed_worker(tmp_path, monkeypatch):

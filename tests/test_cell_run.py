@@ -11,6 +11,7 @@ from small_runs import all_records, archive_bytes
 from zero import run
 from zero.archive import lineage, read_archive
 from zero.cell_config import skeleton_of
+from zero.cells.cost import cost_of
 from zero.cells.genome import canonical_key, parse_genome
 from zero.cells.island import CellIsland
 from zero.cells.skeletons import build_network
@@ -22,6 +23,7 @@ from zero.nn import make_model
 from zero.nn.saved import load_network
 from zero.nn.train import Trainer, evaluate
 from zero.run_cells import Cells
+from zero.search_rng import new_state
 
 
 def go(folder, **changes):
@@ -259,6 +261,17 @@ def test_children_can_inherit_weights(tmp_path):
     pairs = list(zip(archives[False], archives[True], strict=True))
     assert all(a.accuracy == b.accuracy for a, b in pairs[:5]), "random ones have no parent"
     assert any(a.curve.tolist() != b.curve.tolist() for a, b in pairs[5:])
+
+
+def test_a_candidate_is_counted_once(monkeypatch):
+    """A search that was paused draws the same genomes again, which must cost little."""
+    counted = []
+    monkeypatch.setattr("zero.cells.evaluator.cost_of", lambda *a: counted.append(a) or cost_of(*a))
+    kind = Cells(small_cells())
+    genomes = [kind.space.random(new_state(0, str(n))) for n in range(200)]
+    costs = [[kind.evaluator.cost(genome) for genome in genomes] for _ in range(2)]
+    assert costs[0] == costs[1]
+    assert len(counted) == len(set(genomes))
 
 
 def test_what_is_inherited_are_the_layers_that_are_the_same():

@@ -449,7 +449,7 @@ def test_command_on_what_is_no_trained_network(tmp_path):
     folder.close()
     assert "is a run of programs, and only networks" in refused(run, "-o", output)
     assert "has no config.yaml" in refused(tmp_path, "-o", output)
-    assert "No such file" in refused(tmp_path / "none.h5", "-o", output)
+    assert "there is no" in refused(tmp_path / "none.h5", "-o", output)
     assert not output.exists()
 
 

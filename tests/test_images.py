@@ -262,7 +262,7 @@ def test_images_of_mixed_channels_name_both_files(folder):
     save(folder / "dogs" / "7.png", colour()[..., 0])
     message = error_of(source="folder", path=str(folder))
     assert "dogs/7.png" in message and "cats/0.png" in message
-    assert "channels: 1 or channels: 3" in message and "resize" not in message
+    assert "one number of channels; give channels: 1 or channels: 3 to" in message
     assert load(source="folder", path=str(folder), channels=3).image_shape == (6, 5, 3)
 
 

@@ -105,6 +105,20 @@ def test_trained_in_pieces_is_trained_at_once(few):
     same(pieces.run_epochs(1), whole)  # nothing is left to do
 
 
+def test_stopped_after_any_step_it_goes_on_as_if_unbroken(few):
+    whole, pieces = trainer(few).run_epochs(), trainer(few)
+    assert pieces.run_epochs(should_stop=lambda: pieces.step % 3 == 0).steps == 3
+    assert pieces.run_epochs(1).steps == pieces.steps_per_epoch  # the epoch that was begun
+    stops = 0
+    while pieces.reason == "paused":
+        state = pieces.run_epochs(should_stop=lambda: True) and pieces.state()
+        pieces = trainer(few)
+        pieces.restore(state)
+        stops += 1
+    assert stops == whole.steps - pieces.steps_per_epoch  # each took a step
+    same(pieces.result(), whole)
+
+
 def test_train_reports_and_resumes(few):
     states, records = [], []
     arguments = (small(), few, TrainSettings(**EVERYTHING), 0, "reference")

@@ -200,7 +200,7 @@ class CellRunConfig(Section):
 
 def space_of(cells: Cells) -> Any:
     """Returns the space of genomes; raises NetworkError for ops that there are not."""
-    return space_with_ops(cells.space, cells.ops) if cells.ops else get_space(cells.space)
+    return get_space(cells.space) if cells.ops is None else space_with_ops(cells.space, cells.ops)
 
 
 def skeleton_of(cells: Cells, final: bool = False) -> Skeleton:

@@ -279,7 +279,8 @@ def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
         text = data.config
     settings = yaml_loader.parse(text, str(path)).data  # unchecked: nothing is imported for it
     results = data and data.results
-    seconds = [e["seconds"] for e in (folder.events() if folder else []) if e.get("seconds")]
+    events = folder.events() if folder else []
+    seconds = [e["seconds"] for e in events if e.get("seconds")]
     cells = "cells" in settings
     keys = ("name", "seed", "backend", "dtype")
     rows = [(key, str(settings.get(key))) for key in keys]
@@ -288,6 +289,10 @@ def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
     if results:
         rows += _totals(results["reason"], results["individuals"], results["train_steps"],
                         seconds[-1] if seconds else None)  # fmt: skip
+    elif data and _ended(events):  # without results: no individual could be evaluated
+        summaries = [e.summary for e in data.experiments]
+        rows += _totals(events[-1]["reason"], sum(s.individuals for s in summaries),
+                        sum(s.train_steps for s in summaries), seconds[-1])  # fmt: skip
     else:
         rows += [("ended", f"not yet: it goes on, or after a stop with `zero resume {path}`")]
         if data:
@@ -333,6 +338,12 @@ def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
         print()
         _lineage_table(data, record.id)
         print(f"\nthe program of one of them: zero show '{path}#RECORD'")
+
+
+def _ended(events: list[dict[str, Any]]) -> bool:
+    """Returns whether a run's log says that it has ended for good."""
+    last = events[-1] if events else {}
+    return last.get("event") == "finish" and last.get("reason") not in RESUMABLE
 
 
 def _lineage_table(data: Any, record_id: int) -> None:
@@ -532,9 +543,10 @@ def validate(
     from zero.run import kind_of
 
     maker = kind_of(checked)(checked)
-    print(f"{checked.name}: no mistakes")
     if data:
         maker.check()
+    print(f"{checked.name}: no mistakes")
+    if data:
         if checked.genomes == "cells":
             cli_cell_runs.print_checked(maker)
             return
@@ -618,7 +630,10 @@ def _of_programs(config: Any) -> Any:
         ConfigError: they are cells.
     """
     if config.genomes != "programs":
-        raise ConfigError(f"{config.name} is about cells; this command needs a config for programs")
+        raise ConfigError(
+            f"{config.name} is about cells; this command needs a config for programs (for cells: "
+            "zero run, zero train)"
+        )
     return config
 
 

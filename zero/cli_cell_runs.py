@@ -30,7 +30,8 @@ def outcome_event(outcome: Any) -> dict[str, Any]:
 def print_outcome(outcome: Any) -> None:
     """Prints the cells that a run found and their figures."""
     if outcome.program is None:
-        print("no candidate was evaluated")
+        made = outcome.individuals
+        print(f"none of {made:,} candidates could be trained" if made else "no candidate was made")
         return
     print()
     print_cells(outcome.program)
@@ -48,7 +49,22 @@ def print_outcome(outcome: Any) -> None:
             ),
         ],
     )  # fmt: skip
+    if outcome.details.get("failed"):
+        print(f"the last training failed: {outcome.details['failed']}")
+        print("the figures are those of the network that the search trained")
     print()
+
+
+def print_text(text: str) -> None:
+    """Prints a genome's cells for people to read, then its text."""
+    from zero.cells.genome import parse_genome
+    from zero.errors import NetworkError
+
+    try:
+        print_cells(parse_genome(text))
+    except NetworkError:  # ops of the user's own, which only the run's config imports
+        print("cells with ops of one's own, as text")
+    print(f"\n{text}\n")
 
 
 def print_cells(genome: Any) -> None:
@@ -72,7 +88,28 @@ def setting_rows(settings: dict[str, Any]) -> list[tuple[str, str]]:
     how = f"{images.get('source')}, {epochs} epochs"
     if isinstance(evaluate, dict):
         how = f"{evaluate.get('table')}, column {evaluate.get('select')}"
-    return [("space", str(cells.get("space"))), ("skeleton", size), ("evaluated on", how)]
+    return [
+        ("space", str(cells.get("space"))),
+        ("skeleton", size),
+        ("evaluated on", how),
+        *_search_rows(settings.get("search") or {}, cells),
+    ]
+
+
+def _search_rows(search: dict[str, Any], cells: dict[str, Any]) -> list[tuple[str, str]]:
+    """Returns what the settings say of the search method, and of what is not as usual in it."""
+    words = [str(search.get("method")), f"population {search.get('population')}"]
+    if search.get("method") == "regularized_evolution":
+        words.append(f"tournament {search.get('tournament')}")
+    objective = cells.get("objective") or {}
+    if objective.get("kind", "accuracy") != "accuracy":
+        target = f", target {objective['target']:,}" if objective["kind"] == "mnasnet" else ""
+        words.append(f"{objective['kind']} of accuracy and {objective['cost']}{target}")
+    if cells.get("halving"):
+        words.append("successive halving")
+    if cells.get("inherit_weights"):
+        words.append("weights inherited")
+    return [("search", ", ".join(words))]
 
 
 def figure_rows(data: Any, record: Any) -> list[tuple[str, str]]:
@@ -117,12 +154,8 @@ def figure_rows(data: Any, record: Any) -> list[tuple[str, str]]:
 
 def print_run(path: Path, data: Any, record: Any, lineage: bool) -> None:
     """Prints the best cells of a run, and what else its archive says."""
-    from zero.cells.genome import parse_genome
-
-    genome = parse_genome(record.text)
     print(f"\nrecord {record.id}:")
-    print_cells(genome)
-    print(f"\n{genome}\n")
+    print_text(record.text)
     files = {"drawing": "best.svg", "weights": "best_weights.h5", "genome": "best.txt"}
     if path.is_dir() and data.results:
         rows = [(name, str(path / file)) for name, file in files.items() if (path / file).exists()]

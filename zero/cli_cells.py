@@ -52,7 +52,7 @@ class CellTopic(StrEnum):
 
 CellName = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="Published cell, file with a genome's text, or the text."),
+    typer.Argument(metavar="NAME", help="Published cell, genome's file or text, RUN or RUN#ID."),
 ]
 NormalCells = Annotated[
     int | None,
@@ -74,6 +74,24 @@ Image = Annotated[
     typer.Option("--image", metavar="HxWxC", help="Size of the images, such as 28x28x1."),
 ]
 Batch = Annotated[int, typer.Option(metavar="B", min=1, help="Images in a training step.")]
+
+
+def _find(what: str) -> Any:
+    """Returns the cell that a user names, as a `zero.cells.published.Published`."""
+    from dataclasses import replace
+
+    from zero.cells.published import find_cell
+
+    try:
+        is_run = Path(what.partition("#")[0] or ".").is_dir()
+    except OSError:  # a genome's text is too long to be a file's name
+        is_run = False
+    if not is_run:
+        return find_cell(what)
+    from zero.train_config import find_genome
+
+    name, genome = find_genome(what)
+    return replace(find_cell(str(genome)), name=name)
 
 
 @cells.command("list")
@@ -119,9 +137,7 @@ def list_(
 @guarded
 def show(name: CellName, debug: Debug = False) -> None:
     """Show a genome's cells, and what its network costs."""
-    from zero.cells.published import find_cell
-
-    cell = find_cell(name)
+    cell = _find(name)
     genome, built = cell.genome, _built(cell)
     print(f"{cell.name}{f' ({cell.source})' if cell.source else ''}")
     parts = {"cell": genome.normal} if genome.reduction is None else {
@@ -150,9 +166,7 @@ def count(
     debug: Debug = False,
 ) -> None:
     """Count parameters, multiply-adds and memory of a genome's network, before any training."""
-    from zero.cells.published import find_cell
-
-    cell = find_cell(name)
+    cell = _find(name)
     built = _built(cell, normal_cells, filters, layers, classes, skeleton, image, batch)
     if as_json:
         figures = {"cell": cell.name, "genome": str(cell.genome), **built, **asdict(built["cost"])}
@@ -174,10 +188,9 @@ def draw(
 ) -> None:
     """Draw a genome's cells as SVG, to a file or to standard output."""
     from zero.cells.drawing import draw_svg
-    from zero.cells.published import find_cell
     from zero.store import write_bytes
 
-    cell = find_cell(name)
+    cell = _find(name)
     drawing = draw_svg(cell.genome, cell.name)
     if output is None:
         print(drawing, end="")

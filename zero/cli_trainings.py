@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from zero.cli_cell_runs import print_cells
+from zero.cli_cell_runs import print_text
 from zero.cli_common import print_pairs, print_table
 from zero.progress import duration
 
@@ -26,14 +26,12 @@ RESUMABLE = ("interrupted", "max_seconds", "paused")
 
 def show_training(folder: Path) -> None:
     """Does what `zero show` does with the folder of a training."""
-    from zero.cells.genome import parse_genome
     from zero.train_run import read_figures
 
     figures = read_figures(folder)
     print_figures(folder, figures["reason"], figures)
     print()
-    print_cells(parse_genome(figures["genome"]))
-    print(f"\n{figures['genome']}\n")
+    print_text(figures["genome"])
     print_table(
         ("epoch", "train loss", "train accuracy", "valid accuracy"),
         [

@@ -16,6 +16,7 @@ from zero.nn.export_onnx import to_onnx
 from zero.nn.network import Network
 from zero.nn.saved import SavedNetwork, load_network
 from zero.store import write_bytes
+from zero.train_config import import_ops
 
 WEIGHTS = ("best_weights.h5", "network.h5")  # in the folder of a run, of a training
 FORMATS = {"onnx": ".onnx", "numpy": ".py"}
@@ -44,6 +45,7 @@ def export(source: str | Path, output: str | Path, form: str | None = None) -> l
         )
     path = _weights_of(Path(source))
     saved = load_network(path)
+    import_ops(path.parent)
     network = network_of(saved, path)
     arrays = (saved.parameters, saved.statistics, saved.mean, saved.std, saved.classes)
     if form == "onnx":
@@ -75,6 +77,10 @@ def network_of(saved: SavedNetwork, where: str | Path = "the saved network") -> 
 
 def _weights_of(source: Path) -> Path:
     """Returns the file of weights in a folder; a file is one already."""
+    if not source.exists():
+        raise ArchiveError(
+            f"there is no {source}; give the folder of a run or of a training, or a file of weights"
+        )
     if not source.is_dir():
         return source
     for name in WEIGHTS:

@@ -151,14 +151,16 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def _mixed(first: Path, first_shape: tuple, other: Path, shape: tuple) -> TaskError:
-    fixes = []
+    wanted, fixes = [], []
     if shape[:2] != first_shape[:2]:
+        wanted.append("one size")
         fixes.append("resize: [HEIGHT, WIDTH]")
     if shape[2] != first_shape[2]:
+        wanted.append("one number of channels")
         fixes.append("channels: 1 or channels: 3")
     return TaskError(
-        f"{other}: {_size(shape)}, but {first} has {_size(first_shape)}; images must have one "
-        f"size; give {' and '.join(fixes)} to make them equal"
+        f"{other}: {_size(shape)}, but {first} has {_size(first_shape)}; images must have "
+        f"{' and '.join(wanted)}; give {' and '.join(fixes)} to make them equal"
     )
 
 

@@ -19,10 +19,7 @@ from __future__ import annotations
 
 import functools
 import math
-import signal
 import time
-from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +51,7 @@ from zero.run_programs import (
     memory_of,
     train_budget,
 )
+from zero.signals import stop_signals
 
 __all__ = [
     "BASELINES", "CHECKPOINT_SECONDS", "Maker", "Outcome", "initial_program", "kind_of",
@@ -210,7 +208,7 @@ class _Run:
         })  # fmt: skip
         self.folder.log("start" if state is None else "resume", seconds=self.earlier_seconds)
         reason = state.get("reason") if state else None
-        with _signals(self._interrupt):
+        with stop_signals(self._interrupt):
             while reason is None:
                 if islands_state is None:
                     self._checkpoint(None)
@@ -482,6 +480,7 @@ class _Run:
             results = {"record": record["number"], "reason": reason, **totals, **found.results}
         write_archive(self.folder.archive_path, self._archive(states, results))
         summary = {**self._totals(), **totals, "reason": reason}
+        summary.pop("now", None)
         self.folder.log("finish", reason=reason, seconds=self.seconds, **totals)
         self.reporter.finish(summary)
         return Outcome(
@@ -579,27 +578,3 @@ def _to_archive(experiment: dict[str, Any], kind: Kind) -> ExperimentData:
     names = ("reason", "individuals", "train_steps", "search_fitness", "select_fitness")
     summary = Summary(**{k: experiment[k] for k in names}, candidate=experiment["candidate"])
     return ExperimentData(records, curve, summary)
-
-
-@contextmanager
-def _signals(interrupt: Callable[[str], None]):
-    """Turns Ctrl-C and SIGTERM into a clean stop while it lasts; a second Ctrl-C breaks off."""
-    import threading
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    presses = [0]
-
-    def on_signal(number, frame):
-        presses[0] += 1
-        if presses[0] > 1:
-            raise KeyboardInterrupt
-        interrupt("interrupted")
-
-    old = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

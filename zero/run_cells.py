@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,13 +32,13 @@ from zero.cell_config import (
     training_of,
 )
 from zero.cells.cost import Budget, cost_of
-from zero.cells.evaluator import TableEvaluator, TrainEvaluator, Training
+from zero.cells.evaluator import TableEvaluator, TrainEvaluator, Training, Weights
 from zero.cells.genome import Genome, parse_genome
 from zero.cells.halving import Halving
 from zero.cells.island import DRAWS, CellIsland, Rules, draw_within, pack_records, unpack_records
 from zero.cells.objective import pareto_front
 from zero.cells.published import get_published
-from zero.cells.skeletons import build_network
+from zero.cells.skeletons import Skeleton, build_network
 from zero.cells.table import read_cell_table
 from zero.errors import ConfigError, NetworkError
 from zero.images import ImageData, load_images
@@ -45,7 +46,7 @@ from zero.memory import usable_bytes
 from zero.nn import make_model
 from zero.nn.network import Network
 from zero.nn.saved import save_network
-from zero.nn.train import evaluate, trained_network
+from zero.nn.train import evaluate, trained_network, training_bytes
 from zero.records import CellRecord
 from zero.rng import key_for
 from zero.run_kind import Conclusion, Kind
@@ -151,7 +152,11 @@ class Cells(Kind):
                 )
         else:
             for name, cell in self._last_trainings(genome):
-                self._last_network(cell if name != OUTCOME else genome)
+                where = "cells.final" if name == OUTCOME else f"cells.published: {name}"
+                try:
+                    self._last_network(cell)
+                except NetworkError as error:
+                    raise NetworkError(f"{where}: {error}") from None
         self._check_budget(rng)
 
     def _buildable(self, rng: np.ndarray) -> Genome:
@@ -245,6 +250,9 @@ class Cells(Kind):
         unit(island.rng.copy())
         if not self.is_table:
             network = self.evaluator.network(self.space.random(new_state(0, "warm up")))
+            needed = training_bytes(network, self.cells.training, 1, self.config.dtype)
+            if needed > self.evaluator.memory_limit:
+                return  # candidates like it will be skipped, this one must not take the memory
             model = make_model(network, 1, self.config.backend, self.config.dtype)
             image = np.zeros((1, *self.data.image_shape), dtype=self.config.dtype)
             model.train_step(image, np.zeros(1, dtype=np.int64))
@@ -299,7 +307,7 @@ class Cells(Kind):
         save: Callable[[Any], None],
         tell: Callable[[str], None],
     ) -> tuple[Any, bool]:
-        """Trains the best cells, and published ones, for the final figures; pauses between epochs."""
+        """Trains the best cells, and published ones, for the final figures; pauses between steps."""
         jobs = self._last_trainings(parse_genome(best["text"]))
         if not jobs:
             return None, True
@@ -318,7 +326,7 @@ class Cells(Kind):
                 trial.restore(state["trial"])
             while not trial.ended:
                 tell(f"{name}: epoch {trial.epochs + 1} of {trial.all_epochs}")
-                trial.step()
+                trial.step(should_stop)
                 state = {**state, "trial": trial.state()}
                 save(state)
                 if not trial.ended and should_stop():
@@ -384,7 +392,7 @@ class Cells(Kind):
         write_bytes(folder.path / "best.svg", draw_svg(genome).encode())
         pairs = {n: (f["select"], f["final"]) for n, f in done.items() if n != OUTCOME}
         if final:
-            details |= {k: v for k, v in final.items() if k not in ("fitness", "failed")}
+            details |= {k: v for k, v in final.items() if k != "fitness"}
         score = Score(final["fitness"]) if final else None
         return Conclusion(genome, score, pairs, results, details)
 
@@ -428,18 +436,30 @@ class Cells(Kind):
         test: float,
         folder: RunFolder,
     ) -> None:
-        data = self.final_data if final else self.data
-        save_network(
+        save_weights(
             folder.path / "best_weights.h5",
-            str(genome),
-            asdict(skeleton_of(self.cells, final)),
-            data.image_shape,
-            data.classes,
-            data.mean,
-            data.std,
-            *weights,
-            extra={"valid_accuracy": valid, "test_accuracy": test, "seed": self.config.seed},
+            genome,
+            skeleton_of(self.cells, final),
+            self.final_data if final else self.data,
+            weights,
+            valid_accuracy=valid,
+            test_accuracy=test,
+            seed=self.config.seed,
         )
+
+
+def save_weights(
+    path: Path, genome: Genome, skeleton: Skeleton, data: ImageData, weights: Weights, **extra: Any
+) -> None:
+    """Writes a network that was trained on the images; extra: as for `zero.nn.saved.save_network`.
+
+    Raises:
+        ArchiveError: as `save_network` does.
+    """
+    save_network(
+        path, str(genome), asdict(skeleton), data.image_shape, data.classes, data.mean, data.std,
+        *weights, extra=extra,
+    )  # fmt: skip
 
 
 def _random_sampling(records: list[dict[str, Any]]) -> dict[str, Any]:

@@ -48,11 +48,11 @@ def load_program(name: str) -> Program:
     path_text, _, record_id = name.partition("#")
     path = Path(path_text)
     if path.is_dir() or path.suffix == ".h5":
+        if record_id and not record_id.isdigit():
+            raise ArchiveError(f"'{name}': after # stands the number of a record")
         data = read_archive(path)
         if data.kind != "programs":
             raise ArchiveError(f"{path_text} is a run over {data.kind}, not over programs")
-        if record_id and not record_id.isdigit():
-            raise ArchiveError(f"'{name}': after # stands the number of a record")
         record = find_record(data, int(record_id)) if record_id else best_record(data)
         if record is None:
             raise ArchiveError(f"{path_text} holds no program yet")
@@ -60,7 +60,10 @@ def load_program(name: str) -> Program:
         return from_arrays(record.code, record.consts, record.sizes, ops)
     if not path.is_file():
         names = ", ".join(library.names())
-        raise ProgramError(f"no program '{name}': give a file, a run folder or one of {names}")
+        raise ProgramError(
+            f"no program '{name}': give a file, a run folder or one of {names}; for cells there is "
+            "`zero cells show`"
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

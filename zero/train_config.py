@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zero import yaml_loader
-from zero.archive import best_record, find_record, read_archive
+from zero.archive import RunFolder, best_record, find_record, read_archive
 from zero.cell_config import (
     CellRunConfig,
     SkeletonSettings,
@@ -22,6 +22,7 @@ from zero.cell_config import (
 from zero.cells.genome import Genome, parse_genome
 from zero.cells.published import PUBLISHED, find_cell
 from zero.config import load_config, make_config
+from zero.config_checks import run_imports
 from zero.errors import ArchiveError, ConfigError, NetworkError
 
 GENOME = "genome.txt"  # in the folder of a training
@@ -43,6 +44,7 @@ def find_genome(what: str) -> tuple[str, Genome]:
     if what in PUBLISHED or not _is_run(path):
         cell = find_cell(what)
         return cell.name, cell.genome
+    import_ops(path if path.is_dir() else path.parent)
     name = path.resolve().stem if path.suffix == ".h5" else path.resolve().name
     if not mark and is_training(path):
         return name, read_genome(path)
@@ -62,6 +64,20 @@ def _is_run(path: Path) -> bool:
         return path.is_dir() or (path.suffix == ".h5" and path.is_file())
     except OSError:  # a genome's text is too long to be a file's name
         return False
+
+
+def import_ops(folder: Path) -> None:
+    """Imports what the config of a run's or training's folder names: ops of one's own.
+
+    Raises:
+        ConfigError: that fails, or the config cannot be read as YAML.
+    """
+    path = folder / RunFolder.CONFIG
+    if path.is_file():
+        document = yaml_loader.parse(path.read_text(encoding="utf-8"), str(path))
+        problems = run_imports(document, document.data)
+        if problems:
+            raise ConfigError("\n".join(map(str, problems)))
 
 
 def is_training(path: str | Path) -> bool:

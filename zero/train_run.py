@@ -15,8 +15,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +28,11 @@ from zero.cells.skeletons import KINDS, build_network
 from zero.config import config_to_yaml
 from zero.errors import ArchiveError, ConfigError, NetworkError
 from zero.images import ImageData
-from zero.nn.saved import save_network
 from zero.nn.train import EpochRecord, Trainer
 from zero.progress import Reporter, duration
 from zero.rng import key_for
-from zero.run import _signals
-from zero.run_cells import OUTCOME, Cells
+from zero.run_cells import OUTCOME, Cells, save_weights
+from zero.signals import stop_signals
 from zero.store import write_bytes
 from zero.train_config import GENOME, find_genome, read_genome, training_config
 
@@ -77,19 +75,9 @@ def read_figures(path: str | Path) -> dict[str, Any]:
     return figures
 
 
-class _PausableTrainer(Trainer):
-    """A trainer that calls `before_step` before each step; an error that it raises stops training."""
-
-    before_step: Callable[[], None] = staticmethod(lambda: None)
-
-    def _train_step(self) -> None:
-        self.before_step()
-        super()._train_step()
-
-
 def _make_trainer(
     config: CellRunConfig, data: ImageData, genome: Genome, name: str, threads: int | None
-) -> _PausableTrainer:
+) -> Trainer:
     skeleton = skeleton_of(config.cells)
     if not isinstance(genome.normal, KINDS[skeleton.kind].form):
         space = genome.space.partition("[")[0]
@@ -101,7 +89,7 @@ def _make_trainer(
         network = build_network(genome, skeleton, data.image_shape, len(data.classes))
     except NetworkError as error:
         raise NetworkError(f"{name}: {error}") from None
-    return _PausableTrainer(
+    return Trainer(
         network, data, config.cells.training, key_for(config.seed, "final", OUTCOME),
         config.backend, threads or os.cpu_count() or 1, dtype=config.dtype, name=name,
     )  # fmt: skip
@@ -174,16 +162,12 @@ def resume(path: str | Path, max_seconds: float | None = None, told: Told | None
         return run.go()
 
 
-class _Stop(Exception):
-    """Training is to pause here."""
-
-
 class _Run:
     """One process's share of a training."""
 
     def __init__(
         self,
-        trainer: _PausableTrainer,
+        trainer: Trainer,
         genome: Genome,
         config: CellRunConfig,
         info: dict[str, Any],
@@ -201,13 +185,11 @@ class _Run:
         """Trains to the end, or until it is stopped."""
         trainer = self.trainer
         self._begin()
-        self.first = self.mark_step = trainer.step
+        self.mark_step = trainer.step
         self.mark = self.saved = time.monotonic()
-        trainer.before_step = self._before_step
-        with _signals(self._interrupt):
-            try:
-                trainer.run_epochs(on_epoch=self._after_epoch)
-            except _Stop:
+        with stop_signals(self._interrupt):
+            trainer.run_epochs(on_epoch=self._after_epoch, should_stop=self._after_step)
+            if trainer.reason == "paused":
                 self._save()
                 return self._finish(str(self.stopped), None)
             if trainer.reason == "diverged":
@@ -250,16 +232,13 @@ class _Run:
                 self.stopped = "max_seconds"
         return self.stopped is not None
 
-    def _before_step(self) -> None:
-        # Each process takes a step at least, so that even very short ones get on.
-        if self.trainer.step == self.first:
-            return
-        if self._should_stop():
-            raise _Stop
-        if time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
-            epoch, step = divmod(self.trainer.step, self.trainer.steps_per_epoch)
+    def _after_step(self) -> bool:
+        """Returns whether to stop; keeps a checkpoint now and then where epochs are long."""
+        epoch, step = divmod(self.trainer.step, self.trainer.steps_per_epoch)
+        if step and time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
             self.people.message(f"epoch {epoch + 1}: {step / self.trainer.steps_per_epoch:.0%}")
             self._save()
+        return self._should_stop()
 
     def _after_epoch(self, record: EpochRecord) -> None:
         trainer, settings = self.trainer, self.trainer.settings
@@ -281,8 +260,6 @@ class _Run:
         self.folder.log("epoch", **record._asdict(), seconds=trainer.seconds)
         self._save()
         self._write_figures("paused", None)
-        if trainer.reason == "paused" and self._should_stop():
-            raise _Stop
 
     # --- files ----------------------------------------------------------------------------------
 
@@ -291,21 +268,18 @@ class _Run:
         self.saved = time.monotonic()
 
     def _save_network(self, test: float) -> None:
-        trainer, data = self.trainer, self.trainer.data
-        result = trainer.result()
-        save_network(
+        trainer, result = self.trainer, self.trainer.result()
+        save_weights(
             self.folder.path / NETWORK,
-            str(self.genome),
-            asdict(skeleton_of(self.config.cells)),
-            data.image_shape,
-            data.classes,
-            data.mean,
-            data.std,
-            result.parameters,
-            result.statistics,
-            extra={"valid_accuracy": result.valid_accuracy, "test_accuracy": test,
-                   "seed": self.config.seed, "epochs": trainer.epochs_done},
-        )  # fmt: skip
+            self.genome,
+            skeleton_of(self.config.cells),
+            trainer.data,
+            (result.parameters, result.statistics),
+            valid_accuracy=result.valid_accuracy,
+            test_accuracy=test,
+            seed=self.config.seed,
+            epochs=trainer.epochs_done,
+        )
 
     def _write_figures(self, reason: str, test: float | None) -> dict[str, Any]:
         trainer, data = self.trainer, self.trainer.data

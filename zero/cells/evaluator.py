@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -34,7 +35,7 @@ def digest(text: str) -> str:
 
 
 class Training:
-    """A trial that trains; a step is an epoch.
+    """A trial that trains; a step is an epoch, or less where the caller stops it.
 
     The properties are what the island asks of every trial.
     """
@@ -83,9 +84,9 @@ class Training:
         """Batches so far."""
         return self.trainer.step
 
-    def step(self) -> None:
-        """Trains for an epoch."""
-        self.trainer.run_epochs(1)
+    def step(self, should_stop: Callable[[], bool] | None = None) -> None:
+        """Trains to the end of the epoch, or until `should_stop`, asked after each batch."""
+        self.trainer.run_epochs(1, should_stop=should_stop)
 
     def weights(self) -> Weights | None:
         """Returns copies of the trained parameters and statistics."""
@@ -126,6 +127,9 @@ class TrainEvaluator:
         self.backend, self.dtype, self.threads = backend, dtype, threads
         self.memory_limit = memory_limit
         self.network = lru_cache(maxsize=64)(self._network)
+        # After a pause in a training the search draws the same genomes once more, up to the first
+        # within the budget; to count a network takes ten milliseconds.
+        self.cost = lru_cache(maxsize=4096)(self._cost)
 
     def _network(self, genome: Genome) -> Network:
         return build_network(genome, self.skeleton, self.data.image_shape, len(self.data.classes))
@@ -134,7 +138,7 @@ class TrainEvaluator:
         """Returns a digest that isomorphic genomes share."""
         return digest(canonical_key(genome))
 
-    def cost(self, genome: Genome) -> Cost:
+    def _cost(self, genome: Genome) -> Cost:
         """Returns what the genome's network costs, its activations in a batch of the training.
 
         Raises:
@@ -202,7 +206,7 @@ class Lookup:
         self.accuracy = accuracy
         self.curve = np.zeros((0, 2))
 
-    def step(self) -> None:
+    def step(self, should_stop: Callable[[], bool] | None = None) -> None:
         """Does nothing."""
 
     def weights(self) -> None:

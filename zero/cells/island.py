@@ -1,7 +1,7 @@
 """One island of cells: the same loop as for programs, in plain Python, with every candidate recorded.
 
 `zero.loop.run_block` makes individuals one at a time. Training one may take minutes; so that a run
-can be stopped and saved meanwhile, an evaluation pauses between epochs: the loop is left by an
+can be stopped and saved meanwhile, an evaluation pauses between batches: the loop is left by an
 exception, population and random stream go back to what they were before the individual, and the
 half-trained network is kept. When the loop goes on it makes the very same individual and finds its
 training begun. A state therefore holds whole individuals and at most one training, and where it was
@@ -245,15 +245,18 @@ class CellIsland(BaseIsland):
         trial = self._trial(genome, record)
         rung = None
         while not trial.ended:
-            trial.step()
-            at = None if rules.halving is None or trial.ended else rules.halving.rung(trial.epochs)
+            before = trial.epochs
+            trial.step(self._is_late)
+            at = None
+            if rules.halving is not None and not trial.ended and trial.epochs > before:
+                at = rules.halving.rung(trial.epochs)
             if at is not None:
                 on = rules.halving.goes_on(trial.accuracy, self.rungs[at])
                 self.rungs[at].append(trial.accuracy)
                 if not on:
                     rung = at
                     break
-            if not trial.ended and time.perf_counter() >= self.deadline:
+            if not trial.ended and self._is_late():
                 raise _Pause
         self.trial = None
         record["accuracy"], record["curve"] = trial.accuracy, trial.curve
@@ -267,6 +270,9 @@ class CellIsland(BaseIsland):
             record["fitness"] = rules.halving.fitness(record["fitness"], rung)
             record["reason"] = f"stopped by cells.halving after {trial.epochs} epochs"
         self._keep_weights(trial, record)
+
+    def _is_late(self) -> bool:
+        return time.perf_counter() >= self.deadline
 
     def _trial(self, genome: Genome, record: dict[str, Any]) -> Any:
         """Returns the training of the candidate, taken up where it was left if it was begun."""
@@ -404,7 +410,8 @@ class CellIsland(BaseIsland):
         now = ""
         if self.trial is not None:
             accuracy = "" if math.isnan(self.trial.accuracy) else f", {self.trial.accuracy:.3f}"
-            now = f"epoch {self.trial.epochs} of {self.trial.all_epochs}{accuracy}"
+            epoch = min(self.trial.epochs + 1, self.trial.all_epochs)
+            now = f"epoch {epoch} of {self.trial.all_epochs}{accuracy}"
         return {**super().stats(), "now": now}
 
 

@@ -64,7 +64,6 @@ from zero.nn.steps import (
     MASK,
     MAX,
     MEAN,
-    MIN,
     MODE,
     NORM,
     OFFSETS,
@@ -215,38 +214,65 @@ def make_kernels(width: int) -> SimpleNamespace:
             accumulate_image(s, image, v, pixel, s[X_WIDTH] * pixel, ONE)
 
     @jit
-    def forward_pool(s, image, chunk, memory):
+    def times_parts(s, values, pixel, row):
+        """Multiplies each pixel of the result with its 1 / pixels in its window (COUNTS)."""
+        for y in range(s[Y_HEIGHT]):
+            for x in range(s[Y_WIDTH]):
+                part = splat(read_float(s[COUNTS] + 4 * (y * s[Y_WIDTH] + x)))
+                at = values + y * row + x * pixel
+                for to in range(at, at + 4 * s[X_CHANNELS], wide):
+                    store(to, multiply(load(to), part))
+
+    @jit
+    def forward_average(s, image, memory):
+        """Sums are a depthwise convolution whose weights are 1."""
         u, y = memory + s[AT_U], s[Y] + image * s[Y_IMAGE]
-        mode, taps, stride = s[MODE], s[TAPS_Y] * s[TAPS_X], s[STRIDE]
-        load_image(s, image, u, ZERO if mode == AVERAGE else INFINITY if mode == MIN else -INFINITY)
+        load_image(s, image, u, ZERO)
+        pixel = 4 * s[X_CHANNELS]
+        windows(u, pixel, s[U_WIDTH] * pixel, s[STRIDE], ONCE, s[OFFSETS], s[TAPS_Y], s[TAPS_X],
+                s[DEPTHWISE], NONE, y, s[Y_PIXEL], s[Y_HEIGHT], s[Y_WIDTH],
+                s[X_CHANNELS])  # fmt: skip
+        times_parts(s, y, s[Y_PIXEL], s[Y_WIDTH] * s[Y_PIXEL])
+
+    @jit
+    def backward_average(s, image, memory):
+        e, v = memory + s[AT_E], memory + s[AT_V]
+        pixel, stride = 4 * s[X_CHANNELS], s[STRIDE]
+        row = s[E_WIDTH] * pixel
+        first = e + s[E_TOP] * row + s[E_LEFT] * pixel
+        clear_around(s, e, pixel)
+        load_gradient(s, image, first, stride * pixel, stride * row)
+        times_parts(s, first, stride * pixel, stride * row)
+        windows(e + s[E_FIRST], pixel, row, ONCE, ONCE, s[OFFSETS_BACK], s[TAPS_Y], s[TAPS_X],
+                s[DEPTHWISE], NONE, v, pixel, s[X_HEIGHT], s[X_WIDTH], s[X_CHANNELS])  # fmt: skip
+        accumulate_image(s, image, v, pixel, s[X_WIDTH] * pixel, ONE)
+
+    @jit
+    def forward_extreme(s, image, memory):
+        """Largest or smallest values."""
+        u, y = memory + s[AT_U], s[Y] + image * s[Y_IMAGE]
+        largest, taps, stride = s[MODE] == MAX, s[TAPS_Y] * s[TAPS_X], s[STRIDE]
+        load_image(s, image, u, -INFINITY if largest else INFINITY)
         pixel = 4 * s[X_CHANNELS]
         for row in range(s[Y_HEIGHT]):
             for x in range(s[Y_WIDTH]):
                 start = u + (row * s[U_WIDTH] + x) * stride * pixel
                 p = row * s[Y_WIDTH] + x
-                part = read_float(s[COUNTS] + 4 * p)
+                alone = read_float(s[COUNTS] + 4 * p) == ZERO  # nothing but padding
                 for channel in range(0, pixel, wide):
                     value = load(start + channel + read_word(s[OFFSETS]))
                     for tap in range(1, taps):
                         other = load(start + channel + read_word(s[OFFSETS] + 8 * tap))
-                        if mode == MAX:
-                            value = maximum(value, other)
-                        elif mode == MIN:
-                            value = minimum(value, other)
-                        else:
-                            value = add(value, other)
-                    if mode == AVERAGE or part == ZERO:
-                        value = multiply(value, splat(part)) if mode == AVERAGE else splat(ZERO)
-                    store(y + p * s[Y_PIXEL] + channel, value)
+                        value = maximum(value, other) if largest else minimum(value, other)
+                    store(y + p * s[Y_PIXEL] + channel, splat(ZERO) if alone else value)
 
     @jit
-    def backward_pool(s, image, chunk, memory):
+    def backward_extreme(s, image, memory):
+        """All of a pixel's gradient goes to the first largest (smallest) value of its window."""
         u, e, v = memory + s[AT_U], memory + s[AT_E], memory + s[AT_V]
-        mode, taps, stride = s[MODE], s[TAPS_Y] * s[TAPS_X], s[STRIDE]
-        pixel = 4 * s[X_CHANNELS]
+        taps, stride, pixel = s[TAPS_Y] * s[TAPS_X], s[STRIDE], 4 * s[X_CHANNELS]
         load_gradient(s, image, v, pixel, s[Y_WIDTH] * pixel)
-        if mode != AVERAGE:
-            load_image(s, image, u, INFINITY if mode == MIN else -INFINITY)
+        load_image(s, image, u, -INFINITY if s[MODE] == MAX else INFINITY)
         y = s[Y] + image * s[Y_IMAGE]
         fill(e, s[U_HEIGHT] * s[U_WIDTH] * pixel, ZERO)
         for row in range(s[Y_HEIGHT]):
@@ -255,18 +281,12 @@ def make_kernels(width: int) -> SimpleNamespace:
                 p = row * s[Y_WIDTH] + x
                 for channel in range(0, pixel, wide):
                     rest = load(v + p * pixel + channel)
-                    if mode == AVERAGE:
-                        rest = multiply(rest, splat(read_float(s[COUNTS] + 4 * p)))
-                        for tap in range(taps):
-                            at = start + channel + read_word(s[OFFSETS] + 8 * tap)
-                            store(e + at, add(load(e + at), rest))
-                    else:
-                        result = load(y + p * s[Y_PIXEL] + channel)
-                        for tap in range(taps):
-                            at = start + channel + read_word(s[OFFSETS] + 8 * tap)
-                            part = if_equal(load(u + at), result, rest)  # to the first one only
-                            store(e + at, add(load(e + at), part))
-                            rest = subtract(rest, part)
+                    result = load(y + p * s[Y_PIXEL] + channel)
+                    for tap in range(taps):
+                        at = start + channel + read_word(s[OFFSETS] + 8 * tap)
+                        part = if_equal(load(u + at), result, rest)
+                        store(e + at, add(load(e + at), part))
+                        rest = subtract(rest, part)
         first = e - (s[TOP] * s[U_WIDTH] + s[LEFT]) * pixel
         accumulate_image(s, image, first, pixel, s[U_WIDTH] * pixel, ONE)
 
@@ -385,8 +405,10 @@ def make_kernels(width: int) -> SimpleNamespace:
         kind = s[KIND]
         if kind == CONV:
             forward_conv(s, image, chunk, memory, train)
+        elif kind == POOL and s[MODE] == AVERAGE:
+            forward_average(s, image, memory)
         elif kind == POOL:
-            forward_pool(s, image, chunk, memory)
+            forward_extreme(s, image, memory)
         elif kind == ADD:
             forward_add(s, image)
         elif kind == MEAN:
@@ -403,8 +425,10 @@ def make_kernels(width: int) -> SimpleNamespace:
         kind = s[KIND]
         if kind == CONV:
             backward_conv(s, image, chunk, memory)
+        elif kind == POOL and s[MODE] == AVERAGE:
+            backward_average(s, image, memory)
         elif kind == POOL:
-            backward_pool(s, image, chunk, memory)
+            backward_extreme(s, image, memory)
         elif kind == ADD:
             backward_add(s, image)
         elif kind == MEAN:

@@ -194,7 +194,9 @@ class Plan(Fusion):
                 e_size = self._gather_geometry(
                     s, window, step.depthwise, reach_y, reach_x, e_channels
                 )
-                if step.kind == k.POOL:
+                if step.kind == k.POOL and s[k.MODE] == k.AVERAGE:
+                    s[k.DEPTHWISE] = self._constant(np.ones(channels, dtype=np.float32))
+                elif step.kind == k.POOL:
                     e_size = u_height * u_width * channels
         if step.kind == k.CONV:
             s[k.CHUNK] = self.weight_gradients.strides[0]

@@ -6,7 +6,7 @@ from functools import cache
 from types import SimpleNamespace
 
 from zero.jit import jit
-from zero.nn.simd import make_simd
+from zero.nn.simd import make_simd, read_word
 
 BLOCK = 64  # rows of a product at a time
 OUTER_BLOCK = 6144  # float32 of both factors of an outer product at a time
@@ -168,8 +168,8 @@ def make_products(width: int) -> SimpleNamespace:
     def windows(a, a_pixel, a_row, stride, dilation, offsets, taps_y, taps_x, weights, weight_step,
                 c, c_pixel, height, columns, channels):  # fmt: skip
         """Moves a window over an image, its weights channel by channel (`sparse_windows`)."""
-        side_by_side = stride == 1 and dilation == 1 and (taps_x == 3 or taps_x == 5 or taps_x == 7)
-        if side_by_side and columns >= 4:
+        side_by_side = stride == 1 and dilation == 1 and read_word(offsets) == 0
+        if side_by_side and columns >= 4 and (taps_x == 3 or taps_x == 5 or taps_x == 7):
             dense_windows(a, a_pixel, a_row, taps_y, taps_x, weights, weight_step, c, c_pixel,
                           height, columns, channels)  # fmt: skip
         else:

@@ -1,6 +1,6 @@
 """Training one network: epochs, budgets, divergence, checkpoints and exact resume.
 
-`train` does it in one go; `Trainer` can stop after some epochs and go on later, in this process or,
+`train` does it in one go; `Trainer` can stop after any step and go on later, in this process or,
 with `state` and `restore`, in another. Same network, data, settings and seed: the same bits, on one
 machine and backend, however training was cut into pieces; the one exception is a `seconds` budget.
 
@@ -59,7 +59,7 @@ class TrainResult:
     """What came out of a training.
 
     reason: why it ended: "epochs" (all done), "seconds", "accuracy" (budgets), "diverged", or
-    "paused" (epochs are left). valid_accuracy: after the last epoch; best_valid_accuracy and
+    "paused" (steps are left). valid_accuracy: after the last epoch; best_valid_accuracy and
     best_epoch: the highest, and its epoch. All three are 0 if it diverged. seconds: of training and
     validation, over all pieces. network: with the auxiliary head if that was trained; parameters,
     statistics: its flat vectors, the moving averages if the settings ask for them.
@@ -106,7 +106,7 @@ def evaluate(model: Any, x: np.ndarray, y: np.ndarray, data: ImageData) -> float
 
 
 class Trainer:
-    """A training that can be stopped after any epoch and continued.
+    """A training that can be stopped after any step and continued.
 
     Args:
         network: what to train; its drop_path and dropout layers get masks, its auxiliary head is
@@ -182,12 +182,18 @@ class Trainer:
         return self.step // self.steps_per_epoch
 
     def run_epochs(
-        self, count: int | None = None, on_epoch: Callable[[EpochRecord], None] | None = None
+        self,
+        count: int | None = None,
+        on_epoch: Callable[[EpochRecord], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> TrainResult:
         """Trains for that many epochs more, or to the end; returns what there is then.
 
         The learning rate follows `settings.epochs`, wherever the pieces end. Does nothing once
-        training has ended. on_epoch: called after each epoch, when `state` may be taken.
+        training has ended; an epoch that was left in its middle is finished first, as the first of
+        `count`. on_epoch: called after each epoch. should_stop: asked after each step that does not
+        end training (after `on_epoch`); True leaves it there, to be continued. In both `state` may
+        be taken.
         """
         last = self.settings.epochs
         if count is not None:
@@ -204,6 +210,8 @@ class Trainer:
                 self.seconds = time.monotonic() - start
                 if on_epoch is not None:
                     on_epoch(self.curve[-1])
+            if should_stop is not None and self.reason == "paused" and should_stop():
+                break
         return self.result()
 
     def _is_over_time(self) -> bool:
