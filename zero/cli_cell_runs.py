@@ -144,6 +144,9 @@ def figure_rows(data: Any, record: Any) -> list[tuple[str, str]]:
             f"{shown_fitness(sampled['mean'])} valid accuracy, standard deviation "
             f"{sampled['std']:.4f}, of {sampled['count']} random candidates",
         ))  # fmt: skip
+        if sampled["mean"] > 0:
+            gain = 100 * (record.accuracy - sampled["mean"]) / sampled["mean"]
+            rows.append(("over random", f"{gain:+.2f} % of that mean"))
     failed = [r.reason for r in records if math.isinf(r.fitness)]
     same = sum(r.same_as >= 0 for r in records)
     rows.append(("candidates", f"{len(records):,}, {same:,} of them as others before"))
