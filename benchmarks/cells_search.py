@@ -193,7 +193,9 @@ def published() -> dict:
 def save(path: Path, part: str, result: dict) -> None:
     """Writes a part of the results; the other part stays."""
     data = json.loads(path.read_text()) if path.exists() else {}
-    data[part] = result | {"info": run_info(0, [])}
+    keys = ("versions", "platform", "cpu", "cpu_count", "commit", "started")
+    machine = {k: v for k, v in run_info(0, []).items() if k in keys}
+    data[part] = result | {"machine": machine}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(data, indent=1) + "\n")
 

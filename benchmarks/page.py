@@ -385,9 +385,65 @@ reads them and count there; *alone* is what they take besides.
     return text
 
 
+def cells_search(results: dict[str, Any]) -> str:
+    """Searches over cells on real images, and a published cell trained fully."""
+    text = "## Searching for cells\n"
+    titles = {
+        "search": "Evolution and random search, Fashion-MNIST at 14 x 14 pixels",
+        "inheritance": "Children that start with their parent's weights, digits",
+    }
+    for part, title in titles.items():
+        if part not in results:
+            continue
+        found = results[part]
+        rows = []
+        for method, runs in found["runs"].items():
+            accuracy = [found[method][f"{kind}_accuracy"] for kind in ("valid", "test")]
+            rows.append(
+                [
+                    method,
+                    str(len(runs)),
+                    f"{runs[0]['individuals']:,}",
+                    f"{max(r['train_steps'] for r in runs):,}",
+                    *(f"{a['mean']:.4f} ({a['min']:.4f} to {a['max']:.4f})" for a in accuracy),
+                    f"{found['relative_improvement_percent'][method]:.1f}%",
+                ]
+            )
+        gains = [
+            f"{name} accuracy {gain['mean']:+.4f}, {number(gain['standard_errors'])} standard errors, "
+            f"better with {gain['seeds_better']} of {gain['seeds']} seeds"
+            for name in ("valid", "test")
+            for gain in [found[f"gain_in_{name}_accuracy"]]
+        ]
+        head = ["method", "seeds", "candidates", "train steps, at most", "valid accuracy",
+                "test accuracy", "over the mean random candidate"]  # fmt: skip
+        text += f"\n### {title}\n\n{machine_line(found)}`{found['config']}` with "
+        text += f"`{'; '.join(found['settings'])}`. Means over seeds, smallest and largest.\n\n"
+        text += table(head, rows)
+        text += f"\nThe first method's gain over the second, seed by seed: {'; '.join(gains)}.\n"
+    if "published" in results:
+        found = results["published"]
+        text += f"""
+### A published cell on Fashion-MNIST
+
+{machine_line(found)}`{found["cell"]}`, N = {found["normal_cells"]}, F = {found["filters"]}, \
+{found["parameters"]:,} parameters, 55,000 training images, {found["threads"]} threads: test accuracy
+{found["test_accuracy"]:.4f} after {len(found["curve"])} epochs and {number(found["seconds"])} s.
+
+"""
+        rows = [
+            [str(e["epoch"]), f"{e['train_loss']:.4f}", f"{e['valid_accuracy']:.4f}",
+             number(e["seconds"])]
+            for e in found["curve"]
+        ]  # fmt: skip
+        text += table(["epoch", "train loss", "valid accuracy", "seconds"], rows)
+    return text
+
+
 SECTIONS = {
     "speed": speed, "split": split, "growth": growth, "memory": memory, "discovery": discovery,
     "nas_table": nas_table, "cells_cpu": cells_cpu,
+    "cells_search": cells_search,
 }  # fmt: skip
 
 
