@@ -256,7 +256,7 @@ def test_mistakes_name_what_to_give(finished, config, tmp_path):
     folder, _ = finished
     assert "after # stands the number" in error_of("show", f"{folder}#abc")
     assert "zero cells show" in error_of("show", "amoebanet_a")
-    assert "the folder of a run or of a training" in error_of("resume", tmp_path)
+    assert "the folder that `zero run` or `zero train` made" in error_of("resume", tmp_path)
     assert f"there is no {tmp_path / 'none'}" in error_of("export", tmp_path / "none", "-o", "n.py")
     assert "at least one op" in error_of("validate", config, "--set", "cells.ops=[]")
     told = error_of("validate", config, "--data", "--set", "cells.published=[amoebanet_a]")

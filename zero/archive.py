@@ -373,7 +373,9 @@ class RunFolder:
         path = Path(path)
         if not (path / cls.CONFIG).is_file():
             what = f"has no {cls.CONFIG}" if path.is_dir() else "is not a folder"
-            raise ArchiveError(f"{path} {what}; give the folder of a run or of a training")
+            raise ArchiveError(
+                f"{path} {what}; give the folder that `zero run` or `zero train` made"
+            )
         return cls(path, RunLock(path) if write else None)
 
     def config_text(self) -> str:
