@@ -18,6 +18,7 @@ from zero import code_cache, jit
 from zero.nn import kernels, loads, plan, products, simd, steps
 from zero.nn.network import Network
 from zero.nn.plan import CHUNKS, Plan
+from zero.nn.reference_layers import softmax_cross_entropy
 from zero.nn.steps import (
     N_BETA,
     N_D_BETA,
@@ -28,6 +29,7 @@ from zero.nn.steps import (
     N_SHIFT,
     N_VARIANCE,
 )
+from zero.nn.weights import batch_norms, initial_statistics
 
 
 def _module() -> tuple[Path, str]:
@@ -57,11 +59,7 @@ class CpuModel:
         gradients: (n,), of the last `train_step`.
     """
 
-    def __init__(self, network: Network, batch: int, dtype: str = "float32", threads: int = 1):
-        if dtype != "float32":
-            from zero.errors import DeviceError
-
-            raise DeviceError(f"backend cpu trains in float32, not {dtype}; use backend reference")
+    def __init__(self, network: Network, batch: int, threads: int = 1):
         self.network, self.batch = network, batch
         self.threads = max(1, min(threads, CHUNKS, os.cpu_count() or 1))
         p = self._plan = Plan(network, batch)
@@ -70,22 +68,15 @@ class CpuModel:
         self._extended = np.zeros(size + 1, dtype=np.float32)  # the last one stays 0
         self.parameters = self._extended[:size]
         self.gradients = np.zeros(size, dtype=np.float32)
-        channels = [network.layers[i].shape[2] for i, x in enumerate(network.layers)
-                    if x.kind == "batch_norm"]  # fmt: skip
-        self.statistics = np.zeros(2 * sum(channels), dtype=np.float32)
+        self.statistics = initial_statistics(network)
         self._means, self._variances, self._norm_at, decays = [], [], [], []
-        at = 0
-        for index, layer in enumerate(network.layers):
-            if layer.kind == "batch_norm":
-                c = layer.shape[2]
-                self.statistics[at + c : at + 2 * c] = 1
-                if index in p.norm_places:
-                    self._means.append(np.arange(at, at + c))
-                    self._variances.append(np.arange(at + c, at + 2 * c))
-                    self._norm_at.append(p.norm_places[index])
-                    pixels = layer.shape[0] * layer.shape[1]
-                    decays.append(np.full((2, c), [[layer.decay], [pixels]]))
-                at += 2 * c
+        for index, at, c in batch_norms(network):
+            layer = network.layers[index]
+            self._means.append(np.arange(at, at + c))
+            self._variances.append(np.arange(at + c, at + 2 * c))
+            self._norm_at.append(p.norm_places[index])
+            pixels = layer.shape[0] * layer.shape[1]
+            decays.append(np.full((2, c), [[layer.decay], [pixels]]))
         empty = [np.zeros(0, dtype=np.int64)]
         self._means, self._variances, self._norm_at = (
             np.concatenate(x or empty) for x in (self._means, self._variances, self._norm_at)
@@ -100,12 +91,10 @@ class CpuModel:
     def _execute(self, steps: np.ndarray, back: bool, train: bool, images: int) -> None:
         p = self._plan
         self._sync[:] = 0
-        # More threads than images would have nothing to do.
-        arguments = (steps, back, train, images, CHUNKS)
 
         def work(thread: int) -> None:
-            self._run(*arguments, self._memory[thread].ctypes.data, self.threads, self._sync,
-                      p.norms, p.sums, p.epsilon)  # fmt: skip
+            self._run(steps, back, train, images, CHUNKS, self._memory[thread].ctypes.data,
+                      self.threads, self._sync, p.norms, p.sums, p.epsilon)  # fmt: skip
 
         others = [self._pool.submit(work, t) for t in range(1, self.threads)] if self._pool else []
         work(0)
@@ -153,11 +142,12 @@ class CpuModel:
         for number, layer in enumerate(p.outputs):
             weight = 1.0 if number == 0 else auxiliary_weight
             logits = self._logits(number, count)
-            part, slope = softmax_loss(logits, labels, label_smoothing)
+            shifted = logits - logits.max(1, keepdims=True)
+            part, slope = softmax_cross_entropy(shifted.astype(np.float64), labels, label_smoothing)
             loss += weight * part
             if number == 0:
                 correct = int(np.count_nonzero(logits.argmax(1) == labels))
-            slope *= weight
+            slope = slope.astype(np.float32) * np.float32(weight)
             bias_gradients[layer] = slope.sum(0)
             ref = self._outputs[number]
             gradient = ref.quantity.gradient.view()[:count, 0, 0]
@@ -212,16 +202,3 @@ class CpuModel:
             found.append(self._logits(0, len(part)))
         classes = self.network.classes
         return np.concatenate(found) if found else np.zeros((0, classes), np.float32)
-
-
-def softmax_loss(
-    logits: np.ndarray, labels: np.ndarray, smoothing: float
-) -> tuple[float, np.ndarray]:
-    """Returns the mean cross-entropy and its gradient with respect to the logits (N, classes)."""
-    count, classes = logits.shape
-    shifted = (logits - logits.max(1, keepdims=True)).astype(np.float64)
-    log_probability = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    target = np.full((count, classes), smoothing / classes)
-    target[np.arange(count), labels] += 1 - smoothing
-    loss = -(target * log_probability).sum() / count
-    return loss, ((np.exp(log_probability) - target) / count).astype(np.float32)

@@ -17,18 +17,8 @@ def make_products(width: int) -> SimpleNamespace:
     """Returns the functions for channels in vectors of `width` float32; see their docstrings."""
     simd = make_simd(width)
     store, splat = simd.store, simd.splat
-    matmul_8x2, matmul_4x2, matmul_1x2 = (simd.tile("matmul", n, 2) for n in (8, 4, 1))
-    matmul_8x1, matmul_4x1, matmul_1x1 = (simd.tile("matmul", n, 1) for n in (8, 4, 1))
     outer_8x2, outer_8x1, outer_16x1 = (simd.tile("outer", *n) for n in ((8, 2), (8, 1), (16, 1)))
-    sparse_8, sparse_4, sparse_1 = (simd.sparse_window(n) for n in (8, 4, 1))
-    window_8x3, window_8x5, window_8x7 = (simd.window(8, n) for n in (3, 5, 7))
-    window_4x3, window_4x5, window_4x7 = (simd.window(4, n) for n in (3, 5, 7))
-    gradient_8x3x3, gradient_4x3x3, gradient_1x3x3 = (
-        simd.window_gradient(n, 3, 3) for n in (8, 4, 1)
-    )
-    gradient_8x5, gradient_4x5, gradient_1x5 = (simd.window_gradient(n, 1, 5) for n in (8, 4, 1))
-    gradient_8x7, gradient_4x7, gradient_1x7 = (simd.window_gradient(n, 1, 7) for n in (8, 4, 1))
-    gradient_1x1 = simd.window_gradient(1, 1, 1)
+    one_tap_gradient = simd.window_gradient(1, 1, 1)
     wide = 4 * width
 
     @jit
@@ -38,34 +28,26 @@ def make_products(width: int) -> SimpleNamespace:
         for at in range(to, to + size, wide):
             store(at, v)
 
-    @jit
-    def matmul_rows(a, a_row, offsets, taps, count, b, b_row, c, c_row, rows, two):
-        """`matmul` for one or two vectors of columns."""
-        row = 0
-        while row < rows:
-            if rows >= 8:
-                row = min(row, rows - 8)  # the last tile may overlap the one before
+    def make_matmul_rows(vectors):
+        """Returns `matmul` for that many vectors of columns."""
+        tile_8, tile_4, tile_1 = (simd.tile("matmul", n, vectors) for n in (8, 4, 1))
+
+        @jit
+        def matmul_rows(a, a_row, offsets, taps, count, b, b_row, c, c_row, rows):
+            some = 8 if rows >= 8 else 4 if rows >= 4 else 1
+            for start in range(0, rows, some):
+                row = min(start, rows - some)  # the last tile may overlap the one before
                 at, to = a + row * a_row, c + row * c_row
-                if two:
-                    matmul_8x2(at, a_row, 0, offsets, taps, count, b, b_row, to, c_row, 0)
+                if some == 8:
+                    tile_8(at, a_row, 0, offsets, taps, count, b, b_row, to, c_row, 0)
+                elif some == 4:
+                    tile_4(at, a_row, 0, offsets, taps, count, b, b_row, to, c_row, 0)
                 else:
-                    matmul_8x1(at, a_row, 0, offsets, taps, count, b, b_row, to, c_row, 0)
-                row += 8
-            elif rows >= 4:
-                row = min(row, rows - 4)
-                at, to = a + row * a_row, c + row * c_row
-                if two:
-                    matmul_4x2(at, a_row, 0, offsets, taps, count, b, b_row, to, c_row, 0)
-                else:
-                    matmul_4x1(at, a_row, 0, offsets, taps, count, b, b_row, to, c_row, 0)
-                row += 4
-            else:
-                at, to = a + row * a_row, c + row * c_row
-                if two:
-                    matmul_1x2(at, a_row, 0, offsets, taps, count, b, b_row, to, c_row, 0)
-                else:
-                    matmul_1x1(at, a_row, 0, offsets, taps, count, b, b_row, to, c_row, 0)
-                row += 1
+                    tile_1(at, a_row, 0, offsets, taps, count, b, b_row, to, c_row, 0)
+
+        return matmul_rows
+
+    one_vector, two_vectors = make_matmul_rows(1), make_matmul_rows(2)
 
     @jit
     def matmul(a, a_row, offsets, taps, count, b, c, c_row, rows, columns):
@@ -75,10 +57,13 @@ def make_products(width: int) -> SimpleNamespace:
             at, to, height = a + row * a_row, c + row * c_row, min(BLOCK, rows - row)
             done = 0
             while done < columns:
-                two = columns - done >= 2 * width
-                matmul_rows(at, a_row, offsets, taps, count, b + 4 * done, b_row, to + 4 * done,
-                            c_row, height, two)  # fmt: skip
-                done += 2 * width if two else width
+                at_b, at_c = b + 4 * done, to + 4 * done
+                if columns - done >= 2 * width:
+                    two_vectors(at, a_row, offsets, taps, count, at_b, b_row, at_c, c_row, height)
+                    done += 2 * width
+                else:
+                    one_vector(at, a_row, offsets, taps, count, at_b, b_row, at_c, c_row, height)
+                    done += width
 
     @jit
     def outer(a, a_pixel, one_offset, pixels, b, b_pixel, c, rows, columns):
@@ -108,127 +93,122 @@ def make_products(width: int) -> SimpleNamespace:
                         row += 8
                 done += 2 * width if two else width
 
-    @jit
-    def sparse_windows(a, a_pixel, a_row, offsets, taps, weights, weight_step, c, c_pixel, height,
-                       columns, channels):  # fmt: skip
-        """c[y, x] = sum over taps t of a[y, x + offsets[t]] * weights[t], channel by channel."""
-        for y in range(height):
-            for channel in range(0, 4 * channels, wide):
-                at_a, at_c = a + y * a_row + channel, c + y * columns * c_pixel + channel
-                w = weights + channel
-                x = 0
-                while x < columns:
-                    if columns >= 8:
-                        x = min(x, columns - 8)
-                        sparse_8(at_a + x * a_pixel, a_pixel, offsets, taps, w, weight_step,
-                                 at_c + x * c_pixel, c_pixel)  # fmt: skip
-                        x += 8
-                    elif columns >= 4:
-                        x = min(x, columns - 4)
-                        sparse_4(at_a + x * a_pixel, a_pixel, offsets, taps, w, weight_step,
-                                 at_c + x * c_pixel, c_pixel)  # fmt: skip
-                        x += 4
-                    else:
-                        sparse_1(at_a + x * a_pixel, a_pixel, offsets, taps, w, weight_step,
-                                 at_c + x * c_pixel, c_pixel)  # fmt: skip
-                        x += 1
+    tile_8, tile_4, tile_1 = (simd.sparse_window(n) for n in (8, 4, 1))
 
     @jit
-    def dense_windows(a, a_pixel, a_row, taps_y, taps_x, weights, weight_step, c, c_pixel, height,
-                      columns, channels):  # fmt: skip
-        """`sparse_windows` for taps side by side, 3, 5 or 7 in a row, and at least 4 columns."""
-        for y in range(height):
-            for channel in range(0, 4 * channels, wide):
-                at_a, at_c = a + y * a_row + channel, c + y * columns * c_pixel + channel
-                w = weights + channel
-                x = 0
-                while x < columns:
-                    if columns >= 8:
-                        x = min(x, columns - 8)
-                        to, source = at_c + x * c_pixel, at_a + x * a_pixel
-                        if taps_x == 3:
-                            window_8x3(source, a_pixel, a_row, taps_y, w, weight_step, to, c_pixel)
-                        elif taps_x == 5:
-                            window_8x5(source, a_pixel, a_row, taps_y, w, weight_step, to, c_pixel)
-                        else:
-                            window_8x7(source, a_pixel, a_row, taps_y, w, weight_step, to, c_pixel)
-                        x += 8
-                    else:
-                        x = min(x, columns - 4)
-                        to, source = at_c + x * c_pixel, at_a + x * a_pixel
-                        if taps_x == 3:
-                            window_4x3(source, a_pixel, a_row, taps_y, w, weight_step, to, c_pixel)
-                        elif taps_x == 5:
-                            window_4x5(source, a_pixel, a_row, taps_y, w, weight_step, to, c_pixel)
-                        else:
-                            window_4x7(source, a_pixel, a_row, taps_y, w, weight_step, to, c_pixel)
-                        x += 4
-
-    @jit
-    def windows(a, a_pixel, a_row, stride, dilation, offsets, taps_y, taps_x, weights, weight_step,
-                c, c_pixel, height, columns, channels):  # fmt: skip
-        """Moves a window over an image, its weights channel by channel (`sparse_windows`)."""
-        side_by_side = stride == 1 and dilation == 1 and read_word(offsets) == 0
-        if side_by_side and columns >= 4 and (taps_x == 3 or taps_x == 5 or taps_x == 7):
-            dense_windows(a, a_pixel, a_row, taps_y, taps_x, weights, weight_step, c, c_pixel,
-                          height, columns, channels)  # fmt: skip
-        else:
-            sparse_windows(a, stride * a_pixel, stride * a_row, offsets, taps_y * taps_x, weights,
-                           weight_step, c, c_pixel, height, columns, channels)  # fmt: skip
-
-    @jit
-    def gradient_columns(wide_, taps_y, taps_x, a, pixel, row, tap_row, b, b_pixel, b_row, height, c,
-                         c_step):  # fmt: skip
-        """Weight gradients of some columns of pixels: 8, 4 or 1."""
-        if taps_y == 3 and taps_x == 3:
-            if wide_ == 8:
-                gradient_8x3x3(a, pixel, row, tap_row, b, b_pixel, b_row, height, c, c_step)
-            elif wide_ == 4:
-                gradient_4x3x3(a, pixel, row, tap_row, b, b_pixel, b_row, height, c, c_step)
+    def sparse_row(a, a_pixel, offsets, taps, weights, step, c, c_pixel, columns):
+        """A row of `windows`, taps anywhere."""
+        some = 8 if columns >= 8 else 4 if columns >= 4 else 1
+        for start in range(0, columns, some):
+            x = min(start, columns - some)
+            at, to = a + x * a_pixel, c + x * c_pixel
+            if some == 8:
+                tile_8(at, a_pixel, offsets, taps, weights, step, to, c_pixel)
+            elif some == 4:
+                tile_4(at, a_pixel, offsets, taps, weights, step, to, c_pixel)
             else:
-                gradient_1x3x3(a, pixel, row, tap_row, b, b_pixel, b_row, height, c, c_step)
-            return
-        for ty in range(taps_y):
-            at, to = a + ty * tap_row, c + ty * taps_x * c_step
-            if taps_x == 5:
-                if wide_ == 8:
-                    gradient_8x5(at, pixel, row, tap_row, b, b_pixel, b_row, height, to, c_step)
-                elif wide_ == 4:
-                    gradient_4x5(at, pixel, row, tap_row, b, b_pixel, b_row, height, to, c_step)
+                tile_1(at, a_pixel, offsets, taps, weights, step, to, c_pixel)
+
+    def make_row(taps_x):
+        """Returns a row of `windows` for that many taps side by side, at least 4 columns."""
+        tile_8, tile_4 = simd.window(8, taps_x), simd.window(4, taps_x)
+
+        @jit
+        def row(a, a_pixel, a_row, taps_y, weights, step, c, c_pixel, columns):
+            some = 8 if columns >= 8 else 4
+            for start in range(0, columns, some):
+                x = min(start, columns - some)
+                at, to = a + x * a_pixel, c + x * c_pixel
+                if some == 8:
+                    tile_8(at, a_pixel, a_row, taps_y, weights, step, to, c_pixel)
                 else:
-                    gradient_1x5(at, pixel, row, tap_row, b, b_pixel, b_row, height, to, c_step)
-            elif wide_ == 8:
-                gradient_8x7(at, pixel, row, tap_row, b, b_pixel, b_row, height, to, c_step)
-            elif wide_ == 4:
-                gradient_4x7(at, pixel, row, tap_row, b, b_pixel, b_row, height, to, c_step)
-            else:
-                gradient_1x7(at, pixel, row, tap_row, b, b_pixel, b_row, height, to, c_step)
+                    tile_4(at, a_pixel, a_row, taps_y, weights, step, to, c_pixel)
+
+        return row
+
+    row_3, row_5, row_7 = make_row(3), make_row(5), make_row(7)
+
+    @jit
+    def windows(a, a_pixel, a_row, stride, dilation, offsets, taps_y, taps_x, weights, step, c,
+                c_pixel, height, columns, channels):  # fmt: skip
+        """c[y, x] = sum over taps t of a[stride * (y, x) + offsets[t]] * weights[t].
+
+        Channel by channel. Taps side by side load each pixel once for all taps in a row.
+        """
+        taps = taps_y * taps_x
+        dense = stride == 1 and dilation == 1 and read_word(offsets) == 0 and columns >= 4
+        for y in range(height):
+            for channel in range(0, 4 * channels, wide):
+                at, to = a + y * stride * a_row + channel, c + y * columns * c_pixel + channel
+                w = weights + channel
+                if dense and taps_x == 3:
+                    row_3(at, a_pixel, a_row, taps_y, w, step, to, c_pixel, columns)
+                elif dense and taps_x == 5:
+                    row_5(at, a_pixel, a_row, taps_y, w, step, to, c_pixel, columns)
+                elif dense and taps_x == 7:
+                    row_7(at, a_pixel, a_row, taps_y, w, step, to, c_pixel, columns)
+                else:
+                    sparse_row(at, stride * a_pixel, offsets, taps, w, step, to, c_pixel, columns)
+
+    def make_gradient(taps_y, taps_x):
+        """Returns `windows_gradient` of one vector of channels, for that many taps side by side."""
+        tile_8, tile_4, tile_1 = (simd.window_gradient(n, taps_y, taps_x) for n in (8, 4, 1))
+
+        @jit
+        def gradient(a, a_pixel, a_row, b, b_pixel, b_row, height, columns, c, c_step):
+            x = 0
+            while x < columns:
+                at_a, at_b, left = a + x * a_pixel, b + x * b_pixel, columns - x
+                if left >= 8:
+                    tile_8(at_a, a_pixel, a_row, a_row, at_b, b_pixel, b_row, height, c, c_step)
+                    x += 8
+                elif left >= 4:
+                    tile_4(at_a, a_pixel, a_row, a_row, at_b, b_pixel, b_row, height, c, c_step)
+                    x += 4
+                else:
+                    tile_1(at_a, a_pixel, a_row, a_row, at_b, b_pixel, b_row, height, c, c_step)
+                    x += 1
+
+        return gradient
+
+    gradient_3x3, gradient_5, gradient_7 = (
+        make_gradient(3, 3),
+        make_gradient(1, 5),
+        make_gradient(1, 7),
+    )
+
+    @jit
+    def sparse_gradient(a, a_pixel, a_row, b, b_pixel, b_row, height, columns, c):
+        """`windows_gradient` of one vector of channels and one tap."""
+        for y in range(height):
+            # Down a row instead of a column: one pixel after the other.
+            one_tap_gradient(a + y * a_row, 0, a_pixel, 0, b + y * b_row, 0, b_pixel, columns, c, 0)
 
     @jit
     def windows_gradient(a, a_pixel, a_row, stride, dilation, taps_y, taps_x, b, b_pixel, b_row,
                          height, columns, c, channels):  # fmt: skip
         """c[ty, tx] += sum over pixels of a[pixel + tap] * b[pixel], channel by channel."""
         c_step = 4 * channels
-        dense = stride == 1 and dilation == 1 and (taps_x == 5 or taps_x == 7 or
-                                                   (taps_x == 3 and taps_y == 3))  # fmt: skip
+        dense = stride == 1 and dilation == 1
         for channel in range(0, 4 * channels, wide):
             at_a, at_b, at_c = a + channel, b + channel, c + channel
-            if dense:
-                x = 0
-                while x < columns:
-                    some = 8 if columns - x >= 8 else 4 if columns - x >= 4 else 1
-                    gradient_columns(some, taps_y, taps_x, at_a + x * a_pixel, a_pixel, a_row,
-                                     a_row, at_b + x * b_pixel, b_pixel, b_row, height, at_c,
-                                     c_step)  # fmt: skip
-                    x += some
+            if dense and taps_y == 3 and taps_x == 3:
+                gradient_3x3(at_a, a_pixel, a_row, at_b, b_pixel, b_row, height, columns, at_c,
+                             c_step)  # fmt: skip
                 continue
-            for tap in range(taps_y * taps_x):
-                shift = dilation * ((tap // taps_x) * a_row + (tap % taps_x) * a_pixel)
-                for y in range(height):
-                    # Down a row instead of a column: one pixel after the other.
-                    gradient_1x1(at_a + shift + y * stride * a_row, 0, stride * a_pixel, 0,
-                                 at_b + y * b_row, 0, b_pixel, columns, at_c + tap * c_step,
-                                 c_step)  # fmt: skip
+            for ty in range(taps_y):
+                line, to = at_a + ty * dilation * a_row, at_c + ty * taps_x * c_step
+                if dense and taps_x == 5:
+                    gradient_5(line, a_pixel, a_row, at_b, b_pixel, b_row, height, columns, to,
+                               c_step)  # fmt: skip
+                elif dense and taps_x == 7:
+                    gradient_7(line, a_pixel, a_row, at_b, b_pixel, b_row, height, columns, to,
+                               c_step)  # fmt: skip
+                else:
+                    for tx in range(taps_x):
+                        sparse_gradient(line + tx * dilation * a_pixel, stride * a_pixel,
+                                        stride * a_row, at_b, b_pixel, b_row, height, columns,
+                                        to + tx * c_step)  # fmt: skip
 
     return SimpleNamespace(
         fill=fill, matmul=matmul, outer=outer, windows=windows, windows_gradient=windows_gradient

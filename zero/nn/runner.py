@@ -12,6 +12,7 @@ import math
 
 import numba
 
+from zero.jit import jit
 from zero.nn.kernels import make_kernels
 from zero.nn.simd import fetch_add, give_way, load_shared, widest
 from zero.nn.steps import (
@@ -43,21 +44,25 @@ forward_16, backward_16 = _wide.forward, _wide.backward
 
 SPINS = 2000  # looks at a shared number before the core is given away
 
-_jit = numba.njit(error_model="numpy", nogil=True)
+
+@jit
+def _taken(sums, chunks, place):
+    """Returns a sum over all chunks and leaves zeros for the next step."""
+    total = 0.0
+    for chunk in range(chunks):
+        total += sums[chunk, place]
+        sums[chunk, place] = 0.0
+    return total
 
 
-@_jit
+@jit
 def _finish_forward(s, images, chunks, norms, sums, epsilon):
     """Makes mean, variance, scale and shift of a batch normalisation from its sums."""
     first, count = s[FIRST_CHANNEL], images * s[Y_HEIGHT] * s[Y_WIDTH]
     channels = s[Y_CHANNELS]
     for c in range(channels):
-        one = two = 0.0
-        for chunk in range(chunks):
-            one += sums[chunk, 2 * first + c]
-            two += sums[chunk, 2 * first + channels + c]
-            sums[chunk, 2 * first + c] = 0.0
-            sums[chunk, 2 * first + channels + c] = 0.0
+        one = _taken(sums, chunks, 2 * first + c)
+        two = _taken(sums, chunks, 2 * first + channels + c)
         at = first + c
         mean = one / count
         variance = two / count - mean * mean
@@ -70,18 +75,14 @@ def _finish_forward(s, images, chunks, norms, sums, epsilon):
         norms[N_SHIFT, at] = norms[N_BETA, at] - mean * scale
 
 
-@_jit
+@jit
 def _finish_backward(s, images, chunks, norms, sums, epsilon):
     """Makes the coefficients of a batch normalisation's gradient, and that of gamma and beta."""
     first, count = s[FIRST_CHANNEL], images * s[Y_HEIGHT] * s[Y_WIDTH]
     channels = s[Y_CHANNELS]
     for c in range(channels):
-        one = two = 0.0
-        for chunk in range(chunks):
-            one += sums[chunk, 2 * first + c]
-            two += sums[chunk, 2 * first + channels + c]
-            sums[chunk, 2 * first + c] = 0.0
-            sums[chunk, 2 * first + channels + c] = 0.0
+        one = _taken(sums, chunks, 2 * first + c)
+        two = _taken(sums, chunks, 2 * first + channels + c)
         at = first + c
         r = 1.0 / math.sqrt(norms[N_VARIANCE, at] + epsilon[at])
         scale = norms[N_GAMMA, at] * r

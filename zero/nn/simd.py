@@ -82,6 +82,16 @@ def make_simd(width: int) -> SimpleNamespace:
             count = I64(count)
         return builder.add(address, count if step is None else builder.mul(count, step))
 
+    def tap_shift(builder, offsets, tap):
+        """Returns the int64 offsets[tap]."""
+        where = builder.add(offsets, builder.mul(tap, I64(8)))
+        return builder.load(builder.inttoptr(where, I64.as_pointer()), align=8)
+
+    def write_sums(builder, to, sums):
+        """Writes vectors from their places to addresses."""
+        for address, place in zip(to, sums, strict=True):
+            builder.store(builder.load(place), pointer(builder, address), align=4)
+
     def simple(arguments: int, make):
         """Returns an intrinsic from vectors to a vector."""
         if arguments == 2:
@@ -149,21 +159,18 @@ def make_simd(width: int) -> SimpleNamespace:
         def run(typing, a, row_step, step, offsets, taps, count, b, b_step, c, c_step, add):
             def generate(context, builder, signature, args):
                 a, row_step, step, offsets, taps, count, b, b_step, c, c_step, add = args
-                sums = [cgutils.alloca_once(builder, vector) for _ in range(rows * vectors)]
+                sums = [cgutils.alloca_once_value(builder, zeros) for _ in range(rows * vectors)]
                 to = [
                     builder.add(offset(builder, c, r, c_step), I64(v * bytes_))
                     for r in range(rows)
                     for v in range(vectors)
                 ]
-                for place in sums:
-                    builder.store(zeros, place)
                 with builder.if_then(builder.icmp_signed("!=", add, I64(0))):
                     for address, place in zip(to, sums, strict=True):
                         builder.store(load_at(builder, address), place)
                 at_b = cgutils.alloca_once_value(builder, b)
                 with cgutils.for_range(builder, taps) as tap:
-                    where = builder.add(offsets, builder.mul(tap.index, I64(8)))
-                    shift = builder.load(builder.inttoptr(where, I64.as_pointer()), align=8)
+                    shift = tap_shift(builder, offsets, tap.index)
                     at_a = cgutils.alloca_once_value(builder, builder.add(a, shift))
                     with cgutils.for_range(builder, count):
                         start_b, start_a = builder.load(at_b), builder.load(at_a)
@@ -183,8 +190,7 @@ def make_simd(width: int) -> SimpleNamespace:
                         builder.store(builder.add(start_b, b_step), at_b)
                         forward = I64(4) if kind == "matmul" else step
                         builder.store(builder.add(start_a, forward), at_a)
-                for address, place in zip(to, sums, strict=True):
-                    builder.store(builder.load(place), pointer(builder, address), align=4)
+                write_sums(builder, to, sums)
                 return context.get_dummy_value()
 
             return types.void(*[types.int64] * 11), generate
@@ -221,9 +227,7 @@ def make_simd(width: int) -> SimpleNamespace:
                                 builder.store(total, place)
                     builder.store(builder.add(start, row), at_a)
                     builder.store(offset(builder, weight, I64(taps_x), b_step), at_b)
-                for x, place in enumerate(sums):
-                    to = pointer(builder, offset(builder, c, x, c_pixel))
-                    builder.store(builder.load(place), to, align=4)
+                write_sums(builder, [offset(builder, c, x, c_pixel) for x in range(pixels)], sums)
                 return context.get_dummy_value()
 
             return types.void(*[types.int64] * 8), generate
@@ -244,17 +248,14 @@ def make_simd(width: int) -> SimpleNamespace:
                 a, a_pixel, offsets, taps, b, b_step, c, c_pixel = args
                 sums = [cgutils.alloca_once_value(builder, zeros) for _ in range(pixels)]
                 with cgutils.for_range(builder, taps) as tap:
-                    where = builder.add(offsets, builder.mul(tap.index, I64(8)))
-                    shift = builder.load(builder.inttoptr(where, I64.as_pointer()), align=8)
+                    shift = tap_shift(builder, offsets, tap.index)
                     start = builder.add(a, shift)
                     weight = load_at(builder, offset(builder, b, tap.index, b_step))
                     for x, place in enumerate(sums):
                         value = load_at(builder, offset(builder, start, x, a_pixel))
                         total = fma_(builder, value, weight, builder.load(place))
                         builder.store(total, place)
-                for x, place in enumerate(sums):
-                    to = pointer(builder, offset(builder, c, x, c_pixel))
-                    builder.store(builder.load(place), to, align=4)
+                write_sums(builder, [offset(builder, c, x, c_pixel) for x in range(pixels)], sums)
                 return context.get_dummy_value()
 
             return types.void(*[types.int64] * 8), generate
@@ -300,8 +301,7 @@ def make_simd(width: int) -> SimpleNamespace:
                                     builder.store(total, place)
                     builder.store(builder.add(start_a, row), at_a)
                     builder.store(builder.add(start_b, b_row), at_b)
-                for address, place in zip(to, sums, strict=True):
-                    builder.store(builder.load(place), pointer(builder, address), align=4)
+                write_sums(builder, to, sums)
                 return context.get_dummy_value()
 
             return types.void(*[types.int64] * 10), generate
@@ -352,7 +352,7 @@ def _number(type_, llvm_type):
 
 read_float, write_float = _number(types.float32, FLOAT)
 read_double, write_double = _number(types.float64, ir.DoubleType())
-read_word, write_word = _number(types.int64, I64)
+read_word, _ = _number(types.int64, I64)
 
 
 @intrinsic
