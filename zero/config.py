@@ -272,11 +272,15 @@ class Evaluation(Section):
 
 
 class Search(Section):
-    """The search method and its settings (spec, sections 6.3 and 6.4)."""
+    """The search method and its settings (spec, sections 6.3 and 6.4).
+
+    batch: individuals bred at a time (`zero.batches`); null = as `default_batch` says.
+    """
 
     method: Annotated[str, one_of("search method", search_methods)] = "regularized_evolution"
     population: Whole = Field(1000, ge=2, le=10_000_000)
     tournament: Positive = 10
+    batch: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)] | None = None
     mutate_probability: float = Field(0.9, ge=0, le=1)
     mutations: Mutations = {
         "alter_parameter": 1.0,
@@ -284,6 +288,13 @@ class Search(Section):
         "insert_instruction": 1.0,
         "remove_instruction": 1.0,
     }
+
+
+def default_batch(backend: str, population: int) -> int:
+    """Returns how many individuals a backend breeds at a time where the config does not say."""
+    # A GPU has some thousand units, and caches leave it only part of a batch. Batches larger than the
+    # population would replace it whole before its children are known.
+    return min(population, 2048) if backend == "cuda" else 1
 
 
 class Islands(Section):
@@ -452,4 +463,13 @@ def _checked(document: yaml_loader.Document, folder: Path, check_files: bool) ->
     problems += config_checks.check_across(document, sections, check_files)
     if problems:
         raise ConfigError(config_checks.report(problems))
-    return sections["config"]
+    return _with_batch(sections["config"])
+
+
+def _with_batch(config: RunConfig) -> RunConfig:
+    """Returns the config with a number for `search.batch`: it is part of the algorithm."""
+    search = config.search
+    if search.batch is not None:
+        return config
+    batch = default_batch(config.backend, search.population)
+    return config.model_copy(update={"search": search.model_copy(update={"batch": batch})})

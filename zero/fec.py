@@ -126,3 +126,12 @@ def insert(cache, key, value):
 def insert_bits(cache, key, bits):
     """Stores the bits of a value; see `insert`."""
     cache.lines[_room(cache, key), WAYS] = bits
+
+
+@jit
+def replace_bits(cache, key, old, new):
+    """Replaces the bits of a value where the entry is still there and holds `old`; it does not age."""
+    row = _set_of(cache, key)
+    for way in range(WAYS):
+        if cache.lines[row, way] == key and cache.lines[row, WAYS + way] == old:
+            cache.lines[row, WAYS + way] = new

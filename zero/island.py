@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from zero import population
+from zero import batches, population
 from zero.evaluator import Evaluator
 from zero.interpreter import cpu
-from zero.interpreter.arrays import FEC_HITS, SEEN_HITS
+from zero.interpreter.arrays import EVALUATED, FEC_HITS, SEEN_HITS
 from zero.interpreter.arrays import Evaluator as EvaluatorArrays
 from zero.mutation_names import MUTATION_NAMES
 from zero.mutations import Genomes, Space, new_genomes
@@ -183,6 +183,7 @@ class Island(BaseIsland):
         limits: when to stop.
         migrants: how many individuals are exchanged after each round.
         mail: shared by all islands; None where there is only one.
+        batch: individuals bred at a time; 1 = without a pipeline, see `zero.batches`.
     """
 
     def __init__(
@@ -201,17 +202,20 @@ class Island(BaseIsland):
         limits: Limits,
         migrants: int,
         mail: Mail | None = None,
+        batch: int = 1,
     ):
         super().__init__(
-            population.new_population(size), seed, experiment, index, count, limits,
+            population.new_population(size, batch), seed, experiment, index, count, limits,
             min(migrants, size) if mail is not None else 0, curve_every=size,
         )  # fmt: skip
         self.module, self.space, self.memory, self.arrays = module, space, memory, arrays
         self.select, self.mail = select, mail
         self.starts = space.starts
-        self.genomes = new_genomes(population.capacity(size), int(self.starts[3]))
+        self.batch = batches.new_batch(batch) if batch > 1 else None
+        self.genomes = new_genomes(population.capacity(size, batch), int(self.starts[3]))
         # Those that are sent away, as a population of the same records.
-        self.leaving = population.new_population(size)._replace(fitness=self.population.fitness)
+        leaving = population.new_population(size, batch)
+        self.leaving = leaving._replace(fitness=self.population.fitness)
         self.settings = np.array(settings, dtype=np.float64)
         self._handles()
 
@@ -221,10 +225,11 @@ class Island(BaseIsland):
         self._space = self.module.pack(self.space)
         self._genomes = self.module.pack(self.genomes)
         self._evaluator = self.module.pack(self.arrays)
+        self._batch = None if self.batch is None else self.module.pack(self.batch)
 
     def warm_up(self) -> None:
         """Compiles what `advance` needs (or loads it from the cache) and changes nothing."""
-        self._run_block(0, np.zeros(2, dtype=np.int64))
+        self._run_block(0, np.zeros(3, dtype=np.int64))
         self._tasks_fitness(0)
         self.module.collect(self._population)
         below(self.rng.copy(), 1)
@@ -242,14 +247,30 @@ class Island(BaseIsland):
     # --- running --------------------------------------------------------------------------------
 
     def _run_block(self, quota: int, limits: np.ndarray) -> int:
-        return self.module.run_block(
+        arguments = (
             self._population, self.settings, self._genomes, self._space, self._evaluator, self.rng,
             quota, limits, self.numbering,
         )  # fmt: skip
+        if self.batch is None:
+            return self.module.run_block(*arguments)
+        return self.module.run_batches(*arguments, self._batch)
+
+    def _bred(self) -> int:
+        return int(self.arrays.counters[EVALUATED])
+
+    def _end_round(self) -> None:
+        super()._end_round()
+        if self.batch is not None:
+            batches.clear(self.batch)  # somebody is in flight only where the experiment has ended
+
+    def stats(self) -> dict[str, Any]:
+        """As of every island; where a GPU evaluates also how long it was busy, for benchmarks."""
+        busy = getattr(self.module, "busy_seconds", None)
+        return super().stats() | ({} if busy is None else {"busy_seconds": busy})
 
     def _hits(self) -> tuple[int, int]:
         counters = self.arrays.counters
-        return int(counters[SEEN_HITS] + counters[FEC_HITS]), int(counters[0])
+        return int(counters[SEEN_HITS] + counters[FEC_HITS]), int(counters[EVALUATED])
 
     def _select_fitness(self, record: dict[str, Any]) -> float:
         program = from_arrays(record["code"], record["consts"], record["sizes"])
@@ -411,6 +432,8 @@ class Island(BaseIsland):
         }
         for name in lasting:
             found.update(arrays_of(getattr(self.arrays, name), f"{name}."))
+        if self.batch is not None:
+            found.update(arrays_of(self.batch, "batch."))
         return found
 
     def _own_state(self) -> dict[str, Any]:

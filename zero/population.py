@@ -46,15 +46,16 @@ class Population(NamedTuple):
     best: np.ndarray
 
 
-def capacity(size: int) -> int:
-    """Returns how many records an island with that population size holds."""
-    # Small, so that genomes stay near the processor; large enough to collect seldom.
-    return 2 * size + 512
+def capacity(size: int, batch: int = 1) -> int:
+    """Returns how many records an island of that population and batch size holds."""
+    # Small, so that genomes stay near the processor; large enough to collect seldom. `collect` keeps
+    # at most twice as many as are alive, those in flight included, and leaves room for a batch.
+    return 2 * size + 512 + (4 * batch if batch > 1 else 0)
 
 
-def new_population(size: int) -> Population:
+def new_population(size: int, batch: int = 1) -> Population:
     """Returns an empty population of that many slots."""
-    n = capacity(size)
+    n = capacity(size, batch)
     counts = np.zeros(NUM_COUNTS, dtype=np.int64)
     counts[FREE], counts[BEST] = n, -1
     return Population(
@@ -104,8 +105,11 @@ def _bridge(population, alive, any_step):
 
 
 @jit
-def collect(population):
-    """Frees the records that no living individual descends from."""
+def collect(population, flying=None):
+    """Frees the records that no living individual descends from.
+
+    flying: records in no slot yet that count as alive.
+    """
     p = population
     for record in range(len(p.keep)):
         p.keep[record] = False
@@ -117,13 +121,17 @@ def collect(population):
     if p.counts[BEST] >= 0:
         alive[p.counts[BEST]] = True
         _mark(p, p.counts[BEST])
+    most = len(p.slots) + len(p.slots) // 2 + 128
+    if flying is not None:
+        most += len(flying)
+        for record in flying:
+            alive[record] = True
+            _mark(p, record)
     _bridge(p, alive, False)
     kept = 0
     for record in range(len(p.keep)):
         kept += p.keep[record]
-    if (
-        kept > len(p.slots) + len(p.slots) // 2 + 128
-    ):  # too much history: thin it, oldest details first to go
+    if kept > most:  # too much history: thin it, oldest details first to go
         _bridge(p, alive, True)
     free = 0
     for record in range(len(p.keep) - 1, -1, -1):

@@ -82,8 +82,15 @@ class BaseIsland:
     # --- what a kind of island gives ------------------------------------------------------------
 
     def _run_block(self, quota: int, limits: np.ndarray) -> int:
-        """Runs `zero.loop.run_block` and returns what that does."""
+        """Runs `zero.loop.run_block` and returns what that does.
+
+        limits: as for `zero.batches.run_batches`; the third is where the round ends.
+        """
         raise NotImplementedError
+
+    def _bred(self) -> int:
+        """Returns individuals made so far, those in flight included; sets the length of blocks."""
+        return self.individuals
 
     def _record_best(self) -> dict[str, Any]:
         """Keeps the best individual as a record that `is_best`; returns it."""
@@ -148,11 +155,11 @@ class BaseIsland:
                 stop = min(stop, int(counts[BEST_AT]) + limits.patience)
             if self.reason:
                 stop = 0
-            began, before = time.perf_counter(), self.individuals
-            code = self._run_block(self._quota, np.array([stop, limits.train_steps]))
+            began, before = time.perf_counter(), self._bred()
+            code = self._run_block(self._quota, np.array([stop, limits.train_steps, round_end]))
             now = time.perf_counter()
             # Blocks of about a twentieth of a second; their length decides nothing.
-            rate = (self.individuals - before) / max(now - began, 1e-9)
+            rate = (self._bred() - before) / max(now - began, 1e-9)
             if code == loop.QUOTA:
                 self._quota = int(max(1, min(rate * 0.05, self._quota * 4, self.longest_block)))
             best = self._record_best() if code == loop.IMPROVED else None

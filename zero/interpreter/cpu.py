@@ -8,6 +8,7 @@ disk cache: seconds the first time, a fraction of one afterwards. The ops are in
 from __future__ import annotations
 
 import inspect
+import re
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -16,6 +17,7 @@ from types import ModuleType
 import numpy as np
 
 from zero import (
+    batches,
     code_cache,
     fec,
     jit,
@@ -52,10 +54,14 @@ from zero.struct import pack
 import numpy as np
 
 from zero.interpreter.lanes import make_lanes
+from zero.batches import (
+    BATCHES, BRED, EMPTY, EVALUATED_ROWS, FINISHED, INSERTED, KNOWN, NEW, OLDER,
+)
 from zero.loop import IMPROVED, LIMIT, QUOTA, RANDOM
 from zero.population import (
-    BEST, BEST_AT, COPY, CURSOR, FILLED, FIRST, INDIVIDUALS, TRAIN_STEPS, new_record,
+    BEST, BEST_AT, COPY, CURSOR, FILLED, FIRST, FREE, INDIVIDUALS, TRAIN_STEPS, new_record,
 )
+from zero.population import collect as collect_records
 from zero.search import get as get_search
 
 DTYPE = "{dtype}"
@@ -70,7 +76,6 @@ choose = jit(get_search("{search}").choose)
 create_initial, create = mutations.create_initial, mutations.create
 
 
-@jit
 {loop}
 
 @_entry
@@ -81,6 +86,45 @@ def run_block(
     # Addresses: handing an array on counts a reference, which takes longer than drawing a number.
     return _run_block(population, address(settings), genomes, space, evaluator, address(rng),
                       quota, limits, numbering)
+
+
+@_entry
+def run_batches(
+    population, settings, genomes, space, evaluator, rng, quota, limits, numbering, batch
+):
+    """See `zero.batches.run_batches`."""
+    return _run_batches(population, address(settings), genomes, space, evaluator, address(rng),
+                        quota, limits, numbering, batch)
+
+
+@_entry
+def breed_batch(population, settings, genomes, space, rng, batch, end):
+    """See `zero.batches.breed_batch`."""
+    return _breed_batch(population, address(settings), genomes, space, address(rng), batch, end)
+
+
+@_entry
+def insert_batch(population, batch, limits, numbering):
+    """See `zero.batches.insert_batch`."""
+    return _insert_batch(population, batch, limits, numbering)
+
+
+@_entry
+def prepare_batch(genomes, e, batch, half):
+    """See `prepare`."""
+    return prepare(genomes, e, batch, half)
+
+
+@_entry
+def judge_batch(e, batch, half, early, taken):
+    """See `judge`."""
+    return judge(e, batch, half, early, taken)
+
+
+@_entry
+def finish_batch(e, batch, half, fitness, taken):
+    """See `finish`."""
+    finish(e, batch, half, fitness, taken)
 
 
 @_entry
@@ -156,22 +200,37 @@ def _mutation_calls(indent: str) -> str:
     return "\n".join(lines)
 
 
+_LOOP = (
+    loop.new_individual, loop.replace_oldest, loop.run_block,
+    batches.breed_batch, batches.insert_batch, batches.run_batches,
+)  # fmt: skip
+
+
+def _loop_text() -> str:
+    """Returns the loops' text with the functions they are given as globals, and _ before their names.
+
+    numba cannot cache functions that are arguments.
+    """
+    text = "\n\n".join(inspect.getsource(function) for function in _LOOP)
+    text = text.replace("@register_jitable\n", "")
+    text = re.sub(r"^ *choose, create_initial, create, breed,( evaluate,)?\n", "", text, flags=re.M)
+    names = "|".join(function.__name__ for function in _LOOP)
+    text = re.sub(rf"\b({names})\(", r"_\1(", text)
+    return re.sub(r"^def ", "@jit\ndef ", text, flags=re.M)
+
+
 def _module_text(dtype: str, lanes_: int, search: str) -> str:
     fields = {"dtype": dtype, "lanes": lanes_, "search": search}
     header = _HEADER.format(**fields, names=_names(dtype, lanes_))
     calls = _mutation_calls("    ")
-    # The loop's text with its five functions as globals: numba cannot cache functions as arguments.
-    loop_text = inspect.getsource(loop.run_block)
-    loop_text = loop_text.replace("    choose, create_initial, create, breed, evaluate,\n", "")
-    loop_text = loop_text.replace("def run_block(", "def _run_block(")
-    footer = _FOOTER.format(search=search, loop=loop_text)
+    footer = _FOOTER.format(search=search, loop=_loop_text())
     frame = _frame("frame.py").replace("    # MUTATIONS", calls)
     return header + frame + footer
 
 
 def _module(dtype: str, lanes_: int, search: str) -> tuple[Path, str]:
     text = _module_text(dtype, lanes_, search)
-    compiled = [arrays, fec, handlers, jit, lanes, loop, mutations, ops, population, rng_definition,
+    compiled = [arrays, batches, fec, handlers, jit, lanes, loop, mutations, ops, population, rng_definition,
                 search_rng, simplify, struct, vectors, get_search(search)]  # fmt: skip
     return code_cache.path_of(f"{dtype}_{lanes_}", text, compiled), text
 

@@ -13,7 +13,8 @@ import math
 import numpy as np
 
 from zero import mutations
-from zero.fec import find, find_bits, insert, insert_bits, mix
+from zero.batches import ALIAS, FINISHED, FULL, JUDGED, KNOWN, PASSED, PREPARED
+from zero.fec import find, find_bits, insert, insert_bits, mix, replace_bits
 from zero.interpreter.arrays import (
     BUDGET_FAILS,
     EVALUATED,
@@ -511,27 +512,41 @@ def _hurdle(e, fitness):
 
 
 @jit
+def _below_hurdle(early):
+    """Returns the fitness of a program that failed the hurdle."""
+    # Ordered among themselves, but below what passed: a few examples must not win.
+    return early / 1000.0
+
+
+@jit
+def _first_examples(e, writes_features):
+    """Runs the cache's first examples; returns (fingerprint, train steps taken)."""
+    s = e.settings
+    taken = 0
+    width = (s.fec_train + s.fec_valid) * W
+    for block in range(s.blocks):
+        errors = e.errors[block * width : (block + 1) * width]
+        taken += train(e, block, np.int64(0), s.fec_train, writes_features, errors)
+        if e.alive[block]:
+            at = s.fec_train * W
+            _look_ahead(e, block, s.fec_train, s.fec_valid, s.fec_valid, errors, at)
+    return _fingerprint(e), taken
+
+
+@jit
 def measure(e, writes_features, canonical):
     """Returns (fitness, train steps taken) of the decoded program."""
     s = e.settings
-    taken = 0
-    done = 0
+    taken = done = np.int64(0)
     key = np.uint64(0)
     if s.fec_train:
-        done = s.fec_train
-        width = (s.fec_train + s.fec_valid) * W
-        for block in range(s.blocks):
-            errors = e.errors[block * width : (block + 1) * width]
-            taken += train(e, block, np.int64(0), done, writes_features, errors)
-            if e.alive[block]:
-                _look_ahead(e, block, done, s.fec_valid, s.fec_valid, errors, done * W)
-        key = _fingerprint(e)
+        key, taken = _first_examples(e, writes_features)
+        insert_bits(e.seen, canonical, key)
         found, fitness = find(e.fec, key, s.forget_every)
         if found:
             e.counters[FEC_HITS] += 1
-            insert_bits(e.seen, canonical, key)
             return fitness, taken
-        insert_bits(e.seen, canonical, key)
+        done = s.fec_train
     fitness, more = _rest(e, done, writes_features)
     if s.fec_train:
         insert(e.fec, key, fitness)
@@ -554,8 +569,7 @@ def _rest(e, done, writes_features):
         done = s.hurdle_train
         if not _hurdle(e, early):
             e.counters[HURDLE_FAILS] += 1
-            # Ordered among themselves, but below what passed: a few examples must not win.
-            return early / 1000.0, taken
+            return _below_hurdle(early), taken
     for block in range(s.blocks):
         for epoch in range(s.epochs):
             first = max(done, epoch * s.train)
@@ -581,6 +595,23 @@ def over_budget(genomes, row, e):
 
 
 @jit
+def _remembered(e, canonical):
+    """Returns (found, fitness) of a program that was seen before."""
+    if not e.settings.fec_train:
+        return find(e.seen, canonical, 0)
+    # Its fingerprint is known, and may still be in the other cache.
+    found, bits = find_bits(e.seen, canonical)
+    return find(e.fec, bits, e.settings.forget_every) if found else (False, 0.0)
+
+
+@jit
+def _steps_of_remembered(s):
+    """Returns the train steps that such a program counts."""
+    # Like a look at the first examples, so that a budget of train steps always ends.
+    return s.tasks * max(1, s.fec_train)
+
+
+@jit
 def evaluate(genomes, row, e):
     """Returns (fitness, train steps taken) of one program."""
     e.counters[EVALUATED] += 1
@@ -591,23 +622,137 @@ def evaluate(genomes, row, e):
     for block in range(e.settings.blocks):
         start(e, block)
     canonical = add_memory(e, key, random_setup)
-    fitness = 0.0
-    if e.settings.fec_train:
-        # Seen before: its fingerprint is known, and may still be in the other cache.
-        found, bits = find_bits(e.seen, canonical)
-        if found:
-            found, fitness = find(e.fec, bits, e.settings.forget_every)
-    else:
-        found, fitness = find(e.seen, canonical, 0)
+    found, fitness = _remembered(e, canonical)
     if found:
         e.counters[SEEN_HITS] += 1
-        # Counted like a look at the first examples, so that a budget of train steps always ends.
-        taken = e.settings.tasks * max(1, e.settings.fec_train)
+        taken = _steps_of_remembered(e.settings)
         e.counters[STEPS_TAKEN] += taken
         return fitness, taken
     fitness, taken = measure(e, writes_features, canonical)
     e.counters[STEPS_TAKEN] += taken
     return fitness, taken
+
+
+# --- programs evaluated elsewhere -----------------------------------------------------------------
+#
+# `evaluate` in three parts, for a batch at a time: what comes before the full evaluation, the hurdle,
+# and what comes after. Individuals' looks into the caches keep their order, and a program that is not
+# known yet gets its entry at once: instead of a fitness it holds who in flight will know it. So the
+# three parts serve, forget and count the same as `evaluate` of one after the other.
+
+# Where an entry's value is (this number << 32) + a row: no fitness, as it is a NaN of no arithmetic.
+_IN_FLIGHT = 0x7FFCBA7C
+
+
+@jit
+def _pending(batch, half, k):
+    """Returns the bits of an entry that stands for a row in flight."""
+    return np.uint64(_IN_FLIGHT << 32) + np.uint64(half * batch.record.shape[1] + k)
+
+
+@jit
+def _bits_of(x):
+    return np.float64(x).view(np.uint64)
+
+
+@jit
+def prepare(genomes, e, batch, half):
+    """Settles what it can without a full evaluation; returns how many rows are `FULL`, to be evaluated.
+
+    Rows are then KNOWN (fitness and steps are set), ALIAS (of a row of this half or the other) or FULL.
+    """
+    s = e.settings
+    cache = e.fec if s.fec_train else e.seen
+    full = 0
+    for k in range(batch.rows[half]):
+        row = np.int64(batch.record[half, k])
+        e.counters[EVALUATED] += 1
+        batch.status[half, k], batch.fitness[half, k], batch.steps[half, k] = KNOWN, 0.0, 0
+        if s.budget > 0.0 and over_budget(genomes, row, e):
+            e.counters[BUDGET_FAILS] += 1
+            continue
+        key, writes_features, random_setup = decode(genomes, row, e, False)
+        for block in range(s.blocks):
+            start(e, block)
+        canonical = add_memory(e, key, random_setup)
+        found, fitness = _remembered(e, canonical)
+        key, taken = canonical, np.int64(0)
+        if found:
+            e.counters[SEEN_HITS] += 1
+            taken = _steps_of_remembered(s)
+        elif s.fec_train:
+            key, taken = _first_examples(e, writes_features)
+            insert_bits(e.seen, canonical, key)
+            found, fitness = find(e.fec, key, s.forget_every)
+            if found:
+                e.counters[FEC_HITS] += 1
+        if found:
+            e.counters[STEPS_TAKEN] += taken
+            bits = _bits_of(fitness)
+            batch.fitness[half, k], batch.steps[half, k] = fitness, taken
+            if bits >> np.uint64(32) == np.uint64(_IN_FLIGHT):
+                batch.status[half, k] = ALIAS
+                batch.alias[half, k] = np.int64(bits & np.uint64(0xFFFFFFFF))
+        else:
+            insert_bits(cache, key, _pending(batch, half, k))
+            batch.status[half, k], batch.key[half, k] = FULL, key
+            full += 1
+    batch.stage[half] = PREPARED
+    return full
+
+
+@jit
+def _settle(e, batch, half, k, fitness, taken):
+    """Sets the outcome of a row that was evaluated, here and in the cache."""
+    batch.fitness[half, k], batch.steps[half, k] = fitness, taken
+    batch.status[half, k] = KNOWN
+    e.counters[STEPS_TAKEN] += taken
+    cache = e.fec if e.settings.fec_train else e.seen
+    replace_bits(cache, batch.key[half, k], _pending(batch, half, k), _bits_of(fitness))
+
+
+@jit
+def judge(e, batch, half, early, taken):
+    """Applies the hurdle to the rows that are `FULL`: they become PASSED or KNOWN.
+
+    early (n, T) float64: fitness on the hurdle's examples of those rows, in order; taken (n, T): train
+    steps. Returns how many passed.
+    """
+    s = e.settings
+    n = passed = 0
+    for k in range(batch.rows[half]):
+        if batch.status[half, k] == FULL:
+            fitness = combine(early[n], s, e.sorted)
+            if _hurdle(e, fitness):
+                batch.status[half, k] = PASSED
+                passed += 1
+            else:
+                e.counters[HURDLE_FAILS] += 1
+                _settle(e, batch, half, k, _below_hurdle(fitness), taken[n].sum())
+            n += 1
+    batch.stage[half] = JUDGED
+    return passed
+
+
+@jit
+def finish(e, batch, half, fitness, taken):
+    """Takes the outcome of the rows that are `FULL` or `PASSED`; the older half must come first.
+
+    fitness (n, T) float64 and taken (n, T), train steps, of those rows, in order.
+    """
+    n = 0
+    for k in range(batch.rows[half]):
+        if batch.status[half, k] == FULL or batch.status[half, k] == PASSED:
+            mean = combine(fitness[n], e.settings, e.sorted)
+            _settle(e, batch, half, k, mean, taken[n].sum())
+            n += 1
+    size = batch.record.shape[1]
+    for other in range(2):
+        for k in range(batch.rows[other]):
+            if batch.status[other, k] == ALIAS and batch.alias[other, k] // size == half:
+                batch.fitness[other, k] = batch.fitness[half, batch.alias[other, k] % size]
+                batch.status[other, k] = KNOWN
+    batch.stage[half] = FINISHED
 
 
 @jit

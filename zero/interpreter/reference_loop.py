@@ -7,7 +7,7 @@ the same programs on every backend.
 
 from __future__ import annotations
 
-from zero import loop, mutations, population
+from zero import batches, loop, mutations, population
 from zero.evaluator import Evaluation, Evaluator
 from zero.interpreter import cpu
 from zero.interpreter.arrays import EVALUATED
@@ -40,19 +40,35 @@ class ReferenceModule:
         self, people, settings, genomes, space, evaluator, rng, quota, limits, numbering
     ) -> int:
         """`zero.loop.run_block` with the reference's evaluation."""
+        return loop.run_block(
+            *self._methods(), people, settings, genomes, self._packed(space), evaluator, rng, quota,
+            limits, numbering,
+        )  # fmt: skip
+
+    def run_batches(
+        self, people, settings, genomes, space, evaluator, rng, quota, limits, numbering, batch
+    ) -> int:
+        """`zero.batches.run_batches` with the reference's evaluation."""
+        return batches.run_batches(
+            *self._methods(), people, settings, genomes, self._packed(space), evaluator, rng, quota,
+            limits, numbering, batch,
+        )  # fmt: skip
+
+    def _methods(self) -> tuple:
+        """Returns what the loops are given: choose, create_initial, create, breed, evaluate."""
 
         def evaluate(genomes, record, evaluator):
             result = self._evaluate(genomes, record, evaluator)
             evaluator.counters[EVALUATED] += 1
             return result.fitness, result.train_steps
 
+        create = mutations.create_initial, mutations.create
+        return self._choose, *create, self._compiled.breed, evaluate
+
+    def _packed(self, space):
         if self._space[0] is not space:
             self._space = (space, self._compiled.pack(space))
-        return loop.run_block(
-            self._choose, mutations.create_initial, mutations.create, self._compiled.breed,
-            evaluate, people, settings, genomes, self._space[1], evaluator, rng, quota, limits,
-            numbering,
-        )  # fmt: skip
+        return self._space[1]
 
     def _evaluate(self, genomes, row, evaluator) -> Evaluation:
         return self._evaluator(from_arrays(*cpu.read_arrays(genomes, row, evaluator.starts)))
