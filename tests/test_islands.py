@@ -11,12 +11,12 @@ import time
 
 import multiprocess
 import pytest
-from small_runs import archive_bytes, small_config
+from small_runs import archive_bytes, living, small_config, wait_until
 
 from zero import islands, run
-from zero.errors import DeviceError, ZeroError
+from zero.errors import DeviceError, TaskError, ZeroError
 from zero.island import Island
-from zero.islands import Islands, WorkerFailed, distribute
+from zero.islands import Islands, WorkerFailed, distribute, in_child
 from zero.progress import Reporter
 
 ROUND = 20
@@ -61,7 +61,7 @@ class Counter:
 class Watch:
     """Runs counters and keeps what they told."""
 
-    def __init__(self, makers, states=None, snapshot_every=10.0, rounds=ROUNDS):
+    def __init__(self, makers, states=None, snapshot_every=10.0, rounds=ROUNDS, groups=None):
         self.rounds = rounds
         self.messages, self.snapshots, self.exchanges = [], [], []
         self.islands = Islands(
@@ -72,6 +72,7 @@ class Watch:
             self.messages.append,
             self.snapshots.append,
             snapshot_every,
+            groups,
         )
 
     def exchange(self, reports):
@@ -300,6 +301,110 @@ def test_without_fork_it_is_said(monkeypatch):
         Watch(counters(1)).run()
 
 
+# --- several islands in one process -------------------------------------------------------------
+
+GROUPS = [[[0, 1, 2]], [[0, 2], [1]], [[1], [2, 0]]]
+
+
+@pytest.mark.parametrize("groups", GROUPS, ids=str)
+def test_who_shares_a_process_decides_nothing(groups):
+    watch = Watch(counters(3, lambda c: time.sleep(0.0005 * c.index)), None, 0.0, ROUNDS, groups)
+    assert watch.run() == undisturbed(3)
+    assert len(watch.snapshots) > ROUNDS
+
+
+def test_islands_of_a_group_share_a_process_and_no_other(tmp_path):
+    def work(counter):
+        (tmp_path / str(counter.index)).write_text(str(os.getpid()))
+
+    Watch(counters(4, work), groups=[[0, 2], [1], [3]]).run()
+    processes = [int((tmp_path / str(k)).read_text()) for k in range(4)]
+    assert processes[0] == processes[2]
+    assert len(set(processes)) == 3
+    assert os.getpid() not in processes
+
+
+@pytest.mark.parametrize("snapshot_every", [0.0, 10.0])
+@pytest.mark.parametrize("moment", [(0, 0), (2, ROUND + 3), (1, 3 * ROUND + 1)])
+def test_a_killed_process_takes_its_islands_along_and_changes_nothing(
+    tmp_path, moment, snapshot_every
+):
+    def work(counter):
+        if (counter.index, counter.number) == moment and once(tmp_path / "died"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    watch = Watch(counters(3, work), None, snapshot_every, ROUNDS, [[0, 2], [1]])
+    assert watch.run() == undisturbed(3)
+    (message,) = watch.messages
+    assert ("islands 0, 2 died" if moment[0] != 1 else "island 1 died") in message
+
+
+def test_an_island_that_raises_is_named_whatever_its_thread():
+    def work(counter):
+        if counter.index == 2:
+            raise ValueError("wrong")
+
+    with pytest.raises(WorkerFailed, match="island 2 failed: ValueError: wrong") as caught:
+        Watch(counters(3, work), groups=[[0, 1, 2]]).run()
+    assert "fault in zero" in str(caught.value)
+    assert multiprocess.active_children() == []
+
+
+def test_what_the_engine_raises_itself_is_not_called_a_fault():
+    def work(counter):
+        raise DeviceError("no memory left on the GPU")
+
+    with pytest.raises(WorkerFailed, match="no memory left on the GPU; the last check") as caught:
+        Watch(counters(1, work)).run()
+    assert "fault" not in str(caught.value)
+
+
+def test_a_stopped_group_goes_on_from_its_states_in_processes_of_their_own():
+    watch = Watch(counters(3, lambda c: time.sleep(0.001)), groups=[[0, 1, 2]])
+    states, ended = watch.run(lambda: len(watch.exchanges) == 2)
+    assert not ended
+    assert Watch(counters(3), states).run() == undisturbed(3)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_group_leaves_signals_to_the_parent(number):
+    def work(counter):
+        os.kill(os.getpid(), number)
+
+    watch = Watch(counters(3, work), groups=[[0, 1, 2]])
+    assert watch.run() == undisturbed(3)
+    assert watch.messages == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads processes from /proc")
+def test_a_group_ends_when_its_parent_is_gone():
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        Watch(counters(3, lambda c: time.sleep(0.01)), rounds=10**6, groups=[[0, 1, 2]]).run()
+        os._exit(0)
+    assert wait_until(lambda: len(living(child)) == 2)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert wait_until(lambda: not living(child))
+
+
+# --- a question answered elsewhere --------------------------------------------------------------
+
+
+def test_a_question_is_answered_in_another_process():
+    assert in_child(lambda: ["a", os.getpid()])[1] != os.getpid()
+    with pytest.raises(DeviceError, match=r"^no such thing$"):
+        in_child(lambda: _raise(TaskError("no such thing")))
+    with pytest.raises(DeviceError, match="exit code -9"):
+        in_child(lambda: os.kill(os.getpid(), signal.SIGKILL))
+    assert multiprocess.active_children() == []
+
+
+def _raise(error):
+    raise error
+
+
 # --- a real run ---------------------------------------------------------------------------------
 
 
@@ -355,3 +460,24 @@ def test_the_draw_depends_on_seed_experiment_and_round():
     assert drawn() == drawn()
     others = [drawn(), drawn(seed=2), drawn(experiment=1), drawn(round_=1)]
     assert all(a != b for i, a in enumerate(others) for b in others[:i])
+
+
+def test_a_run_is_the_same_with_several_islands_in_a_process(tmp_path, monkeypatch):
+    hurdle = {"train": 15, "valid": 5, "quantile": 0.5}
+    config = small_config(islands={"count": 3}, evaluation={"hurdle": hurdle})
+    run.start(config, tmp_path / "apart")
+    monkeypatch.setattr(run.Maker, "groups", lambda maker: [[0, 2], [1]])
+    run.start(config, tmp_path / "together", checkpoint_seconds=0.02)
+    assert archive_bytes(tmp_path / "together") == archive_bytes(tmp_path / "apart")
+    advance = Island.advance
+
+    def dying(self, seconds):
+        if self.index == 2 and self.round == 2 and once(tmp_path / "died"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return advance(self, seconds)
+
+    monkeypatch.setattr(Island, "advance", dying)
+    messages = Messages()
+    run.start(config, tmp_path / "hurt", messages, checkpoint_seconds=0.02)
+    assert archive_bytes(tmp_path / "hurt") == archive_bytes(tmp_path / "apart")
+    assert [text for text in messages.texts if "islands 0, 2 died" in text]

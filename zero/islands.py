@@ -1,8 +1,9 @@
 """Islands as processes on one machine: start, exchange migrants, collect, stop.
 
-Each island runs in a forked process with a pipe of its own; a child closes the ends of its
-siblings' pipes, and the parent waits for pipes and process sentinels together, so a killed worker
-is noticed at once; workers of a killed parent find their pipe closed and end.
+Each island has a pipe to the parent and runs in a forked process of its own, or in a thread of one
+that serves a group of islands: compiled code and waiting leave Python's lock to the others. A child
+closes all ends of pipes but its own, and the parent waits for pipes and process sentinels together,
+so a killed worker is noticed at once; workers of a killed parent find their pipe closed and end.
 
 A round is a fixed number of individuals. At its end an island puts its emigrants into shared memory
 (`zero.island.Mail`), reports to the parent, and goes straight on. When all have reported a round,
@@ -29,6 +30,7 @@ import contextlib
 import os
 import pickle
 import signal
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -66,14 +68,68 @@ def _receive(connection) -> tuple:
     return pickle.loads(connection.recv_bytes())
 
 
-def _work(connection, others, make: Callable[[], Island], state: dict | None) -> None:
-    """Runs one island until it is told to stop or the parent is gone."""
+def in_child(ask: Callable[[], Any]) -> Any:
+    """Returns what a function returns, called in a forked process that then ends.
+
+    For what this process must not do itself because it forks later, such as initialising CUDA.
+
+    Raises:
+        DeviceError: the function raised a ZeroError (same text), or its process died.
+    """
+    context = _context()
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(theirs, ask), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        answer, error = _receive(ours)
+    except EOFError:
+        process.join()
+        raise DeviceError(
+            f"the process that looked at this machine died (exit code {process.exitcode})"
+        ) from None
+    finally:
+        ours.close()
+        process.join()
+        process.close()
+    if error is not None:
+        raise DeviceError(error)
+    return answer
+
+
+def _answer(connection, ask: Callable[[], Any]) -> None:
+    try:
+        message = (ask(), None)
+    except ZeroError as error:
+        message = (None, str(error))
+    _send(connection, message)
+    # As `_work` does: whatever the function left behind has no say in how this ends.
+    os._exit(0)
+
+
+def _work(connections, others, makes: list[Callable[[], Island]], states: list) -> None:
+    """Runs a group's islands until all are told to stop or the parent is gone."""
     for other in others:
         other.close()
     # Ctrl-C and a batch system's SIGTERM reach all processes; the parent decides what they mean.
     for number in _PARENTS_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _PARENTS_SIGNALS)
+    try:
+        first, *rest = zip(connections, makes, states, strict=True)
+        threads = [threading.Thread(target=_run, args=island) for island in rest]
+        for thread in threads:
+            thread.start()
+        _run(*first)
+        for thread in threads:
+            thread.join()
+    finally:
+        # Leave without the clean-up of what was forked from the parent (its files, its terminal).
+        os._exit(0)
+
+
+def _run(connection, make: Callable[[], Island], state: dict | None) -> None:
+    """Runs one island until it is told to stop, fails, or the parent is gone."""
     try:
         island = make()
         if state is not None:
@@ -82,12 +138,13 @@ def _work(connection, others, make: Callable[[], Island], state: dict | None) ->
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the parent is gone
     except BaseException as error:
-        line = " ".join("".join(traceback.format_exception_only(error)).split())
+        if isinstance(error, ZeroError):
+            text = str(error)
+        else:
+            text = "".join(traceback.format_exception_only(error))
+            text += "; that is a fault in zero or in an op of your own"
         with contextlib.suppress(OSError):
-            _send(connection, ("failed", line, traceback.format_exc()))
-    finally:
-        # Leave without the clean-up of what was forked from the parent (its files, its terminal).
-        os._exit(0)
+            _send(connection, ("failed", " ".join(text.split()), traceback.format_exc()))
 
 
 def _serve(connection, island: Island) -> None:
@@ -123,10 +180,10 @@ class WorkerFailed(ZeroError):
 
 
 class Islands:
-    """The islands of one experiment, each in its process.
+    """The islands of one experiment, in processes.
 
     Args:
-        makers: one function an island that makes it; called in its process.
+        makers: one function an island that makes it; called in its process and thread.
         states: states to go on from, one an island, or None for a fresh start.
         exchange: (reports) -> what each island is to receive, called when all islands have reported
             a round, or None to end the experiment after the round they are in.
@@ -134,6 +191,8 @@ class Islands:
         on_message: (text), for what a person should know.
         on_snapshot: (states), called with states of all islands that fit together.
         snapshot_every: seconds between snapshots.
+        groups: which islands share a process, each in exactly one group; by default none do. Decides
+            nothing about the outcome.
     """
 
     def __init__(
@@ -145,11 +204,13 @@ class Islands:
         on_message: Callable[[str], None],
         on_snapshot: Callable[[list[dict]], None],
         snapshot_every: float = 10.0,
+        groups: list[list[int]] | None = None,
     ):
         self.makers, self.states, self.exchange = makers, states, exchange
         self.on_progress, self.on_message, self.on_snapshot = on_progress, on_message, on_snapshot
         self.snapshot_every = snapshot_every
-        self.processes: list[Any] = []
+        self.groups = groups or [[k] for k in range(len(makers))]
+        self.processes: list[Any] = []  # one a group
         self.connections: list[Any] = []
         self.restarts = 0
 
@@ -169,12 +230,14 @@ class Islands:
         # A signal before the child has its own handlers would run the parent's in the child.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS_SIGNALS)
         try:
-            for k, make in enumerate(self.makers):
+            for group in self.groups:
+                mine = [pipes[k][1] for k in group]
                 # Everything that a child inherits and must not keep open.
-                others = [end for pair in pipes for end in pair if end is not pipes[k][1]]
-                state = self.states[k] if self.states else None
+                others = [end for pair in pipes for end in pair if end not in mine]
+                makes = [self.makers[k] for k in group]
+                states = [self.states[k] if self.states else None for k in group]
                 process = context.Process(
-                    target=_work, args=(pipes[k][1], others, make, state), daemon=True
+                    target=_work, args=(mine, others, makes, states), daemon=True
                 )
                 process.start()
                 self.processes.append(process)
@@ -210,7 +273,7 @@ class Islands:
                     self._start()
                 except OSError as error:
                     raise WorkerFailed(
-                        f"cannot start {len(self.makers)} processes: {error.strerror or error}; "
+                        f"cannot start {len(self.groups)} processes: {error.strerror or error}; "
                         "set fewer islands, or raise the limits of processes and files (ulimit)"
                     ) from error
                 try:
@@ -228,9 +291,7 @@ class Islands:
                 f"a worker died {self.restarts} times in a row ({death}); is memory short? Set "
                 "fewer islands or smaller tasks, then `zero resume`"
             )
-        self.on_message(
-            f"island {death.island} died ({death}); all islands go on from the last snapshot"
-        )
+        self.on_message(f"{death.who} died ({death}); all islands go on from the last snapshot")
 
     def _loop(self, should_stop) -> tuple[list[dict], bool]:
         from multiprocess.connection import wait
@@ -240,16 +301,19 @@ class Islands:
         while len(self.stopped) < count:
             running = [k for k in range(count) if k not in self.stopped]
             connections = {self.connections[k]: k for k in running}
-            sentinels = {self.processes[k].sentinel: k for k in running}
+            sentinels = {}
+            for process, group in zip(self.processes, self.groups, strict=True):
+                if not self.stopped.keys() >= set(group):
+                    sentinels[process.sentinel] = group
             ready = wait([*connections, *sentinels], timeout=0.1)
             for connection in [c for c in ready if c in connections]:
                 self._receive(connections[connection])
             for sentinel in [s for s in ready if s in sentinels]:
-                island = sentinels[sentinel]
-                while island not in self.stopped and self.connections[island].poll():
-                    self._receive(island)  # its last words
-                if island not in self.stopped:
-                    raise self._death(island)
+                for island in sentinels[sentinel]:
+                    while island not in self.stopped and self.connections[island].poll():
+                        self._receive(island)  # its last words
+                    if island not in self.stopped:
+                        raise self._death(island)
             if stopping:
                 continue
             if len(self.reports) == count and self.pending is None:
@@ -278,9 +342,12 @@ class Islands:
             raise self._death(island) from error
 
     def _death(self, island: int) -> _WorkerDied:
+        number = next(n for n, group in enumerate(self.groups) if island in group)
         # Its pipe closes a moment before the exit code is there.
-        self.processes[island].join(1)
-        return _WorkerDied(island, f"exit code {self.processes[island].exitcode}")
+        self.processes[number].join(1)
+        died = [str(k) for k in self.groups[number] if k not in self.stopped] or [str(island)]
+        who = f"island{'s' * (len(died) > 1)} {', '.join(died)}"
+        return _WorkerDied(who, f"exit code {self.processes[number].exitcode}")
 
     def _receive(self, island: int) -> None:
         try:
@@ -291,8 +358,7 @@ class Islands:
         self.heard.add(island)
         if kind == "failed":
             failure = WorkerFailed(
-                f"island {island} failed: {message[1]}; that is a fault in zero or in an op of "
-                "your own; the last checkpoint is as it was"
+                f"island {island} failed: {message[1]}; the last checkpoint is as it was"
             )
             failure.add_note(message[2])
             raise failure
@@ -318,9 +384,9 @@ class Islands:
 
 
 class _WorkerDied(Exception):
-    def __init__(self, island: int, why: str):
+    def __init__(self, who: str, why: str):
         super().__init__(why)
-        self.island = island
+        self.who = who
 
 
 def distribute(reports: list[dict], seed: int, experiment: int) -> list[np.ndarray]:
