@@ -30,10 +30,18 @@ ROOMS = [
     ],
     ["program", "search_rng", "fec"],
     ["mutations", "library", "population", "simplify", "tasks", "images", "read_images"],
-    ["loop", "search", "rounds"],
+    ["loop", "batches", "search", "rounds"],
     ["interpreter", "nn"],
-    ["cells"],
-    ["evaluator", "conformance", "island", "islands", "interpreter.reference_loop", "records"],
+    ["cells", "cuda"],
+    [
+        "evaluator",
+        "conformance",
+        "island",
+        "islands",
+        "interpreter.reference_loop",
+        "cuda.search",
+        "records",
+    ],
     ["archive", "config", "config_checks", "cell_config", "progress"],
     ["run", "run_kind", "run_cells", "run_programs", "train_config", "train_run", "export"],
     [
@@ -59,6 +67,7 @@ ONLY = {
     "multiprocess": {"islands"},
     "onnx": {"nn.export_onnx"},
     "PIL": {"read_images"},
+    "cupy": {"cuda.device"},
 }
 LIGHT = ["__init__", "__main__", "cli", "config", "config_checks", "program", "ops", "errors",
          "library", "rng", "progress", "evaluator", "mutation_names", "yaml_loader"]  # fmt: skip

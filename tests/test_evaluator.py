@@ -1,5 +1,6 @@
 """Evaluators: combining tasks, train budget, hurdle, and what they refuse."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -116,10 +117,11 @@ def test_training_goes_on_where_cache_and_hurdle_left_it():
 # --- refusing -------------------------------------------------------------------------------------
 
 
-def test_unusable_backends():
+def test_unusable_backends(monkeypatch):
     with pytest.raises(DeviceError, match="unknown backend 'gpu'"):
         Evaluator(small_tasks(), "gpu")
-    with pytest.raises(DeviceError, match="use backend: cpu"):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(DeviceError, match="backend 'cuda' needs CuPy"):
         Evaluator(small_tasks(), "cuda")
 
 

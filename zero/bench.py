@@ -17,19 +17,22 @@ from zero import run
 from zero.archive import run_info
 from zero.config import Budget, Experiments, RunConfig
 from zero.errors import ZeroError
+from zero.interpreter.reference import combine
 from zero.program import Memory, Program, memory_needed
 from zero.rng import key_for
+from zero.run_programs import make_tasks
 
 _FOREVER = np.iinfo(np.int64).max
+FILLED = 4  # how often the copies of a program in one launch fill a GPU
 _SECONDS_A_CALL = 0.1  # long enough that the call itself costs nothing
 
 
 @dataclass
 class _Span:
-    """What one island told first and last: (when, individuals, of them known to a cache)."""
+    """What one island told first and last: (when, individuals, known to a cache, GPU's seconds)."""
 
-    first: tuple[float, int, int]
-    last: tuple[float, int, int]
+    first: tuple[float, int, int, float]
+    last: tuple[float, int, int, float]
     best: float
 
     @property
@@ -44,6 +47,10 @@ class _Span:
     def rate(self) -> float:
         return self.individuals / max(self.last[0] - self.first[0], 1e-9)
 
+    @property
+    def busy(self) -> float:
+        return (self.last[3] - self.first[3]) / max(self.last[0] - self.first[0], 1e-9)
+
 
 def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
     """Returns how many individuals the config's search makes in a second.
@@ -53,7 +60,8 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
     processes and compiling do not count. Writes nothing to disk.
 
     Returns: individuals, seconds, individuals_per_second, islands, best_fitness, cache_hits (the
-    share of individuals that a cache knew), and what `_circumstances` adds. Individuals follow from
+    share of individuals that a cache knew), and what `_circumstances` adds; for cuda also gpus and
+    gpu_busy, the share of the time in which a GPU had a launch to work on. Individuals follow from
     the seed; their number from the clock.
 
     Raises:
@@ -72,7 +80,8 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
         return distribute(reports, config.seed, 0)
 
     def on_progress(island: int, stats: dict, _best: dict | None) -> None:
-        told = (time.perf_counter(), stats["individuals"], stats["hits"])
+        busy = stats.get("busy_seconds", 0.0)
+        told = (time.perf_counter(), stats["individuals"], stats["hits"], busy)
         span = spans.setdefault(island, _Span(told, told, -math.inf))
         span.last, span.best = told, stats["best_fitness"]
 
@@ -88,11 +97,16 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
     Islands(
         [lambda island=island: island for island in islands],
         None, exchange, on_progress, on_message, lambda _states: None, snapshot_every=math.inf,
+        groups=maker.groups(),
     ).run(should_stop)  # fmt: skip
     individuals = sum(span.individuals for span in spans.values())
     rate = sum(span.rate for span in spans.values())
     if individuals == 0:
         raise ZeroError(f"no island reported twice within {seconds} seconds; give more --seconds")
+    more = {}
+    if config.backend == "cuda":
+        gpus = len(maker.groups())
+        more = {"gpus": gpus, "gpu_busy": sum(span.busy for span in spans.values()) / gpus}
     return {
         "individuals": individuals,
         "seconds": individuals / rate,
@@ -100,6 +114,7 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
         "islands": len(islands),
         "best_fitness": max(span.best for span in spans.values()),
         "cache_hits": sum(span.hits for span in spans.values()) / individuals,
+        **more,
         **_circumstances(config),
     }
 
@@ -107,19 +122,26 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
 def evaluation_speed(config: RunConfig, program: Program, seconds: float) -> dict[str, Any]:
     """Returns how many full evaluations of a program the backend does in a second.
 
-    An evaluation trains and validates on all of the config's search tasks, on one core, without
-    caches and hurdles, with the code that a search uses; programs have the config's addresses, or
-    more if this one needs more.
+    An evaluation trains and validates on all of the config's search tasks, without caches and hurdles,
+    with the code that a search uses. cpu and reference use one core; programs have the config's
+    addresses, or more if this one needs more. cuda uses one GPU, on which many copies of the program
+    run at once: as many as fill the card `FILLED` times, in each of two launches in flight.
 
     Returns: programs_per_second, microseconds_per_program, evaluations, seconds, fitness,
-    train_steps (of one evaluation), instructions, and what `_circumstances` adds.
+    train_steps (of one evaluation), instructions, and what `_circumstances` adds; for cuda also gpu
+    (its name) and programs_a_launch.
 
     Raises:
         DeviceError: the config's backend cannot be used here.
     """
-    repeat, fitness, steps = _repeater(config, program)
+    at_once, more = 1, {}
+    if config.backend == "cuda":
+        repeat, fitness, steps, more = _gpu_repeater(config, program)
+        at_once = more["programs_a_launch"]
+    else:
+        repeat, fitness, steps = _repeater(config, program)
     times = 1
-    while True:  # how many evaluations a call should do
+    while True:  # how often a call should repeat
         took = _seconds_of(repeat, times)
         if took >= min(_SECONDS_A_CALL, seconds) / 2:
             break
@@ -127,7 +149,7 @@ def evaluation_speed(config: RunConfig, program: Program, seconds: float) -> dic
     evaluations, elapsed = 0, 0.0
     while elapsed < seconds:
         elapsed += _seconds_of(repeat, times)
-        evaluations += times
+        evaluations += times * at_once
     return {
         "programs_per_second": evaluations / elapsed,
         "microseconds_per_program": 1e6 * elapsed / evaluations,
@@ -136,6 +158,7 @@ def evaluation_speed(config: RunConfig, program: Program, seconds: float) -> dic
         "fitness": fitness,
         "train_steps": steps,
         "instructions": len(program),
+        **more,
         **_circumstances(config),
     }
 
@@ -176,6 +199,37 @@ def _repeater(config: RunConfig, program: Program) -> tuple[Any, float, int]:
     fitness, steps = module.evaluate_program(genomes, 0, handle)
     module.evaluate_many(genomes, 0, handle, 1)
     return lambda times: module.evaluate_many(genomes, 0, handle, times), fitness, int(steps)
+
+
+def _gpu_repeater(config: RunConfig, program: Program) -> tuple[Any, float, int, dict[str, Any]]:
+    """Returns (a function that makes so many launches, fitness, train steps, keys for the result)."""
+    from zero import cuda
+    from zero.cuda.code import encode_copies
+    from zero.cuda.evaluate import CudaEvaluator
+
+    machine = cuda.open_machine()
+    evaluator = CudaEvaluator(
+        make_tasks(config, "search", 0), machine, config.dtype,
+        key=key_for(config.seed, "evaluation"), max_abs_error=config.evaluation.max_abs_error,
+    )  # fmt: skip
+    rows, spans = encode_copies(program, evaluator.layout, 1)
+    copies = FILLED * evaluator.at_once(spans)
+    rows, spans = encode_copies(program, evaluator.layout, copies)
+    streams = machine.stream(), machine.stream()
+
+    def repeat(times: int) -> None:
+        started: list[Any] = []
+        for k in range(times):
+            if len(started) == len(streams):
+                started.pop(0).result()
+            started.append(evaluator.start(rows, spans, streams[k % len(streams)]))
+        for pending in started:
+            pending.result()
+
+    fitness, steps = evaluator.start(rows, spans, streams[0]).result()
+    repeat(len(streams))
+    more = {"gpu": machine.name, "programs_a_launch": copies}
+    return repeat, combine(fitness[0], config.evaluation.fitness), int(steps[0].sum()), more
 
 
 def _circumstances(config: RunConfig) -> dict[str, Any]:

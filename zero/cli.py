@@ -421,7 +421,11 @@ def evaluate(
     maker = run.Maker(checked, loaded)
     found = {}
     for purpose in ("select", "final"):
-        result = maker.evaluator(purpose, 0)(loaded)
+        if checked.backend == "cuda":  # nothing here forks: the GPU itself, unlike within a run
+            evaluator = run.make_evaluator(checked, maker.tasks(purpose, 0))
+        else:
+            evaluator = maker.evaluator(purpose, 0)
+        result = evaluator(loaded)
         found[purpose] = {
             "fitness": result.fitness,
             "task_names": list(maker.tasks(purpose, 0).names),

@@ -337,6 +337,9 @@ def check_across(document: Document, sections: dict[str, Any], check_files: bool
         migrants = sections["islands"].migrants
         message = f"must be at most search.population ({search.population}), got {migrants}"
         found.append((("islands", "migrants"), message))
+    if search and sections.get("backend") == "cuda" and search.batch == 1:
+        message = "must be at least 2 with backend cuda (null: as many as suit a GPU), got 1"
+        found.append((("search", "batch"), message))
     if "experiments" in sections and "budget" in sections:
         found += check_end(sections["experiments"], sections["budget"])
     return [document.problem(loc, message) for loc, message in found]

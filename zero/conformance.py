@@ -16,6 +16,7 @@ import numpy as np
 from zero.errors import TaskError
 from zero.evaluator import check_backend
 from zero.interpreter import reference
+from zero.interpreter.reference import Banks, Trace
 from zero.ops import get_op
 from zero.program import Instruction, Memory, Program
 from zero.tasks import TaskSet
@@ -58,8 +59,15 @@ def read_cases(path: str | Path) -> list[dict]:
 
 
 def run_cases(cases: list[dict], backend: str, dtype: str) -> Outcome:
-    """Returns how many cases the backend agrees with, at the tolerances above."""
+    """Returns how many cases the backend agrees with, at the tolerances above.
+
+    "cuda" runs in strict mode in float64.
+
+    Raises:
+        DeviceError: the backend cannot be used here.
+    """
     check_backend(backend)
+    interpreter = {"reference": _Reference, "cpu": _Cpu, "cuda": _Cuda}[backend](dtype)
     outcome = Outcome()
     for number, case in enumerate(cases, 1):
         kind = case["kind"]
@@ -67,7 +75,7 @@ def run_cases(cases: list[dict], backend: str, dtype: str) -> Outcome:
             outcome.skipped[kind] += 1
             continue
         compare = _compare_op if kind == "op" else _compare_algorithm
-        difference = compare(case, backend, dtype)
+        difference = compare(case, interpreter, dtype)
         outcome.total[kind] += 1
         if difference:
             outcome.differences.append(f"case {number} ({kind}, F = {case['F']}): {difference}")
@@ -107,7 +115,7 @@ def _close(got: np.ndarray, wanted: np.ndarray, tolerance: float, dtype: str) ->
         return bool(np.all(same | (np.abs(got - wanted) <= scale)))
 
 
-def _compare_op(case: dict, backend: str, dtype: str) -> str | None:
+def _compare_op(case: dict, interpreter, dtype: str) -> str | None:
     instruction = _instruction(case["instruction"])
     before = {k: _numbers(case["before"][k]) for k in ("scalar", "vector", "matrix")}
     wanted = _numbers(case["after"])
@@ -116,10 +124,7 @@ def _compare_op(case: dict, backend: str, dtype: str) -> str | None:
     )
     with np.errstate(over="ignore", under="ignore"):
         banks.s[:], banks.v[:], banks.m[:] = before["scalar"], before["vector"], before["matrix"]
-    if backend == "reference":
-        reference.execute(instruction, banks, reference.Draws())
-    else:
-        run_on_banks((instruction,), banks, dtype)
+    interpreter.execute(instruction, banks)
     output = get_op(instruction.op).output
     got = banks.bank(output)[instruction.out].astype(np.float64)
     tolerance = TOLERANCE[dtype][0]
@@ -151,17 +156,12 @@ def run_on_banks(instructions, banks: reference.Banks, dtype: str, lanes: int = 
         bank[...] = here[..., lanes - 1]
 
 
-def _compare_algorithm(case: dict, backend: str, dtype: str) -> str | None:
+def _compare_algorithm(case: dict, interpreter, dtype: str) -> str | None:
     program = Program(
         *(tuple(_instruction(i) for i in case[f]) for f in ("setup", "predict", "learn"))
     )
     tasks, memory = _task(case)
-    if backend == "reference":
-        trace = reference.run(
-            program, memory, tasks, 0, max_abs_error=case["max_abs_error"], dtype=dtype
-        )
-    else:
-        trace = _trace_cpu(program, memory, tasks, case["max_abs_error"], dtype)
+    trace = interpreter.trace(program, memory, tasks, case["max_abs_error"])
     tolerance, amplified = TOLERANCE[dtype][1], AMPLIFIED[dtype]
     grown = False
     for name in ("train_errors", "valid_errors"):
@@ -195,19 +195,84 @@ def _task(case: dict) -> tuple[TaskSet, Memory]:
     return TaskSet(("case",), np.zeros(1, np.uint32), metric=metric, **parts), Memory(20, 20, 20)
 
 
-def _trace_cpu(program, memory, tasks, max_abs_error, dtype) -> reference.Trace:
-    from zero.interpreter import cpu
+# --- interpreters: one instruction on a memory in place, and a program's errors on one task ----------
 
-    genomes, starts = cpu.genome_of(program)
-    module = cpu.build(dtype, 1)
-    e = cpu.new_evaluator(tasks, memory, starts, module=module, key=0, max_abs_error=max_abs_error)
-    train_errors = np.zeros(tasks.train_x.shape[1], dtype)
-    valid_errors = np.zeros(tasks.valid_x.shape[1], dtype)
-    taken = module.trace(module.pack(genomes), 0, module.pack(e), train_errors, valid_errors)
-    trace = reference.Trace(float(e.task_fitness[0]), train_steps=taken)
-    finished = e.alive[0] != 0
-    trace.train_errors = train_errors[: taken if finished else taken - 1].tolist()
-    if finished:
-        bad = np.nonzero(~(valid_errors <= max_abs_error))[0]
-        trace.valid_errors = valid_errors[: bad[0] if len(bad) else None].tolist()
+
+class _Reference:
+    def __init__(self, dtype: str):
+        self.dtype = dtype
+
+    def execute(self, instruction: Instruction, banks: Banks) -> None:
+        reference.execute(instruction, banks, reference.Draws())
+
+    def trace(self, program, memory, tasks, max_abs_error) -> Trace:
+        return reference.run(
+            program, memory, tasks, 0, max_abs_error=max_abs_error, dtype=self.dtype
+        )
+
+
+class _Cpu(_Reference):
+    def execute(self, instruction: Instruction, banks: Banks) -> None:
+        run_on_banks((instruction,), banks, self.dtype)
+
+    def trace(self, program, memory, tasks, max_abs_error) -> Trace:
+        from zero.interpreter import cpu
+
+        genomes, starts = cpu.genome_of(program)
+        module = cpu.build(self.dtype, 1)
+        e = cpu.new_evaluator(
+            tasks, memory, starts, module=module, key=0, max_abs_error=max_abs_error
+        )
+        train_errors = np.zeros(tasks.train_x.shape[1], self.dtype)
+        valid_errors = np.zeros(tasks.valid_x.shape[1], self.dtype)
+        taken = module.trace(module.pack(genomes), 0, module.pack(e), train_errors, valid_errors)
+        fitness = float(e.task_fitness[0])
+        return _cut(fitness, taken, train_errors, valid_errors, max_abs_error)
+
+
+class _Cuda(_Reference):
+    def __init__(self, dtype: str):
+        from zero import cuda
+
+        super().__init__(dtype)
+        self.machine = cuda.open_machine()
+        self.stream = self.machine.stream()
+
+    def execute(self, instruction: Instruction, banks: Banks) -> None:
+        from zero.cuda.evaluate import run_on_machine
+
+        run_on_machine((instruction,), [banks], self.machine, self.dtype, self._strict)
+
+    @property
+    def _strict(self) -> bool:
+        return self.dtype == "float64"
+
+    def trace(self, program, memory, tasks, max_abs_error) -> Trace:
+        from zero.cuda.code import encode_program
+        from zero.cuda.evaluate import CudaEvaluator
+
+        evaluator = CudaEvaluator(
+            tasks, self.machine, self.dtype, key=0, max_abs_error=max_abs_error,
+            strict=self._strict,
+        )  # fmt: skip
+        rows, spans = encode_program(program, evaluator.layout)
+        found = evaluator.start(rows, spans, self.stream, traces=True).results()
+        first = {name: values[0, 0] for name, values in found.items()}
+        return _cut(
+            float(first["fitness"]), int(first["taken"]), first["train_errors"],
+            first["valid_errors"], max_abs_error,
+        )  # fmt: skip
+
+
+def _cut(fitness: float, taken: int, train, valid, max_abs_error: float) -> Trace:
+    """Returns the trace of a task: errors end before the first one that is too large."""
+    trace = Trace(fitness, train_steps=taken)
+    trace.train_errors = _allowed(train[:taken], max_abs_error)
+    if len(trace.train_errors) == len(train):
+        trace.valid_errors = _allowed(valid, max_abs_error)
     return trace
+
+
+def _allowed(errors: np.ndarray, max_abs_error: float) -> list[float]:
+    bad = np.nonzero(~(errors <= errors.dtype.type(max_abs_error)))[0]
+    return errors[: bad[0] if len(bad) else None].tolist()

@@ -29,15 +29,18 @@ class Evaluation:
 def check_backend(backend: str) -> None:
     """Checks that a backend can be used here.
 
+    For "cuda" it initialises CUDA in this process, which must not fork workers afterwards; a run asks
+    `zero.cuda.search.count_gpus` instead.
+
     Raises:
         DeviceError: there is no such backend, or it cannot run on this machine.
     """
     if backend not in BACKENDS:
         raise DeviceError(unknown_name("backend", backend, BACKENDS))
     if backend == "cuda":
-        raise DeviceError(
-            "backend 'cuda' is not part of this version; use backend: cpu (or reference)"
-        )
+        from zero import cuda
+
+        cuda.open_machine()
 
 
 class Evaluator:
@@ -45,13 +48,15 @@ class Evaluator:
 
     Args:
         tasks: the task set.
-        backend: "cpu" (compiled) or "reference" (NumPy, slow).
+        backend: "cpu" (compiled), "reference" (NumPy, slow) or "cuda" (one GPU, which one program at
+            a time leaves almost idle; initialises CUDA in this process).
         dtype: "float64" or "float32".
         memory: addresses; by default as many as each program needs.
         seed_key: 64-bit key of the random ops' draws (`zero.rng.key_for`).
         max_abs_error: training stops at an error above this.
         combine: "mean", "median" or "min" over tasks.
         module: for "cpu", a generated module to use instead of the one that suits the tasks.
+        strict: for "cuda", sums of products are rounded as on the CPU.
 
     The fitness of a task is in [0, 1], 0 where training failed (spec, section 4). Same arguments,
     same bits on one machine; backends agree to rounding.
@@ -67,12 +72,22 @@ class Evaluator:
         max_abs_error: float = 100.0,
         combine: str = "mean",
         module=None,
+        strict: bool = False,
     ):
         check_backend(backend)
         self.tasks, self.memory, self.dtype = tasks, memory, dtype
         self.seed_key, self.max_abs_error, self.combine = seed_key, max_abs_error, combine
-        self._run = self._run_cpu if backend == "cpu" else self._run_reference
+        self._run = getattr(self, f"_run_{backend}")
         self._module, self._arrays, self._for = module, None, None
+        if backend == "cuda":
+            from zero import cuda
+            from zero.cuda.evaluate import CudaEvaluator
+
+            machine = cuda.open_machine()
+            self._stream = machine.stream()
+            self._cuda = CudaEvaluator(
+                tasks, machine, dtype, key=seed_key, max_abs_error=max_abs_error, strict=strict
+            )
 
     def __call__(self, program: Program) -> Evaluation:
         """Returns the program's evaluation.
@@ -99,6 +114,13 @@ class Evaluator:
         ]  # fmt: skip
         steps = sum(t.train_steps for t in traces)
         return np.array([t.fitness for t in traces]), steps
+
+    def _run_cuda(self, program: Program, memory: Memory) -> tuple[np.ndarray, int]:
+        from zero.cuda.code import encode_program
+
+        rows, spans = encode_program(program, self._cuda.layout)
+        fitness, taken = self._cuda.start(rows, spans, self._stream).result()
+        return fitness[0], int(taken.sum())
 
     def _run_cpu(self, program: Program, memory: Memory) -> tuple[np.ndarray, int]:
         from zero.interpreter import cpu

@@ -315,6 +315,7 @@ class _Run:
             self._message,
             self._checkpoint,
             self.checkpoint_seconds,
+            self.kind.groups(),
         )
         return running.run(self._should_stop)
 

@@ -79,6 +79,10 @@ class Kind:
         """
         raise NotImplementedError
 
+    def groups(self) -> list[list[int]] | None:
+        """Returns which islands share a process; None: each has its own."""
+        return None
+
     def limits(self, budget: dict[str, int], index: int) -> Limits:
         """Returns when an island ends its experiment: its share of the budget, and the rest."""
         from zero.rounds import NEVER, Limits

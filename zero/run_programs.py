@@ -139,7 +139,15 @@ def train_budget(config: RunConfig, tasks: TaskSet) -> float:
 class Maker(Kind):
     """What a run over programs is made of; compiles once, in the parent process.
 
-    config: of the run. initial: what the first population is made of, by default as the config says.
+    On backend cuda, islands are dealt out over the GPUs. The parent process never touches these: it
+    forks the islands' processes, and CUDA does not survive a fork.
+
+    Args:
+        config: of the run.
+        initial: what the first population is made of, by default as the config says.
+
+    Raises:
+        DeviceError: the backend cannot be used on this machine.
     """
 
     name = "programs"
@@ -147,7 +155,12 @@ class Maker(Kind):
     def __init__(self, config: RunConfig, initial: Program | None = None):
         from zero import search
 
-        check_backend(config.backend)
+        if config.backend == "cuda":
+            from zero.cuda.search import count_gpus
+
+            self._gpus = count_gpus()
+        else:
+            check_backend(config.backend)
         self.config = config
         self.initial = initial_program(config) if initial is None else initial
         self.method = search.get(config.search.method)
@@ -191,7 +204,10 @@ class Maker(Kind):
         return cpu.is_built(self.config.dtype, self._lanes(experiment), self.config.search.method)
 
     def module(self, experiment: int = 0):
-        """Returns the generated module that the run's islands and evaluators use."""
+        """Returns the generated module that the run's islands and evaluators use.
+
+        On backend cuda it does all but the islands' full evaluations.
+        """
         from zero.interpreter import cpu, reference_loop
 
         config = self.config
@@ -202,11 +218,41 @@ class Maker(Kind):
         return cpu.build(config.dtype, self._lanes(experiment), config.search.method)
 
     def evaluator(self, purpose: str, experiment: int) -> Evaluator:
-        """Returns the evaluator of the experiment's tasks, on the code that its islands use."""
+        """Returns the evaluator of the experiment's tasks, on the code that its islands use.
+
+        For backend cuda it is the cpu's: one program at a time would leave a GPU idle, and this
+        process must not touch it. Both agree to rounding.
+        """
         config = self.config
         combine = config.evaluation.fitness if purpose == "search" else "mean"
+        if config.backend == "cuda":
+            config = config.model_copy(update={"backend": "cpu"})
         module = self.module(experiment) if config.backend == "cpu" else None
         return make_evaluator(config, self.tasks(purpose, experiment), module, combine)
+
+    def groups(self) -> list[list[int]] | None:
+        """Returns which islands share a process: on backend cuda those of one GPU."""
+        if self.config.backend != "cuda":
+            return None
+        count = self.config.islands.count
+        return [list(range(n, count, self._gpus)) for n in range(min(count, self._gpus))]
+
+    def _island_modules(self, experiment: int) -> list[Any]:
+        """Returns what each island evaluates programs with."""
+        config, count = self.config, self.config.islands.count
+        module = self.module(experiment)
+        if config.backend != "cuda":
+            return [module] * count
+        from zero.cuda.search import CudaModule, Gpu
+
+        tasks = self.tasks("search", experiment)
+        key, largest = key_for(config.seed, "evaluation"), config.evaluation.max_abs_error
+        modules: list[Any] = [None] * count
+        for number, group in enumerate(self.groups()):
+            gpu = Gpu(number, tasks, config.dtype, key, largest)
+            for k in group:
+                modules[k] = CudaModule(gpu, module)
+        return modules
 
     def islands(self, experiment: int, budget: dict[str, Any]) -> list[Any]:
         """Returns the islands of an experiment.
@@ -219,7 +265,7 @@ class Maker(Kind):
         config, count = self.config, self.config.islands.count
         program, evaluation = config.program, config.evaluation
         tasks = self.tasks("search", experiment)
-        module = self.module(experiment)
+        modules = self._island_modules(experiment)
         functions = [getattr(program, f) for f in FUNCTIONS]
         space, starts = new_space(
             memory_of(config),
@@ -240,7 +286,7 @@ class Maker(Kind):
                 tasks,
                 memory_of(config),
                 starts,
-                module=module,
+                module=modules[k],
                 key=key_for(config.seed, "evaluation"),
                 max_abs_error=evaluation.max_abs_error,
                 combine=evaluation.fitness,
@@ -257,9 +303,10 @@ class Maker(Kind):
             select = self.evaluator("select", experiment)
             islands.append(
                 Island(
-                    module, space, memory_of(config), arrays, select,
+                    modules[k], space, memory_of(config), arrays, select,
                     size, self.method.settings(config.search), config.seed,
                     experiment, k, count, self.limits(budget, k), migrants, mail,
+                    config.search.batch,
                 )
             )  # fmt: skip
         if islands:
