@@ -32,18 +32,27 @@ COMPARED = {  # row of speed.json -> config and the program whose arithmetic its
 
 
 def operations(op: Op, features: int) -> int:
-    """Returns how many additions, multiplications and comparisons an op does on one task.
+    """Returns how many additions, multiplications, comparisons and function calls an op does on one task.
 
-    Counts what the shipped linear program and network consist of; filling memory counts as nothing.
+    Filling and moving memory counts as nothing, a random number neither.
     """
     size = {"s": 1, "v": features, "m": features**2}
     if op.kind == "map":
-        done = ast.BinOp | ast.Compare  # of a formula with `where`, only the comparison
-        each = sum(isinstance(node, done) for node in ast.walk(ast.parse(op.formula)))
-        return each * size[op.output]
+        return _arithmetic(op.formula) * size[op.output]
+    if op.kind.startswith("reduce"):  # the formula itself is applied to few numbers
+        return size[op.inputs[0]] * (("sum" in op.formula) + 2 * ("squares" in op.formula))
     if op.kind in ("inner", "matvec"):
         return 2 * size[op.inputs[0]]
-    return features**2 if op.kind == "outer" else 0
+    return {"outer": features**2, "matmul": 2 * features**3}.get(op.kind, 0)
+
+
+def _arithmetic(formula: str) -> int:
+    """Returns the operations of a formula on one element; of one with `where`, the comparison."""
+    counted = 0
+    for node in ast.walk(ast.parse(formula)):
+        counted += isinstance(node, ast.BinOp | ast.Compare)
+        counted += isinstance(node, ast.Call) and ast.unparse(node.func) != "where"
+    return counted
 
 
 def floor(name: str) -> float:
@@ -253,6 +262,9 @@ def discovery(results: dict[str, Any]) -> str:
     }
     text = "## Discovery\n"
     for config, methods in results.items():
+        if config == "batches":
+            text += batches(methods)
+            continue
         rows = []
         for method in ("regularized_evolution", "random_search"):
             s = methods[method]["summary"]
@@ -266,6 +278,31 @@ def discovery(results: dict[str, Any]) -> str:
         text += f"\n### {config}\n\n{machine_line(methods)}Success: {success.get(config, '')}.\n\n"
         text += table(head, rows)
     return text
+
+
+def batches(results: dict[str, Any]) -> str:
+    """Returns the part of discovery.json on batch sizes."""
+    sizes = {int(size): part["summary"] for size, part in results["sizes"].items()}
+    one = sizes.get(1, {}).get("individuals_per_success")
+    rows = []
+    for size, s in sorted(sizes.items()):
+        each = s["individuals_per_success"]
+        rows.append([
+            f"{size:,}", f"{s['successes']} of {s['runs']}", number(s["median_individuals"]),
+            number(each), number(s["standard_error"]),
+            f"{each / one:.2f}x" if each and one else "", number(s["median_seconds"]),
+        ])  # fmt: skip
+    head = ["batch", "successes", "median individuals", "individuals a success", "standard error",
+            "over batch 1", "median seconds"]  # fmt: skip
+    return f"""
+### {results["config"]}: batch size
+
+{machine_line(results)}Population {results["population"]:,}, backend `cpu`. Children are bred \
+that many at a time (`search.batch`) while the batch before is in flight; 1 is without a pipeline.
+Success: select fitness at least 0.9999 within 15 million individuals. *Individuals a success* are those
+of all runs, failed ones included, over the number of successes.
+
+{table(head, rows)}"""
 
 
 def nas_table(results: dict[str, Any]) -> str:
@@ -440,10 +477,92 @@ def cells_search(results: dict[str, Any]) -> str:
     return text
 
 
+def gpu_cells(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Returns head and rows of the table of gpu_interpreter.json."""
+    goals = {  # what the project set out to reach, on an H200
+        "network on projected_binary_baseline": "200x a core, 70,000/s",
+        "linear_demo": "3,000,000/s",
+        "projected_binary_baseline": "GPU busy 80%",
+    }
+
+    def of(row: Any, *keys: str, form: str = "{:,.0f}") -> str:
+        for key in keys:
+            row = row.get(key) if isinstance(row, dict) else None
+        return "" if row is None else form.format(row)
+
+    rows = []
+    for name, row in results["rows"].items():
+        rows.append([
+            name.removesuffix(", float64"), row["dtype"], of(row, "gpu", "median"),
+            of(row, "gpu", "smallest"), of(row, "gpu", "largest"), of(row, "core", "median"),
+            of(row, "cores", "median"), of(row, "ratio_to_core", form="{:.1f}"),
+            of(row, "ratio_to_cores", form="{:.1f}"), of(row, "share_of_peak_flops", form="{:.1%}"),
+            of(row, "share_of_shared_memory", form="{:.0%}"),
+            of(row, "gpu_busy", "median", form="{:.0%}"), goals.get(name, ""),
+        ])  # fmt: skip
+    head = ["work", "dtype", "GPU, a second", "smallest", "largest", "one core",
+            f"{results['cores']} cores", "x one core", "x all cores", "of peak FLOP/s",
+            "of shared memory", "GPU busy", "goal"]  # fmt: skip
+    return head, rows
+
+
+def sweep_cells(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Returns head and rows of the table of a sweep over lanes a task."""
+    sizes = ("features", "group", "tasks_a_unit", "rows_a_lane")
+    rates = ("median", "smallest", "largest")
+    head = ["F", "lanes a task", "tasks a unit", "rows a lane", "programs/s", "smallest", "largest",
+            "default"]  # fmt: skip
+    return head, [
+        [*(str(x[key]) for key in sizes), *(number(x[key]) for key in rates),
+         "yes" if x["is_default"] else ""]
+        for x in rows
+    ]  # fmt: skip
+
+
+def gpu_interpreter(results: dict[str, Any]) -> str:
+    """Returns the section of gpu_interpreter.json."""
+    text = "## One GPU\n"
+    if results.get("rows"):
+        text += f"""
+{gpu_line(results)}Images: {results["images"]}. Median over rounds in turns; `gpu_interpreter.py` says
+what rows and columns are.
+
+{table(*gpu_cells(results))}"""
+        errors = [f"{name}: {error}" for name, error in results.get("errors", {}).items()]
+        text += "".join(f"\nFailed: {error}\n" for error in errors)
+        if not results.get("complete"):
+            text += "\nNot all of it was measured.\n"
+    if "where_time_goes" in results:
+        found = results["where_time_goes"]
+        rows = [
+            [name, str(part["rows"]), "" if part["share"] is None else f"{part['share']:.1%}",
+             number(part["flops"]), number(part["shared_cycles"])]
+            for name, part in found["instructions"].items()
+        ]  # fmt: skip
+        rows.append(["the rest of each example", "", f"{found['the rest of each example']:.1%}"])
+        rows[-1] += ["", ""]
+        head = ["instruction", "in the program", "share of the time", "FLOP", "cycles, a warp"]
+        text += (
+            "\n### Where the time of the network goes\n\nfloat32; what one more of each takes.\n\n"
+        )
+        text += table(head, rows)
+    if "sweep" in results:
+        found = results["sweep"]
+        text += f"\n### Lanes a task\n\n{gpu_line(found)}The shipped network, {found['dtype']}.\n\n"
+        text += table(*sweep_cells(found["rows"]))
+    return text
+
+
+def gpu_line(results: dict[str, Any]) -> str:
+    """Returns the GPU, its driver and the machine in two lines."""
+    versions = f"driver {results['driver']}, CUDA {results['cuda']}"
+    return f"GPU: {results['gpu']}, {versions}.\n{machine_line(results)}"
+
+
 SECTIONS = {
     "speed": speed, "split": split, "growth": growth, "memory": memory, "discovery": discovery,
     "nas_table": nas_table, "cells_cpu": cells_cpu,
-    "cells_search": cells_search,
+    "cells_search": cells_search, "gpu_interpreter": gpu_interpreter,
 }  # fmt: skip
 
 
@@ -452,9 +571,9 @@ def page(folder: Path) -> str:
     text = f"""# Benchmarks
 
 Made by `python benchmarks/page.py` from what the scripts here left in `results/`; do not edit it by
-hand. `speed.py` and `growth.py` compare results with the reference interpreter before they take times,
-`cells_cpu.py` with PyTorch; they take their rows in turns. Run them on a quiet machine; a figure holds
-for its machine and commit.
+hand. `speed.py`, `growth.py` and `gpu_interpreter.py` compare results with the reference interpreter
+before they take times, `cells_cpu.py` with PyTorch; they take their rows in turns. Run them on a quiet
+machine; a figure holds for its machine and commit.
 
 {scripts()}
 """

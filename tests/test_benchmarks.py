@@ -51,6 +51,23 @@ def test_a_split_as_bars(page):
     assert text.index("| B | 75.0% | 2.5 |") < text.index("| A | 50.0% | 3 |")
 
 
+def test_batch_sizes_beside_batch_1(page):
+    def part(successes, each):
+        summary = {"runs": 4, "successes": successes, "median_individuals": 900.0,
+                   "individuals_per_success": each, "standard_error": each and each / 2,
+                   "median_seconds": 3.5}  # fmt: skip
+        return {"summary": summary, "runs": []}
+
+    sizes = {"64": part(2, 1500.0), "1": part(4, 1000.0), "1024": part(0, None)}
+    results = {"machine": "a box", "config": "linear_demo", "population": 1000, "sizes": sizes}
+    lines = page.discovery({"batches": results}).splitlines()
+    assert lines[-3:] == [
+        "| 1 | 4 of 4 | 900 | 1,000 | 500 | 1.00x | 3.5 |",
+        "| 64 | 2 of 4 | 900 | 1,500 | 750 | 1.50x | 3.5 |",
+        "| 1,024 | 0 of 4 | 900 |  |  |  | 3.5 |",
+    ]
+
+
 def training_results(torch):
     """Results of one network on two threads; torch: its images a second in both memory formats."""
     figures = {"median": 300.0, "smallest": 290.0, "largest": 310.0}
