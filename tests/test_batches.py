@@ -381,3 +381,9 @@ def test_the_config_keeps_the_batch_size():
     assert cuda.batch == default_batch("cuda", 500) > 1
     with pytest.raises(ConfigError, match=r"search\.batch: must be a whole number from 1 to 1,000"):
         small_config(search={"batch": 0})
+
+
+def test_the_dtype_depends_on_the_backend_unless_it_is_given():
+    assert small_config().dtype == small_config(backend="reference").dtype == "float64"
+    assert small_config(backend="cuda").dtype == "float32"
+    assert small_config(backend="cuda", dtype="float64").dtype == "float64"

@@ -189,7 +189,7 @@ islands: 3
     lines = mistakes(text)
     starts = [
         "run.yaml:1:1: sed: unknown key 'sed'; did you mean 'seed'?",
-        'run.yaml:2:8: dtype: must be one of float64, float32, got "flot64"',
+        'run.yaml:2:8: dtype: must be one of float64, float32 or none, got "flot64"',
         "run.yaml:4:21: program.memory.scalars: must be a whole number from 2 to 64, got 1",
         "run.yaml:5:35: program.setup.ops[1]: unknown op 'SCALR_SUM'; did you mean SCALAR_SUM",
         "run.yaml:5:53: program.setup.size: must be a whole number from 0 to 1,000 or a section "

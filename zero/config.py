@@ -326,14 +326,17 @@ class Budget(Section):
 
 
 class RunConfig(Section):
-    """A checked run; made by `load_config` or `make_config`, which also check across sections."""
+    """A checked run; made by `load_config` or `make_config`, which also check across sections.
+
+    dtype: null = float64, on cuda float32; the two set what they leave open in the returned config.
+    """
 
     genomes: ClassVar[str] = "programs"
 
     name: RunName = "run"
     seed: Whole = Field(0, ge=0, lt=2**63)
     backend: Literal["cpu", "reference", "cuda"] = "cpu"
-    dtype: Literal["float64", "float32"] = "float64"
+    dtype: Literal["float64", "float32"] | None = None
     imports: list[str] = []
     program: ProgramSettings = ProgramSettings()
     tasks: Tasks
@@ -463,13 +466,13 @@ def _checked(document: yaml_loader.Document, folder: Path, check_files: bool) ->
     problems += config_checks.check_across(document, sections, check_files)
     if problems:
         raise ConfigError(config_checks.report(problems))
-    return _with_batch(sections["config"])
+    return _with_defaults(sections["config"])
 
 
-def _with_batch(config: RunConfig) -> RunConfig:
-    """Returns the config with a number for `search.batch`: it is part of the algorithm."""
+def _with_defaults(config: RunConfig) -> RunConfig:
+    """Returns the config with what depends on the backend: it is part of the algorithm."""
     search = config.search
-    if search.batch is not None:
-        return config
-    batch = default_batch(config.backend, search.population)
-    return config.model_copy(update={"search": search.model_copy(update={"batch": batch})})
+    dtype = config.dtype or ("float32" if config.backend == "cuda" else "float64")
+    batch = search.batch or default_batch(config.backend, search.population)
+    search = search.model_copy(update={"batch": batch})
+    return config.model_copy(update={"dtype": dtype, "search": search})
