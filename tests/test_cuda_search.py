@@ -58,7 +58,8 @@ def host(monkeypatch):
 
 def config_of(backend="cuda", **changes):
     """A run of two islands in batches of 8."""
-    both = {"backend": backend, "islands": {"count": 2}, "budget": {"individuals": 1200}}
+    both = {"backend": backend, "dtype": "float64", "islands": {"count": 2}}
+    both["budget"] = {"individuals": 1200}
     settings = small_settings(**both, search={"batch": 8})
     return make_config(_merged(settings, changes))
 
