@@ -18,3 +18,19 @@ def own_ops():
     ops.OPS.update(before)
     ops.GROUPS.clear()
     ops.GROUPS.update(groups)
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    """A machine without a GPU, whatever it has."""
+    from zero import cuda
+    from zero.cuda.search import count_gpus
+    from zero.errors import DeviceError
+
+    def opening(index=0):
+        raise DeviceError("no CUDA device found; use backend: cpu")
+
+    monkeypatch.setattr(cuda, "open_machine", opening)
+    count_gpus.cache_clear()
+    yield
+    count_gpus.cache_clear()

@@ -16,7 +16,6 @@ from zero.config import load_config, make_config
 from zero.errors import (
     ArchiveError,
     ConfigError,
-    DeviceError,
     ProgramError,
     TaskError,
     ZeroError,
@@ -66,7 +65,6 @@ def cut_run(folder, **changes):
             ConfigError,
             r"hurdle\.train is 5, but evaluation\.cache\.train is 10",
         ),
-        ({"backend": "cuda"}, DeviceError, "cuda"),
         (
             {"tasks": {"search": {"type": "projected_binary", "source": "digits", "features": 8,
                                   "train": 20_000, "valid": 10}}},

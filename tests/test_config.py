@@ -500,6 +500,7 @@ SHIPPED = [
     "amoebanet_cifar10",
     "amoebanet_digits",
     "amoebanet_fashion",
+    "cifar10_from_scratch_gpu",
     "linear_demo",
     "linear_integration",
     "nas_bench_201_table",

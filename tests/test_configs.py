@@ -3,21 +3,28 @@
 import numpy as np
 import pytest
 from small_cells import write_table
+from typer.testing import CliRunner
 
-from zero import run
+from zero import cli, cuda, run
 from zero.config import load_config, shipped_configs
+from zero.cuda import search
+from zero.cuda.host import HostMachine
 
 CONFIGS = sorted(shipped_configs())
 CELLS = [name for name in CONFIGS if load_config(name).genomes == "cells"]
 PROGRAMS = [name for name in CONFIGS if name not in CELLS]
 NAS_BENCH_201_OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 # CIFAR-10 is the user's own; the same tasks from scikit-learn's digits, which have fewer images.
+DIGITS = [
+    f"tasks.{purpose}.{setting}"
+    for purpose in ("search", "select", "final")
+    for setting in (
+        "source=digits", "path=null", "official_test=false", "train=100", "valid=50", "test=50",
+    )
+]  # fmt: skip
 INSTEAD = {
-    "projected_binary_baseline": [
-        f"tasks.{purpose}.{setting}"
-        for purpose in ("search", "select", "final")
-        for setting in ("source=digits", "path=null", "train=100", "valid=50", "test=50")
-    ]
+    "projected_binary_baseline": DIGITS,
+    "cifar10_from_scratch_gpu": [*DIGITS, "evaluation.hurdle={train: 20, valid: 20}"],
 }
 # So that a test takes a second: fewer and smaller tasks than the config asks for.
 SMALLER = {
@@ -27,7 +34,21 @@ SMALLER = {
         for purpose in ("select", "final")
         for setting in ("count=10", "train=100")
     ],
-}
+    # The host machine is slow.
+    "cifar10_from_scratch_gpu": [
+        *(f"tasks.{purpose}.count=4" for purpose in ("search", "select", "final")),
+        "tasks.search.train=30", "islands={count: 2, migrate_every: 400}",
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def host(monkeypatch):
+    """Runs on backend cuda are made with the GPU's code on the CPU."""
+    monkeypatch.setattr(cuda, "open_machine", lambda index=0: HostMachine())
+    search.count_gpus.cache_clear()
+    yield
+    search.count_gpus.cache_clear()
 
 
 def load(name, *overrides):
@@ -37,8 +58,8 @@ def load(name, *overrides):
 def test_the_promised_configs_are_there():
     promised = {
         "quickstart", "linear_demo", "linear_integration", "nonlinear_integration",
-        "projected_binary_baseline", "own_csv", "amoebanet_digits", "amoebanet_fashion",
-        "amoebanet_cifar10", "nas_bench_201_table", "own_images",
+        "projected_binary_baseline", "cifar10_from_scratch_gpu", "own_csv", "amoebanet_digits",
+        "amoebanet_fashion", "amoebanet_cifar10", "nas_bench_201_table", "own_images",
     }  # fmt: skip
     assert promised <= set(CONFIGS)
 
@@ -83,6 +104,24 @@ def test_it_runs(name, tmp_path):
     assert 0 <= outcome.final.fitness <= 1
     run.validate_program(outcome.program, run.memory_of(config))
     assert len(outcome.final.task_fitness) == config.tasks.final.count
+
+
+def test_the_gpus_search_has_the_papers_settings():
+    config = load_config("cifar10_from_scratch_gpu")
+    program, search_ = config.program, config.search
+    assert (config.backend, config.dtype, program.initial) == ("cuda", "float32", "empty")
+    assert [len(set(f.ops)) for f in (program.setup, program.predict, program.learn)] == [9, 58, 58]
+    assert tuple(program.memory.model_dump().values()) == (8, 14, 3)
+    assert [f.size.max for f in (program.setup, program.predict, program.learn)] == [21, 21, 45]
+    assert (search_.population, search_.tournament, search_.mutate_probability) == (100, 10, 0.9)
+    assert search_.batch > 1 and config.islands.count > 1
+    tasks = config.tasks
+    for family in (tasks.search, tasks.select, tasks.final):
+        assert (family.features, family.train, family.valid) == (16, 8000, 2000)
+    assert tasks.search.held_out_pairs == tasks.select.pairs == tasks.final.pairs
+    assert len(tasks.select.pairs) == 9
+    result = CliRunner().invoke(cli.app, ["validate", config.name])
+    assert result.stdout == f"{config.name}: no mistakes\n", result.output
 
 
 # The same configs with few and small images, networks and candidates; of the table, one drawn anew.

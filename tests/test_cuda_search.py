@@ -270,8 +270,7 @@ def test_a_failing_gpu_is_one_line_and_no_fault(host, tmp_path, monkeypatch):
     def opening(index=0):
         raise DeviceError("the card fell off")
 
-    maker = run.Maker(config_of())
-    monkeypatch.setattr(run, "kind_of", lambda config: lambda config: maker)
+    search.count_gpus()  # there is one, but it fails in the worker
     monkeypatch.setattr(cuda, "open_machine", opening)
     with pytest.raises(Exception, match=r"island \d failed: the card fell off; the last") as caught:
         run.start(config_of(), tmp_path / "run")
@@ -309,11 +308,7 @@ def test_evaluate_uses_the_gpu(host, tmp_path, monkeypatch):
         np.testing.assert_allclose(gpu, cpu, rtol=0, atol=1e-9)
 
 
-def test_without_a_gpu_it_is_one_line_before_anything_is_written(tmp_path, monkeypatch):
-    def opening(index=0):
-        raise DeviceError("no CUDA device found; use backend: cpu")
-
-    monkeypatch.setattr(cuda, "open_machine", opening)
+def test_without_a_gpu_it_is_one_line_before_anything_is_written(no_gpu, tmp_path):
     (tmp_path / "c.yaml").write_text(config_to_yaml(config_of()))
     folder = tmp_path / "run"
     result = command("run", tmp_path / "c.yaml", "--out", folder)
@@ -323,6 +318,16 @@ def test_without_a_gpu_it_is_one_line_before_anything_is_written(tmp_path, monke
     with pytest.raises(DeviceError):
         run.start(config_of(), folder)
     assert not folder.exists()
+
+
+def test_a_config_for_another_machine_is_valid_here(no_gpu, tmp_path):
+    (tmp_path / "c.yaml").write_text(config_to_yaml(config_of()))
+    result = command("validate", tmp_path / "c.yaml", "--data")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].endswith(": no mistakes")
+    assert lines[1] == "on this machine it does not run: no CUDA device found; use backend: cpu"
+    assert len(lines) > 3  # the tasks
 
 
 def test_a_process_that_used_a_gpu_is_told_to_start_a_new_one(monkeypatch):

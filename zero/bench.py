@@ -72,6 +72,7 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
 
     config = config.model_copy(update={"budget": Budget(), "experiments": Experiments()})
     maker = run.Maker(config, run.initial_program(config))
+    maker.check_device()
     maker.check()
     islands = maker.islands(0, {"individuals": _FOREVER, "train_steps": _FOREVER})
     spans: dict[int, _Span] = {}

@@ -38,7 +38,7 @@ from zero.cli_common import (
     reporting,
     shown_fitness,
 )
-from zero.errors import ConfigError, ZeroError
+from zero.errors import ConfigError, DeviceError, ZeroError
 
 app = typer.Typer(
     help="Discovers machine-learning algorithms by evolution, from empty programs.",
@@ -550,6 +550,10 @@ def validate(
     if data:
         maker.check()
     print(f"{checked.name}: no mistakes")
+    try:
+        maker.check_device()
+    except DeviceError as error:  # no mistake of the config, which may be for another machine
+        print(f"on this machine it does not run: {error}")
     if data:
         if checked.genomes == "cells":
             cli_cell_runs.print_checked(maker)

@@ -122,6 +122,7 @@ def start(
         ZeroError: data, programs or the folder cannot be used, or no space is left.
     """
     kind = kind_of(config)(config)
+    kind.check_device()
     kind.check()
     info = run_info(config.seed, command or [])
     info |= {**kind.info(), "data": kind.data_digest()}
@@ -154,6 +155,7 @@ def resume(
         config = load_config(folder.path / RunFolder.CONFIG, check_files=False)
         info = folder.info()
         kind = kind_of(config).resumed(config, info)
+        kind.check_device()
         if kind.data_digest() != info.get("data"):
             raise ConfigError(
                 f"the data of {folder.path} have changed since the run began, so it cannot go on "

@@ -60,6 +60,9 @@ class Kind:
         """Checks what only the data can tell; raises a ZeroError."""
         raise NotImplementedError
 
+    def check_device(self) -> None:
+        """Raises DeviceError if the config's backend cannot be used on this machine."""
+
     def stored(self, folder: Path) -> Kind:
         """Returns the kind with all data in files: those given as arrays go to the folder."""
         return self

@@ -145,9 +145,6 @@ class Maker(Kind):
     Args:
         config: of the run.
         initial: what the first population is made of, by default as the config says.
-
-    Raises:
-        DeviceError: the backend cannot be used on this machine.
     """
 
     name = "programs"
@@ -155,12 +152,6 @@ class Maker(Kind):
     def __init__(self, config: RunConfig, initial: Program | None = None):
         from zero import search
 
-        if config.backend == "cuda":
-            from zero.cuda.search import count_gpus
-
-            self._gpus = count_gpus()
-        else:
-            check_backend(config.backend)
         self.config = config
         self.initial = initial_program(config) if initial is None else initial
         self.method = search.get(config.search.method)
@@ -235,7 +226,10 @@ class Maker(Kind):
         if self.config.backend != "cuda":
             return None
         count = self.config.islands.count
-        return [list(range(n, count, self._gpus)) for n in range(min(count, self._gpus))]
+        from zero.cuda.search import count_gpus
+
+        gpus = count_gpus()
+        return [list(range(n, count, gpus)) for n in range(min(count, gpus))]
 
     def _island_modules(self, experiment: int) -> list[Any]:
         """Returns what each island evaluates programs with."""
@@ -312,6 +306,15 @@ class Maker(Kind):
         if islands:
             islands[0].warm_up()
         return islands
+
+    def check_device(self) -> None:
+        """Raises DeviceError if the backend cannot be used on this machine."""
+        if self.config.backend == "cuda":
+            from zero.cuda.search import count_gpus
+
+            count_gpus()
+        else:
+            check_backend(self.config.backend)
 
     def check(self) -> None:
         """Checks what only the data can tell.

@@ -101,12 +101,15 @@ class Layout:
 
 
 def best_layout(features: int, dtype: str) -> Layout:
-    """Returns the layout for that many features: two rows a lane up to 64 features.
+    """Returns the layout for that many features.
 
-    Fewer lanes a task mean fewer instructions for each task, more lanes less waste where tasks do not
-    fill a warp, and fewer registers. `benchmarks/gpu_interpreter.py --sweep` compares them on a card.
+    Two rows of a matrix a lane: fewer lanes a task mean fewer instructions for each task, more lanes less
+    waste where tasks do not fill a warp. One row, where only that leaves room for a matrix in registers,
+    and where a task has several warps. `benchmarks/gpu_interpreter.py --sweep` compares them on a card.
     """
     group = 1
     while group < 256 and group * (2 if group < WARP else 1) < features:
         group *= 2
-    return Layout(dtype, features, group)
+    layout = Layout(dtype, features, group)
+    closer = replace(layout, group=2 * group, lanes=0)
+    return closer if closer.lanes == WARP and closer.resident > layout.resident else layout
