@@ -32,7 +32,7 @@ from zero.cuda.layout import Layout, best_layout
 from zero.evaluator import Evaluator, check_backend
 from zero.interpreter import reference
 from zero.interpreter.reference import Draws
-from zero.ops import OPS, get_op
+from zero.ops import OPS, get_op, register_op
 from zero.program import Program
 from zero.tasks import TaskSet
 
@@ -326,3 +326,13 @@ def test_bench_counts_every_copy_of_a_launch(machine, monkeypatch):
     assert figures["train_steps"] == cpu["train_steps"]
     assert figures["fitness"] == pytest.approx(cpu["fitness"], rel=1e-3)
     assert "gpu" not in cpu
+
+
+def test_an_op_that_is_registered_later_is_there(machine, own_ops):
+    tasks = small_tasks(2, 6, 4, 4)
+    evaluate = Evaluator(tasks, "cuda")
+    evaluate(library.program("linear"))  # the kernel without the op
+    register_op("VECTOR_LATE", "v>v", "tanh(a) + 0.25")
+    program = parse(Predict="v1 = vector_late(v0); s1 = dot(v1, v0)")
+    got, wanted = Evaluator(tasks, "cuda")(program), Evaluator(tasks, "reference")(program)
+    np.testing.assert_allclose(got.task_fitness, wanted.task_fitness, rtol=0, atol=1e-9)

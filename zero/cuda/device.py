@@ -304,7 +304,7 @@ class DeviceMachine:
             raise DeviceError(f"CuPy finds no compiler (NVRTC): {_INSTALL}") from error
         self._index = index
         self._local, self._lock = threading.local(), threading.Lock()
-        self._kernels: dict[tuple[Layout, bool], Kernel] = {}
+        self._kernels: dict[tuple, Kernel] = {}  # by `source.text_key`
         with _told("CUDA does not start on this GPU"):
             self.use()
             properties = self.cuda.runtime.getDeviceProperties(index)
@@ -363,10 +363,11 @@ class DeviceMachine:
             DeviceError: it does not compile or load.
         """
         with self._lock:
-            if (layout, strict) not in self._kernels:
+            key = source.text_key(layout, strict)
+            if key not in self._kernels:
                 code = self._compiled(source.render(layout, strict))
-                self._kernels[layout, strict] = Kernel(self, layout, code)
-            return self._kernels[layout, strict]
+                self._kernels[key] = Kernel(self, layout, code)
+            return self._kernels[key]
 
     def _architecture(self) -> tuple[str, bool]:
         """Returns (what to compile for, whether that is machine code and not PTX)."""

@@ -105,16 +105,17 @@ class HostMachine:
     def __init__(self, seed: int = 0):
         self.seed = seed
         self._lock = threading.Lock()
-        self._kernels: dict[tuple[Layout, bool], Kernel] = {}
+        self._kernels: dict[tuple, Kernel] = {}  # by `source.text_key`
 
     def kernel(self, layout: Layout, strict: bool) -> Kernel:
         """Returns the kernel of a layout, compiled or from the cache."""
         # Python 3.11's parser, which formulas go through, fails in two threads at once.
         with self._lock:
-            if (layout, strict) not in self._kernels:
+            key = source.text_key(layout, strict)
+            if key not in self._kernels:
                 library = _library(source.render(layout, strict))
-                self._kernels[layout, strict] = Kernel(library, self.seed)
-            return self._kernels[layout, strict]
+                self._kernels[key] = Kernel(library, self.seed)
+            return self._kernels[key]
 
     def buffer(self, array: np.ndarray) -> Buffer:
         """Returns a buffer with a copy of the array."""

@@ -12,7 +12,7 @@ from importlib import resources
 
 from zero import rng
 from zero.cuda.layout import Layout
-from zero.ops import Op, by_number, check_formula
+from zero.ops import OPS, Op, by_number, check_formula
 
 # Instructions of no op: the end of a function, sums of products in place, and those of the matrix that
 # is in registers (`zero.cuda.code`).
@@ -206,3 +206,8 @@ def render(layout: Layout, strict: bool = False) -> str:
     )
     parts += [unit, _file("philox.cuh"), _file("ops.cuh"), _interpreter(), _file("evaluate.cuh")]
     return "\n".join(parts)
+
+
+def text_key(layout: Layout, strict: bool) -> tuple:
+    """Returns what the text depends on: ops may be added, but none changes its meaning."""
+    return layout, strict, tuple(OPS)
