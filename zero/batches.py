@@ -36,7 +36,8 @@ class Batch(NamedTuple):
 
     Of each row (2, B): record int32, status int8 (`NEW`, ...), fitness float64 and steps int64 (train
     steps taken) once it is evaluated; alias int64, the row (half * B + row) whose fitness it gets, and
-    key uint64, its key in the cache, where programs are evaluated elsewhere (see `frame.prepare`).
+    key uint64, its key in the cache, where programs are evaluated elsewhere (see
+    `zero.interpreter.elsewhere`).
     rows (2,) int64: of each half, 0 = empty; stage (2,) int8: `EMPTY`, `BRED`, ... counts (4,) int64:
     OLDER, the half that is inserted next; INSERTED, how many of its rows are; EVALUATED_ROWS, rows of
     the newest half that are evaluated, where that is done one by one; BATCHES, bred so far.

@@ -1,8 +1,8 @@
 """The compiled interpreter: builds, caches and calls the generated module.
 
-The module is made from the frame (`frame.py`) for one dtype, one number of lanes and one search
-method, written to the cache folder under a hash of all compiled source, and compiled by numba with its
-disk cache: seconds the first time, a fraction of one afterwards. The ops are in `handlers.py`.
+The module is made from the frame (`frame.py`, `elsewhere.py`) for one dtype, one number of lanes and one
+search method, written to the cache folder under a hash of all compiled source, and compiled by numba with
+its disk cache: seconds the first time, a fraction of one afterwards. The ops are in `handlers.py`.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ def _module_text(dtype: str, lanes_: int, search: str) -> str:
     header = _HEADER.format(**fields, names=_names(dtype, lanes_))
     calls = _mutation_calls("    ")
     footer = _FOOTER.format(search=search, loop=_loop_text())
-    frame = _frame("frame.py").replace("    # MUTATIONS", calls)
+    frame = _frame("frame.py").replace("    # MUTATIONS", calls) + "\n\n" + _frame("elsewhere.py")
     return header + frame + footer
 
 
