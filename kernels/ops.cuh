@@ -30,8 +30,12 @@ template <class Formula, int OUT, int A, int B> DEVICE void map(const Unit &u, c
   if (OUT == S) {
     scalar(u, r.out) = Formula::of(a.same, b.same);
   } else if (OUT == V) {
-#pragma unroll(UNROLL)
-    for (int e = 0; e < EACH; ++e) element(u, r.out, e) = Formula::of(a.of_vector(e), b.of_vector(e));
+    // All are read before any is written: as they may be the same, the compiler would keep them in turn.
+    REAL result[EACH];
+#pragma unroll
+    for (int e = 0; e < EACH; ++e) result[e] = Formula::of(a.of_vector(e), b.of_vector(e));
+#pragma unroll
+    for (int e = 0; e < EACH; ++e) element(u, r.out, e) = result[e];
   } else {
 #pragma unroll(UNROLL_ROWS)
     for (int e = 0; e < EACH; ++e) {
@@ -136,11 +140,11 @@ template <bool ADD> DEVICE void outer(const Unit &u, const Row &r) {
 // out += a * b, a scalar and a vector.
 DEVICE void scaled_add(const Unit &u, const Row &r) {
   const REAL a = scalar(u, r.a);
-#pragma unroll(UNROLL)
-  for (int e = 0; e < EACH; ++e) {
-    REAL &out = element(u, r.out, e);
-    out = add_product(out, a, element(u, r.b, e));
-  }
+  REAL result[EACH];  // as in `map`
+#pragma unroll
+  for (int e = 0; e < EACH; ++e) result[e] = add_product(element(u, r.out, e), a, element(u, r.b, e));
+#pragma unroll
+  for (int e = 0; e < EACH; ++e) element(u, r.out, e) = result[e];
 }
 
 DEVICE void matvec(const Unit &u, const Row &r) {

@@ -36,13 +36,13 @@ def own_ops():
 def no_gpu(monkeypatch):
     """A machine without a GPU, whatever it has."""
     from zero import cuda
-    from zero.cuda.search import count_gpus
+    from zero.cuda.search import gpu_names
     from zero.errors import DeviceError
 
     def opening(index=0):
         raise DeviceError("no CUDA device found; use backend: cpu")
 
     monkeypatch.setattr(cuda, "open_machine", opening)
-    count_gpus.cache_clear()
+    gpu_names.cache_clear()
     yield
-    count_gpus.cache_clear()
+    gpu_names.cache_clear()

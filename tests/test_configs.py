@@ -46,9 +46,9 @@ SMALLER = {
 def host(monkeypatch):
     """Runs on backend cuda are made with the GPU's code on the CPU."""
     monkeypatch.setattr(cuda, "open_machine", lambda index=0: HostMachine())
-    search.count_gpus.cache_clear()
+    search.gpu_names.cache_clear()
     yield
-    search.count_gpus.cache_clear()
+    search.gpu_names.cache_clear()
 
 
 def load(name, *overrides):

@@ -58,8 +58,9 @@ def test_other_groups_compile(features, group):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_strict_compiles(dtype):
-    registers, spilled, _ = usage(best_layout(16, dtype), "sm_90", strict=True)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_strict_compiles(dtype, architecture):
+    registers, spilled, _ = usage(best_layout(16, dtype), architecture, strict=True)
     assert spilled == 0 and registers <= REGISTERS
 
 

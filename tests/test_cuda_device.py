@@ -16,7 +16,6 @@ from zero.cuda import code, source
 from zero.cuda.device import DeviceMachine, devices
 from zero.cuda.evaluate import CudaEvaluator
 from zero.cuda.host import HostMachine
-from zero.cuda.job import new_job
 from zero.cuda.layout import Layout
 from zero.errors import DeviceError
 
@@ -200,19 +199,22 @@ def test_events(fake):
 # --- launches -------------------------------------------------------------------------------------
 
 
-def test_a_launch_has_no_more_blocks_than_work_and_room(fake):
+def test_a_launch_has_as_many_blocks_as_there_is_work_and_room_for(fake):
+    fake.resident = (
+        23  # a multiprocessor; what the registers allow may be more than the kernel must
+    )
     machine = cuda.open_machine()
-    kernel = machine.kernel(LAYOUT, False)
-    job = new_job()
-    for items, blocks in ((1, 1), (2, 2), (10_000, 2 * fake.resident)):
-        kernel.launch(job, items, 1024)
-        assert fake.launches[-1] == ((blocks,), (LAYOUT.lanes,), 1024, fake.cuda.Stream.null)
+    tasks = small_tasks(17, 6, 4, 4)  # in two units of 16
+    evaluator = CudaEvaluator(tasks, machine, "float32", key=1, layout=LAYOUT)
+    for copies, blocks in ((1, 2), (10, 20), (24, 46)):
+        batch = code.encode_copies(library.program("linear"), LAYOUT, copies)
+        evaluator.start(*batch, machine.stream()).result()
+        assert fake.launches[-1][:2] == ((blocks,), (LAYOUT.lanes,))
+    assert evaluator.at_once(batch[1]) == 23
     assert fake.attributes["shared"] == machine.shared_bytes
-    # What memory is set aside for is never fewer.
-    assert machine.units(LAYOUT, 1024) >= 2 * fake.resident
-    assert machine.units(LAYOUT, 100_000) == 2 * 2
-    assert "no room" in line_of(kernel.launch, job, 1, fake.shared + 1)
-    fake.pending.clear()
+    kernel = machine.kernel(LAYOUT, False)
+    assert kernel.units(100_000) == 2 * 2
+    assert "no room" in line_of(kernel.units, fake.shared + 1)
 
 
 @pytest.mark.parametrize("layout", [LAYOUT, LAYOUT.in_global_memory()])

@@ -28,7 +28,10 @@ from zero import conformance, cuda, library
 from zero.bench import FILLED, evaluation_speed
 from zero.cuda import code
 from zero.cuda.evaluate import CudaEvaluator, run_on_machine
+from zero.cuda.host import HostMachine
+from zero.cuda.job import SPAN
 from zero.cuda.layout import Layout, best_layout
+from zero.cuda.source import row_numbers
 from zero.evaluator import Evaluator, check_backend
 from zero.interpreter import reference
 from zero.interpreter.reference import Draws
@@ -251,6 +254,22 @@ def test_what_is_in_a_batch_changes_no_bit(machine):
     assert np.array_equal(taken, np.concatenate([t for _, t in singles]))
 
 
+def test_no_launch_needs_more_shared_memory_than_there_is():
+    # One program has the most memory, another the most rows: together they would need more.
+    machine = HostMachine()
+    evaluator = CudaEvaluator(small_tasks(3), machine, "float32", key=0)
+    spans = np.zeros((4, len(SPAN)), np.int32)
+    rows, memory = SPAN.index("rows"), SPAN.index("memory")
+    spans[:, rows] = 5, 9, 500, 20
+    most = (machine.shared_bytes - evaluator.layout.unit_bytes(20, 0)) // 4 // 32 * 32
+    spans[:, memory] = 1024, 2048, 2048, most
+    _, launches = evaluator._launches(spans)
+    assert sum(launch.last - launch.first for launch in launches) == 4
+    for launch in launches:
+        assert launch.unit_bytes <= machine.shared_bytes
+        assert launch.layout.shared == (launch.unit_memory < most)
+
+
 def test_several_batches_in_flight(machine):
     tasks = small_tasks(4)
     evaluator = CudaEvaluator(tasks, machine, "float32", key=1)
@@ -332,7 +351,11 @@ def test_an_op_that_is_registered_later_is_there(machine, own_ops):
     tasks = small_tasks(2, 6, 4, 4)
     evaluate = Evaluator(tasks, "cuda")
     evaluate(library.program("linear"))  # the kernel without the op
+    numbers = row_numbers()
     register_op("VECTOR_LATE", "v>v", "tanh(a) + 0.25")
+    assert (
+        numbers.items() < row_numbers().items()
+    )  # programs that are encoded already mean the same
     program = parse(Predict="v1 = vector_late(v0); s1 = dot(v1, v0)")
     got, wanted = Evaluator(tasks, "cuda")(program), Evaluator(tasks, "reference")(program)
     np.testing.assert_allclose(got.task_fitness, wanted.task_fitness, rtol=0, atol=1e-9)

@@ -46,9 +46,9 @@ RANDOM = {
 
 @pytest.fixture(autouse=True)
 def fresh_count():
-    search.count_gpus.cache_clear()
+    search.gpu_names.cache_clear()
     yield
-    search.count_gpus.cache_clear()
+    search.gpu_names.cache_clear()
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_a_killed_and_resumed_run_ends_with_the_same_archive(host, tmp_path, mon
 
 
 def test_the_islands_of_a_gpu_share_a_process(host, tmp_path, monkeypatch):
-    monkeypatch.setattr(search, "count_gpus", lambda: 2)
+    monkeypatch.setattr(search, "gpu_names", lambda: ["one", "two"])
     opened = []
 
     def opening(index=0):
@@ -251,7 +251,7 @@ def test_the_islands_of_a_gpu_share_a_process(host, tmp_path, monkeypatch):
 def test_how_many_gpus_there_are_decides_nothing(host, tmp_path, monkeypatch):
     config = config_of(islands={"count": 3})
     run.start(config, tmp_path / "one")
-    monkeypatch.setattr(search, "count_gpus", lambda: 2)
+    monkeypatch.setattr(search, "gpu_names", lambda: ["one", "two"])
     run.start(config, tmp_path / "two")
     assert archive_bytes(tmp_path / "one") == archive_bytes(tmp_path / "two")
 
@@ -270,7 +270,7 @@ def test_a_failing_gpu_is_one_line_and_no_fault(host, tmp_path, monkeypatch):
     def opening(index=0):
         raise DeviceError("the card fell off")
 
-    search.count_gpus()  # there is one, but it fails in the worker
+    search.gpu_names()  # there is one, but it fails in the worker
     monkeypatch.setattr(cuda, "open_machine", opening)
     with pytest.raises(Exception, match=r"island \d failed: the card fell off; the last") as caught:
         run.start(config_of(), tmp_path / "run")
@@ -336,7 +336,7 @@ def test_a_process_that_used_a_gpu_is_told_to_start_a_new_one(monkeypatch):
 
     monkeypatch.setattr(cuda, "open_machine", opening)
     with pytest.raises(DeviceError, match="start the run in a new process"):
-        search.count_gpus()
+        search.gpu_names()
 
 
 def test_a_batch_of_one_is_refused():

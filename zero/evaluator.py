@@ -30,7 +30,7 @@ def check_backend(backend: str) -> None:
     """Checks that a backend can be used here.
 
     For "cuda" it initialises CUDA in this process, which must not fork workers afterwards; a run asks
-    `zero.cuda.search.count_gpus` instead.
+    `zero.cuda.search.gpu_names` instead.
 
     Raises:
         DeviceError: there is no such backend, or it cannot run on this machine.

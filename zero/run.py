@@ -155,7 +155,6 @@ def resume(
         config = load_config(folder.path / RunFolder.CONFIG, check_files=False)
         info = folder.info()
         kind = kind_of(config).resumed(config, info)
-        kind.check_device()
         if kind.data_digest() != info.get("data"):
             raise ConfigError(
                 f"the data of {folder.path} have changed since the run began, so it cannot go on "
@@ -164,6 +163,8 @@ def resume(
         state, skipped = folder.checkpoints.load() or (None, [])
         for text in skipped:
             reporter.message(f"{text}; going on from an older checkpoint")
+        if state is None or state.get("reason") is None:
+            kind.check_device()
         return _Run(kind, folder, reporter, max_seconds, checkpoint_seconds).go(state)
 
 

@@ -181,7 +181,12 @@ class Maker(Kind):
 
     def info(self) -> dict[str, Any]:
         """Returns what run.json keeps, beside the config, for `resumed`."""
-        return {"initial_program": str(self.initial)}
+        found: dict[str, Any] = {"initial_program": str(self.initial)}
+        if self.config.backend == "cuda":
+            from zero.cuda.search import gpu_names
+
+            found["gpus"] = gpu_names()
+        return found
 
     def stored(self, folder: Path) -> Maker:
         """Returns the maker with all data in files: those given as arrays go to the folder."""
@@ -226,9 +231,9 @@ class Maker(Kind):
         if self.config.backend != "cuda":
             return None
         count = self.config.islands.count
-        from zero.cuda.search import count_gpus
+        from zero.cuda.search import gpu_names
 
-        gpus = count_gpus()
+        gpus = len(gpu_names())
         return [list(range(n, count, gpus)) for n in range(min(count, gpus))]
 
     def _island_modules(self, experiment: int) -> list[Any]:
@@ -310,9 +315,9 @@ class Maker(Kind):
     def check_device(self) -> None:
         """Raises DeviceError if the backend cannot be used on this machine."""
         if self.config.backend == "cuda":
-            from zero.cuda.search import count_gpus
+            from zero.cuda.search import gpu_names
 
-            count_gpus()
+            gpu_names()
         else:
             check_backend(self.config.backend)
 

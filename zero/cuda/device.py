@@ -9,6 +9,7 @@ each other. A machine may be used by several threads, a buffer, a stream and an 
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ _INSTALL = "pip install 'zero-discovery[gpu]' (drivers for CUDA 12: 'zero-discov
 
 def _cupy_cuda() -> Any:
     """Returns the module `cupy.cuda`."""
+    # Read when CUDA starts: how many streams, of islands, need not wait for each other; 8 by default.
+    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
     try:
         import cupy
     except ImportError as error:
@@ -249,30 +252,38 @@ class Kernel:
                 )
         self._resident: dict[int, int] = {}
 
-    def _units(self, shared: int) -> int:
-        """Returns how many units with that much shared memory the card runs at once."""
-        if shared not in self._resident:
-            a_core = self._machine.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
-                self._function.ptr, self._lanes, shared
-            )
-            self._resident[shared] = a_core * self._machine.cores
-        return self._resident[shared]
+    def units(self, unit_bytes: int) -> int:
+        """Returns how many units the card runs at once.
 
-    def launch(self, job: np.ndarray, items: int, unit_bytes: int) -> None:
-        """Starts a job: no more units than items, and no more than the card runs at once.
+        Args:
+            unit_bytes: shared memory of a unit.
+
+        Raises:
+            DeviceError: not even one.
+        """
+        if unit_bytes not in self._resident:
+            self._machine.use()
+            with _told(f"{self._machine.name} does not say how much it runs at once"):
+                a_core = self._machine.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
+                    self._function.ptr, self._lanes, unit_bytes
+                )
+            self._resident[unit_bytes] = a_core * self._machine.cores
+        if self._resident[unit_bytes] == 0:
+            raise DeviceError(
+                f"{self._machine.name} has no room for {unit_bytes} bytes of shared memory in a block"
+            )
+        return self._resident[unit_bytes]
+
+    def launch(self, job: np.ndarray, units: int, unit_bytes: int) -> None:
+        """Starts a job.
 
         Args:
             job: (1,) `zero.cuda.job.JOB`, passed by value; its queue must be zero.
-            items: what there is to do.
+            units: how many run; more than `units` says would only wait for others to end.
             unit_bytes: shared memory of a unit.
         """
         self._machine.use()
         with _told(f"{self._machine.name}: a launch failed"):
-            units = min(items, self._units(unit_bytes))
-            if units == 0:
-                raise DeviceError(
-                    f"{self._machine.name} has no room for {unit_bytes} bytes of shared memory in a block"
-                )
             self._function(
                 (units,), (self._lanes,), (job,), unit_bytes, stream=self._machine.current()
             )
@@ -310,7 +321,6 @@ class DeviceMachine:
             properties = self.cuda.runtime.getDeviceProperties(index)
             self.name = properties["name"].decode()
             self.cores = properties["multiProcessorCount"]
-            self._shared_a_core = properties["sharedMemPerMultiprocessor"]
             self.shared_bytes = properties["sharedMemPerBlockOptin"]
 
     def use(self) -> None:
@@ -347,14 +357,6 @@ class DeviceMachine:
                 )  # fmt: skip
             self.current().synchronize()
         return made
-
-    def units(self, layout: Layout, unit_bytes: int) -> int:
-        """Returns how many units a launch has at most; registers may allow fewer.
-
-        unit_bytes: shared memory of a unit.
-        """
-        units = min(source.THREADS // layout.lanes, self._shared_a_core // max(1, unit_bytes))
-        return max(1, units) * self.cores
 
     def kernel(self, layout: Layout, strict: bool) -> Kernel:
         """Returns the kernel of a layout: compiled once on this machine, loaded once.

@@ -27,6 +27,7 @@ _DTYPES = {"fitness": np.float64, "taken": np.int32}  # of results; the others h
 # global memory.
 _SHARES = (16, 4, 1)
 _GROUPS = len(_SHARES) + 1
+_RESERVED = 1024  # bytes of shared memory that CUDA takes for each block, beside the block's own
 _MOST_GLOBAL = 1 << 31  # bytes of global memory for the units of one launch
 
 
@@ -52,6 +53,7 @@ class _Launch(NamedTuple):
     """Programs first..last of a batch, elements and shared memory of a unit, how many units there may be."""
 
     layout: Layout
+    kernel: Any
     first: int
     last: int
     unit_memory: int
@@ -164,8 +166,10 @@ class CudaEvaluator:
         layout = self.layout
         group = np.full(len(spans), _GROUPS - 1)
         if layout.shared:
-            held = layout.unit_bytes(spans[:, _ROWS], spans[:, _MEMORY])
-            bounds = [self._machine.shared_bytes // n for n in _SHARES]
+            # A launch gives each unit room for the most rows and for the most memory.
+            held = layout.unit_bytes(spans[:, _ROWS].max(initial=0), spans[:, _MEMORY])
+            most = self._machine.shared_bytes + _RESERVED
+            bounds = [most // n - _RESERVED for n in _SHARES]
             group = np.searchsorted(bounds, held)
         order = np.lexsort((spans[:, _PREDICT_AT] - spans[:, _ROWS], group))
         ends = np.searchsorted(group[order], np.arange(_GROUPS), "right")
@@ -176,11 +180,12 @@ class CudaEvaluator:
                 part = spans[order[first:last]]
                 memory = unit_memory or int(part[:, _MEMORY].max())
                 unit_bytes = int(each.unit_bytes(int(part[:, _ROWS].max()), memory))
-                units = self._machine.units(each, unit_bytes)
+                kernel = self._machine.kernel(each, self._strict)
+                units = kernel.units(unit_bytes)
                 if not each.shared:
                     most = _MOST_GLOBAL // (memory * each.itemsize)
                     units = min(units, max(1, most))
-                launches.append(_Launch(each, first, last, memory, unit_bytes, units))
+                launches.append(_Launch(each, kernel, first, last, memory, unit_bytes, units))
             first = last
         return order, launches
 
@@ -250,8 +255,7 @@ class CudaEvaluator:
                     valid=valid, unit_memory=launch.unit_memory, unit_bytes=launch.unit_bytes,
                     units=units[k],
                 )  # fmt: skip
-                kernel = self._machine.kernel(launch.layout, self._strict)
-                kernel.launch(job, units[k], launch.unit_bytes)
+                launch.kernel.launch(job, units[k], launch.unit_bytes)
         return Pending(self, room, stream, began, order, shapes)
 
     def _places(self, room: _Room, first: int, shapes: dict, k: int) -> dict:

@@ -87,7 +87,11 @@ class Kernel:
         self._evaluate, self._seed = library.evaluate, seed
         self._evaluate.argtypes = [ctypes.c_void_p, ctypes.c_uint]
 
-    def launch(self, job: np.ndarray, items: int, unit_bytes: int) -> None:
+    def units(self, unit_bytes: int) -> int:
+        """Returns how many units run side by side: one."""
+        return 1
+
+    def launch(self, job: np.ndarray, units: int, unit_bytes: int) -> None:
         """Runs a job to its end."""
         # Fibers live in variables of the library: one job at a time.
         with _one_at_a_time():
@@ -128,10 +132,6 @@ class HostMachine:
     def stream(self) -> Stream:
         """Returns a new stream."""
         return Stream()
-
-    def units(self, layout: Layout, unit_bytes: int) -> int:
-        """Returns how many units run side by side: one."""
-        return 1
 
 
 def compile_library(text: str, path: Path, options: tuple[str, ...] = _OPTIONS) -> None:

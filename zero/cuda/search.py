@@ -35,23 +35,23 @@ if TYPE_CHECKING:
 
 
 @cache
-def count_gpus() -> int:
-    """Returns how many GPUs there are, at least one; asked once, in a process of its own.
+def gpu_names() -> list[str]:
+    """Returns the names of the GPUs, at least one; asked once, in a process of its own.
 
     This process must not initialise CUDA: it forks islands later.
 
     Raises:
         DeviceError: there is none that can be used; says what is missing.
     """
-    return in_child(_count)
+    return in_child(_names)
 
 
-def _count() -> int:
+def _names() -> list[str]:
     from zero import cuda
     from zero.cuda.device import devices
 
     try:
-        cuda.open_machine(0)
+        first = cuda.open_machine(0)
     except DeviceError as error:
         if "InitializationError" in str(error):
             raise DeviceError(
@@ -59,7 +59,7 @@ def _count() -> int:
                 "processes; start the run in a new process"
             ) from error
         raise
-    return max(1, len(devices()))
+    return devices() or [first.name]
 
 
 class Gpu:

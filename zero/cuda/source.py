@@ -45,8 +45,11 @@ OPTIONS = ("--std=c++17", "--fmad=false")
 
 
 def row_numbers() -> dict[str, int]:
-    """Returns the number that each op and each of `EXTRA` has in rows, the most frequent first."""
-    names = [op.name for op in by_number() if op.kind != "none"] + list(EXTRA)
+    """Returns the number that each op and each of `EXTRA` has in rows, the most frequent first.
+
+    Ops that are registered later come last: the numbers that there are never change.
+    """
+    names = [*EXTRA, *(op.name for op in by_number() if op.kind != "none")]
     ordered = [*_FREQUENT, *(name for name in names if name not in _FREQUENT)]
     return {name: number for number, name in enumerate(ordered)}
 
@@ -110,9 +113,9 @@ def _case(op: Op) -> tuple[str, str]:
             call = "outer<false>(u, r)"
         case "const":
             target = {"S": "scalar", "V": "element", "M": "cell"}[out]
-            call = f"set_{target}(u, r, &code[at++])"
+            call = f"set_{target}(u, r, &code[at + 1])"
         case "uniform" | "gaussian":
-            call = f"draw_all<{op.kind.capitalize()}, {out}>(u, r, &code[at++])"
+            call = f"draw_all<{op.kind.capitalize()}, {out}>(u, r, &code[at + 1])"
         case _:
             call = f"{op.kind}(u, r)"
     return struct, call
@@ -134,7 +137,7 @@ def _decide(calls: list[str], first: int, last: int, indent: str) -> list[str]:
     A switch would become a balanced tree of comparisons; this one is short for the frequent ops.
     """
     if last - first == 1:
-        return [f"{indent}{calls[first]};"]
+        return [f"{indent}{calls[first]}"]
     weights = [1 / (k + 3) if k < len(_FREQUENT) else 0.01 for k in range(first, last)]
     total, below, middle = sum(weights), 0.0, first
     while middle < last - 1 and below + weights[middle - first] / 2 < total / 2:
@@ -150,18 +153,32 @@ def _decide(calls: list[str], first: int, last: int, indent: str) -> list[str]:
     ]
 
 
+def _step(call: str) -> str:
+    """Returns the statements that execute a row and read the one after it.
+
+    The read comes first, so that it takes no time of its own. After constants it comes last: then the
+    compiler mostly sees that the lanes of a warp read the same row, and spends nothing on bringing them
+    together again after each branch (BSSY, BRA.DIV in machine code; so in float32 to F = 16, sm_90).
+    """
+    if call == "return":
+        return "return;"
+    if "code[" in call:
+        return f"{call}; next = code[at += 2];"
+    return f"next = code[++at]; {call};"
+
+
 def _interpreter() -> str:
     """Returns the formulas and the function `execute`."""
     cases = {op.name: _case(op) for op in by_number()}
     calls = {name: call for name, (_, call) in cases.items()} | _EXTRA_CALLS
-    numbered = [calls[name] for name in row_numbers()]
+    numbered = [_step(calls[name]) for name in row_numbers()]
     return "\n".join([
         "\n// --- written by zero/cuda/source.py ---\n",
         "".join(struct for struct, _ in cases.values()),
         "// Executes one function of the program, which starts at a row.",
         "DEVICE void execute(Unit &u, const Row *code, int at) {",
-        "  for (;;) {",
-        "    const Row r = code[at++];",
+        "  Row r = code[at], next;",
+        "  for (;; r = next) {",
         *_decide(numbered, 0, len(numbered), "    "),
         "  }",
         "}\n",
