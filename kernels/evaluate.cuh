@@ -6,21 +6,33 @@
 
 enum Function { SETUP, PREDICT, LEARN, VALIDATE };  // as in zero/rng.py
 
-// A lane's part of an example, in registers: the next one is fetched while this one is used.
-struct Example {
-  REAL x[EACH];
-  REAL label;
-  INLINE void fetch(const Unit &u, const REAL *xs, const REAL *ys, int number) {
-    const REAL *row = xs + (long long)number * FEATURES + u.mine;
-    label = ys[number];
+// The next example is copied to shared memory while this one is used; a lane sees to its own part.
+
+#define AHEAD ((EACH + 1) * LANES)  // elements: the features, then the label for each lane
+
+DEVICE void fetch(const Unit &u, const REAL *xs, const REAL *ys, int number) {
+  const REAL *row = xs + (long long)number * FEATURES + u.mine;
 #pragma unroll
-    for (int e = 0; e < EACH; ++e) x[e] = is_real(u, e) ? row[e * GROUP] : REAL(0);
-  }
-  INLINE void show(const Unit &u, int place) const {
+  for (int e = 0; e < EACH; ++e)
+    if (is_real(u, e)) copy_ahead(&u.ahead[e * LANES + u.lane], &row[e * GROUP]);
+  copy_ahead(&u.ahead[EACH * LANES + u.lane], &ys[number]);
+}
+
+// Writes the fetched features to v0; returns the label.
+DEVICE REAL show(const Unit &u, int place) {
+  wait_for_copies();
 #pragma unroll
-    for (int e = 0; e < EACH; ++e) element(u, place, e) = x[e];
-  }
-};
+  for (int e = 0; e < EACH; ++e) element(u, place, e) = u.ahead[e * LANES + u.lane];
+  return u.ahead[EACH * LANES + u.lane];
+}
+
+// Writes an example's features to v0 again, which the program has overwritten.
+DEVICE void show_again(const Unit &u, int place, const REAL *xs, int number) {
+  const REAL *row = xs + (long long)number * FEATURES + u.mine;
+#pragma unroll
+  for (int e = 0; e < EACH; ++e)
+    if (is_real(u, e)) element(u, place, e) = row[e * GROUP];
+}
 
 // Copies what a lane has of the unit's memory.
 DEVICE void copy_own(const Unit &u, const Span &s, REAL *to, const REAL *from) {
@@ -71,7 +83,6 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
   int step = 0, epoch_end = (int)job.steps, row = 0;
   bool alive = real_task, valid = false;
   REAL loss = 0, label = 0;
-  Example next;
 
   // One function of the program a turn, so that the interpreter is there only once.
   int turn = 0;
@@ -82,7 +93,7 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
     if (u.function == SETUP) {
       if (job.epochs * job.steps == 0) break;
       begin_step = true;
-      next.fetch(u, xs, ys, job.order[0]);
+      fetch(u, xs, ys, job.order[0]);
     } else if (u.function == PREDICT) {
       REAL prediction = scalar(u, LANES);
       if (job.accuracy) {
@@ -96,11 +107,7 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
       }
       if (job.train_errors && writes) job.train_errors[at * job.epochs * job.steps + step] = error;
       if (!any(alive)) break;
-      if (s.writes_features) {
-        Example again;
-        again.fetch(u, xs, ys, job.order[step]);
-        again.show(u, s.features_at);
-      }
+      if (s.writes_features) show_again(u, s.features_at, xs, job.order[step]);
       scalar(u, 0) = label;
       u.function = LEARN;
       turn = s.learn_at;
@@ -114,7 +121,7 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
         valid = alive;
         xs = job.valid_x + task * job.valid_stride * FEATURES;
         ys = job.valid_y + task * job.valid_stride;
-        next.fetch(u, xs, ys, 0);
+        fetch(u, xs, ys, 0);
         u.function = VALIDATE;
         turn = s.predict_at;
       }
@@ -152,7 +159,7 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
         xs = job.train_x + task * job.train_stride * FEATURES;
         ys = job.train_y + task * job.train_stride;
         begin_step = true;
-        next.fetch(u, xs, ys, job.order[step]);
+        fetch(u, xs, ys, job.order[step]);
       }
     }
 
@@ -161,15 +168,14 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
       turn = s.predict_at;
     }
     if (u.function != LEARN) {
-      next.show(u, s.features_at);
-      label = next.label;
+      label = show(u, s.features_at);
       scalar(u, 0) = 0;
       if (u.function == PREDICT) {
         u.example = step;
-        if (step + 1 < epoch_end) next.fetch(u, xs, ys, job.order[step + 1]);
+        if (step + 1 < epoch_end) fetch(u, xs, ys, job.order[step + 1]);
       } else {
         u.example = step + row;
-        if (row + 1 < job.valid) next.fetch(u, xs, ys, row + 1);
+        if (row + 1 < job.valid) fetch(u, xs, ys, row + 1);
       }
     }
   }
@@ -190,6 +196,8 @@ DEVICE void run_unit(const Job &job, char *room, long long unit, int lane) {
   u.key = job.key;
   u.partial = (REAL *)room;
   if (LANES > 32) room += 64 * sizeof(REAL);
+  u.ahead = (REAL *)room;
+  room += (AHEAD * sizeof(REAL) + 15) / 16 * 16;
   Span *span = (Span *)room;
   room += SPAN_BYTES;
 #if SHARED

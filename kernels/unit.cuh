@@ -28,6 +28,7 @@ struct alignas(16) Chunk { REAL x[CHUNK]; };
 struct Unit {
   REAL *memory;   // of all lanes
   REAL *partial;  // for sums over several warps
+  REAL *ahead;    // the next example, see evaluate.cuh
   int lane;       // in the unit
   int mine;       // in the task
   int temporary;  // place of a matrix to write to in between
@@ -50,6 +51,25 @@ DEVICE void sync() {
 DEVICE bool any(bool x) { return TASKS == 1 ? x : __any_sync(ALL_LANES, x); }
 
 DEVICE REAL from_lane(REAL x, int distance) { return __shfl_xor_sync(ALL_LANES, x, distance); }
+
+// Begins to copy a number from global to shared memory, for this lane. A load to a register would be
+// waited for at the next loop.
+DEVICE void copy_ahead(REAL *to, const REAL *from) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"((unsigned)__cvta_generic_to_shared(to)), "l"(from),
+               "n"((int)sizeof(REAL))
+               : "memory");
+#else
+  *to = *from;
+#endif
+}
+
+// Waits until what this lane copies is there.
+DEVICE void wait_for_copies() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.wait_all;" ::: "memory");
+#endif
+}
 
 // The next number of the queue, the same for all lanes.
 DEVICE unsigned next_item(const Unit &u, unsigned *queue) {

@@ -104,10 +104,6 @@ def _cuda(fake):
             self.stream = stream
             fake.pending.append((stream, self._pass))
 
-        @property
-        def done(self):
-            return self.passed
-
         def synchronize(self):
             fake.drain(self.stream, self)
 

@@ -95,7 +95,7 @@ def test_writing_out_of_bounds_is_found(monkeypatch):
         "render",
         lambda *a: whole(*a).replace(
             "DEVICE void scaled_add(const Unit &u, const Row &r) {",
-            "DEVICE void scaled_add(const Unit &u, const Row &r) { u.memory[-100] = 1;",
+            "DEVICE void scaled_add(const Unit &u, const Row &r) { u.memory[-200] = 1;",
         ),
     )
     with pytest.raises(AssertionError, match="outside"):

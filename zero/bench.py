@@ -61,8 +61,8 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
 
     Returns: individuals, seconds, individuals_per_second, islands, best_fitness, cache_hits (the
     share of individuals that a cache knew), and what `_circumstances` adds; for cuda also gpus and
-    gpu_busy, the share of the time in which a GPU had a launch to work on, however small. Individuals follow from
-    the seed; their number from the clock.
+    gpu_busy, the share of the time in which a GPU had a launch to work on, however small. Individuals
+    follow from the seed; their number from the clock.
 
     Raises:
         DeviceError: the config's backend cannot be used here.

@@ -110,7 +110,8 @@ def cost(launches: Launches) -> tuple[float, float]:
         total[0] += len(taken) * costs[0, 0]
         total[0] += (taken * (costs[1, 0] + costs[2, 0]) + valid * costs[1, 0]).sum()
         # The features and some scalars of every example, besides the rows.
-        step, check = costs[1, 1] + costs[2, 1] + v + 4, costs[1, 1] + v + 3
+        # The features are copied to a place of their own, read there and written to v0.
+        step, check = costs[1, 1] + costs[2, 1] + 3 * v + 6, costs[1, 1] + 3 * v + 5
         for first in range(0, len(taken), layout.tasks):
             mine = slice(first, first + layout.tasks)
             unit = costs[0, 1] + taken[mine].max() * step + valid[mine].max() * check

@@ -129,7 +129,8 @@ class Buffer:
     def _pinned(self) -> np.ndarray:
         """Returns the buffer's bytes on the host."""
         if self._host is None:
-            self._host = self._machine.cuda.alloc_pinned_memory(self.nbytes)
+            with _told(f"no room for {self.nbytes} bytes that cannot be swapped out"):
+                self._host = self._machine.cuda.alloc_pinned_memory(self.nbytes)
         return np.frombuffer(self._host, np.uint8, self.nbytes)
 
     def write(self, array: np.ndarray) -> None:
@@ -172,15 +173,11 @@ class Event:
 
     def __init__(self, machine: DeviceMachine, stream: Any):
         self._machine = machine
-        machine.use()
-        # block: whoever waits sleeps, instead of looking again and again on a core that breeds.
-        self._event = machine.cuda.Event(block=True)
-        self._event.record(stream)
-
-    def done(self) -> bool:
-        """Returns whether the stream got there."""
-        self._machine.use()
-        return bool(self._event.done)
+        with _told(f"{machine.name}: a launch failed"):
+            machine.use()
+            # block: whoever waits sleeps, instead of looking again and again on a core that breeds.
+            self._event = machine.cuda.Event(block=True)
+            self._event.record(stream)
 
     def wait(self) -> None:
         """Waits until the stream got there.
@@ -203,8 +200,9 @@ class Stream:
 
     def __init__(self, machine: DeviceMachine):
         self._machine = machine
-        machine.use()
-        self._stream = machine.cuda.Stream(non_blocking=True)
+        with _told(f"{machine.name} gives no stream"):
+            machine.use()
+            self._stream = machine.cuda.Stream(non_blocking=True)
 
     def __enter__(self) -> Stream:
         self._machine.streams().append(self._stream)

@@ -71,10 +71,6 @@ class Pending:
         self._order, self._shapes = order, shapes
         self.began, self.ended = began, stream.event()
 
-    def done(self) -> bool:
-        """Returns whether `result` would return at once."""
-        return self.ended.done()
-
     def _read(self, name: str, dtype: Any) -> np.ndarray:
         shape = self._shapes[name]
         size = int(np.prod(shape))

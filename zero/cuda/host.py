@@ -57,10 +57,6 @@ class Event:
     def __init__(self):
         self.at = time.perf_counter()
 
-    def done(self) -> bool:
-        """Returns True."""
-        return True
-
     def wait(self) -> None:
         """Does nothing."""
 

@@ -90,10 +90,12 @@ class Layout:
         return scalars * self.lanes + vectors * self.vector_size + matrices * self.matrix_size
 
     def unit_bytes(self, rows: int, memory: int) -> int:
-        """Returns the bytes of shared memory of a unit: for its program, sums and memory."""
+        """Returns the bytes of shared memory of a unit: for program, example, sums and memory."""
         partial = self.itemsize * 2 * WARP if self.lanes > WARP else 0  # sums over several warps
+        ahead = (self.each + 1) * self.lanes * self.itemsize  # the next example
         held = memory * self.itemsize if self.shared else 0
-        return SPAN_BYTES + rows * ROW_BYTES + partial + -(-held // 16) * 16
+        parts = (SPAN_BYTES, rows * ROW_BYTES, partial, -(-ahead // 16) * 16, -(-held // 16) * 16)
+        return sum(parts)
 
     def in_global_memory(self) -> Layout:
         """Returns the layout with programs' memory outside shared memory."""
