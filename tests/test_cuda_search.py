@@ -264,6 +264,8 @@ def test_a_run_goes_on_with_the_batch_that_it_began_with(host, tmp_path, monkeyp
     assert run.resume(tmp_path / "run").reason == "individuals"
     run.start(config, tmp_path / "whole")
     assert archive_bytes(tmp_path / "run") == archive_bytes(tmp_path / "whole")
+    shown = command("show", tmp_path / "run").stdout
+    assert f"batch {config.search.batch}" in " ".join(shown.split())
 
 
 def test_a_failing_gpu_is_one_line_and_no_fault(host, tmp_path, monkeypatch):

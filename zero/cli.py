@@ -284,6 +284,8 @@ def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
     cells = "cells" in settings
     keys = ("name", "seed", "backend", "dtype")
     rows = [(key, str(settings.get(key))) for key in keys]
+    batch = (settings.get("search") or {}).get("batch") or 1
+    rows += [("batch", str(batch))] if batch > 1 else []
     rows += [("islands", str((settings.get("islands") or {}).get("count"))), ("from", str(path))]
     rows += cli_cell_runs.setting_rows(settings) if cells else []
     if results:
