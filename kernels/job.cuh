@@ -31,7 +31,7 @@ struct Job {
   const REAL *initial_memory;  // (P, groups of tasks, unit_memory), or null for zeros
   REAL *final_memory;          // the same, or null
   long long num_programs, num_tasks, train_stride, valid_stride;
-  long long epochs, steps, valid, unit_memory, unit_bytes, accuracy, units;
+  long long epochs, steps, valid, unit_memory, unit_bytes, accuracy;
   unsigned long long key;
   double max_abs_error;
 };

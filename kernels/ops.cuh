@@ -108,6 +108,34 @@ template <class Formula> DEVICE void reduce_columns(const Unit &u, const Row &r)
   }
 }
 
+// --- the resident matrix ---------------------------------------------------------------------------
+// Weights are multiplied by a vector in Predict and get an outer product added in Learn, at every
+// example. A matrix with which Predict and Learn do nothing else stays in registers.
+
+// A chunk of this lane's rows, of the matrix at a place or of the resident one.
+template <bool HELD> DEVICE Chunk &own_chunk(Unit &u, int place, int e, int c) {
+#if RESIDENT
+  if (HELD) return u.resident[e][c];
+#endif
+  return chunk(u, place, e, c);
+}
+
+DEVICE void take_resident(Unit &u, int place) {
+  if (!RESIDENT) return;
+#pragma unroll
+  for (int e = 0; e < EACH; ++e)
+#pragma unroll
+    for (int c = 0; c < CHUNKS; ++c) own_chunk<true>(u, place, e, c) = chunk(u, place, e, c);
+}
+
+DEVICE void put_resident(Unit &u, int place) {
+  if (!RESIDENT) return;
+#pragma unroll
+  for (int e = 0; e < EACH; ++e)
+#pragma unroll
+    for (int c = 0; c < CHUNKS; ++c) chunk(u, place, e, c) = own_chunk<true>(u, place, e, c);
+}
+
 // --- products --------------------------------------------------------------------------------------
 
 DEVICE void inner(const Unit &u, const Row &r) {
@@ -118,20 +146,20 @@ DEVICE void inner(const Unit &u, const Row &r) {
   scalar(u, r.out) = sum_of_task(u, sum);
 }
 
-// out = a b^T, or with ADD out += a b^T.
-template <bool ADD> DEVICE void outer(const Unit &u, const Row &r) {
+// out = a b^T, or with ADD out += a b^T; HELD: out is the resident matrix.
+template <bool ADD, bool HELD> DEVICE void outer(Unit &u, const Row &r) {
   sync();
-#pragma unroll(UNROLL)
+#pragma unroll(HELD ? CHUNKS : UNROLL)
   for (int c = 0; c < CHUNKS; ++c) {
     const Chunk b = any_elements(u, r.b, c);
-#pragma unroll(UNROLL_ROWS)
+#pragma unroll(HELD ? EACH : UNROLL_ROWS)
     for (int e = 0; e < EACH; ++e) {
       const REAL a = element(u, r.a, e);
       Chunk result;
-      if (ADD) result = chunk(u, r.out, e, c);
+      if (ADD) result = own_chunk<HELD>(u, r.out, e, c);
 #pragma unroll
       for (int w = 0; w < CHUNK; ++w) result.x[w] = ADD ? add_product(result.x[w], a, b.x[w]) : a * b.x[w];
-      chunk(u, r.out, e, c) = result;
+      own_chunk<HELD>(u, r.out, e, c) = result;
     }
   }
   sync();
@@ -147,17 +175,18 @@ DEVICE void scaled_add(const Unit &u, const Row &r) {
   for (int e = 0; e < EACH; ++e) element(u, r.out, e) = result[e];
 }
 
-DEVICE void matvec(const Unit &u, const Row &r) {
+// HELD: a is the resident matrix.
+template <bool HELD> DEVICE void matvec(Unit &u, const Row &r) {
   REAL sums[EACH];
 #pragma unroll
   for (int e = 0; e < EACH; ++e) sums[e] = 0;
   sync();
-#pragma unroll(UNROLL)
+#pragma unroll(HELD ? CHUNKS : UNROLL)
   for (int c = 0; c < CHUNKS; ++c) {
     const Chunk b = any_elements(u, r.b, c);
 #pragma unroll
     for (int e = 0; e < EACH; ++e) {
-      const Chunk a = chunk(u, r.a, e, c);
+      const Chunk a = own_chunk<HELD>(u, r.a, e, c);
 #pragma unroll
       for (int w = 0; w < CHUNK; ++w)
         if (c * CHUNK + w < FEATURES) sums[e] = add_product(sums[e], a.x[w], b.x[w]);
@@ -201,70 +230,6 @@ DEVICE void matmul(const Unit &u, const Row &r) {
   }
   take_temporary(u, r.out);
 }
-
-// --- the resident matrix ---------------------------------------------------------------------------
-// Weights are multiplied by a vector in Predict and get an outer product added in Learn, at every
-// example. A matrix with which Predict and Learn do nothing else stays in registers.
-
-#if RESIDENT
-
-DEVICE void take_resident(Unit &u, int place) {
-#pragma unroll
-  for (int e = 0; e < EACH; ++e)
-#pragma unroll
-    for (int c = 0; c < CHUNKS; ++c) u.resident[e][c] = chunk(u, place, e, c);
-}
-
-DEVICE void put_resident(const Unit &u, int place) {
-#pragma unroll
-  for (int e = 0; e < EACH; ++e)
-#pragma unroll
-    for (int c = 0; c < CHUNKS; ++c) chunk(u, place, e, c) = u.resident[e][c];
-}
-
-DEVICE void matvec_resident(const Unit &u, const Row &r) {
-  REAL sums[EACH];
-#pragma unroll
-  for (int e = 0; e < EACH; ++e) sums[e] = 0;
-  sync();
-#pragma unroll
-  for (int c = 0; c < CHUNKS; ++c) {
-    const Chunk b = any_elements(u, r.b, c);
-#pragma unroll
-    for (int e = 0; e < EACH; ++e)
-#pragma unroll
-      for (int w = 0; w < CHUNK; ++w)
-        if (c * CHUNK + w < FEATURES) sums[e] = add_product(sums[e], u.resident[e][c].x[w], b.x[w]);
-  }
-  sync();
-#pragma unroll
-  for (int e = 0; e < EACH; ++e) element(u, r.out, e) = sums[e];
-}
-
-DEVICE void outer_add_resident(Unit &u, const Row &r) {
-  REAL a[EACH];
-#pragma unroll
-  for (int e = 0; e < EACH; ++e) a[e] = element(u, r.a, e);
-  sync();
-#pragma unroll
-  for (int c = 0; c < CHUNKS; ++c) {
-    const Chunk b = any_elements(u, r.b, c);
-#pragma unroll
-    for (int e = 0; e < EACH; ++e)
-#pragma unroll
-      for (int w = 0; w < CHUNK; ++w) u.resident[e][c].x[w] = add_product(u.resident[e][c].x[w], a[e], b.x[w]);
-  }
-  sync();
-}
-
-#else
-
-DEVICE void take_resident(Unit &, int) {}
-DEVICE void put_resident(const Unit &, int) {}
-DEVICE void matvec_resident(const Unit &, const Row &) {}
-DEVICE void outer_add_resident(Unit &, const Row &) {}
-
-#endif
 
 // --- moves -----------------------------------------------------------------------------------------
 

@@ -20,8 +20,6 @@
 #define CHUNKS ((FEATURES + CHUNK - 1) / CHUNK)  // of a matrix's row
 #define EACH ((FEATURES + GROUP - 1) / GROUP)    // rows, and elements of a vector, that a lane has
 #define TASKS (LANES / GROUP)                    // tasks side by side
-#define VECTOR_SIZE (EACH * LANES)
-#define MATRIX_SIZE (EACH * CHUNKS * CHUNK * LANES)
 
 struct alignas(16) Chunk { REAL x[CHUNK]; };
 

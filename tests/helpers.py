@@ -254,3 +254,24 @@ class SearchEvaluator:
     def count(self, which):
         """Returns one of the counters in `zero.interpreter.arrays`."""
         return int(self.arrays.counters[which])
+
+
+def check_errors(program, memory, tasks, task, train, valid):
+    """Asserts that errors on a task, (n,) each, are the reference's, where those do not move.
+
+    Returns the reference's trace, None where it moves when its own arithmetic is perturbed.
+    """
+    arguments = (program, memory, tasks, task)
+    wanted = reference.run(*arguments, seed_key=5, max_abs_error=6.0)
+    with noisy(1e-13, task):
+        moved = reference.run(*arguments, seed_key=5, max_abs_error=6.0)
+    n = len(wanted.train_errors)
+    if len(moved.train_errors) != n or not np.allclose(
+        moved.train_errors, wanted.train_errors, 1e-8, 1e-8
+    ):
+        return None
+    np.testing.assert_allclose(train[:n], wanted.train_errors, 1e-7, 1e-7)
+    if n == len(train) and np.allclose(moved.fitness, wanted.fitness, 1e-8, 1e-8):
+        v = len(wanted.valid_errors)
+        np.testing.assert_allclose(valid[:v], wanted.valid_errors, 1e-6, 1e-6)
+    return wanted

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from zero.archive import read_archive
 from zero.config import RunConfig, make_config
+from zero.progress import Reporter
 
 SETTINGS = {
     "seed": 3,
@@ -76,3 +77,13 @@ def _merged(old: dict, new: dict) -> dict:
         if isinstance(old[key], dict) and isinstance(new[key], dict):
             both[key] = _merged(old[key], new[key])
     return both
+
+
+class Messages(Reporter):
+    """Keeps what a person is told."""
+
+    def __init__(self):
+        self.texts = []
+
+    def message(self, text):
+        self.texts.append(text)

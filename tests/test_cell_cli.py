@@ -6,24 +6,15 @@ import sys
 
 import numpy as np
 import pytest
+from commands import zero_
 from small_cells import small_cell_settings, table_settings, write_table
-from typer.testing import CliRunner
 
-from zero import cli, yaml_loader
+from zero import yaml_loader
 from zero.archive import read_archive
 from zero.cells.genome import parse_genome
 from zero.cells.ops import CELL_OPS
 from zero.cells.spaces import get_space
 from zero.config import config_to_yaml, make_config
-
-
-def zero_(*arguments, code=0):
-    """Runs a command in this process; returns (standard output, standard error)."""
-    result = CliRunner().invoke(cli.app, [str(a) for a in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result.stdout, result.stderr
 
 
 def squeezed(text):

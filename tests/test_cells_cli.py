@@ -3,9 +3,8 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
+from commands import zero_
 
-from zero import cli
 from zero.cells.genome import parse_genome
 from zero.cells.ops import CELL_OPS
 from zero.cells.published import PRESETS, PUBLISHED
@@ -14,11 +13,7 @@ from zero.cells.spaces import SPACES
 
 def cells(*arguments, code=0):
     """Runs `zero cells ...` in this process; returns (standard output, standard error)."""
-    result = CliRunner().invoke(cli.app, ["cells", *map(str, arguments)])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result.stdout, result.stderr
+    return zero_("cells", *arguments, code=code)
 
 
 def error_of(*arguments):

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from commands import zero_
 
 import zero
-from zero import cli, library, ops
+from zero import library, ops
 from zero.archive import RunFolder, best_record, lineage, read_archive, write_archive
 from zero.config import load_config, shipped_configs
 from zero.errors import ZeroError
@@ -45,15 +45,6 @@ def in_tmp_path(tmp_path, monkeypatch):
     """Runs without --out would write to the checkout."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.yaml").write_text(TINY)
-
-
-def zero_(*arguments, code=0):
-    """Runs a command in this process; returns (standard output, standard error)."""
-    result = CliRunner().invoke(cli.app, [str(a) for a in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result.stdout, result.stderr
 
 
 def error_of(*arguments):

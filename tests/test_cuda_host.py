@@ -74,31 +74,20 @@ def test_missing_synchronisation_is_found(name, monkeypatch):
     assert disagreements(name) > 0
 
 
-def test_unequal_synchronisation_is_found(monkeypatch):
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("if (u.lane) sync();", "equally often"),
+        ("u.memory[-200] = 1;", "outside"),  # before the unit's room
+    ],
+)
+def test_faults_of_an_op_are_found(statement, found, monkeypatch):
     whole = source.render
-    monkeypatch.setattr(
-        source,
-        "render",
-        lambda *a: whole(*a).replace(
-            "DEVICE void scaled_add(const Unit &u, const Row &r) {",
-            "DEVICE void scaled_add(const Unit &u, const Row &r) { if (u.lane) sync();",
-        ),
-    )
-    with pytest.raises(AssertionError, match="equally often"):
-        run_scaled_add()
-
-
-def test_writing_out_of_bounds_is_found(monkeypatch):
-    whole = source.render
-    monkeypatch.setattr(
-        source,
-        "render",
-        lambda *a: whole(*a).replace(
-            "DEVICE void scaled_add(const Unit &u, const Row &r) {",
-            "DEVICE void scaled_add(const Unit &u, const Row &r) { u.memory[-200] = 1;",
-        ),
-    )
-    with pytest.raises(AssertionError, match="outside"):
+    head = "DEVICE void scaled_add(const Unit &u, const Row &r) {"
+    assert head in whole(LAYOUT)
+    with_fault = lambda *a: whole(*a).replace(head, f"{head} {statement}")  # noqa: E731
+    monkeypatch.setattr(source, "render", with_fault)
+    with pytest.raises(AssertionError, match=found):
         run_scaled_add()
 
 

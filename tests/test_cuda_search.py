@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from cuda_machines import missing
-from small_runs import archive_bytes, small_config, small_settings
+from small_runs import Messages, archive_bytes, small_config, small_settings
 from typer.testing import CliRunner
 
 from zero import cli, cuda, run
@@ -24,7 +24,6 @@ from zero.cuda import search
 from zero.cuda.host import HostMachine
 from zero.errors import ConfigError, DeviceError
 from zero.island import Island
-from zero.progress import Reporter
 
 BUDGET = {"individuals": 10**9, "train_steps": 10**15}
 HURDLE = {"train": 15, "valid": 5, "quantile": 0.5}
@@ -191,14 +190,6 @@ def test_an_island_that_goes_back_forgets_what_it_launched(host):
 
 
 # --- whole runs -----------------------------------------------------------------------------------
-
-
-class Messages(Reporter):
-    def __init__(self):
-        self.texts = []
-
-    def message(self, text):
-        self.texts.append(text)
 
 
 def test_a_killed_and_resumed_run_ends_with_the_same_archive(host, tmp_path, monkeypatch):

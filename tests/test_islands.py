@@ -11,13 +11,12 @@ import time
 
 import multiprocess
 import pytest
-from small_runs import archive_bytes, living, small_config, wait_until
+from small_runs import Messages, archive_bytes, living, small_config, wait_until
 
 from zero import islands, run
 from zero.errors import DeviceError, TaskError, ZeroError
 from zero.island import Island
 from zero.islands import Islands, WorkerFailed, distribute, in_child
-from zero.progress import Reporter
 
 ROUND = 20
 ROUNDS = 4
@@ -406,14 +405,6 @@ def _raise(error):
 
 
 # --- a real run ---------------------------------------------------------------------------------
-
-
-class Messages(Reporter):
-    def __init__(self):
-        self.texts = []
-
-    def message(self, text):
-        self.texts.append(text)
 
 
 def test_a_run_survives_a_killed_worker(tmp_path, monkeypatch):

@@ -10,11 +10,11 @@ import sys
 import numpy as np
 import pytest
 from cells_helpers import SMALL
+from commands import zero_
 from small_cells import small_cell_settings, table_settings, write_table
 from small_runs import small_settings, wait_until
-from typer.testing import CliRunner
 
-from zero import cli, train_run, yaml_loader
+from zero import train_run, yaml_loader
 from zero.archive import ArchiveData, RunFolder, read_archive, write_archive
 from zero.cells.published import PUBLISHED
 from zero.errors import ArchiveError, ConfigError, NetworkError
@@ -23,15 +23,6 @@ from zero.nn.saved import load_network
 from zero.train_config import find_genome, training_config
 
 CELL = "nas_bench_201_skip"
-
-
-def zero_(*arguments, code=0):
-    """Runs a command in this process; returns (standard output, standard error)."""
-    result = CliRunner().invoke(cli.app, [str(a) for a in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result.stdout, result.stderr
 
 
 def error_of(*arguments):

@@ -21,6 +21,7 @@ from zero.cells.spaces import SPACES, get_space, space_with_ops
 from zero.config import (
     Budget,
     Positive,
+    Repetitions,
     RunName,
     Section,
     Whole,
@@ -169,13 +170,8 @@ class CellIslands(Section):
     migrants: Whole = Field(5, ge=0)
 
 
-class CellExperiments(Section):
-    """Repetitions, each from a fresh population and other weights; 0: until fitness suffices."""
-
-    max: Whole = Field(1, ge=0, le=500_000)
-    individuals: Positive | None = None
-    train_steps: Positive | None = None
-    sufficient_fitness: float | None = Field(None, gt=0, le=1)
+class CellExperiments(Repetitions):
+    """Repetitions over cells, each with other weights too."""
 
 
 class CellRunConfig(Section):

@@ -305,13 +305,18 @@ class Islands(Section):
     migrants: Whole = Field(50, ge=0)
 
 
-class Experiments(Section):
-    """Repetitions, each from a fresh population (spec, section 6.8); 0: until fitness suffices."""
+class Repetitions(Section):
+    """Experiments, each from a fresh population (spec, section 6.8); 0: until fitness suffices."""
 
     max: Whole = Field(1, ge=0, le=500_000)
     individuals: Positive | None = None
     train_steps: Positive | None = None
     sufficient_fitness: float | None = Field(None, gt=0, le=1)
+
+
+class Experiments(Repetitions):
+    """Repetitions over programs."""
+
     new_tasks: bool = False
 
 

@@ -39,8 +39,8 @@ CANDIDATE_CURVE = ("train_loss", "valid_accuracy")
 
 
 @dataclass(eq=False)
-class Record:
-    """One kept program of a run; the schema of `zero.archive` gives the meaning of its fields."""
+class BaseRecord:
+    """What is kept of every genome; the schema of `zero.archive` gives the meaning of the fields."""
 
     id: int
     parent: int
@@ -51,15 +51,21 @@ class Record:
     fitness: float
     is_best: bool
     select_fitness: float
-    task_fitness: np.ndarray  # (T,) float64
     text: str
+
+
+@dataclass(eq=False)
+class Record(BaseRecord):
+    """One kept program of a run; see `zero.archive`."""
+
+    task_fitness: np.ndarray  # (T,) float64
     code: np.ndarray  # (L, 4) int16, L equal for all records of an experiment
     consts: np.ndarray  # (L, 3) float64
     sizes: np.ndarray  # (3,) int16
 
 
 @dataclass(eq=False)
-class CellRecord:
+class CellRecord(BaseRecord):
     """One candidate of a run over cells; all are kept, whatever became of them.
 
     id, parent, island, individuals, steps, mutation, fitness, is_best, select_fitness: as for
@@ -73,16 +79,6 @@ class CellRecord:
     if it was. curve: float64 (epochs, 2), see `CANDIDATE_CURVE`.
     """
 
-    id: int
-    parent: int
-    island: int
-    individuals: int
-    steps: int
-    mutation: str
-    fitness: float
-    is_best: bool
-    select_fitness: float
-    text: str
     accuracy: float
     parameters: int
     multiply_adds: int

@@ -249,7 +249,6 @@ class CudaEvaluator:
                     **self._fields, **shared, **self._places(room, launch.first, shapes, k),
                     num_programs=launch.last - launch.first, epochs=epochs, steps=steps,
                     valid=valid, unit_memory=launch.unit_memory, unit_bytes=launch.unit_bytes,
-                    units=units[k],
                 )  # fmt: skip
                 launch.kernel.launch(job, units[k], launch.unit_bytes)
         return Pending(self, room, stream, began, order, shapes)

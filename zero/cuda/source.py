@@ -110,7 +110,9 @@ def _case(op: Op) -> tuple[str, str]:
         case "reduce_rows" | "reduce_columns":
             call = f"{op.kind}<{name}>(u, r)"
         case "outer":
-            call = "outer<false>(u, r)"
+            call = "outer<false, false>(u, r)"
+        case "matvec":
+            call = "matvec<false>(u, r)"
         case "const":
             target = {"S": "scalar", "V": "element", "M": "cell"}[out]
             call = f"set_{target}(u, r, &code[at + 1])"
@@ -123,11 +125,13 @@ def _case(op: Op) -> tuple[str, str]:
 
 _EXTRA_CALLS = {
     "END": "return",
-    "OUTER_ADD": "outer<true>(u, r)",
+    "OUTER_ADD": "outer<true, false>(u, r)",
     "SCALED_ADD": "scaled_add(u, r)",
+}
+_RESIDENT_CALLS = {
     "TAKE_RESIDENT": "take_resident(u, r.a)",
-    "MATVEC_RESIDENT": "matvec_resident(u, r)",
-    "OUTER_ADD_RESIDENT": "outer_add_resident(u, r)",
+    "MATVEC_RESIDENT": "matvec<true>(u, r)",
+    "OUTER_ADD_RESIDENT": "outer<true, true>(u, r)",
 }
 
 
@@ -167,10 +171,11 @@ def _step(call: str) -> str:
     return f"next = code[++at]; {call};"
 
 
-def _interpreter() -> str:
-    """Returns the formulas and the function `execute`."""
+def _interpreter(resident: bool) -> str:
+    """Returns the formulas and the function `execute`; resident: whether rows may be in registers."""
     cases = {op.name: _case(op) for op in by_number()}
     calls = {name: call for name, (_, call) in cases.items()} | _EXTRA_CALLS
+    calls |= _RESIDENT_CALLS if resident else dict.fromkeys(_RESIDENT_CALLS, "return")
     numbered = [_step(calls[name]) for name in row_numbers()]
     return "\n".join([
         "\n// --- written by zero/cuda/source.py ---\n",
@@ -221,7 +226,13 @@ def render(layout: Layout, strict: bool = False) -> str:
     unit = _file("unit.cuh").replace(
         '#include "host.h"\n', "#ifndef __CUDACC__\n" + _file("host.h") + "#endif\n"
     )
-    parts += [unit, _file("philox.cuh"), _file("ops.cuh"), _interpreter(), _file("evaluate.cuh")]
+    parts += [
+        unit,
+        _file("philox.cuh"),
+        _file("ops.cuh"),
+        _interpreter(layout.resident),
+        _file("evaluate.cuh"),
+    ]
     return "\n".join(parts)
 
 
