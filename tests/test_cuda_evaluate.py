@@ -27,7 +27,7 @@ from small_runs import small_config
 
 from zero import conformance, cuda, library
 from zero.bench import FILLED, evaluation_speed
-from zero.cuda import code
+from zero.cuda import code, source
 from zero.cuda.evaluate import CudaEvaluator, run_on_machine
 from zero.cuda.host import HostMachine
 from zero.cuda.job import SPAN
@@ -196,17 +196,30 @@ def test_every_error_of_every_task(machine):
     assert compared > 150
 
 
-def test_a_task_that_fails_in_validation_keeps_its_memory_whatever_the_others_do(machine):
+@pytest.mark.parametrize(
+    "program",
+    [
+        parse(
+            Setup="s4 = 1",
+            Predict="s3 = mean(v0); s1 = s3 / s4; s3 = abs(s3); s4 = s4 + s3",
+        ),
+        parse(  # with a matrix in registers
+            Setup="s5 = 1; v2[0] = 1",
+            Predict="v1 = dot(m0, v2); s4 = mean(v1); s4 = s4 + s5; s3 = mean(v0); s1 = s3 / s4; "
+            "m1 = outer(v0, v2); m0 = m0 + m1",
+        ),
+    ],
+)
+def test_a_task_that_fails_in_validation_keeps_its_memory_whatever_the_others_do(machine, program):
     valid = np.zeros((2, 4, 1))
     valid[0] = 200.0  # above max_abs_error at once
     tasks = TaskSet(
         ("fails", "goes on"), np.arange(2, dtype=np.uint32), np.zeros((2, 3, 1)),
         np.zeros((2, 3)), valid, np.zeros((2, 4)), "rms_error", 2,
     )  # fmt: skip
-    program = parse(
-        Setup="s4 = 1",
-        Predict="s3 = mean(v0); s1 = s3 / s4; s3 = abs(s3); s4 = s4 + s3",
-    )
+    rows, _ = code.encode_program(program, best_layout(1, "float64"))
+    held = source.row_numbers()["OUTER_ADD_RESIDENT"] in rows[:, 0]
+    assert held == ("m0" in str(program))
     plain = Evaluator(tasks, "reference")(program).task_fitness
     assert plain[0] > 0  # it is better in the second epoch
     assert Evaluator(tasks, "cuda", strict=True)(program).task_fitness == pytest.approx(plain)
