@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from zero.errors import TaskError
-from zero.tasks import PURPOSES, from_settings, make_task, make_task_set, task_families
+from zero.tasks import (
+    PURPOSES,
+    Task,
+    TaskFamily,
+    from_settings,
+    make_task,
+    make_task_set,
+    task_families,
+)
 from zero.tasks.common import find_file, rng_for, split_sizes, standardize
 from zero.tasks.sources import load_source
 from zero.tasks.table import table_from_arrays, table_from_frame
@@ -125,6 +133,94 @@ def test_binary_labels_are_0_and_1_and_both_occur(family):
         tasks = make_task_set(family, purpose)
         for y in (*tasks.train_y, *tasks.valid_y):
             assert set(y.tolist()) == {0.0, 1.0}
+
+
+def _order_statistics(labels):
+    """Standard scores of a row of labels, near N(0, 1) in random order: runs, lags, position."""
+    labels = labels > np.median(labels) if len(np.unique(labels)) > 2 else labels > 0.5
+    n, ones = len(labels), int(labels.sum())
+    pairs = 2 * ones * (n - ones)
+    expected = 1 + pairs / n
+    runs = 1 + np.count_nonzero(np.diff(labels))
+    z = [(runs - expected) / np.sqrt(pairs * (pairs - n) / (n * n * (n - 1)))]
+    y = (labels - labels.mean()) / labels.std()
+    z += [(y[lag:] @ y[:-lag]) / np.sqrt(n - lag) for lag in (1, 2, 3, 4)]
+    place = np.arange(n) - (n - 1) / 2
+    return [*z, y @ place / np.sqrt(place @ place)]
+
+
+def _check_random_order(tasks_of):
+    """tasks_of: from a number to a task; asserts that its parts are in random order."""
+    for split in ("train_y", "valid_y"):
+        found = np.array([_order_statistics(getattr(tasks_of(k), split)) for k in range(60)])
+        assert np.abs(found.mean(axis=0) * np.sqrt(60)).max() < 5.0, split
+        assert len({getattr(tasks_of(k), split).tobytes() for k in range(60)}) > 30, split
+
+
+@pytest.mark.parametrize("purpose", ["search", "final"])
+def test_examples_come_in_random_order(family, purpose):
+    if family.kind == "linear_regression" and family.valid < 10:
+        return  # too few to tell
+    _check_random_order(lambda k: make_task(family, 1000 + k, k, purpose))
+
+
+class _Name:
+    kind = "sorted"  # of a base class that is no family, so that this one is not listed
+
+
+class SortedRows(TaskFamily, _Name):
+    metric = "accuracy"
+
+    def make(self, data_seed, param_seed, purpose):
+        y = np.repeat([0.0, 1.0], 40)
+        x = np.arange(80.0)[:, None] + data_seed
+        return Task("sorted", x, y, x, y, np.arange(80))
+
+
+@pytest.mark.parametrize("purpose", ["search", "final"])
+def test_examples_of_a_family_of_ones_own_are_shuffled(purpose):
+    _check_random_order(lambda k: make_task(SortedRows(), k, 0, purpose))
+    task = make_task(SortedRows(), 3, 0, purpose)
+    assert np.array_equal(task.valid_x[:, 0], task.valid_ids + 3)  # rows stay together
+    assert np.array_equal(task.valid_y, task.valid_ids >= 40)
+    assert np.array_equal(task.train_y, task.train_x[:, 0] >= 43)
+    again = make_task(SortedRows(), 3, 0, purpose)
+    assert again.valid_x.tobytes() == task.valid_x.tobytes()
+
+
+def test_tasks_that_share_examples_say_so(settings_of):
+    folder, keys = settings_of
+    for kind, number in (("table", 1), ("projected_binary", 2)):
+        family = from_settings({"type": kind, "count": 3, **keys[kind][number]})
+        family = family.resolve_paths(folder)
+        tasks = make_task_set(family, "final")
+        rows = {}
+        for name, y in zip(tasks.names, tasks.valid_ids, strict=True):
+            rows.setdefault(name, set()).update(y.tolist())
+            assert len(set(y.tolist())) == tasks.valid_y.shape[1]
+        if kind == "table":  # all score on the same test rows
+            assert len(set(map(frozenset, rows.values()))) == 1
+    linear = from_settings({"type": "linear_regression", "count": 2})
+    assert make_task_set(linear, "final").valid_ids is None
+
+
+@pytest.mark.parametrize("ones", [1, 2])
+def test_a_part_without_a_class_is_refused(ones):
+    x = np.random.default_rng(3).normal(size=(60, 2))
+    y = np.where(np.arange(60) < ones, "rare", "common")
+    family = table_from_arrays(x, y, "binary")
+    message = rf"rows all have the same 'y' \({ones} of 60 rows have 'rare'\).*give a larger"
+    for purpose in PURPOSES:
+        with pytest.raises(TaskError, match=message):
+            make_task_set(family, purpose)
+    # Enough of them are never left out, whatever the seeds.
+    y = np.where(np.arange(60) < 8, "rare", "common")
+    for split_seed in range(20):
+        family = table_from_arrays(x, y, "binary", count=5, split_seed=split_seed)
+        for purpose in PURPOSES:
+            tasks = make_task_set(family, purpose)
+            assert (np.ptp(tasks.train_y, axis=1) == 1).all()
+            assert (np.ptp(tasks.valid_y, axis=1) == 1).all()
 
 
 def test_train_features_of_real_data_are_standardised(family):
@@ -602,17 +698,17 @@ def test_binary_splits_keep_the_classes_shares():
 def test_frames():
     frame = pd.DataFrame(
         {
-            "a": [1, 2, 3, 4, 5, 6],
-            "b": [True, False, True, True, False, False],
-            "c": pd.array([1, 2, None, 4, 5, 6], dtype="Int64"),
-            "name": list("uvwxyz"),
-            "when": pd.date_range("2020", periods=6),
-            "ok": pd.Categorical(["no", "yes", "no", "yes", "no", "yes"]),
+            "a": range(1, 25),
+            "b": [True, False, True, True, False, False] * 4,
+            "c": pd.array([1, 2, None, 4, 5, 6] * 4, dtype="Int64"),
+            "name": list("uvwxyz") * 4,
+            "when": pd.date_range("2020", periods=24),
+            "ok": pd.Categorical(["no", "yes"] * 12),
         }
     )
     family = table_from_frame(frame, "ok", "binary", ignore=["c", "name", "when"], count=2)
     assert family.positive_label() == "yes" and family.metric == "accuracy"
-    assert family.data().x.tolist() == [[1, 1], [2, 0], [3, 1], [4, 1], [5, 0], [6, 0]]
+    assert family.data().x.tolist()[:6] == [[1, 1], [2, 0], [3, 1], [4, 1], [5, 0], [6, 0]]
     assert make_task_set(family, "final").features == 2
     for ignore, message in (
         (["name", "when"], "row 2, column 'c': (is empty|NaN)"),

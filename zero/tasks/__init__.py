@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from zero.errors import TaskError, unknown_name
+from zero.tasks.common import rng_for
 
 PURPOSES = ("search", "select", "final")
 Purpose = Literal["search", "select", "final"]
@@ -34,7 +35,9 @@ class Task:
     """One data set with scalar labels.
 
     train_x (N, F), train_y (N,), valid_x (V, F), valid_y (V,): float64, finite. Programs train on
-    `train` and are scored on `valid`; for a final task `valid` holds the test split.
+    `train` and are scored on `valid`; for a final task `valid` holds the test split. valid_ids (V,):
+    which examples of the family's data these are, so that tasks that share some are not taken for
+    independent; None: no other task has any of them.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Task:
     train_y: np.ndarray
     valid_x: np.ndarray
     valid_y: np.ndarray
+    valid_ids: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class TaskSet:
 
     names: T strings. keys (T,) uint32: name each task's random draws. train_x (T, N, F), train_y
     (T, N), valid_x (T, V, F), valid_y (T, V): float64, C-contiguous. metric: how predictions are
-    scored. epochs: how often the train examples are gone through (at least 1).
+    scored. epochs: how often the train examples are gone through (at least 1). valid_ids (T, V) int64:
+    equal where tasks share an example; None: they share none.
     """
 
     names: tuple[str, ...]
@@ -61,6 +66,7 @@ class TaskSet:
     valid_y: np.ndarray
     metric: Metric
     epochs: int = 1
+    valid_ids: np.ndarray | None = None
 
     @property
     def num_tasks(self) -> int:
@@ -84,6 +90,9 @@ class TaskFamily(BaseModel):
 
     kind: ClassVar[str]
     metric: ClassVar[Metric]  # a family whose keys decide it overrides this with a property
+    # Whether `make` gives the examples of each part in a random order already. If not, `make_task`
+    # shuffles them: programs remember, and would learn the order instead of the task.
+    shuffled: ClassVar[bool] = False
 
     count: int = Field(1, ge=1, le=4096, description="number of tasks")
     epochs: int = Field(
@@ -97,7 +106,10 @@ class TaskFamily(BaseModel):
     )
 
     def make(self, data_seed: int, param_seed: int, purpose: Purpose) -> Task:
-        """Returns the task that these seeds name; the same arguments give the same bits."""
+        """Returns the task that these seeds name; the same arguments give the same bits.
+
+        The order of the examples carries nothing, see `shuffled`.
+        """
         raise NotImplementedError
 
     def resolve_paths(self, base: Path) -> TaskFamily:
@@ -137,7 +149,10 @@ def task_families() -> dict[str, type[TaskFamily]]:
 
 
 def make_task(family: TaskFamily, data_seed: int, param_seed: int, purpose: Purpose) -> Task:
-    """Returns the task that these seeds name, checked: float64, finite, shapes that agree."""
+    """Returns the task that these seeds name, its examples in random order, checked.
+
+    Checked are shapes, that all is finite, and that no class is missing in a part.
+    """
     task = family.make(data_seed, param_seed, purpose)
     parts = {
         name: np.ascontiguousarray(getattr(task, name), dtype=np.float64)
@@ -152,9 +167,30 @@ def make_task(family: TaskFamily, data_seed: int, param_seed: int, purpose: Purp
             )
         if not (np.isfinite(x).all() and np.isfinite(y).all()):
             raise TaskError(f"task '{task.name}': NaN or infinity in the {split} examples")
+        if family.metric == "accuracy" and len(np.unique(y > 0.5)) < 2:
+            raise TaskError(
+                f"task '{task.name}': all {len(y)} {_PART_NAMES[purpose, split]} examples are of class "
+                f"{int(y[0] > 0.5)}, so that no figure would mean anything; give a larger size or more "
+                "examples of the other class"
+            )
     if parts["train_x"].shape[1] != parts["valid_x"].shape[1]:
         raise TaskError(f"task '{task.name}': train and valid examples differ in features")
-    return Task(task.name, **parts)
+    ids = task.valid_ids
+    if not family.shuffled:
+        for split in ("train", "valid"):
+            rng = rng_for(f"{family.kind}/order/{split}", data_seed)
+            order = rng.permutation(len(parts[f"{split}_y"]))
+            for name in (f"{split}_x", f"{split}_y"):
+                parts[name] = np.ascontiguousarray(parts[name][order])
+            ids = ids[order] if split == "valid" and ids is not None else ids
+    return Task(task.name, **parts, valid_ids=ids)
+
+
+_PART_NAMES = {
+    (purpose, split): "test" if (purpose, split) == ("final", "valid") else split
+    for purpose in PURPOSES
+    for split in ("train", "valid")
+}
 
 
 def seeds_of(
@@ -209,6 +245,7 @@ def make_task_set(family: TaskFamily, purpose: Purpose, experiment: int = 0) -> 
         zlib.crc32(f"{family.kind}/{t.name}/{d}/{p}/{i}".encode())
         for i, (t, (d, p)) in enumerate(zip(tasks, pairs, strict=True))
     ]
+    ids = [t.valid_ids for t in tasks]
     return TaskSet(
         names=tuple(t.name for t in tasks),
         keys=np.array(keys, dtype=np.uint32),
@@ -218,6 +255,7 @@ def make_task_set(family: TaskFamily, purpose: Purpose, experiment: int = 0) -> 
         valid_y=np.stack([t.valid_y for t in tasks]),
         metric=family.metric,
         epochs=family.epochs,
+        valid_ids=None if any(i is None for i in ids) else np.stack(ids),
     )
 
 

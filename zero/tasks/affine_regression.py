@@ -19,6 +19,7 @@ class AffineRegression(TaskFamily):
 
     kind: ClassVar[str] = "affine_regression"
     metric: ClassVar[Metric] = "rms_error"
+    shuffled: ClassVar[bool] = True  # examples are drawn one by one
 
     features: int = Field(4, ge=1, le=256, description="number of features F")
     train: int = Field(100, ge=1, le=1_000_000, description="train examples of each task")

@@ -47,6 +47,7 @@ class ProjectedBinary(TaskFamily):
 
     kind: ClassVar[str] = "projected_binary"
     metric: ClassVar[Metric] = "accuracy"
+    shuffled: ClassVar[bool] = True
 
     source: SourceName = Field("digits", description="where the examples come from")
     path: str | None = Field(None, description="folder of the source's files, or the NPZ file")
@@ -117,6 +118,7 @@ class ProjectedBinary(TaskFamily):
             (data.labels[rows["train"]] == positive).astype(np.float64),
             valid_x,
             (scored[0].labels[scored[1]] == positive).astype(np.float64),
+            scored[1],
         )
 
     def check_apart(self, other: TaskFamily) -> None:

@@ -48,7 +48,7 @@ class Table(TaskFamily):
     an error of 1 is one standard deviation of the target. Of a binary target's two values the
     larger (numbers by size, text by alphabet) has label 1; task names say which it is. A task's
     data seed picks its train and valid rows; the parameter seed its random projection, if
-    `features` asks for one. The splits of a binary table keep the classes' shares.
+    `features` asks for one. The splits of a binary table keep the classes' shares; no part lacks one.
     """
 
     kind: ClassVar[str] = "table"
@@ -113,11 +113,10 @@ class Table(TaskFamily):
         """
         data, rows = self.data(), self.rows(data_seed)
         train, scored = rows["train"], rows["test" if purpose == "final" else "valid"]
-        if np.ptp(data.y[train]) == 0:
-            raise TaskError(
-                f"{data.where}: the {len(train)} train rows all have the same "
-                f"'{data.target_name}'; give a larger train size or more data"
-            )
+        for part in ("train", "valid", "test"):
+            labels = data.y[rows[part]]
+            if np.ptp(labels) == 0 and (self.problem == "binary" or part == "train"):
+                raise TaskError(self._one_value(data, part, labels))
         train_x, scored_x = standardize(data.x[train], data.x[scored])
         if self.features is not None:
             rng = rng_for("table/projection", param_seed)
@@ -128,20 +127,31 @@ class Table(TaskFamily):
             train_y, scored_y = standardize(train_y, scored_y)
         label = data.target_name + (f"={data.positive}" if data.positive else "")
         name = f"{Path(data.where).stem}-{label}-seed{data_seed}"
-        return Task(name, train_x, train_y, scored_x, scored_y)
+        return Task(name, train_x, train_y, scored_x, scored_y, scored)
+
+    def _one_value(self, data: TableData, part: str, labels: np.ndarray) -> str:
+        said = f"{data.where}: the {len(labels)} {part} rows all have the same '{data.target_name}'"
+        if self.problem == "binary":
+            ones = int(data.y.sum())
+            counts = f"{ones} of {len(data.y)} rows"
+            if len(data.y) - ones < ones:
+                counts = f"{len(data.y) - ones} of {len(data.y)} rows do not have '{data.positive}'"
+            else:
+                counts += f" have '{data.positive}'"
+            said += f" ({counts}), so no accuracy on them would mean anything"
+        return f"{said}; give a larger {part} size or more data"
 
     def rows(self, data_seed: int) -> dict[str, np.ndarray]:
         """Returns the row numbers, from 0, of the train, valid and test rows of a data seed.
 
-        The test rows follow from `split_seed` alone, and no other part ever has one of them.
+        The test rows follow from `split_seed` alone, and no other part ever has one of them. The
+        order is that of a stratified split, no random one.
         """
         data, sizes = self.data(), self._sizes()
         order = self._order(data.y, "table/test", self.split_seed)
         test, rest = order[: sizes["test"]], np.sort(order[sizes["test"] :])
         rest = rest[self._order(data.y[rest], "table/split", data_seed)]
         train, valid = rest[: sizes["train"]], rest[sizes["train"] :][: sizes["valid"]]
-        # The order of a stratified split is no random order to train in.
-        train = rng_for("table/train", data_seed).permutation(train)
         return {"train": train, "valid": valid, "test": test}
 
     def stored(self, path: Path) -> Table:

@@ -23,6 +23,7 @@ class TwoLayerRegression(TaskFamily):
 
     kind: ClassVar[str] = "two_layer_regression"
     metric: ClassVar[Metric] = "rms_error"
+    shuffled: ClassVar[bool] = True  # examples are drawn one by one
 
     features: int = Field(4, ge=3, le=256, description="number of features F, at least 3")
     train: int = Field(1000, ge=1, le=1_000_000, description="train examples of each task")
