@@ -80,7 +80,8 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
 
   const REAL *xs = job.train_x + task * job.train_stride * FEATURES;
   const REAL *ys = job.train_y + task * job.train_stride;
-  int step = 0, epoch_end = (int)job.steps, row = 0;
+  // A predictor is scored once, when training is over.
+  int step = 0, epoch_end = (int)(job.independent ? job.epochs * job.steps : job.steps), row = 0;
   bool alive = real_task, valid = false;
   REAL loss = 0, label = 0;
 
@@ -122,6 +123,10 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
         xs = job.valid_x + task * job.valid_stride * FEATURES;
         ys = job.valid_y + task * job.valid_stride;
         fetch(u, xs, ys, 0);
+        if (job.independent) {  // what training left
+          if (s.resident >= 0) put_resident(u, s.resident);
+          copy_own(u, s, frozen, u.memory);
+        }
         u.function = VALIDATE;
         turn = s.predict_at;
       }
@@ -136,7 +141,7 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
         if (valid && !(error <= (REAL)job.max_abs_error)) {
           valid = false;
           // Validation of this task ends here: training goes on with its memory as it is now.
-          if (job.frozen) {
+          if (job.frozen && !job.independent) {
             if (s.resident >= 0) put_resident(u, s.resident);
             copy_own(u, s, frozen, u.memory);
           }
@@ -150,7 +155,7 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
           const double fitness = fitness_of_loss((double)loss / (double)job.valid, job.accuracy);
           if (fitness > job.fitness[at]) job.fitness[at] = fitness;
         }
-        if (job.frozen && alive && !valid) {
+        if (job.frozen && !job.independent && alive && !valid) {
           copy_own(u, s, u.memory, frozen);
           if (s.resident >= 0) take_resident(u, s.resident);
         }
@@ -167,6 +172,10 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
       u.function = PREDICT;
       turn = s.predict_at;
     }
+    if (job.independent && u.function == VALIDATE && row > 0) {
+      copy_own(u, s, u.memory, frozen);
+      if (s.resident >= 0) take_resident(u, s.resident);
+    }
     if (u.function != LEARN) {
       label = show(u, s.features_at);
       scalar(u, 0) = 0;
@@ -174,7 +183,7 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
         u.example = step;
         if (step + 1 < epoch_end) fetch(u, xs, ys, job.order[step + 1]);
       } else {
-        u.example = step + row;
+        u.example = job.independent ? step : step + row;
         if (row + 1 < job.valid) fetch(u, xs, ys, row + 1);
       }
     }

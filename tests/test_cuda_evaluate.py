@@ -325,6 +325,28 @@ def test_evaluator(machine, dtype):
         assert len(set(got.task_fitness)) == 6
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "rms_error"])
+@pytest.mark.parametrize("features", [4, 16])  # with one matrix in registers, too
+def test_rows_that_know_nothing_of_each_other(machine, metric, features):
+    tasks = small_tasks(3, 6, 5, features, metric, epochs=2)
+    how = {"memory": WIDE, "seed_key": 7, "max_abs_error": 20.0}
+    how |= {"independent": True, "keep_errors": True}
+    here = Evaluator(tasks, "cuda", strict=True, **how)
+    plain = Evaluator(tasks, "reference", **how)
+    compared = total = 0
+    for program in grown(np.random.default_rng(features), 16, grown_program):
+        got, wanted = here(program), plain(program)
+        with noisy(1e-13, 1):
+            moved = plain(program)
+        stable = np.abs(moved.task_fitness - wanted.task_fitness) <= 1e-9
+        apart = np.abs(got.task_fitness - wanted.task_fitness)
+        assert (apart[stable] <= 1e-8).all(), str(program)
+        failed = np.isnan(got.errors).all(axis=1), np.isnan(wanted.errors).all(axis=1)
+        assert np.array_equal(failed[0][stable], failed[1][stable])
+        compared, total = compared + stable.sum(), total + 3
+    assert compared > 0.7 * total
+
+
 def test_bench_counts_every_copy_of_a_launch(machine, monkeypatch):
     config = small_config(backend="cuda")
     launches = []

@@ -46,29 +46,31 @@ def programs(rng, number):
 
 # --- fitness --------------------------------------------------------------------------------------
 
-# metric, epochs, max_abs_error, tasks, features
+# metric, epochs, max_abs_error, tasks, features, independent rows
 SETTINGS = [
-    ("rms_error", 1, 100.0, 5, 4),
-    ("rms_error", 3, 3.0, 6, 4),
-    ("rms_error", 3, 1e6, 10, 16),
-    ("accuracy", 1, 100.0, 10, 3),
-    ("accuracy", 2, 0.9, 17, 4),
+    ("rms_error", 1, 100.0, 5, 4, False),
+    ("rms_error", 3, 3.0, 6, 4, False),
+    ("rms_error", 3, 1e6, 10, 16, False),
+    ("accuracy", 1, 100.0, 10, 3, False),
+    ("accuracy", 2, 0.9, 17, 4, False),
+    ("rms_error", 1, 100.0, 5, 4, True),
+    ("rms_error", 3, 10.0, 17, 4, True),
+    ("accuracy", 2, 0.9, 10, 3, True),
 ]
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_fitness_of_any_program(dtype, setting):
-    metric, epochs, limit, count, features = setting
+    metric, epochs, limit, count, features, independent = setting
     tasks = small_tasks(count, 5, 4, features, metric, epochs)
     rng = np.random.default_rng(len(metric) + epochs)
     noise, tolerance = (1e-13, 1e-8) if dtype == "float64" else (3e-6, 2e-3)
     lanes = [1, 4, 16] if dtype == "float64" else [16]
     modules = [cpu.build(dtype, w) for w in lanes]
-    compiled = [
-        Evaluator(tasks, "cpu", dtype, WIDE, 7, max_abs_error=limit, module=m) for m in modules
-    ]
-    plain = Evaluator(tasks, "reference", dtype, WIDE, 7, max_abs_error=limit)
+    how = {"max_abs_error": limit, "independent": independent, "keep_errors": True}
+    compiled = [Evaluator(tasks, "cpu", dtype, WIDE, 7, module=m, **how) for m in modules]
+    plain = Evaluator(tasks, "reference", dtype, WIDE, 7, **how)
     compared = total = failed = 0
     for program in programs(rng, 32):
         wanted = plain(program)
@@ -82,6 +84,8 @@ def test_fitness_of_any_program(dtype, setting):
         for got in results:
             apart = np.abs(got.task_fitness - wanted.task_fitness)
             assert (apart[stable] <= tolerance).all(), f"{apart}\n{program}"
+            bad = np.isnan(got.errors).all(axis=1), np.isnan(wanted.errors).all(axis=1)
+            assert np.array_equal(bad[0][stable], bad[1][stable])
             if stable.all():
                 assert got.train_steps == wanted.train_steps, str(program)
             # The number of lanes changes no bit.

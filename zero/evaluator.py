@@ -19,11 +19,17 @@ BACKENDS = ("cpu", "reference", "cuda")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Result of one program on T tasks: the fitness over tasks, that of each task (T,), steps."""
+    """Result of one program on T tasks of V scored examples each.
+
+    fitness: over tasks. task_fitness (T,). train_steps: of all tasks. errors (T, V): absolute errors
+    of the last validation (for accuracy 1 where the class is wrong), NaN for a task that failed in
+    training or in that validation; None unless the evaluator keeps them.
+    """
 
     fitness: float
     task_fitness: np.ndarray
     train_steps: int
+    errors: np.ndarray | None = None
 
 
 def check_backend(backend: str) -> None:
@@ -57,6 +63,11 @@ class Evaluator:
         combine: "mean", "median" or "min" over tasks.
         module: for "cpu", a generated module to use instead of the one that suits the tasks.
         strict: for "cuda", sums of products are rounded as on the CPU.
+        independent: the fitness of a predictor: validation rows know nothing of each other. Each is
+            predicted from the memory that training left after its last epoch (random draws are the
+            same for all), whatever came before it; 0 where training fails in any epoch. Otherwise
+            memory lasts from row to row, as in the original engine, and the best epoch counts.
+        keep_errors: evaluations hold the errors on every row.
 
     The fitness of a task is in [0, 1], 0 where training failed (spec, section 4). Same arguments,
     same bits on one machine; backends agree to rounding.
@@ -73,10 +84,13 @@ class Evaluator:
         combine: str = "mean",
         module=None,
         strict: bool = False,
+        independent: bool = False,
+        keep_errors: bool = False,
     ):
         check_backend(backend)
         self.tasks, self.memory, self.dtype = tasks, memory, dtype
         self.seed_key, self.max_abs_error, self.combine = seed_key, max_abs_error, combine
+        self.independent, self.keep_errors = independent, keep_errors
         self._run = getattr(self, f"_run_{backend}")
         self._module, self._arrays, self._for = module, None, None
         if backend == "cuda":
@@ -86,8 +100,9 @@ class Evaluator:
             machine = cuda.open_machine()
             self._stream = machine.stream()
             self._cuda = CudaEvaluator(
-                tasks, machine, dtype, key=seed_key, max_abs_error=max_abs_error, strict=strict
-            )
+                tasks, machine, dtype, key=seed_key, max_abs_error=max_abs_error, strict=strict,
+                independent=independent,
+            )  # fmt: skip
 
     def __call__(self, program: Program) -> Evaluation:
         """Returns the program's evaluation.
@@ -99,30 +114,48 @@ class Evaluator:
         validate_program(program, memory)
         from zero.interpreter.reference import combine
 
-        task_fitness, steps = self._run(program, memory)
-        return Evaluation(combine(task_fitness, self.combine), task_fitness, steps)
+        task_fitness, steps, errors = self._run(program, memory)
+        if errors is not None and self.tasks.metric == "rms_error":
+            errors[~(errors <= self.max_abs_error).all(axis=1)] = np.nan
+        return Evaluation(combine(task_fitness, self.combine), task_fitness, steps, errors)
 
-    def _run_reference(self, program: Program, memory: Memory) -> tuple[np.ndarray, int]:
+    def _run_reference(self, program: Program, memory: Memory) -> tuple:
         from zero.interpreter import reference
 
         traces = [
             reference.run(
                 program, memory, self.tasks, task, seed_key=self.seed_key,
-                max_abs_error=self.max_abs_error, dtype=self.dtype,
+                max_abs_error=self.max_abs_error, dtype=self.dtype, independent=self.independent,
             )
             for task in range(self.tasks.num_tasks)
         ]  # fmt: skip
         steps = sum(t.train_steps for t in traces)
-        return np.array([t.fitness for t in traces]), steps
+        errors = None
+        if self.keep_errors:
+            errors = np.full(self.tasks.valid_y.shape, np.nan)
+            for task, trace in enumerate(traces):
+                if len(trace.train_errors) == self._all_steps:
+                    errors[task, : len(trace.valid_errors)] = trace.valid_errors
+        return np.array([t.fitness for t in traces]), steps, errors
 
-    def _run_cuda(self, program: Program, memory: Memory) -> tuple[np.ndarray, int]:
+    @property
+    def _all_steps(self) -> int:
+        return self.tasks.epochs * self.tasks.train_x.shape[1]
+
+    def _run_cuda(self, program: Program, memory: Memory) -> tuple:
         from zero.cuda.code import encode_program
 
         rows, spans = encode_program(program, self._cuda.layout)
-        fitness, taken = self._cuda.start(rows, spans, self._stream).result()
-        return fitness[0], int(taken.sum())
+        found = self._cuda.start(rows, spans, self._stream, traces=self.keep_errors).results()
+        taken, errors = found["taken"][0], None
+        if self.keep_errors:
+            # A task that fails ends one step short of those that take all of them, or at the last.
+            failed = ~(found["train_errors"][0, :, -1] <= self.max_abs_error)
+            failed |= taken < self._all_steps
+            errors = np.where(failed[:, None], np.nan, found["valid_errors"][0].astype(np.float64))
+        return found["fitness"][0], int(taken.sum()), errors
 
-    def _run_cpu(self, program: Program, memory: Memory) -> tuple[np.ndarray, int]:
+    def _run_cpu(self, program: Program, memory: Memory) -> tuple:
         from zero.interpreter import cpu
 
         if self._module is None:
@@ -135,9 +168,19 @@ class Evaluator:
             self._packed = self._module.pack(self._genomes)
             self._arrays = cpu.new_evaluator(
                 self.tasks, memory, self._starts, module=self._module, key=self.seed_key,
-                max_abs_error=self.max_abs_error, seen_size=1,
+                max_abs_error=self.max_abs_error, seen_size=1, independent=self.independent,
+                keep_errors=self.keep_errors,
             )  # fmt: skip
             self._handle, self._for = self._module.pack(self._arrays), (memory, widths)
         cpu.write_program(self._genomes, 0, self._starts, program)
         _, steps = self._module.evaluate_program(self._packed, 0, self._handle)
-        return self._arrays.task_fitness[: self.tasks.num_tasks].copy(), int(steps)
+        number = self.tasks.num_tasks
+        fitness = self._arrays.task_fitness[:number].copy()
+        return fitness, int(steps), self._errors_of_cpu() if self.keep_errors else None
+
+    def _errors_of_cpu(self) -> np.ndarray:
+        number, rows = self.tasks.valid_y.shape
+        by_lane = self._arrays.row_errors.reshape(-1, rows, self._module.W).astype(np.float64)
+        errors = by_lane.transpose(0, 2, 1).reshape(-1, rows)[:number]
+        failed = self._arrays.stopped[:number] < self._all_steps
+        return np.where(failed[:, None], np.nan, errors)

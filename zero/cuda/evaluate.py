@@ -114,6 +114,7 @@ class CudaEvaluator:
         strict: sums of products are rounded as on the CPU.
         layout: by default the best one for the number of features; without `shared`, all memory is
             global.
+        independent: validation rows know nothing of each other, as in `zero.evaluator`.
 
     The fitness of a task is that of `zero.interpreter.reference.run`, to rounding; same arguments on
     one card, same bits, whatever else is in the batch. For several threads, each with its own stream.
@@ -129,9 +130,11 @@ class CudaEvaluator:
         max_abs_error: float = 100.0,
         strict: bool = False,
         layout: Layout | None = None,
+        independent: bool = False,
     ):
         self.layout = layout or best_layout(tasks.features, dtype)
         self._tasks, self._machine, self._strict = tasks, machine, strict
+        self._independent = independent
         parts = ("train_x", "train_y", "valid_x", "valid_y")
         arrays = {name: getattr(tasks, name).astype(dtype) for name in parts}
         arrays["task_keys"] = tasks.keys.astype(np.uint32)
@@ -142,7 +145,7 @@ class CudaEvaluator:
             "num_tasks": tasks.num_tasks,
             "train_stride": tasks.train_x.shape[1], "valid_stride": tasks.valid_x.shape[1],
             "accuracy": tasks.metric == "accuracy", "key": np.uint64(key),
-            "max_abs_error": max_abs_error,
+            "max_abs_error": max_abs_error, "independent": independent,
         }  # fmt: skip
         self._rooms: list[_Room] = []
         self._lock = threading.Lock()
@@ -242,7 +245,8 @@ class CudaEvaluator:
             shared = {}
             if any(not launch.layout.shared for launch in launches):
                 shared["memory"] = room.of("units", max(sizes), layout.dtype).address
-            if epochs > 1 and tasks.metric != "accuracy":  # where validation can fail
+            # Where validation can fail, or every row begins with the memory that training left.
+            if self._independent or (epochs > 1 and tasks.metric != "accuracy"):
                 shared["frozen"] = room.of("frozen", max([0, *sizes]), layout.dtype).address
             for k, launch in enumerate(launches):
                 job = new_job(

@@ -30,6 +30,7 @@ class Settings(NamedTuple):
     task's data. advance: how far W values of an example's features advance in the data. far: data does
     not fit the processor's caches and is fetched ahead. steps: train steps over all epochs. fec_*,
     hurdle_*: 0 when not in use. budget: largest static cost, 0 = no limit. combine: see `COMBINE`.
+    independent: validation rows know nothing of each other, see `zero.evaluator`.
     """
 
     features: int
@@ -60,6 +61,7 @@ class Settings(NamedTuple):
     hurdle_train: int
     hurdle_valid: int
     hurdle_quantile: float
+    independent: bool
 
 
 class Hurdle(NamedTuple):
@@ -86,7 +88,7 @@ class Evaluator(NamedTuple):
     number where addresses start and how far apart they are, in bytes; live, needed, used, names,
     named, fresh.
     Of the tasks: errors and error_bits (the same memory), losses, fitness, task_fitness, sorted,
-    stopped, alive.
+    stopped, alive; row_errors, of the last validation, (blocks * valid * W,) or empty: not kept.
     """
 
     settings: Settings
@@ -122,6 +124,7 @@ class Evaluator(NamedTuple):
     task_fitness: np.ndarray
     sorted: np.ndarray
     stopped: np.ndarray
+    row_errors: np.ndarray
     alive: np.ndarray
     counters: np.ndarray
     seen: Cache

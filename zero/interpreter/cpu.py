@@ -303,6 +303,8 @@ def new_evaluator(
     cache_: tuple[int, int, int, int] | None = None,
     hurdle: tuple[int, int, float, int] | None = None,
     seen_size: int = SEEN_SIZE,
+    independent: bool = False,
+    keep_errors: bool = False,
 ) -> Evaluator:
     """Returns the arrays of an evaluator.
 
@@ -316,6 +318,8 @@ def new_evaluator(
         cache_: functional equivalence cache: train and valid examples, size, forget_every.
         hurdle: train and valid examples, quantile, programs in the rolling window.
         seen_size: how many programs' canonical forms are remembered.
+        independent: validation rows know nothing of each other, see `zero.evaluator`.
+        keep_errors: keeps the errors of the last validation.
     """
     dtype, lanes_ = module.DTYPE, module.W
     t, n, f = tasks.train_x.shape
@@ -353,7 +357,7 @@ def new_evaluator(
             combine=COMBINE[combine], max_abs_error=float(max_abs_error), budget=float(budget),
             fec_train=fec_train, fec_valid=fec_valid, forget_every=forget,
             hurdle_train=hurdle_train, hurdle_valid=hurdle_valid,
-            hurdle_quantile=float(quantile),
+            hurdle_quantile=float(quantile), independent=independent,
         ),
         tables=op_tables(),
         starts=np.asarray(starts, dtype=np.int64),
@@ -389,6 +393,7 @@ def new_evaluator(
         task_fitness=np.zeros(blocks * lanes_),
         sorted=np.zeros(t),
         stopped=np.zeros(blocks * lanes_, dtype=np.int64),
+        row_errors=np.zeros(blocks * valid * lanes_ if keep_errors else 0, dtype),
         alive=np.zeros(blocks, dtype=np.int64),
         counters=np.zeros(NUM_COUNTERS, dtype=np.int64),
         seen=fec.new_cache(seen_size),

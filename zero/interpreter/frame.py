@@ -368,6 +368,24 @@ def _copy_lanes(to, to_at, source, source_at, s, lanes):
 
 
 @jit
+def keep_memory(e, to, base):
+    """Copies what the program uses of a block's memory; base: where the block's begins."""
+    mem, slots = address(e.mem), address(e.slots)
+    for n in range(1, slots[0] + 1):
+        for k in range(slots[2 * n], slots[2 * n] + slots[2 * n + 1], W):
+            store(to, k, load(mem, base + k))
+
+
+@jit
+def put_back(e, kept, base):
+    """Puts back what `keep_memory` copied."""
+    mem, slots = address(e.mem), address(e.slots)
+    for n in range(1, slots[0] + 1):
+        for k in range(slots[2 * n], slots[2 * n] + slots[2 * n + 1], W):
+            store(mem, base + k, load(kept, k))
+
+
+@jit
 def validate(e, block, step, number, divisor, errors, errors_at):
     """Writes the fitness of each task on the first `number` validation examples to `e.fitness`.
 
@@ -387,10 +405,14 @@ def validate(e, block, step, number, divisor, errors, errors_at):
     frozen = address(e.frozen)
     loss = zero
     valid = e.alive[block]
+    if s.independent:
+        keep_memory(e, frozen, base)
     for row in range(number):
+        if s.independent:
+            put_back(e, frozen, base)
         _show(mem, features_at, x, row * wide + lanes_at, length, advance)
         store(mem, base, zero)
-        context[EXAMPLE] = step + row
+        context[EXAMPLE] = step if s.independent else step + row
         execute(code, predict, mem, base, context)
         prediction = load(mem, base + W)
         label = load(y, row * stride + lanes_at)
@@ -404,7 +426,7 @@ def validate(e, block, step, number, divisor, errors, errors_at):
             failed = bits_above(error, limit) & valid
             if failed:
                 valid &= ~failed
-                if s.epochs > 1:
+                if s.epochs > 1 and not s.independent:
                     # Validation of these tasks ends here: their memory is what training goes on with.
                     _copy_lanes(frozen, 0, mem, base, s, failed)
             loss = add(loss, mul(error, error))
@@ -412,7 +434,7 @@ def validate(e, block, step, number, divisor, errors, errors_at):
                 break
         if recording:
             store(errors_to, errors_at + row * W, error)
-    if s.epochs > 1 and valid != e.alive[block]:
+    if s.epochs > 1 and not s.independent and valid != e.alive[block]:
         _copy_lanes(mem, base, frozen, 0, s, e.alive[block] & ~valid)
     store(address(e.losses), 0, loss)
     for lane in range(W):
@@ -458,16 +480,10 @@ def combine(values, s, scratch):
 @jit
 def _look_ahead(e, block, step, number, divisor, errors, errors_at):
     """Validates on the first examples and puts memory back as it was."""
-    s = e.settings
-    base = block * s.memory_size
-    mem, saved, slots = address(e.mem), address(e.saved), address(e.slots)
-    for n in range(1, slots[0] + 1):
-        for k in range(slots[2 * n], slots[2 * n] + slots[2 * n + 1], W):
-            store(saved, k, load(mem, base + k))
+    saved, base = address(e.saved), block * e.settings.memory_size
+    keep_memory(e, saved, base)
     validate(e, block, step, number, divisor, errors, errors_at)
-    for n in range(1, slots[0] + 1):
-        for k in range(slots[2 * n], slots[2 * n] + slots[2 * n + 1], W):
-            store(mem, base + k, load(saved, k))
+    put_back(e, saved, base)
 
 
 @jit
@@ -575,7 +591,12 @@ def _rest(e, done, writes_features):
             taken += train(e, block, first, (epoch + 1) * s.train, writes_features, none)
             if e.alive[block] == 0:
                 break
-            validate(e, block, (epoch + 1) * s.train, s.valid, s.valid, none, nowhere)
+            last = epoch == s.epochs - 1
+            if s.independent and not last:
+                continue
+            errors = e.row_errors if last else none
+            at = min(block * s.valid * W, len(errors))
+            validate(e, block, (epoch + 1) * s.train, s.valid, s.valid, errors, at)
             keep_best(e, block)
     return combine(e.task_fitness, s, e.sorted), taken
 

@@ -39,6 +39,16 @@ class Banks:
         """Returns the bank of type "s", "v" or "m"."""
         return getattr(self, kind)
 
+    def copy(self) -> Banks:
+        """Returns a memory that holds the same."""
+        other = object.__new__(Banks)
+        other.s, other.v, other.m = self.s.copy(), self.v.copy(), self.m.copy()
+        return other
+
+    def become(self, other: Banks) -> None:
+        """Takes over what another memory of the same sizes holds."""
+        self.s[...], self.v[...], self.m[...] = other.s, other.v, other.m
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -166,6 +176,7 @@ def run(
     seed_key: int = 0,
     max_abs_error: float = 100.0,
     dtype: str = "float64",
+    independent: bool = False,
 ) -> Trace:
     """Trains and validates a program on one task (spec, section 4.1).
 
@@ -175,8 +186,12 @@ def run(
         seed_key: 64-bit key of the random ops' draws.
         max_abs_error: training stops at an error above this, or at NaN.
         dtype: of memory and arithmetic, "float64" or "float32".
+        independent: validates once, after the last epoch, and every row begins with the memory that
+            training left, random draws included; a departure from the original, whose memory lasts
+            from row to row. The fitness is that of a predictor.
 
-    Returns the trace; its fitness, in [0, 1], is the best epoch's, 0 if the first one failed.
+    Returns the trace; its fitness, in [0, 1], is the best epoch's, 0 if the first one failed (of a
+    predictor: if any failed).
     Deterministic: depends on the arguments alone.
     """
     banks = Banks(memory, tasks.features, dtype)
@@ -209,17 +224,26 @@ def run(
             trace.train_errors.append(float(error))
             call(rng.LEARN, program.learn, step, train_x[row], train_y[row])
             step += 1
-        fitness = _validate(call, program, banks, valid_x, valid_y, accuracy, limit, step, trace)
+        if independent and step < tasks.epochs * len(train_x):
+            continue
+        fitness = _validate(
+            call, program, banks, valid_x, valid_y, accuracy, limit, step, trace, independent
+        )
         trace.fitness = max(trace.fitness, fitness)
     return trace
 
 
-def _validate(call, program, banks, valid_x, valid_y, accuracy, limit, step, trace) -> float:
+def _validate(
+    call, program, banks, valid_x, valid_y, accuracy, limit, step, trace, independent
+) -> float:
     """Returns the fitness on the validation examples (spec, section 4.3)."""
     trace.valid_errors = []
     loss = valid_x.dtype.type(0)
+    trained = banks.copy()
     for row in range(len(valid_x)):
-        call(rng.VALIDATE, program.predict, step + row, valid_x[row])
+        if independent:
+            banks.become(trained)
+        call(rng.VALIDATE, program.predict, step if independent else step + row, valid_x[row])
         prediction = banks.s[PREDICTION]
         if accuracy:
             # NaN counts as class 0 and does not stop (spec, section 8, row 8).
