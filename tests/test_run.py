@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from helpers import parse
 from small_runs import all_records, archive_bytes, small_config
 
 from zero import library, run
@@ -14,7 +15,7 @@ from zero.evaluator import Evaluator
 from zero.island import Island
 from zero.program import Program, parse_program, validate_program
 from zero.progress import Reporter
-from zero.run import resume, start
+from zero.run import Maker, resume, start
 from zero.tasks.table import table_from_arrays
 
 SETTINGS_OF_ALL_KINDS = {
@@ -382,3 +383,42 @@ def test_a_run_on_arrays_keeps_its_data_and_can_be_resumed(tmp_path):
     assert whole.reason == broken.reason == "individuals"
     assert str(whole.program) == str(broken.program)
     assert whole.final.fitness == broken.final.fitness > 0.5
+
+
+def test_the_program_a_search_starts_from_is_a_candidate(tmp_path):
+    """Evolution fits few noisy rows too closely; the linear program that it began with may be better."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 4))
+    y = x @ [1, -1, 0.5, 2] + 2 * rng.normal(size=60)
+    families = {
+        purpose: table_from_arrays(x, y, "regression", count=count)
+        for purpose, count in (("search", 2), ("select", 20))
+    }
+    kept = 0
+    for seed in range(1, 7):
+        config = small_config(seed=seed, tasks=families, program={"initial": "linear"})
+        outcome = start(config, tmp_path / str(seed))
+        linear = outcome.baselines["linear"][0]
+        assert outcome.select_fitness >= linear
+        kept += outcome.select_fitness == linear
+    assert kept  # otherwise this says nothing
+
+
+def test_the_final_figure_is_a_predictors(tmp_path):
+    """A program that says the classes in turn is told apart from one that predicts."""
+    rows = 400
+    x = np.random.default_rng(2).normal(size=(rows, 4))
+    family = table_from_arrays(x, np.arange(rows) % 2, "binary")
+    config = small_config(tasks={"search": family})
+    toggle = parse(Setup="s2 = 1; s3 = -1", Predict="s2 = s2 * s3; s1 = maximum(s2, s2)")
+    maker = Maker(config, toggle)
+    tasks = maker.tasks("final", 0)
+    tasks.valid_y[:] = np.arange(tasks.valid_y.shape[1]) % 2 == 1
+    evaluation, found = maker.figures(toggle, "final", 0)
+    assert evaluation.fitness == found["fitness"] == found["chance"] == 0.5
+    assert found["lasting_fitness"] in (0.0, 1.0) and found["order_matters"]
+    low, high = found["interval"]
+    assert low < 0.5 < high and 0.05 < high - low < 0.3
+    # In the search, and for select tasks, memory lasts, as in the original engine.
+    _, found = maker.figures(toggle, "select", 0)
+    assert "lasting_fitness" not in found

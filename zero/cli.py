@@ -6,7 +6,6 @@ inside the commands, so that `zero --help` answers at once. Commands about cells
 """
 
 import json
-import math
 import shlex
 import sys
 from enum import StrEnum
@@ -15,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zero import cli_cell_runs, cli_cells, cli_nas_table, cli_trainings
+from zero import cli_cell_runs, cli_cells, cli_figures, cli_nas_table, cli_trainings
 from zero.cli_common import (
     Backend,
     Config,
@@ -176,16 +175,12 @@ def _tell_outcome(outcome: Any, as_json: bool) -> None:
             print("no program was evaluated")
         else:
             print(f"\n{outcome.program}")
-            print_table(
-                ("program", "search fitness", "select fitness", "final fitness"),
-                [
-                    ("discovered", *map(shown_fitness, _figures(outcome).values())),
-                    *(
-                        (f"{name} (shipped)", "", *(shown_fitness(value) for value in pair))
-                        for name, pair in outcome.baselines.items()
-                    ),
-                ],
-            )
+            print_table(*cli_figures.outcome_table(outcome))
+            if outcome.final:
+                final = {**outcome.details, "fitness": outcome.final.fitness}
+                final["chance"] = outcome.details["chance"]["final"]
+                for note in cli_figures.notes(final):
+                    print(note)
             print()
         rows.append(("folder", folder))
         if outcome.reason in RESUMABLE:
@@ -196,22 +191,10 @@ def _tell_outcome(outcome: Any, as_json: bool) -> None:
         raise typer.Exit(130)
 
 
-def _figures(outcome: Any) -> dict[str, float]:
-    return {
-        "search": outcome.search_fitness,
-        "select": outcome.select_fitness,
-        "final": outcome.final.fitness if outcome.final else math.nan,
-    }
-
-
 def _program_event(outcome: Any) -> dict[str, Any]:
     """Returns what the JSON line of a run's end says of the program that was found."""
     return {
-        **{f"{name}_fitness": json_number(f) for name, f in _figures(outcome).items()},
-        "baselines": {
-            name: {"select_fitness": select, "final_fitness": final}
-            for name, (select, final) in outcome.baselines.items()
-        },
+        **cli_figures.figures_event(outcome),
         "program": outcome.program and str(outcome.program),
     }
 
@@ -306,7 +289,9 @@ def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
         rows += cli_cell_runs.figure_rows(data, record) if record else []
     elif results:
         for name in ("search", "select", "final"):
-            rows.append((f"{name} fitness", _spread(results[name])))
+            shown = cli_figures.with_chance(_spread(results[name]), results[name])
+            rows.append((f"{name} fitness", shown))
+        rows += [("", note) for note in cli_figures.notes(results["final"])]
     elif record:
         rows.append(("search fitness", shown_fitness(record.fitness)))
         rows.append(("select fitness", shown_fitness(record.select_fitness)))
@@ -423,16 +408,8 @@ def evaluate(
     maker = run.Maker(checked, loaded)
     found = {}
     for purpose in ("select", "final"):
-        if checked.backend == "cuda":  # nothing here forks: the GPU itself, unlike within a run
-            evaluator = run.make_evaluator(checked, maker.tasks(purpose, 0))
-        else:
-            evaluator = maker.evaluator(purpose, 0)
-        result = evaluator(loaded)
-        found[purpose] = {
-            "fitness": result.fitness,
-            "task_names": list(maker.tasks(purpose, 0).names),
-            "task_fitness": result.task_fitness,
-        }
+        # Nothing here forks: on backend cuda the GPU itself, unlike within a run.
+        _, found[purpose] = maker.figures(loaded, purpose, 0, on_gpu=True)
     if as_json:
         for part in found.values():
             part["task_fitness"] = [json_number(f) for f in part["task_fitness"]]
@@ -440,7 +417,11 @@ def evaluate(
         return
     print_pairs([
         ("program", f"{program} ({_counted(loaded)})"),
-        *((f"{purpose} fitness", _spread(part)) for purpose, part in found.items()),
+        *(
+            (f"{purpose} fitness", cli_figures.with_chance(_spread(part), part))
+            for purpose, part in found.items()
+        ),
+        *(("", note) for note in cli_figures.notes(found["final"])),
     ])  # fmt: skip
     if tasks:
         for purpose, part in found.items():

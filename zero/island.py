@@ -276,6 +276,10 @@ class Island(BaseIsland):
         program = from_arrays(record["code"], record["consts"], record["sizes"])
         return float("nan") if self.select is None else self.select(program).fitness
 
+    def _first_records(self) -> list[dict[str, Any]]:
+        best = int(self.population.number[self.population.counts[BEST]])
+        return [r for n, r in self.records.items() if r["individuals"] == 1 and n != best]
+
     def _record_best(self) -> dict[str, Any]:
         """Keeps the best individual and its ancestors as records; returns its own."""
         p = self.population

@@ -100,6 +100,10 @@ class BaseIsland:
         """Returns what a run's candidates are chosen by."""
         raise NotImplementedError
 
+    def _first_records(self) -> list[dict[str, Any]]:
+        """Returns the record of the first individual, if it is kept and is not the best one."""
+        return []
+
     def _hits(self) -> tuple[int, int]:
         """Returns how many evaluations a cache saved, and of how many."""
         raise NotImplementedError
@@ -188,23 +192,27 @@ class BaseIsland:
         best = int(self.population.counts[BEST])
         number = int(self.population.number[best]) if best >= 0 else -1
         if best >= 0 and number != self.checked:
+            # What the search starts from is a candidate, too: it may well stay the best one.
+            begins = [] if self.checked >= 0 else self._first_records()
             self.checked = number
-            record = self._record_best()
-            fitness = self._select_fitness(record)
-            record["select_fitness"] = fitness
-            old = self.candidate
-            if old is None or not fitness < old["select_fitness"]:
-                self.candidate = {
-                    "number": number,
-                    "search_fitness": record["fitness"],
-                    "select_fitness": fitness,
-                }
+            for record in (*begins, self._record_best()):
+                self._consider(record)
         filled = int(self.population.counts[FILLED])
         slots = np.arange(filled)
         for k in range(min(self.migrants, filled)):  # a partial shuffle: drawn without replacement
             other = k + below(self.rng, filled - k)
             slots[k], slots[other] = slots[other], slots[k]
         self.sent = slots[: self.migrants].astype(np.int64)
+
+    def _consider(self, record: dict[str, Any]) -> None:
+        """Makes a record the candidate if none was better on the select tasks."""
+        fitness = record["select_fitness"] = self._select_fitness(record)
+        if self.candidate is None or not fitness < self.candidate["select_fitness"]:
+            self.candidate = {
+                "number": record["number"],
+                "search_fitness": record["fitness"],
+                "select_fitness": fitness,
+            }
 
     def _next_curve(self) -> int:
         done = self.curve[-1][0] if self.curve else 0

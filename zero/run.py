@@ -71,7 +71,9 @@ class Outcome:
     not evaluated, for cells its fitness is the accuracy on the test images; individuals, train_steps
     and seconds are totals. baselines: for each shipped program in `BASELINES` (each published cell
     that the config names) its fitness on the select and on the final tasks. kind: "programs" or
-    "cells"; details: more figures of cells by name.
+    "cells". details: more figures by name, of programs: chance (search, select, final: the fitness of
+    a predictor that looks at no feature), interval (95 %, of the final fitness), lasting_fitness and
+    order_matters (see `zero.run_programs.Maker.figures`).
     """
 
     folder: Path

@@ -16,7 +16,9 @@ from zero import library
 from zero.archive import Record, RunFolder, best_record, find_record, read_archive
 from zero.config import RunConfig
 from zero.errors import ArchiveError, ConfigError, ProgramError
-from zero.evaluator import Evaluator, check_backend
+from zero.evaluator import Evaluation, Evaluator, check_backend
+from zero.figures import chance, differ, interval
+from zero.interpreter.reference import combine
 from zero.ops import OPS, by_number, get_op
 from zero.program import (
     FUNCTIONS,
@@ -105,8 +107,13 @@ def make_tasks(config: RunConfig, purpose: str, experiment: int = 0) -> TaskSet:
     return make_task_set(getattr(config.tasks, purpose), purpose, number)
 
 
-def make_evaluator(config: RunConfig, tasks: TaskSet, module=None, combine="mean") -> Evaluator:
-    """Returns the evaluator of a run's select or final tasks (always the mean; spec, 4.4)."""
+def make_evaluator(
+    config: RunConfig, tasks: TaskSet, module=None, combine="mean", **how: bool
+) -> Evaluator:
+    """Returns the evaluator of a run's select or final tasks (always the mean; spec, 4.4).
+
+    how: `independent` and `keep_errors` of `Evaluator`.
+    """
     return Evaluator(
         tasks,
         config.backend,
@@ -115,6 +122,7 @@ def make_evaluator(config: RunConfig, tasks: TaskSet, module=None, combine="mean
         max_abs_error=config.evaluation.max_abs_error,
         combine=combine,
         module=module,
+        **how,
     )
 
 
@@ -213,18 +221,52 @@ class Maker(Kind):
             return reference_loop.ReferenceModule(evaluate, config.dtype, config.search.method)
         return cpu.build(config.dtype, self._lanes(experiment), config.search.method)
 
-    def evaluator(self, purpose: str, experiment: int) -> Evaluator:
+    def evaluator(
+        self, purpose: str, experiment: int, on_gpu: bool = False, **how: bool
+    ) -> Evaluator:
         """Returns the evaluator of the experiment's tasks, on the code that its islands use.
 
-        For backend cuda it is the cpu's: one program at a time would leave a GPU idle, and this
-        process must not touch it. Both agree to rounding.
+        For backend cuda it is the cpu's, unless `on_gpu`: one program at a time would leave a GPU idle,
+        and a process that forks islands must not touch it. Both agree to rounding.
+
+        how: `independent` and `keep_errors` of `Evaluator`.
         """
         config = self.config
-        combine = config.evaluation.fitness if purpose == "search" else "mean"
-        if config.backend == "cuda":
+        if config.backend == "cuda" and not on_gpu:
             config = config.model_copy(update={"backend": "cpu"})
         module = self.module(experiment) if config.backend == "cpu" else None
-        return make_evaluator(config, self.tasks(purpose, experiment), module, combine)
+        tasks = self.tasks(purpose, experiment)
+        return make_evaluator(config, tasks, module, self._combine(purpose), **how)
+
+    def _combine(self, purpose: str) -> str:
+        return self.config.evaluation.fitness if purpose == "search" else "mean"
+
+    def figures(
+        self, program: Program, purpose: str, experiment: int, on_gpu: bool = False
+    ) -> tuple[Evaluation, dict[str, Any]]:
+        """Returns a program's evaluation on the tasks of a purpose, and all that is told of it.
+
+        The final figure is that of a predictor, see `Evaluator`. The dict has fitness, task_names,
+        task_fitness, metric and chance (`zero.figures.chance`, over tasks); of the final tasks also interval
+        (95 %), lasting_fitness (what it were if memory lasted from row to row, as in the search) and
+        order_matters, whether the two differ by more than chance.
+        """
+        final = purpose == "final"
+        evaluate = self.evaluator(purpose, experiment, on_gpu, independent=final, keep_errors=final)
+        tasks, result = evaluate.tasks, evaluate(program)
+        found = {
+            "fitness": result.fitness,
+            "task_names": list(tasks.names),
+            "task_fitness": result.task_fitness,
+            "metric": tasks.metric,
+            "chance": combine(chance(tasks), self._combine(purpose)),
+        }
+        if final:
+            lasting = self.evaluator(purpose, experiment, on_gpu, keep_errors=True)(program)
+            found["interval"] = list(interval(tasks, result))
+            found["lasting_fitness"] = lasting.fitness
+            found["order_matters"] = differ(tasks, result, lasting)
+        return result, found
 
     def groups(self) -> list[list[int]] | None:
         """Returns which islands share a process: on backend cuda those of one GPU."""
@@ -412,21 +454,20 @@ class Maker(Kind):
         final = None
         pairs: dict[str, tuple] = {}
         for purpose in ("search", "select", "final"):
-            evaluate = self.evaluator(purpose, number)
-            result = evaluate(program)
-            figures[purpose] = {
-                "fitness": result.fitness,
-                "task_names": list(evaluate.tasks.names),
-                "task_fitness": result.task_fitness,
-            }
-            final = result
-            for name in BASELINES if purpose != "search" else ():
+            final, figures[purpose] = self.figures(program, purpose, number)
+            if purpose == "search":
+                continue
+            evaluate = self.evaluator(purpose, number, independent=purpose == "final")
+            for name in BASELINES:
                 fitness = evaluate(library.program(name)).fitness
                 pairs[name] = (*pairs.get(name, ()), fitness)
         baselines = {name: {"select": pair[0], "final": pair[1]} for name, pair in pairs.items()}
         folder.write_best(str(program))
         results = {"program": str(program), **figures, "baselines": baselines}
-        return Conclusion(program, final, pairs, results)
+        keys = ("metric", "interval", "lasting_fitness", "order_matters")
+        details = {key: figures["final"][key] for key in keys}
+        details["chance"] = {purpose: part["chance"] for purpose, part in figures.items()}
+        return Conclusion(program, final, pairs, results, details)
 
 
 def _with_stored_data(config: RunConfig, folder: Path) -> RunConfig:
