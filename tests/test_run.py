@@ -260,13 +260,17 @@ def test_final_tasks_are_used_once_and_last(tmp_path, monkeypatch):
     islands = maker.islands(0, {"individuals": 500, "train_steps": 10**9})
     while not islands[0].waiting:
         islands[0].advance(1.0)
-    assert [purpose for _, purpose in used] == ["select"]
+    # Of an island: what it began with and its best.
+    assert [purpose for _, purpose in used] == ["select", "select"]
+    assert used[0][0] == Program() != used[1][0]
     used.clear()
     outcome = run.start(config, tmp_path / "run")
     # The shipped programs are evaluated too, to be compared with; of what was found, one program.
-    shipped = [library.program(name) for name in library.names()]
+    shipped = [library.program(name) for name in run.BASELINES]
     found = [(program, purpose) for program, purpose in used if program not in shipped]
-    assert found == [(outcome.program, purpose) for purpose in ("search", "select", "final")]
+    # The final tasks twice: as a predictor, and with memory that lasts.
+    purposes = ("search", "select", "final", "final")
+    assert found == [(outcome.program, purpose) for purpose in purposes]
 
 
 # --- what the archive says ----------------------------------------------------------------------
@@ -295,7 +299,7 @@ def test_lineage_reaches_the_start(outcome):
     data = read_archive(outcome[0].folder)
     records = {r.id: r for e in data.experiments for r in e.records}
     assert all(r.parent == -1 or r.parent in records for r in records.values())
-    chain = lineage(data, data.results["record"])
+    chain = lineage(data, max(records.values(), key=lambda r: r.fitness).id)
     assert chain[0].parent == -1
     assert chain[0].mutation == "first"
     assert parse_program(chain[0].text) == Program()
@@ -366,6 +370,7 @@ def test_a_run_on_arrays_keeps_its_data_and_can_be_resumed(tmp_path):
     x = rng.normal(size=(60, 3))
     y = np.where(x[:, 0] > 0, "yes", "no")
     settings = {
+        "seed": 2,
         "tasks": {"search": table_from_arrays(x, y, "binary", count=2)},
         "program": {
             "memory": {"scalars": 4, "vectors": 3, "matrices": 0},

@@ -541,12 +541,16 @@ def validate(
         if checked.genomes == "cells":
             cli_cell_runs.print_checked(maker)
             return
+        from zero.cli_figures import CHANCE
+        from zero.figures import chance
+
         rows = []
         for purpose in ("search", "select", "final"):
             tasks = maker.tasks(purpose, 0)
             sizes = (tasks.train_x.shape[1], tasks.valid_x.shape[1], tasks.features)
-            rows.append((purpose, tasks.num_tasks, *sizes))
-        print_table(("tasks", "count", "train", "valid", "features"), rows)
+            rows.append((purpose, tasks.num_tasks, *sizes, shown_fitness(chance(tasks).mean())))
+        print_table(("tasks", "count", "train", "valid", "features", "chance"), rows)
+        print(f"chance: the mean fitness of a predictor that says {CHANCE[tasks.metric]}")
 
 
 # --- bench ----------------------------------------------------------------------------------------
