@@ -1,12 +1,13 @@
 """Does the search find what it should? Success rates over seeds, beside random search.
 
-    python benchmarks/discovery.py [--seeds 10] [--only linear_demo|quickstart] [--json FILE]
+    python benchmarks/discovery.py [--seeds 10] [--only linear_demo|quickstart|own_csv] [--json FILE]
     python benchmarks/discovery.py --batches 1 16 64 256 1024 [--seeds 10] [--json FILE]
 
 `linear_demo`: until a program's select fitness is at least 0.9999, within 15 million individuals.
-`quickstart`: the final fitness, beside that of the shipped linear program on the same tasks. Random
-search gets, seed by seed, as many individuals as evolution took. Every reported fitness is the run's
-own re-evaluation. Writes benchmarks/results/discovery.json.
+`quickstart` and `own_csv`, a table: the final fitness, which is a predictor's, beside that of the shipped
+linear program on the same tasks, and chance. Random search gets, seed by seed, as many individuals as
+evolution took. Every reported fitness is the run's own re-evaluation. Writes
+benchmarks/results/discovery.json.
 
 `--batches` measures, instead, what the batch size of evolution (`search.batch`) does to success per
 individual: `linear_demo` once a size and seed.
@@ -23,7 +24,7 @@ from zero.archive import run_info
 from zero.config import load_config
 from zero.run import start
 
-CONFIGS = ("linear_demo", "quickstart")
+CONFIGS = ("linear_demo", "quickstart", "own_csv")
 SUFFICIENT = 0.9999
 BATCHED = "linear_demo"  # the config of the study of batch sizes
 
@@ -40,6 +41,9 @@ def one_run(config: str, seed: int, settings: list[str]) -> dict:
         "search_fitness": outcome.search_fitness,
         "select_fitness": outcome.select_fitness,
         "final_fitness": outcome.final.fitness if outcome.final else math.nan,
+        "final_interval": outcome.details["interval"],
+        "lasting_fitness": outcome.details["lasting_fitness"],
+        "chance": outcome.details["chance"]["final"],
         "baselines": {name: pair[1] for name, pair in outcome.baselines.items()},
     }
 
@@ -56,6 +60,9 @@ def summary(config: str, runs: list[dict]) -> dict:
         "median_individuals": statistics.median(r["individuals"] for r in runs),
         "median_seconds": statistics.median(r["seconds"] for r in runs),
         "median_final_fitness": statistics.median(r["final_fitness"] for r in runs),
+        "least_final_fitness": min(r["final_fitness"] for r in runs),
+        "largest_final_fitness": max(r["final_fitness"] for r in runs),
+        "median_chance": statistics.median(r["chance"] for r in runs),
         "median_linear_final_fitness": statistics.median(r["baselines"]["linear"] for r in runs),
     }
 

@@ -259,6 +259,7 @@ def discovery(results: dict[str, Any]) -> str:
     success = {
         "linear_demo": "select fitness at least 0.9999",
         "quickstart": "final fitness at least that of the shipped linear program",
+        "own_csv": "final fitness at least that of the shipped linear program",
     }
     text = "## Discovery\n"
     for config, methods in results.items():
@@ -270,11 +271,13 @@ def discovery(results: dict[str, Any]) -> str:
             s = methods[method]["summary"]
             rows.append([
                 method, f"{s['successes']} of {s['runs']}", number(s["median_individuals"]),
-                number(s["median_seconds"]), f"{s['median_final_fitness']:.4f}",
-                f"{s['median_linear_final_fitness']:.4f}",
+                number(s["median_seconds"]),
+                f"{s['median_final_fitness']:.4f} ({s['least_final_fitness']:.4f} to "
+                f"{s['largest_final_fitness']:.4f})",
+                f"{s['median_linear_final_fitness']:.4f}", f"{s['median_chance']:.4f}",
             ])  # fmt: skip
         head = ["method", "successes", "median individuals", "median seconds",
-                "median final fitness", "linear program's"]  # fmt: skip
+                "median final fitness", "linear program's", "chance"]  # fmt: skip
         text += f"\n### {config}\n\n{machine_line(methods)}Success: {success.get(config, '')}.\n\n"
         text += table(head, rows)
     return text
