@@ -81,7 +81,7 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
   const REAL *xs = job.train_x + task * job.train_stride * FEATURES;
   const REAL *ys = job.train_y + task * job.train_stride;
   // A predictor is scored once, when training is over.
-  int step = 0, epoch_end = (int)(job.independent ? job.epochs * job.steps : job.steps), row = 0;
+  int step = 0, epoch_end = (int)(INDEPENDENT ? job.epochs * job.steps : job.steps), row = 0;
   bool alive = real_task, valid = false;
   REAL loss = 0, label = 0;
 
@@ -123,7 +123,7 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
         xs = job.valid_x + task * job.valid_stride * FEATURES;
         ys = job.valid_y + task * job.valid_stride;
         fetch(u, xs, ys, 0);
-        if (job.independent) {  // what training left
+        if (INDEPENDENT) {  // what training left
           if (s.resident >= 0) put_resident(u, s.resident);
           copy_own(u, s, frozen, u.memory);
         }
@@ -141,7 +141,7 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
         if (valid && !(error <= (REAL)job.max_abs_error)) {
           valid = false;
           // Validation of this task ends here: training goes on with its memory as it is now.
-          if (job.frozen && !job.independent) {
+          if (job.frozen && !INDEPENDENT) {
             if (s.resident >= 0) put_resident(u, s.resident);
             copy_own(u, s, frozen, u.memory);
           }
@@ -155,7 +155,7 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
           const double fitness = fitness_of_loss((double)loss / (double)job.valid, job.accuracy);
           if (fitness > job.fitness[at]) job.fitness[at] = fitness;
         }
-        if (job.frozen && !job.independent && alive && !valid) {
+        if (job.frozen && !INDEPENDENT && alive && !valid) {
           copy_own(u, s, u.memory, frozen);
           if (s.resident >= 0) take_resident(u, s.resident);
         }
@@ -172,7 +172,7 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
       u.function = PREDICT;
       turn = s.predict_at;
     }
-    if (job.independent && u.function == VALIDATE && row > 0) {
+    if (INDEPENDENT && u.function == VALIDATE && row > 0) {
       copy_own(u, s, u.memory, frozen);
       if (s.resident >= 0) take_resident(u, s.resident);
     }
@@ -183,7 +183,7 @@ DEVICE void run_item(const Job &job, Unit &u, Span *span, Row *code, REAL *froze
         u.example = step;
         if (step + 1 < epoch_end) fetch(u, xs, ys, job.order[step + 1]);
       } else {
-        u.example = job.independent ? step : step + row;
+        u.example = INDEPENDENT ? step : step + row;
         if (row + 1 < job.valid) fetch(u, xs, ys, row + 1);
       }
     }

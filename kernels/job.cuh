@@ -27,11 +27,11 @@ struct Job {
   REAL *train_errors, *valid_errors;  // (P, T, epochs * steps), (P, T, valid), or null
   unsigned *queue;             // items handed out so far
   REAL *memory;                // units' memory where it is not in shared memory
-  REAL *frozen;                // the same size, for more than one epoch or `independent`; else null
+  REAL *frozen;                // the same size, for more than one epoch or INDEPENDENT; else null
   const REAL *initial_memory;  // (P, groups of tasks, unit_memory), or null for zeros
   REAL *final_memory;          // the same, or null
   long long num_programs, num_tasks, train_stride, valid_stride;
-  long long epochs, steps, valid, unit_memory, unit_bytes, accuracy, independent;
+  long long epochs, steps, valid, unit_memory, unit_bytes, accuracy;
   unsigned long long key;
   double max_abs_error;
 };

@@ -1,5 +1,5 @@
 // A unit: the threads that run one program together, and what they tell each other.
-// The macros are set by zero/cuda/source.py: REAL, FEATURES, GROUP, LANES, SHARED, STRICT, ...
+// The macros are set by zero/cuda/source.py: REAL, FEATURES, GROUP, LANES, SHARED, STRICT, INDEPENDENT, ...
 
 #ifdef __CUDACC__
 #define INLINE __device__ __forceinline__

@@ -28,11 +28,11 @@ def layouts():
     return found + [Layout(d, 256, 256, shared=False) for d in ("float32", "float64")]
 
 
-def usage(layout, architecture, strict):
+def usage(layout, architecture, strict, independent=False):
     """Returns (registers, bytes spilled, bytes of stack) of the kernel as ptxas reports them."""
     options = core.ProgramOptions(std="c++17", fma=False, arch=architecture, ptxas_options=["-v"])
     log = io.StringIO()
-    program = core.Program(source.render(layout, strict), "c++", options)
+    program = core.Program(source.render(layout, strict, independent), "c++", options)
     assert len(program.compile("cubin", logs=log).code) > 10_000
     text = log.getvalue()
     (registers,) = re.findall(r"Used (\d+) registers", text)
@@ -54,6 +54,13 @@ def test_compiles_within_bounds(layout, architecture):
 def test_other_groups_compile(features, group):
     # What `benchmarks/gpu_interpreter.py --sweep` compares; a few bytes may be spilled.
     _, spilled, _ = usage(Layout("float32", features, group), "sm_90", strict=False)
+    assert spilled <= 256
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_kernels_of_predictors_compile(dtype):
+    # For figures of single programs: a few bytes may be spilled.
+    _, spilled, _ = usage(best_layout(16, dtype), "sm_90", strict=False, independent=True)
     assert spilled <= 256
 
 

@@ -356,16 +356,16 @@ class DeviceMachine:
             self.current().synchronize()
         return made
 
-    def kernel(self, layout: Layout, strict: bool) -> Kernel:
+    def kernel(self, layout: Layout, strict: bool, independent: bool = False) -> Kernel:
         """Returns the kernel of a layout: compiled once on this machine, loaded once.
 
         Raises:
             DeviceError: it does not compile or load.
         """
         with self._lock:
-            key = source.text_key(layout, strict)
+            key = source.text_key(layout, strict, independent)
             if key not in self._kernels:
-                code = self._compiled(source.render(layout, strict))
+                code = self._compiled(source.render(layout, strict, independent))
                 self._kernels[key] = Kernel(self, layout, code)
             return self._kernels[key]
 

@@ -145,7 +145,7 @@ class CudaEvaluator:
             "num_tasks": tasks.num_tasks,
             "train_stride": tasks.train_x.shape[1], "valid_stride": tasks.valid_x.shape[1],
             "accuracy": tasks.metric == "accuracy", "key": np.uint64(key),
-            "max_abs_error": max_abs_error, "independent": independent,
+            "max_abs_error": max_abs_error,
         }  # fmt: skip
         self._rooms: list[_Room] = []
         self._lock = threading.Lock()
@@ -179,7 +179,7 @@ class CudaEvaluator:
                 part = spans[order[first:last]]
                 memory = unit_memory or int(part[:, _MEMORY].max())
                 unit_bytes = int(each.unit_bytes(int(part[:, _ROWS].max()), memory))
-                kernel = self._machine.kernel(each, self._strict)
+                kernel = self._machine.kernel(each, self._strict, self._independent)
                 units = kernel.units(unit_bytes)
                 if not each.shared:
                     most = _MOST_GLOBAL // (memory * each.itemsize)

@@ -107,13 +107,13 @@ class HostMachine:
         self._lock = threading.Lock()
         self._kernels: dict[tuple, Kernel] = {}  # by `source.text_key`
 
-    def kernel(self, layout: Layout, strict: bool) -> Kernel:
+    def kernel(self, layout: Layout, strict: bool, independent: bool = False) -> Kernel:
         """Returns the kernel of a layout, compiled or from the cache."""
         # Python 3.11's parser, which formulas go through, fails in two threads at once.
         with self._lock:
-            key = source.text_key(layout, strict)
+            key = source.text_key(layout, strict, independent)
             if key not in self._kernels:
-                library = _library(source.render(layout, strict))
+                library = _library(source.render(layout, strict, independent))
                 self._kernels[key] = Kernel(library, self.seed)
             return self._kernels[key]
 

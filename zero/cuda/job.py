@@ -12,7 +12,7 @@ _ADDRESSES = (
 )  # fmt: skip
 _NUMBERS = (
     "num_programs", "num_tasks", "train_stride", "valid_stride", "epochs", "steps", "valid",
-    "unit_memory", "unit_bytes", "accuracy", "independent",
+    "unit_memory", "unit_bytes", "accuracy",
 )  # fmt: skip
 JOB = np.dtype(
     [(name, "i8") for name in _ADDRESSES + _NUMBERS] + [("key", "u8"), ("max_abs_error", "f8")]

@@ -194,10 +194,12 @@ def _file(name: str) -> str:
     return resources.files("zero.kernels").joinpath(name).read_text()
 
 
-def render(layout: Layout, strict: bool = False) -> str:
+def render(layout: Layout, strict: bool = False, independent: bool = False) -> str:
     """Returns the whole text, with the kernel `evaluate`.
 
     strict: products that are summed up are rounded before they are added, as on the CPU.
+    independent: validation rows know nothing of each other, see `zero.evaluator`. No field of the job,
+        as it would cost every search registers.
     """
     single = layout.dtype == "float32"
     chunks = layout.padded // layout.chunk
@@ -205,6 +207,7 @@ def render(layout: Layout, strict: bool = False) -> str:
         "REAL": "float" if single else "double",
         "SINGLE": int(single),
         "STRICT": int(strict),
+        "INDEPENDENT": int(independent),
         "FEATURES": layout.features,
         "GROUP": layout.group,
         "LANES": layout.lanes,
@@ -236,6 +239,6 @@ def render(layout: Layout, strict: bool = False) -> str:
     return "\n".join(parts)
 
 
-def text_key(layout: Layout, strict: bool) -> tuple:
+def text_key(layout: Layout, strict: bool, independent: bool) -> tuple:
     """Returns what the text depends on: ops may be added, but none changes its meaning."""
-    return layout, strict, tuple(OPS)
+    return layout, strict, independent, tuple(OPS)
