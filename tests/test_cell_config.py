@@ -142,8 +142,10 @@ def test_all_mistakes_are_told_at_once_with_their_places(mistakes):
     )
     places = [":".join(line.split(":")[:4]) for line in told]
     assert places == [
+        "run.yaml:3:13: cells.skeleton",
         "run.yaml:3:35: cells.skeleton.filtres",
         "run.yaml:4:11: cells.images",
+        "run.yaml:5:21: cells.halving.epochs",
         "run.yaml:6:1: saerch",
         "run.yaml:7:19: budget.seconds",
     ]

@@ -103,7 +103,8 @@ class Document:
     """A YAML mapping as plain data, with the place of each key and value.
 
     source: how the file is called in messages. data: dicts, lists, str, int, float, bool, None.
-    problems: mistakes of form found so far. overridden: locations that an option replaced.
+    problems: mistakes of form found so far. overridden: locations that an option replaced. spelt:
+    where a value stands under a misspelt key, by the location that was meant.
     """
 
     source: str
@@ -112,9 +113,18 @@ class Document:
     key_at: dict[Loc, yaml.Mark] = field(default_factory=dict)
     value_at: dict[Loc, yaml.Mark] = field(default_factory=dict)
     overridden: dict[Loc, str] = field(default_factory=dict)
+    spelt: dict[Loc, Loc] = field(default_factory=dict)
+
+    def as_spelt(self, loc: Loc) -> Loc:
+        """Returns a location with its keys as the file spells them."""
+        for size in range(len(loc), 0, -1):
+            if loc[:size] in self.spelt:
+                return self.spelt[loc[:size]] + loc[size:]
+        return loc
 
     def override_of(self, loc: Loc) -> str | None:
         """Returns the option that gave the value at `loc`, or None if the file did."""
+        loc = self.as_spelt(loc)
         for size in range(len(loc), 0, -1):
             if loc[:size] in self.overridden:
                 return self.overridden[loc[:size]]
@@ -122,6 +132,7 @@ class Document:
 
     def problem(self, loc: Loc, message: str, at_key: bool = False) -> Problem:
         """Returns a Problem placed at the value of `loc`, or its key, or the nearest parent."""
+        loc = self.as_spelt(loc)
         option = self.override_of(loc)
         if option is not None:
             return Problem(option, loc, message, (1 << 30, 0))

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from zero.errors import TaskError, unknown_name
+from zero.settings import Settings
 
 PURPOSES = ("search", "select", "final")
 Purpose = Literal["search", "select", "final"]
@@ -73,7 +74,7 @@ class TaskSet:
         return self.train_x.shape[2]
 
 
-class TaskFamily(BaseModel):
+class TaskFamily(Settings):
     """Base of the task families: the keys that all of them have.
 
     A subclass sets `kind` (its name in YAML, the value of `type`) and `metric`, adds its own fields

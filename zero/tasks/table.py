@@ -7,13 +7,15 @@ anew into train and valid rows; only final tasks score on the test rows.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, PrivateAttr, StrictInt, StrictStr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, StrictInt, StrictStr
 
 from zero.errors import TaskError
+from zero.settings import Check, Found
 from zero.tasks import Metric, Purpose, Task, TaskFamily
 from zero.tasks.common import find_file, read_error, rng_for, split_sizes, standardize
 from zero.tasks.read_table import (
@@ -41,6 +43,24 @@ Size = Annotated[float, Field(gt=0, lt=2**40), AfterValidator(_count_or_fraction
 ColumnKey = StrictStr | StrictInt
 
 
+def _check_path(table: Any) -> Iterator[Found]:
+    if table.path != IN_MEMORY and _suffix(table) not in (*DELIMITERS, ".npy", ".npz"):
+        yield ("path",), f"'{table.path}' should end in .csv, .txt, .tsv, .npy or .npz"
+
+
+def _check_target(table: Any) -> Iterator[Found]:
+    if table.path == IN_MEMORY:
+        return
+    if _suffix(table) == ".npz" and table.target is not None:
+        yield ("target",), "an NPZ file has its targets in array 'y'; leave it out"
+    if _suffix(table) != ".npz" and table.target is None:
+        yield ("target",), "give the target column's name, or its number from 0"
+
+
+def _suffix(table: Any) -> str:
+    return Path(table.path).suffix.lower()
+
+
 class Table(TaskFamily):
     """Predict a table's target column from its other columns.
 
@@ -52,6 +72,7 @@ class Table(TaskFamily):
     """
 
     kind: ClassVar[str] = "table"
+    checks: ClassVar[tuple[Check, ...]] = (_check_path, _check_target)
 
     path: str = Field(description="CSV, TSV, NPY or NPZ file")
     target: ColumnKey | None = Field(
@@ -76,19 +97,6 @@ class Table(TaskFamily):
     split_seed: int = Field(0, ge=0, lt=2**63, description="picks the test rows")
 
     _data: TableData | None = PrivateAttr(None)
-
-    @model_validator(mode="after")
-    def _check(self) -> Table:
-        suffix = Path(self.path).suffix.lower()
-        if self.path == IN_MEMORY:
-            return self
-        if suffix not in (*DELIMITERS, ".npy", ".npz"):
-            raise ValueError(f"path: '{self.path}' should end in .csv, .txt, .tsv, .npy or .npz")
-        if suffix == ".npz" and self.target is not None:
-            raise ValueError("target: an NPZ file has its targets in array 'y'; leave it out")
-        if suffix != ".npz" and self.target is None:
-            raise ValueError("target: give the target column's name, or its number from 0")
-        return self
 
     @property
     def metric(self) -> Metric:  # type: ignore[override]
