@@ -190,7 +190,7 @@ class CellRunConfig(Section):
     seed: Whole = Field(0, ge=0, lt=2**63)
     backend: Literal["cpu", "reference"] = "cpu"
     dtype: Literal["float32", "float64"] = "float32"
-    imports: list[str] = []  # noqa: RUF012 (pydantic copies it)
+    imports: list[str] = Field(default=[])
     cells: Cells
     search: CellSearch = CellSearch()
     islands: CellIslands = CellIslands()

@@ -280,12 +280,14 @@ class Search(Section):
     tournament: Positive = 10
     batch: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)] | None = None
     mutate_probability: float = Field(0.9, ge=0, le=1)
-    mutations: Mutations = {
-        "alter_parameter": 1.0,
-        "randomize_function": 1.0,
-        "insert_instruction": 1.0,
-        "remove_instruction": 1.0,
-    }
+    mutations: Mutations = Field(
+        default={
+            "alter_parameter": 1.0,
+            "randomize_function": 1.0,
+            "insert_instruction": 1.0,
+            "remove_instruction": 1.0,
+        }
+    )
 
 
 def default_batch(backend: str, population: int) -> int:
@@ -340,7 +342,7 @@ class RunConfig(Section):
     seed: Whole = Field(0, ge=0, lt=2**63)
     backend: Literal["cpu", "reference", "cuda"] = "cpu"
     dtype: Literal["float64", "float32"] | None = None
-    imports: list[str] = []
+    imports: list[str] = Field(default=[])
     program: ProgramSettings = ProgramSettings()
     tasks: Tasks
     evaluation: Evaluation = Evaluation()

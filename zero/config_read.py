@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError, create_model
 
-from zero.config_words import converted, got, plain_mistakes
+from zero.config_words import got, plain_mistakes
 from zero.errors import ZeroError, unknown_name
 from zero.settings import Found, Part, Settings, across, members_of
 from zero.tasks import PURPOSES, TaskFamily, task_families
@@ -30,26 +31,29 @@ def read_section(
     loc: where `data` stands in the document.
     """
     problems: list[Problem] = []
+    data = _whole_numbers(data)
     try:
-        value = model.model_validate(data)
-        wrong = {at: "" for at, _ in converted(data, value)}
+        return model.model_validate(data, strict=True), problems
     except ValidationError:
         data = _respelt(document, model, data, loc, problems)
-        try:
-            value = model.model_validate(data)
-            wrong = {at: "" for at, _ in converted(data, value)}
-        except ValidationError as error:
-            wrong = {}
-            for at, kind, message, at_key in plain_mistakes(model, data, error):
-                wrong.setdefault(at, kind)
-                if kind != "value_error" or not _is_section(model, data, at):
-                    problems.append(document.problem((*loc, *at), message, at_key))
-            value = None
-    if value is not None and not wrong:
-        return value, problems
-    if value is not None:
-        problems += [document.problem((*loc, *at), text) for at, text in converted(data, value)]
+    try:
+        return model.model_validate(data, strict=True), problems
+    except ValidationError as error:
+        wrong: dict[Loc, str] = {}
+        for at, kind, message, at_key in plain_mistakes(model, data, error):
+            wrong.setdefault(at, kind)
+            if kind != "value_error" or not _is_section(model, data, at):
+                problems.append(document.problem((*loc, *at), message, at_key))
     return _part(document, model, data, wrong, loc, problems), problems
+
+
+def _whole_numbers(data: Any) -> Any:
+    """Returns the data with 1000000 for 1e6: YAML has no whole numbers with exponents."""
+    if isinstance(data, dict):
+        return {key: _whole_numbers(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_whole_numbers(value) for value in data]
+    return int(data) if isinstance(data, float) and data.is_integer() else data
 
 
 def _part(
@@ -70,11 +74,7 @@ def _part(
         if not inside and name not in data:
             values[name] = field.get_default(call_default_factory=True)
         elif not inside:
-            values[name] = getattr(_alone(model, name).model_validate({name: raw}), name)
-            texts = converted(raw, values[name])
-            problems += [document.problem((*loc, name, *at), text) for at, text in texts]
-            if texts:
-                wrong[name] = None
+            values[name] = _validated(model, name, raw)
         elif section and isinstance(raw, dict):
             values[name] = _part(document, section, raw, inside, (*loc, name), problems)
         else:
@@ -90,7 +90,8 @@ def _rough(model: type[Settings], name: str, raw: Any, inside: dict[Loc, str]) -
         return raw if inside.get(()) in _OUT_OF_RANGE else None
     if isinstance(raw, list) and () not in inside:
         right = [item for i, item in enumerate(raw) if not any(at[0] == i for at in inside)]
-        return getattr(_alone(model, name).model_validate({name: right}), name)
+        with suppress(ValidationError):  # too few are left
+            return _validated(model, name, right)
     return None
 
 
@@ -102,6 +103,11 @@ def placed(document: Document, data: Any, loc: Loc, found: Found) -> Problem:
     if data is not None or not keys:
         return document.problem((*loc, *keys), message)
     return document.problem(loc, f"{'.'.join(map(str, keys))}: {message}")
+
+
+def _validated(model: type[BaseModel], name: str, value: Any) -> Any:
+    """Returns what the model makes of the value of one of its fields."""
+    return getattr(_alone(model, name).model_validate({name: value}, strict=True), name)
 
 
 @cache

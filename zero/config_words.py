@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -95,7 +96,7 @@ def got(value: Any) -> str:
 def must_be(words: str, value: Any) -> str:
     """Returns the message for a value that is not what `words` say."""
     hint = ""
-    if "number" in words and isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
+    if "number" in words and _is_digits(value):
         hint = "; write " + re.sub("[,_' ]", "", value)
     return f"must be {words}, got {got(value)}{hint}"
 
@@ -104,10 +105,7 @@ def plain_mistakes(
     model: type[BaseModel], data: Any, error: ValidationError
 ) -> Iterator[tuple[Loc, str, str, bool]]:
     """Yields location, pydantic's kind, message and whether a key is meant, of each mistake."""
-    try:
-        root = model.model_json_schema()
-    except PydanticInvalidForJsonSchema:
-        root = {}
+    root = _schema(model)
     definitions = root.get("$defs", {})
     found = [(item, *_followed(item, data, root, definitions)) for item in error.errors(
         include_url=False
@@ -125,10 +123,30 @@ def plain_mistakes(
         elif loc in inside:
             continue  # another member of a union; what is wrong in the right one is told
         elif schema:
-            message = must_be(expected(schema, definitions), value)
+            loose = not model.model_config.get("strict")
+            words = _words(kind, value) if loose else ""
+            message = must_be(words or expected(schema, definitions), value)
         else:
             message = f"{item['msg'][:1].lower()}{item['msg'][1:]}, got {got(value)}"
         yield loc, kind, message, at_key
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    try:
+        return model.model_json_schema()
+    except PydanticInvalidForJsonSchema:
+        return {}
+
+
+def _words(kind: str, value: Any) -> str:
+    """Returns what matters most where true or a text with a number stands for a number, else ""."""
+    of_number = kind in ("int_type", "float_type")
+    return "a number" if of_number and (isinstance(value, bool) or _is_digits(value)) else ""
+
+
+def _is_digits(value: Any) -> bool:
+    return isinstance(value, str) and bool(_DIGITS.fullmatch(value.strip()))
 
 
 def _followed(item: Any, data: Any, root: dict, definitions: dict) -> tuple[Loc, Any, dict, dict]:
@@ -170,21 +188,3 @@ def _has(data: Any, part: str | int) -> bool:
     if isinstance(part, int):
         return isinstance(data, list) and part < len(data)
     return isinstance(data, dict) and part in data
-
-
-def converted(raw: Any, value: Any, loc: Loc = ()) -> list[tuple[Loc, str]]:
-    """Returns where text or true/false was taken for a number (pydantic allows that, we do not)."""
-    if isinstance(value, BaseModel):
-        value = value.__dict__
-    if isinstance(raw, dict) and isinstance(value, dict):
-        pairs = [(k, raw[k], value[k]) for k in raw if k in value]
-    elif isinstance(raw, list) and isinstance(value, list | tuple) and len(raw) == len(value):
-        pairs = list(zip(range(len(raw)), raw, value, strict=True))
-    else:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and isinstance(raw, str | bool):
-            return [(loc, must_be("a number", raw))]
-        if isinstance(value, bool) and not isinstance(raw, bool):
-            return [(loc, must_be("true or false", raw))]
-        return []
-    return [bad for part, r, v in pairs for bad in converted(r, v, (*loc, part))]

@@ -28,7 +28,7 @@ BLOCK = 1000
 
 ClassId = Annotated[int, Field(ge=0)]
 ClassPair = Annotated[list[ClassId], Field(min_length=2, max_length=2)]
-Size = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=1, lt=2**40)]
 
 
 def _check_seeds(seeds: Any) -> Iterator[Found]:
