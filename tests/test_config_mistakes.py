@@ -7,7 +7,7 @@ import re
 import pytest
 
 from zero import yaml_loader
-from zero.config import config_to_yaml, load_config, make_config
+from zero.config import config_to_yaml, load_config
 from zero.errors import ConfigError
 from zero.yaml_loader import dotted
 

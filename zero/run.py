@@ -126,7 +126,7 @@ def start(
     kind.check()
     info = run_info(config.seed, command or [])
     info |= {**kind.info(), "data": kind.data_digest()}
-    with RunFolder.create(out, config.name, config_to_yaml(config), info) as folder:
+    with RunFolder.create(out, config.name, config_to_yaml(kind.config), info) as folder:
         stored = kind.stored(folder.path)
         if stored is not kind:  # data that came as arrays: from here on they are in the folder
             kind = stored
@@ -209,6 +209,8 @@ class _Run:
             "name": config.name, "seed": config.seed, "islands": config.islands.count,
             "backend": config.backend, "dtype": config.dtype, "folder": str(self.folder.path),
         })  # fmt: skip
+        for note in self.kind.notes():
+            self.reporter.message(f"note: {note}")
         self.folder.log("start" if state is None else "resume", seconds=self.earlier_seconds)
         reason = state.get("reason") if state else None
         with stop_signals(self._interrupt):

@@ -14,7 +14,7 @@ import numpy as np
 
 from zero import library
 from zero.archive import Record, RunFolder, best_record, find_record, read_archive
-from zero.config import RunConfig
+from zero.config import Evaluation, RunConfig, Section
 from zero.errors import ArchiveError, ConfigError, ProgramError
 from zero.evaluator import Evaluator, check_backend
 from zero.ops import OPS, by_number, get_op
@@ -156,6 +156,7 @@ class Maker(Kind):
         self.initial = initial_program(config) if initial is None else initial
         self.method = search.get(config.search.method)
         self._tasks: dict[tuple, TaskSet] = {}
+        self._notes: list[str] | None = None
 
     def tasks(self, purpose: str, experiment: int) -> TaskSet:
         """Returns the experiment's tasks; made once where they do not change."""
@@ -191,7 +192,11 @@ class Maker(Kind):
     def stored(self, folder: Path) -> Maker:
         """Returns the maker with all data in files: those given as arrays go to the folder."""
         config = _with_stored_data(self.config, folder)
-        return self if config is self.config else Maker(config, self.initial)
+        if config is self.config:
+            return self
+        stored = Maker(config, self.initial)
+        stored._notes = self.notes()  # what was left out is not in the files
+        return stored
 
     def is_built(self, experiment: int = 0) -> bool:
         """Returns whether the module has been compiled on this machine before."""
@@ -322,32 +327,44 @@ class Maker(Kind):
             check_backend(self.config.backend)
 
     def check(self) -> None:
-        """Checks what only the data can tell.
+        """Checks what only the data can tell, and cuts defaults that the data are too small for.
 
         Raises:
             TaskError: the final tasks' test rows may be among those of the others.
-            ConfigError: cache or hurdle look at more examples than there are.
+            ConfigError: cache or hurdle look at more examples than there are; a line each.
         """
-        families, evaluation = self.config.tasks, self.config.evaluation
+        families = self.config.tasks
         families.final.check_apart(families.search)
         families.final.check_apart(families.select)
         tasks = self.tasks("search", 0)
         # They look within the first epoch.
         have = {"train": tasks.train_x.shape[1], "valid": tasks.valid_x.shape[1]}
+        evaluation = _fitted(self.config.evaluation, have)
+        self.config = self.config.model_copy(update={"evaluation": evaluation})
         cache, hurdle = evaluation.cache, evaluation.hurdle
+        found = []
         for name, part in (("cache", cache), ("hurdle", hurdle)):
             for split, most in have.items():
                 if part and getattr(part, split) > most:
-                    raise ConfigError(
+                    found.append(
                         f"evaluation.{name}.{split} is {getattr(part, split)}, but the search "
                         f"tasks have only {most} {split} examples; give at most {most}, or "
                         f"{name}: none"
                     )
         if cache and hurdle and hurdle.train < cache.train:
-            raise ConfigError(
+            found.append(
                 f"evaluation.hurdle.train is {hurdle.train}, but evaluation.cache.train is "
                 f"{cache.train} and comes first; give the hurdle at least {cache.train}"
             )
+        if found:
+            raise ConfigError("\n".join(found))
+
+    def notes(self) -> list[str]:
+        """Returns what a person should know of the data, a line each."""
+        if self._notes is None:
+            families = [getattr(self.config.tasks, purpose) for purpose in PURPOSES]
+            self._notes = list(dict.fromkeys(note for f in families for note in f.notes()))
+        return self._notes
 
     def data_digest(self) -> str:
         """Returns a digest of the run's data: a resumed run must find the same."""
@@ -427,6 +444,26 @@ class Maker(Kind):
         folder.write_best(str(program))
         results = {"program": str(program), **figures, "baselines": baselines}
         return Conclusion(program, final, pairs, results)
+
+
+def _fitted(evaluation: Evaluation, have: dict[str, int]) -> Evaluation:
+    """Returns the section with no default of cache and hurdle above what there is.
+
+    have: examples of a search task by split.
+    """
+    most = dict(have)
+    hurdle, cache = evaluation.hurdle, evaluation.cache
+    if hurdle:
+        hurdle = _cut(hurdle, most)
+        most["train"] = min(most["train"], hurdle.train)  # the cache comes first
+    return evaluation.model_copy(update={"hurdle": hurdle, "cache": cache and _cut(cache, most)})
+
+
+def _cut(section: Section, most: dict[str, int]) -> Section:
+    given = section.model_fields_set
+    return section.model_copy(
+        update={key: min(getattr(section, key), n) for key, n in most.items() if key not in given}
+    )
 
 
 def _with_stored_data(config: RunConfig, folder: Path) -> RunConfig:

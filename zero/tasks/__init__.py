@@ -115,6 +115,10 @@ class TaskFamily(Settings):
         """
         return self
 
+    def notes(self) -> tuple[str, ...]:
+        """Returns what a person should know of the data before a run, a line each."""
+        return ()
+
     def check_apart(self, other: TaskFamily) -> None:
         """Raises TaskError if `other` may train or score on this family's test rows.
 

@@ -107,6 +107,10 @@ class Table(TaskFamily):
         """Returns the target value that has label 1; an empty string for regression."""
         return self.data().positive
 
+    def notes(self) -> tuple[str, ...]:
+        """Returns what was left out of the table."""
+        return self.data().notes
+
     def resolve_paths(self, base: Path) -> Table:
         """Returns the family with `path` made absolute; relative ones start at `base`."""
         if self.path == IN_MEMORY:
