@@ -33,6 +33,7 @@ from zero.config import (
     fitted_to_population,
     one_of,
     search_methods,
+    short,
 )
 from zero.config_checks import OF_EVERY_RUN
 from zero.config_files import resolve_imports, run_imports
@@ -185,6 +186,9 @@ class CellRunConfig(Section):
     """A checked run over cells."""
 
     genomes: ClassVar[str] = "cells"
+
+    def __repr__(self) -> str:
+        return short(self)
 
     name: RunName = "run"
     seed: Whole = Field(0, ge=0, lt=2**63)

@@ -16,7 +16,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -35,7 +34,7 @@ from zero.errors import ConfigError, ProgramError, unknown_name, what_is
 from zero.mutation_names import MUTATION_NAMES
 from zero.ops import GROUPS, OPS, get_op
 from zero.program import MAX_SIZE
-from zero.settings import Settings, across
+from zero.settings import Settings, across, plain
 from zero.tasks import TaskFamily, task_families
 
 _FILE_SUFFIXES = (".yaml", ".yml")
@@ -290,6 +289,15 @@ class Search(Section):
     )
 
 
+def short(config: Any) -> str:
+    """Returns a run's config in one line; `config_to_yaml` gives all of it."""
+    islands = f"{config.islands.count} island{'s' if config.islands.count > 1 else ''}"
+    return (
+        f"<{type(config).__name__} '{config.name}': {config.genomes}, seed {config.seed}, backend "
+        f"{config.backend}, {islands} of {config.search.population}>"
+    )
+
+
 def default_batch(backend: str, population: int) -> int:
     """Returns how many individuals a backend breeds at a time where the config does not say."""
     # A GPU has some thousand units, and caches leave it only part of a batch. Batches larger than the
@@ -337,6 +345,9 @@ class RunConfig(Section):
     """
 
     genomes: ClassVar[str] = "programs"
+
+    def __repr__(self) -> str:
+        return short(self)
 
     name: RunName = "run"
     seed: Whole = Field(0, ge=0, lt=2**63)
@@ -388,6 +399,11 @@ def load_config(
             f"load_config takes a YAML file's path or a shipped config's name, got "
             f"{what_is(path_or_name)}{hint}"
         )
+    if not isinstance(overrides, Iterable) or isinstance(overrides, Mapping):
+        raise ConfigError(
+            "overrides is a list of texts KEY=VALUE, such as ['search.population=100'], got "
+            f"{what_is(overrides)}"
+        )
     path = Path(path_or_name)
     source = str(path_or_name)
     shipped = shipped_configs()
@@ -401,6 +417,8 @@ def load_config(
         )
     document = yaml_loader.read(path, source)
     for assignment in [overrides] if isinstance(overrides, str) else overrides:
+        if not isinstance(assignment, str):
+            raise ConfigError(f"overrides are texts KEY=VALUE, got {what_is(assignment)}")
         document.override(assignment)
     document.data.setdefault("name", _name_from(path))
     return checked(document, path.resolve().parent, check_files)
@@ -429,24 +447,22 @@ def make_config(settings: dict[str, Any], folder: str | Path = ".") -> RunConfig
         raise ConfigError(
             f"make_config takes a dict shaped as a YAML file, got {what_is(settings)}{hint}"
         )
-    return checked(yaml_loader.Document("settings", _as_yaml(settings)), _folder(folder))
-
-
-def _as_yaml(value: Any) -> Any:
-    """Returns a value from Python as a YAML file would give it."""
-    if isinstance(value, Mapping):
-        return {key: _as_yaml(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_as_yaml(item) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _folder(folder: Any) -> Path:
     if not isinstance(folder, str | os.PathLike):
         raise ConfigError(f"folder must be a path, got {what_is(folder)}")
-    return Path(folder).resolve()
+    document = yaml_loader.Document("settings", plain(settings))
+    _check_keys(document, document.data, ())
+    return checked(document, Path(folder).resolve())
+
+
+def _check_keys(document: yaml_loader.Document, data: Any, loc: yaml_loader.Loc) -> None:
+    """Takes keys that are no text out of settings from Python; a file cannot have them."""
+    for key in [key for key in data if not isinstance(key, str)]:
+        del data[key]
+        message = f"a key must be a name, got {config_words.got(key)}"
+        document.problems.append(document.problem(loc, message))
+    for key, value in data.items():
+        if isinstance(value, dict):
+            _check_keys(document, value, (*loc, key))
 
 
 def config_to_yaml(config: Section) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError, create_model
 
-from zero.config_words import got, plain_mistakes
-from zero.errors import ZeroError, unknown_name
-from zero.settings import Found, Part, Settings, across, members_of
+from zero.config_words import got, plain_mistakes, report
+from zero.errors import ConfigError, ZeroError, unknown_name
+from zero.settings import Found, Part, Settings, across, members_of, plain
 from zero.tasks import PURPOSES, TaskFamily, task_families
-from zero.yaml_loader import Document, Loc, Problem
+from zero.yaml_loader import Document, Loc, Problem, dotted
 
 _OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 
@@ -99,10 +99,11 @@ def placed(document: Document, data: Any, loc: Loc, found: Found) -> Problem:
     """Returns the problem that a section's check found: at the key, at the section if it is absent."""
     keys, message = found
     for key in keys:
-        data = data[key] if isinstance(data, dict) and key in data else None
-    if data is not None or not keys:
-        return document.problem((*loc, *keys), message)
-    return document.problem(loc, f"{'.'.join(map(str, keys))}: {message}")
+        try:
+            data = data[key]
+        except (KeyError, IndexError, TypeError):
+            return document.problem(loc, f"{dotted(keys)}: {message}")
+    return document.problem((*loc, *keys), message)
 
 
 def _validated(model: type[BaseModel], name: str, value: Any) -> Any:
@@ -172,6 +173,21 @@ def meant_key(
     return near[0]
 
 
+def read_family(model: type[TaskFamily], settings: dict[str, Any], where: str) -> TaskFamily:
+    """Returns a task family made in Python.
+
+    where: what was called, for messages.
+
+    Raises:
+        ConfigError: keys are wrong; one line each.
+    """
+    document = Document(where, plain(settings))
+    family, problems = read_section(document, model, document.data)
+    if problems:
+        raise ConfigError(report(problems))
+    return family
+
+
 # --- tasks --------------------------------------------------------------------------------------
 
 
@@ -183,6 +199,8 @@ def read_tasks(
     if not isinstance(data, dict):
         message = "is missing; it must be" if data is None else "must be"
         message += " a section such as {search: {type: linear_regression, features: 4}}"
+        if isinstance(data, TaskFamily):
+            message += '; write {"search": FAMILY}'
         return families, [document.problem(("tasks",), message)]
     problems: list[Problem] = []
     meant = {
@@ -216,6 +234,8 @@ def _read_family(
         return data, []
     if not isinstance(data, dict):
         message = f"must be a section with a 'type' of {', '.join(known)}, got {got(data)}"
+        if hasattr(data, "columns"):
+            message += "; make a task of a frame with zero.table_from_frame"
         return None, [document.problem(loc, message)]
     problems: list[Problem] = []
     if "type" not in data:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from zero.errors import unknown_name, visible, written
+from zero.errors import unknown_name, visible, what_is, written
 from zero.yaml_loader import Loc, Problem, dotted
 
 # Of one section or list; more are one mistake repeated, or no file for a run.
@@ -64,11 +64,22 @@ def expected(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         if items:
             return f"a list of {len(items)} items"
         inner = schema.get("items")
-        return "a list" + (f" (each {expected(inner, definitions)})" if inner else "")
+        return (
+            "a list"
+            + _length(schema)
+            + (f" (each {expected(inner, definitions)})" if inner else "")
+        )
     if kind == "object":
         keys = ", ".join(schema.get("properties", {}))
         return "a section" + (f" with keys of {keys}" if keys else " (KEY: VALUE lines)")
     return {"string": "text", "boolean": "true or false", "null": "none"}.get(kind, "another value")
+
+
+def _length(schema: dict[str, Any]) -> str:
+    low, high = schema.get("minItems"), schema.get("maxItems")
+    if low == high:
+        return "" if low is None else f" of {low}"
+    return f" of at least {low}" if high is None else f" of {low or 0} to {high}"
 
 
 def _range(schema: dict[str, Any]) -> str:
@@ -88,6 +99,8 @@ def got(value: Any) -> str:
         return "a section"
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
+    if not isinstance(value, str | int | float):  # made in Python
+        return what_is(value)
     text = " ".join(visible(str(value)).split())
     text = text if len(text) <= 60 else text[:57] + "..."
     return f'"{text}"' if isinstance(value, str) else text

@@ -7,6 +7,7 @@ functions are for whatever looks at one program.
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from zero import library
 from zero.archive import Record, RunFolder, best_record, find_record, read_archive
 from zero.config import Evaluation, RunConfig, Section
-from zero.errors import ArchiveError, ConfigError, ProgramError
+from zero.errors import ArchiveError, ConfigError, ProgramError, what_is
 from zero.evaluator import Evaluator, check_backend
 from zero.ops import OPS, by_number, get_op
 from zero.program import (
@@ -35,7 +36,7 @@ from zero.tasks import PURPOSES, TaskSet, make_task_set
 BASELINES = ("linear", "neural_network")
 
 
-def load_program(name: str) -> Program:
+def load_program(name: str | os.PathLike) -> Program:
     """Returns a program by name: shipped, a text file, or an archive entry.
 
     An archive entry is a run folder or archive file, alone (its outcome) or with `#ID` of a record.
@@ -43,6 +44,12 @@ def load_program(name: str) -> Program:
     Raises:
         ProgramError, ArchiveError: there is nothing of that name, or it cannot be read.
     """
+    if not isinstance(name, str | os.PathLike):
+        hint = "; this is a program already" if isinstance(name, Program) else ""
+        raise ProgramError(
+            f"load_program takes a shipped program's name, a file or a run, got {what_is(name)}{hint}"
+        )
+    name = os.fspath(name)
     if name in library.PROGRAMS:
         return library.program(name)
     path_text, _, record_id = name.partition("#")

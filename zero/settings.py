@@ -10,7 +10,8 @@ Called by the models of settings and by `zero.config_read`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
@@ -75,6 +76,18 @@ def members_of(annotation: Any) -> Iterator[Any]:
         yield from members_of(get_args(annotation)[0])
     else:
         yield annotation
+
+
+def plain(value: Any) -> Any:
+    """Returns a value from Python as a YAML file would give it: NumPy's numbers, tuples, paths."""
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    to_list = getattr(value, "tolist", None)  # NumPy's numbers and arrays, pandas' columns
+    return to_list() if callable(to_list) else value
 
 
 class Part:

@@ -20,7 +20,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import ConfigDict, Field
 
-from zero.errors import TaskError, unknown_name
+from zero.errors import TaskError, unknown_name, what_is
 from zero.settings import Settings
 
 PURPOSES = ("search", "select", "final")
@@ -45,7 +45,7 @@ class Task:
     valid_y: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TaskSet:
     """T tasks of equal shape, stacked.
 
@@ -62,6 +62,12 @@ class TaskSet:
     valid_y: np.ndarray
     metric: Metric
     epochs: int = 1
+
+    def __repr__(self) -> str:
+        return (
+            f"<TaskSet: {self.num_tasks} tasks of {self.features} features, "
+            f"{self.train_x.shape[1]} train and {self.valid_x.shape[1]} valid examples, {self.metric}>"
+        )
 
     @property
     def num_tasks(self) -> int:
@@ -198,6 +204,11 @@ def make_task_set(family: TaskFamily, purpose: Purpose, experiment: int = 0) -> 
 
     Same arguments and data files, same bits.
     """
+    if not isinstance(family, TaskFamily):
+        raise TaskError(
+            "make_task_set takes a task family, such as zero.table_from_frame returns, got "
+            f"{what_is(family)}"
+        )
     if purpose not in PURPOSES:
         raise TaskError(unknown_name("purpose", purpose, PURPOSES))
     data_seeds = seeds_of(family.data_seeds, family.count, purpose, "data", experiment)
@@ -230,11 +241,20 @@ def from_settings(settings: dict[str, Any]) -> TaskFamily:
     """Returns the family that `{type: NAME, ...}` describes (for use from Python).
 
     Raises:
-        TaskError: the type is unknown. pydantic.ValidationError: a key is wrong.
+        TaskError: the type is unknown. ConfigError: a key is wrong; a line each.
     """
+    from zero.config_read import read_family
+
+    if not isinstance(settings, dict):
+        raise TaskError(f"from_settings takes a dict such as {{'type': 'table', ...}}, got "
+                        f"{what_is(settings)}")  # fmt: skip
     settings = dict(settings)
-    kind = settings.pop("type", None)
     families = task_families()
+    if "type" not in settings:
+        raise TaskError(
+            f"from_settings: 'type' is missing; it must be one of {', '.join(families)}"
+        )
+    kind = settings.pop("type")
     if kind not in families:
         raise TaskError(unknown_name("task type", kind, families))
-    return families[kind](**settings)
+    return read_family(families[kind], settings, kind)

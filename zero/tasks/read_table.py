@@ -272,6 +272,8 @@ def from_arrays(
     if columns is not None and len(columns) != x.shape[1]:
         raise TaskError(f"{where}: {len(columns)} column names for {x.shape[1]} columns")
     known = [str(c) for c in (range(x.shape[1]) if columns is None else columns)]
+    if len(set(known)) < len(known):
+        raise TaskError(f"{where}: two columns have the same name; each needs its own")
     _, features = choose_columns(known, None, keep, ignore, where)
     x = x[:, features].astype(np.float64)
     return RawTable(where, [known[i] for i in features], x, names[1], y, ignored=ignore)

@@ -14,8 +14,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import AfterValidator, Field, PrivateAttr, StrictInt, StrictStr
 
-from zero.errors import TaskError
-from zero.settings import Check, Found
+from zero.errors import ConfigError, TaskError, what_is
+from zero.settings import Check, Found, plain
 from zero.tasks import Metric, Purpose, Task, TaskFamily
 from zero.tasks.common import find_file, read_error, rng_for, split_sizes, standardize
 from zero.tasks.read_table import (
@@ -253,9 +253,15 @@ def table_from_arrays(
         keys: other keys of the family: train, valid, test, split_seed, count, features, ignore, ...
 
     Raises:
-        TaskError: the data are unusable. pydantic.ValidationError: a key is wrong.
+        TaskError: the data are unusable. ConfigError: a key is wrong; a line each.
     """
-    family = Table(path=IN_MEMORY, problem=problem, **keys)
+    family = _in_memory("table_from_arrays", {"problem": problem, **keys}, ("target",))
+    if columns is not None:
+        columns = plain(columns)
+        if not isinstance(columns, list):
+            raise TaskError(
+                f"table_from_arrays: columns is a list of names, got {what_is(columns)}"
+            )
     raw = from_arrays(X, y, columns, family.features_columns, family.ignore, "arrays")
     family._data = check_table(raw, problem)
     return family
@@ -266,10 +272,34 @@ def table_from_frame(
 ) -> Table:
     """Returns a task family over a pandas frame with a target column; the data are copied.
 
-    Arguments and errors are those of `table_from_arrays`. Feature columns must hold numbers or
-    bools; leave others out with `ignore`.
+    Args:
+        frame: a pandas frame; feature columns hold numbers or bools, leave others out with `ignore`.
+        target: the target column's name, or its number from 0.
+        problem: "regression" or "binary".
+        keys: as for `table_from_arrays`.
+
+    Raises:
+        TaskError: the data are unusable. ConfigError: a key is wrong; a line each.
     """
-    family = Table(path=IN_MEMORY, target=target, problem=problem, **keys)
+    if not all(hasattr(frame, name) for name in ("columns", "iloc")):
+        hint = "; for arrays there is zero.table_from_arrays" if hasattr(frame, "shape") else ""
+        raise TaskError(f"table_from_frame takes a pandas frame, got {what_is(frame)}{hint}")
+    if target is None:
+        raise TaskError(
+            "table_from_frame: target is the name of the frame's target column, got None"
+        )
+    family = _in_memory("table_from_frame", {"target": target, "problem": problem, **keys})
+    target = family.target
     raw = from_frame(frame, target, family.features_columns, family.ignore)
     family._data = check_table(raw, problem)
     return family
+
+
+def _in_memory(where: str, keys: dict[str, Any], unused: tuple[str, ...] = ()) -> Table:
+    """Returns the family of data that Python gives; `unused` keys have no meaning there."""
+    from zero.config_read import read_family
+
+    for key in ("path", "x", "y", "delimiter", *unused):
+        if key in keys:
+            raise ConfigError(f"{where}: {key}: is for files only; leave it out")
+    return read_family(Table, {"path": IN_MEMORY, **keys}, where)
