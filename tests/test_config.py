@@ -595,6 +595,19 @@ def test_mistakes_in_options(mistakes, option, start):
     assert line.startswith(start)
 
 
+def test_options_hide_no_mistakes(mistakes):
+    lines = mistakes(GOOD + "seed: x\n", "name", "budget=[1", "serch.population=x", "dtype=int")
+    places = [line.split(": ")[:2] for line in lines]
+    assert places == [
+        ["run.yaml:9:7", "seed"],
+        ["--set name", "must be KEY=VALUE, for example search.population=1000"],
+        ["--set budget=[1", "not valid YAML"],
+        ["--set serch.population=x", "serch"],
+        ["--set serch.population=x", "serch.population"],
+        ["--set dtype=int", "dtype"],
+    ]
+
+
 # --- shipped configs and schema -----------------------------------------------------------------
 
 
