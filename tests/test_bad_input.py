@@ -61,7 +61,7 @@ def cut_run(folder, **changes):
             r"evaluation\.hurdle\.train is 21",
         ),
         (
-            {"evaluation": {"hurdle": {"train": 5, "valid": 5}}},
+            {"evaluation": {"cache": {"train": 10}, "hurdle": {"train": 5, "valid": 5}}},
             ConfigError,
             r"hurdle\.train is 5, but evaluation\.cache\.train is 10",
         ),
@@ -81,6 +81,25 @@ def test_what_the_data_cannot_give(tmp_path, changes, kind, match):
     with one_line(kind, match):
         run.start(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_defaults_that_nobody_gave_are_cut_to_the_data(tmp_path):
+    few = {"search": {"type": "linear_regression", "features": 4, "train": 7, "valid": 3}}
+    for evaluation, cache, hurdle in (
+        ({}, (7, 3), None),
+        ({"cache": {"train": 5}}, (5, 3), None),
+        ({"hurdle": {}}, (7, 3), (7, 3)),
+        ({"hurdle": {"train": 2}}, (2, 3), (2, 3)),
+    ):
+        settings = {
+            **small_settings(evaluation=evaluation, budget={"individuals": 50}),
+            "tasks": few,
+        }
+        folder = tmp_path / str(len(os.listdir(tmp_path)))
+        run.start(make_config(settings), folder)
+        kept = load_config(folder / "config.yaml").evaluation
+        assert (kept.cache.train, kept.cache.valid) == cache
+        assert (kept.hurdle and (kept.hurdle.train, kept.hurdle.valid)) == hurdle
 
 
 def test_features_and_targets_that_no_data_has(tmp_path):

@@ -142,11 +142,55 @@ def test_all_mistakes_are_told_at_once_with_their_places(mistakes):
     )
     places = [":".join(line.split(":")[:4]) for line in told]
     assert places == [
+        "run.yaml:3:13: cells.skeleton",
         "run.yaml:3:35: cells.skeleton.filtres",
         "run.yaml:4:11: cells.images",
+        "run.yaml:5:21: cells.halving.epochs",
         "run.yaml:6:1: saerch",
         "run.yaml:7:19: budget.seconds",
     ]
+
+
+def test_one_mistake_of_cells_hides_no_other(mistakes):
+    told = mistakes(
+        "cells:\n  space: darts\n  ops: [sep3, sep33]\n  skeleton: {kind: nas_bench_101, filters: 0}\n"
+        "  images: {source: npz, resize: [3, 3], channels: 7}\n"
+        "  training: {epochs: 3, warmup_epochs: 4, schedule: stepp, batch: x}\n"
+        "  halving: {epochs: [9, 2], keep: 3}\n  objective: {kind: mnasnet, cost: weight}\n"
+        "  final: {epochs: 5, training: {epochs: x}}\n  published: [amoebanet_a, nothing]\n"
+        "search: {population: 9, tournament: 10}\nislands: {count: 2, migrants: 11}\n"
+        "budget: {}\ndtype: float64\n"
+    )
+    assert [":".join(line.split(":")[1:4]).replace(" ", "") for line in told] == [
+        "3:15:cells.ops",
+        "4:13:cells.skeleton",
+        "4:44:cells.skeleton.filters",
+        "5:11:cells.images",
+        "5:33:cells.images.resize",
+        "5:51:cells.images.channels",
+        "6:40:cells.training.warmup_epochs",
+        "6:53:cells.training.schedule",
+        "6:67:cells.training.batch",
+        "7:21:cells.halving.epochs",
+        "7:35:cells.halving.keep",
+        "8:14:cells.objective",
+        "8:36:cells.objective.cost",
+        "9:19:cells.final.epochs",
+        "9:41:cells.final.training.epochs",
+        "10:28:cells.published",
+        "11:37:search.tournament",
+        "12:31:islands.migrants",
+        "13:9:budget",
+        "14:8:dtype",
+    ]
+
+
+def test_defaults_that_nobody_gave_fit_the_population(load):
+    config = load(GOOD, "search.population=3", "islands.count=2")
+    assert (config.search.tournament, config.islands.migrants) == (3, 3)
+    assert load(config_to_yaml(config)) == config
+    assert load(GOOD, "search={method: random_search, population: 3, tournament: 9}")
+    assert load(GOOD, "cells.training={schedule: constant, min_learning_rate: 1}")
 
 
 def table_mistake(tmp_path, **cells):

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from zero.errors import TaskError
+from zero import yaml_loader
+from zero.errors import ConfigError, TaskError
 from zero.tasks import (
     PURPOSES,
     Task,
@@ -440,25 +441,25 @@ def test_final_tasks_must_not_test_on_rows_that_a_search_uses():
 @pytest.mark.parametrize(
     "keys, message",
     [
-        ({"source": "digits_"}, "Input should be 'digits'"),
+        ({"source": "digits_"}, "source: must be one of digits, breast_cancer"),
         ({"positive_class": 1}, "both or neither"),
         ({"positive_class": 1, "negative_class": 1}, "are both 1"),
         ({"positive_class": 1, "negative_class": 2, "pairs": [[1, 2]]}, "fixes the pair"),
         ({"pairs": [[1, 1]]}, "two different classes"),
-        ({"pairs": [[1]]}, "at least 2"),
+        ({"pairs": [[1]]}, r"pairs\[0\]: must be a list of 2 "),
         ({"pairs": []}, "none is left"),
         ({"pairs": [[1, 2]], "held_out_pairs": [[2, 1]]}, "none is left"),
         ({"seeds": {"min": 5, "max": 5}}, "must be below max"),
         ({"path": "x"}, "comes with scikit-learn"),
         ({"source": "mnist"}, "'mnist' needs it"),
         ({"official_test": True}, "no official test set"),
-        ({"features": 0}, "greater than or equal to 1"),
-        ({"projection": "pca"}, "'gaussian' or 'none'"),
-        ({"sise": 3}, "Extra inputs"),
+        ({"features": 0}, "features: must be a whole number from 1 to 4,096 or none, got 0"),
+        ({"projection": "pca"}, "projection: must be one of gaussian, none"),
+        ({"sise": 3}, "unknown key 'sise'"),
     ],
 )
 def test_wrong_keys_of_projected_binary(keys, message):
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(ConfigError, match=message):
         projected(**keys)
 
 
@@ -564,7 +565,7 @@ def test_the_larger_value_is_positive(tmp_path, low, high, positive):
         (GOOD_CSV.encode() + b"\xff\xfe,1,a\n", "not UTF-8 text"),
         (GOOD_CSV.encode("utf-16"), "not UTF-8 text"),
         (GOOD_CSV.replace("1,2,a", "1,2,a\x00"), r"3 distinct values \(.*x00"),
-        ("x,k,label\n1,5,a\n2,5,b\n3,5.0,a\n", r"column 'k' has the same value.*ignore: \[k\]"),
+        ("k,j,label\n5,1,a\n5,1,b\n5.0,1,a\n", "column 'k' has the same value.*every other"),
         ("label\na\nb\na\n", "only one column, 'label'"),
     ],
 )
@@ -604,15 +605,15 @@ def test_impossible_tables(tmp_path, keys, message):
         ("t.xlsx", {}, "should end in .csv"),
         ("t.csv", {"target": None}, "give the target column's name"),
         ("t.npz", {}, "leave it out"),
-        ("t.csv", {"problem": "multiclass"}, "'regression' or 'binary'"),
+        ("t.csv", {"problem": "multiclass"}, "problem: must be one of regression, binary"),
         ("t.csv", {"train": 1.5}, "neither a fraction below 1 nor a whole number"),
-        ("t.csv", {"train": 0}, "greater than 0"),
-        ("t.csv", {"target": True}, "should be a valid"),
-        ("t.csv", {"targets": "x"}, "Extra inputs"),
+        ("t.csv", {"train": 0}, "train: must be a number above 0"),
+        ("t.csv", {"target": True}, "target: must be text or a whole number"),
+        ("t.csv", {"targets": "x"}, "unknown key 'targets'; did you mean 'target'"),
     ],
 )
 def test_wrong_keys_of_a_table(path, keys, message):
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(ConfigError, match=message):
         table(path, **keys)
 
 
@@ -668,6 +669,77 @@ def test_npy_and_npz_tables(tmp_path):
 def test_unusable_arrays(x, y, message):
     with pytest.raises(TaskError, match=message):
         table_from_arrays(x, y, "binary")
+
+
+MIXED = (
+    "id,name,age,sex,fare,label\n1,Ann,,f,7.5,a\n2,Bob,30,m,1e999,b\n3,Cy,31,m,8,a\n4,Di,9,f,8,b\n"
+)
+
+
+def test_all_unusable_columns_are_named_at_once_with_one_line_that_can_be_copied(tmp_path):
+    with pytest.raises(TaskError) as caught:
+        read(tmp_path, MIXED, ignore=["id"])
+    told = str(caught.value)
+    for part in ("line 2, column 'name': 'Ann'", "age (empty in line 2)", "fare (inf in line 3)"):
+        assert part in told
+    line = told.rpartition("ignore: ")[2]
+    assert yaml.safe_load(line) == ["id", "name", "age", "sex", "fare"]
+    with pytest.raises(TaskError, match="no feature column is left"):
+        read(tmp_path, MIXED, ignore=yaml.safe_load(line))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["price, EUR", "q: [m]", "2019", "1e5", "true", "null", "- x", "#1", 'say "x"', "it's", "*a",
+     "a\u200bb", "{x}", "%", "&y", "!z", "@", "a # b", "~", "0x1F", "1_000", "é", "日本"],
+)  # fmt: skip
+def test_names_in_hints_can_be_copied(tmp_path, name):
+    quoted = name.replace('"', '""')
+    text = f'a,"{quoted}",label\n1,x,a\n2,y,b\n3,z,a\n4,z,b\n5,z,a\n6,z,b\n'
+    with pytest.raises(TaskError) as caught:
+        read(tmp_path, text)
+    hint = yaml_loader.parse(str(caught.value).rpartition("ignore: ")[2], "x", section=False).data
+    assert hint == [name]
+    assert read(tmp_path, text, ignore=hint).x.shape == (6, 1)
+
+
+def test_what_cannot_be_seen_is_shown(tmp_path):
+    with pytest.raises(TaskError, match=r"'1\\xa0000' is not a finite number"):
+        read(tmp_path, GOOD_CSV.replace("1,2,a", "1,1\u00a0000,a"))
+    with pytest.raises(TaskError, match=r'known: "la\\u200bbel", x, y'):
+        read(tmp_path, GOOD_CSV.replace("label", "la\u200bbel"))
+    spaced = GOOD_CSV.replace("x,y", "x\u00a0 m,y")
+    assert read(tmp_path, spaced, ignore=["x\u00a0 m"]).x.shape == (5, 1)
+
+
+def test_numbers_that_are_names_of_columns(tmp_path):
+    years = "a,b,c,2019\n1,5,2,0\n2,6,9,1\n4,4,4,0\n"
+    with pytest.raises(TaskError, match='for the column named 2019 write target: "2019"'):
+        read(tmp_path, years, target=2019)
+    with pytest.raises(TaskError, match=r'write ignore: \["2019"\]'):
+        read(tmp_path, years, target="a", ignore=[2019])
+    assert read(tmp_path, years, target="2019").y.tolist() == [0, 1, 0]
+    shifted = "a,b,1,y\n1,5,2,0\n2,6,9,1\n4,4,4,0\n"
+    with pytest.raises(TaskError, match=r"may mean column 1 \(from 0\), named 'b', or"):
+        read(tmp_path, shifted, target="y", ignore=[1])
+    assert read(tmp_path, shifted, target="y", ignore=["1"]).x.tolist() == [[1, 5], [2, 6], [4, 4]]
+
+
+def test_constant_columns_are_left_out_with_one_note(tmp_path):
+    rows = [[1, 0, i, 0, i % 3] for i in range(10)]
+    names = ["one", "no, thing", "i", "zero", "m"]
+    frame = pd.DataFrame(rows, columns=names).assign(y=[0, 1] * 5)
+    family = table_from_frame(frame, "y", "binary")
+    assert family.data().x.tolist() == [[i, i % 3] for i in range(10)]
+    assert family.notes() == (
+        "frame: 3 of 5 feature columns have the same value in every row and are left out: one, "
+        '"no, thing", zero',
+    )
+    assert table_from_frame(frame[["i", "m", "y"]], "y", "binary").notes() == ()
+    stored = family.stored(tmp_path / "data.npz")
+    assert np.array_equal(stored.data().x, family.data().x)
+    with pytest.raises(TaskError, match="the same value in every row"):
+        table_from_frame(frame[["one", "zero", "y"]], "y", "binary")
 
 
 def test_a_constant_regression_target():

@@ -6,10 +6,13 @@
     outcome = zero.start(config)              # zero.resume(folder) goes on with a stopped run
     print(outcome.program, outcome.final.fitness)
 
+    family = zero.table_from_frame(frame, target="price", problem="regression")
+    tasks = zero.make_task_set(family, "select")
     zero.Evaluator(tasks)(zero.load_program("linear")).fitness
     zero.register_op("SCALAR_SQUARE", ...)    # an op of your own, usable by name in a config
 
-The names above are loaded when they are first used: `import zero` itself takes no time. Where
+`zero.__all__` lists what there is; what goes wrong raises a `zero.ZeroError` whose message says what
+to do. The names are loaded when they are first used: `import zero` itself takes no time. Where
 things are: `zero.ops` the op table, `zero.program`, `zero.tasks`, `zero.loop` the evolutionary
 loop, `zero.run` a run from start to end, `zero.archive` what it leaves, `zero.cli` the commands.
 """
@@ -18,12 +21,17 @@ import importlib
 
 _PLACES = {
     "Evaluator": "zero.evaluator",
+    "Reporter": "zero.progress",
+    "ZeroError": "zero.errors",
     "load_config": "zero.config",
     "load_program": "zero.run",
     "make_config": "zero.config",
+    "make_task_set": "zero.tasks",
     "register_op": "zero.ops",
     "resume": "zero.run",
     "start": "zero.run",
+    "table_from_arrays": "zero.tasks.table",
+    "table_from_frame": "zero.tasks.table",
 }
 
 __all__ = [*_PLACES, "__version__"]

@@ -1,19 +1,23 @@
 """Configuration of a run over cells: the section `cells`, and what stands beside it in the file.
 
 A YAML file with a section `cells` is of this form; the others are `zero.config.RunConfig`. Mistakes
-are reported the same way. Checks across keys stand at the end.
+are reported the same way. Checks across keys stand at the end; they also take what is known of a
+config that is wrong in part (`zero.settings`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
 from zero.cells.objective import COSTS
 from zero.cells.objective import KINDS as OBJECTIVES
 from zero.cells.objective import Objective as CellObjective
+from zero.cells.ops import get_cell_op
 from zero.cells.published import PUBLISHED
 from zero.cells.skeletons import KINDS as SKELETONS
 from zero.cells.skeletons import Skeleton
@@ -26,16 +30,20 @@ from zero.config import (
     Section,
     Whole,
     as_tuple,
-    none_word,
+    fitted_to_population,
     one_of,
     search_methods,
+    short,
 )
-from zero.config_checks import check_end, check_model, resolve_imports, run_imports
+from zero.config_checks import OF_EVERY_RUN
+from zero.config_files import resolve_imports, run_imports
+from zero.config_read import read_section
 from zero.errors import NetworkError, ZeroError, unknown_name
 from zero.images import ImageSettings
 from zero.nn.train_settings import TrainSettings
+from zero.settings import Found, Part, Unknown, across, changed
 from zero.tasks.common import find_file
-from zero.yaml_loader import Document, Loc, Problem
+from zero.yaml_loader import Document, Problem
 
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 
@@ -146,11 +154,11 @@ class Cells(Section):
     evaluate: Literal["train"] | TableSettings = "train"
     budget: CellBudget = CellBudget()
     objective: Annotated[ObjectiveSettings, BeforeValidator(_objective_word)] = ObjectiveSettings()
-    halving: Annotated[HalvingSettings | None, BeforeValidator(none_word)] = None
+    halving: HalvingSettings | None = None
     inherit_weights: bool = False
     retrain_duplicates: bool = False
     threads: Whole = Field(1, ge=1, le=1024)
-    final: Annotated[FinalSettings | None, BeforeValidator(none_word)] = None
+    final: FinalSettings | None = None
     published: Names = ()
 
 
@@ -179,11 +187,14 @@ class CellRunConfig(Section):
 
     genomes: ClassVar[str] = "cells"
 
+    def __repr__(self) -> str:
+        return short(self)
+
     name: RunName = "run"
     seed: Whole = Field(0, ge=0, lt=2**63)
     backend: Literal["cpu", "reference"] = "cpu"
     dtype: Literal["float32", "float64"] = "float32"
-    imports: list[str] = []  # noqa: RUF012 (pydantic copies it)
+    imports: list[str] = Field(default=[])
     cells: Cells
     search: CellSearch = CellSearch()
     islands: CellIslands = CellIslands()
@@ -228,116 +239,172 @@ def objective_of(cells: Cells) -> CellObjective:
     return CellObjective(own.kind, own.cost, target, own.exponent, below)
 
 
-# --- checks -------------------------------------------------------------------------------------
+# --- reading and checks -------------------------------------------------------------------------
 
 
-def checked_cells(
-    document: Document, data: dict[str, Any], folder: Path
-) -> tuple[CellRunConfig | None, list[Problem]]:
-    """Returns the config that a document describes, None where there are problems, and these.
+def read_cells(
+    document: Document, data: dict[str, Any], folder: Path, check_files: bool = True
+) -> tuple[Any, list[Problem]]:
+    """Returns a run's config (what is known of it, if it is wrong in part), and all problems.
 
-    data: the document's, which this changes.
+    data: the document's, which this changes. check_files: as for `zero.config.load_config`; there is
+    no file that only a start reads.
     """
     resolve_imports(document, data, folder)
     problems = run_imports(document, data)
-    sections, found = check_model(document, CellRunConfig, data)
+    config, found = read_section(document, CellRunConfig, data)
     problems += found
-    mistakes: list[tuple[Loc, str]] = []
-    if "cells" in sections:
-        mistakes += _check_cells(sections["cells"])
-    if "search" in sections:
-        mistakes += _check_search(sections)
-    if "experiments" in sections and "budget" in sections:
-        mistakes += check_end(sections["experiments"], sections["budget"])
-    if data.get("dtype") == "float64" and data.get("backend", "cpu") == "cpu":
-        mistakes.append((("dtype",), "float64 needs backend: reference; cpu trains in float32"))
-    problems += [document.problem(loc, message) for loc, message in mistakes]
-    config = sections.get("config")
-    if config is None:
-        return None, problems
-    config, found = _with_paths(document, config, folder)
-    return config, problems + found
+    for loc, message in across(config, (*OF_EVERY_RUN, *_CHECKS)):
+        problem = document.problem(loc, message)
+        # An item's place is told, but not its number: lists of one item may be written without [].
+        shown = problem.loc[:-1] if isinstance(loc[-1], int) else problem.loc
+        problems.append(replace(problem, loc=shown))
+    if isinstance(config, CellRunConfig):
+        config = config.model_copy(update=fitted_to_population(config))
+        config, found = _with_paths(document, config, folder)
+        problems += found
+    return config, problems
 
 
-def _check_search(sections: dict[str, Any]) -> list[tuple[Loc, str]]:
-    found: list[tuple[Loc, str]] = []
-    search, islands = sections["search"], sections.get("islands")
-    values = {("search", "tournament"): search.tournament}
-    if search.method != "regularized_evolution":
-        values = {}
-    if islands and islands.count > 1:
-        values["islands", "migrants"] = islands.migrants
-    for loc, value in values.items():
-        if value > search.population:
-            message = f"must be at most search.population ({search.population}), got {value}"
-            found.append((loc, message))
-    return found
-
-
-def _check_cells(cells: Cells) -> list[tuple[Loc, str]]:
-    found: list[tuple[Loc, str]] = []
-
-    def mistake(message: str, *keys: str) -> None:
-        found.append((("cells", *keys), message))
-
-    for key, make in (
-        ("ops", lambda: space_of(cells)),
-        ("skeleton", lambda: _check_skeleton(cells)),
-        ("final", lambda: (skeleton_of(cells, True), training_of(cells, True))),
-    ):
-        if key == "final" and (cells.final is None or found):
-            continue
+def _check_ops(config: Any) -> Iterator[Found]:
+    cells, loc = config.cells, ("cells", "ops")
+    for i, op in enumerate(cells.ops or ()):
         try:
-            make()
+            get_cell_op(op)
         except NetworkError as error:
-            mistake(str(error), key)
-        except ValidationError as error:
-            mistake("; ".join(str(e["ctx"]["error"]) for e in error.errors()), key)
-    for name in cells.published:
+            yield (*loc, i), str(error)
+            loc = ("cells", "ops")
+    if cells.ops is not None and (not cells.ops or len(set(cells.ops)) < len(cells.ops)):
+        given = ", ".join(cells.ops)
+        yield loc, f"a space needs at least one op, each named once; got {given}"
+
+
+def _check_published(config: Any) -> Iterator[Found]:
+    for i, name in enumerate(config.cells.published):
         if name not in PUBLISHED:
-            mistake(unknown_name("published cell", name, PUBLISHED), "published")
-    objective, halving, final = cells.objective, cells.halving, cells.final
+            message = unknown_name("published cell", name, PUBLISHED)
+            yield ("cells", "published", i), message
+
+
+def _kind_of(cells: Any) -> str:
+    """Returns the kind of skeleton."""
+    return cells.skeleton.kind or (cells.space if cells.space in SKELETONS else "slim_cifar")
+
+
+def _check_form(config: Any) -> Iterator[Found]:
+    cells = config.cells
+    kind, needed = _kind_of(cells), SPACES[cells.space].form
+    if SKELETONS[kind].form is not needed:
+        fitting = ", ".join(name for name, k in SKELETONS.items() if k.form is needed)
+        message = f"kind {kind} does not fit the space {cells.space}; use one of: {fitting}"
+        yield ("cells", "skeleton"), message
+
+
+def _check_skeleton(config: Any) -> Iterator[Found]:
+    skeleton = config.cells.skeleton
+    try:
+        Skeleton(_kind_of(config.cells), layers=skeleton.layers, normal_cells=skeleton.normal_cells)
+    except NetworkError as error:
+        yield ("cells", "skeleton"), str(error)
+
+
+def _check_final_skeleton(config: Any) -> Iterator[Found]:
+    cells, final = config.cells, config.cells.final
+    if final is None or list(across(config, [_check_skeleton])):
+        return
+    sizes = {}
+    for key in ("layers", "normal_cells"):
+        own = getattr(final, key)
+        sizes[key] = getattr(cells.skeleton, key) if own is None else own
+    try:
+        Skeleton(_kind_of(cells), **sizes)
+    except NetworkError as error:
+        yield ("cells", "final"), str(error)
+
+
+def _check_final_training(config: Any) -> Iterator[Found]:
+    cells, final = config.cells, config.cells.final
+    if final is None or final.epochs is None:
+        return
+    if "training" in final.model_fields_set and final.training is not None:
+        yield ("cells", "final", "epochs"), "give final.epochs or final.training, not both"
+    elif not list(across(cells.training, TrainSettings.checks)):
+        training = changed(cells.training, epochs=final.epochs)
+        for keys, message in across(training, TrainSettings.checks):
+            yield ("cells", "final"), f"{'.'.join(map(str, keys))}: {message}"
+
+
+def _check_target(config: Any) -> Iterator[Found]:
+    objective = config.cells.objective
     if objective.kind == "mnasnet" and objective.target is None:
-        mistake("mnasnet needs a target, such as target: 100000 for cost: parameters", "objective")
+        message = "mnasnet needs a target, such as target: 100000 for cost: parameters"
+        yield ("cells", "objective"), message
+
+
+def _check_halving_rises(config: Any) -> Iterator[Found]:
+    halving = config.cells.halving
     if halving and list(halving.epochs) != sorted(set(halving.epochs)):
-        mistake("must rise", "halving", "epochs")
-    elif halving and halving.epochs[-1] >= cells.training.epochs:
-        mistake(
-            f"must be below training.epochs ({cells.training.epochs}), got {halving.epochs[-1]}",
-            "halving", "epochs",
-        )  # fmt: skip
-    if final and final.epochs is not None and final.training is not None:
-        mistake("give final.epochs or final.training, not both", "final", "epochs")
-    if isinstance(cells.evaluate, TableSettings):
-        found += _check_table(cells)
-    elif cells.images is None:
-        mistake("is missing; it must be a section such as {source: digits}", "images")
-    return found
+        yield ("cells", "halving", "epochs"), "must rise"
 
 
-def _check_skeleton(cells: Cells) -> None:
-    skeleton = skeleton_of(cells)
-    form, needed = SKELETONS[skeleton.kind].form, get_space(cells.space).form
-    if form is not needed:
-        fitting = [name for name, kind in SKELETONS.items() if kind.form is needed]
-        raise NetworkError(
-            f"kind {skeleton.kind} does not fit the space {cells.space}; use one of: "
-            f"{', '.join(fitting)}"
-        )
+def _check_halving_ends(config: Any) -> Iterator[Found]:
+    halving, training = config.cells.halving, config.cells.training
+    if halving and list(halving.epochs) == sorted(set(halving.epochs)):
+        last = halving.epochs[-1]
+        if last >= training.epochs:
+            message = f"must be below training.epochs ({training.epochs}), got {last}"
+            yield ("cells", "halving", "epochs"), message
 
 
-def _check_table(cells: Cells) -> list[tuple[Loc, str]]:
-    found: list[tuple[Loc, str]] = []
-    if cells.space != "nas_bench_201":
-        found.append((("cells", "evaluate"), "a table needs space: nas_bench_201"))
+def _is_table(cells: Any) -> bool:
+    return isinstance(cells.evaluate, TableSettings | Part)
+
+
+def _check_images(config: Any) -> Iterator[Found]:
+    if not _is_table(config.cells) and config.cells.images is None:
+        yield ("cells", "images"), "is missing; it must be a section such as {source: digits}"
+
+
+def _check_table(config: Any) -> Iterator[Found]:
+    cells = config.cells
+    if not _is_table(cells):
+        return
     unused = {"images": None, "halving": None, "final": None, "published": ()}
     unused |= {"inherit_weights": False, "training": TrainSettings()}
     for key, default in unused.items():
-        if getattr(cells, key) != default:
-            found.append((("cells", key), "has no meaning with a table; leave it out"))
-    if cells.objective.cost == "latency" and cells.objective.kind != "accuracy":
-        found.append((("cells", "objective", "cost"), "latency cannot be measured from a table"))
-    return found
+        if key in cells.model_fields_set and _differs(cells, key, default):
+            yield ("cells", key), "has no meaning with a table; leave it out"
+    if cells.space != "nas_bench_201":
+        yield ("cells", "evaluate"), "a table needs space: nas_bench_201"
+
+
+def _differs(cells: Any, key: str, default: Any) -> bool:
+    try:
+        return getattr(cells, key) != default
+    except Unknown:
+        return True
+
+
+def _check_latency(config: Any) -> Iterator[Found]:
+    cells = config.cells
+    if (
+        _is_table(cells)
+        and cells.objective.cost == "latency"
+        and cells.objective.kind != "accuracy"
+    ):
+        yield ("cells", "objective", "cost"), "latency cannot be measured from a table"
+
+
+def _check_dtype(config: Any) -> Iterator[Found]:
+    if config.dtype == "float64" and config.backend == "cpu":
+        yield ("dtype",), "float64 needs backend: reference; cpu trains in float32"
+
+
+_CHECKS = (
+    _check_ops, _check_published, _check_form, _check_skeleton, _check_final_skeleton,
+    _check_final_training, _check_target, _check_halving_rises, _check_halving_ends, _check_images,
+    _check_table, _check_latency, _check_dtype,
+)  # fmt: skip
 
 
 def _with_paths(

@@ -533,6 +533,8 @@ def validate(
     if data:
         maker.check()
     print(f"{checked.name}: no mistakes")
+    for note in maker.notes() if data else ():
+        print(f"note: {note}")
     try:
         maker.check_device()
     except DeviceError as error:  # no mistake of the config, which may be for another machine

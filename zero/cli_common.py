@@ -36,9 +36,11 @@ class Dtype(StrEnum):
     float32 = "float32"
 
 
-def _positive(value: float | None) -> float | None:
+def _positive(option: typer.CallbackParam, value: float | None) -> float | None:
     if value is not None and not (math.isfinite(value) and value > 0):
-        raise typer.BadParameter(f"{value} is not a number of seconds above 0")
+        endless = value == math.inf and option.name == "max_seconds"
+        hint = "; leave it out for no limit" if endless else ""
+        raise typer.BadParameter(f"{value} is not a number of seconds above 0{hint}")
     return value
 
 

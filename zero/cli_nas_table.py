@@ -31,8 +31,9 @@ def nas_table(
     ] = None,
     runs: Annotated[int, typer.Option(metavar="N", min=1, help="Runs of each search.")] = 500,
     budget: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Cells that a run may query.")
-    ] = 100,
+        int | None,
+        typer.Option(metavar="N", min=1, help="Cells that a run may query [default: 100, or all]."),
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of all runs.")] = 0,
     population: Annotated[
         int | None,

@@ -2,36 +2,39 @@
 
 `load_config` reads and checks a file, and reports every mistake in one go as
 `file:line:column: key: what was wrong, what is allowed, did you mean`. `zero.yaml_loader` reads;
-plain words for mistakes and checks across keys are in `zero.config_checks`. The sections follow
-the original engine's settings (spec, sections 6 and 7), with one difference: a function's `max`
-size is inclusive here.
+`zero.config_read` finds the mistakes, `zero.config_checks` those across sections. The sections
+follow the original engine's settings (spec, sections 6 and 7), with one difference: a function's
+`max` size is inclusive here.
 
 Called by `zero.run` and the command line. Nothing below `zero.run` receives a config.
 """
 
 import difflib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     SerializeAsAny,
+    Tag,
     WithJsonSchema,
 )
 from pydantic.json_schema import models_json_schema
 
-from zero import config_checks, library, yaml_loader
-from zero.errors import ConfigError, ProgramError, unknown_name
+from zero import config_checks, config_files, config_words, library, yaml_loader
+from zero.config_read import read_section, read_tasks
+from zero.errors import ConfigError, ProgramError, unknown_name, what_is
 from zero.mutation_names import MUTATION_NAMES
 from zero.ops import GROUPS, OPS, get_op
 from zero.program import MAX_SIZE
+from zero.settings import Settings, across, plain
 from zero.tasks import TaskFamily, task_families
 
 _FILE_SUFFIXES = (".yaml", ".yml")
@@ -41,11 +44,6 @@ def _whole(value: Any) -> Any:
     """Returns 1e6 as 1000000, anything else unchanged."""
     is_whole = isinstance(value, float) and value.is_integer()
     return int(value) if is_whole else value
-
-
-def none_word(value: Any) -> Any:
-    """Returns None for the word `none`, which switches a section off."""
-    return None if value == "none" else value
 
 
 def _same_sizes(value: Any) -> Any:
@@ -99,11 +97,9 @@ def search_methods() -> Iterable[str]:
     return search.names()
 
 
-def _weights(value: Any) -> Any:
+def _counted(names: list[str]) -> dict[str, float]:
     """Returns a list of mutation names as name -> number of times it is listed."""
-    if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        return {name: value.count(name) for name in value}
-    return value
+    return {name: float(names.count(name)) for name in names}
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
@@ -124,8 +120,9 @@ OpList = Annotated[
 Weight = Annotated[float, Field(ge=0)]
 MutationName = Annotated[str, one_of("mutation", lambda: MUTATION_NAMES)]
 Mutations = Annotated[
-    dict[MutationName, Weight],
-    BeforeValidator(_weights),
+    Annotated[dict[MutationName, Weight], Tag("weights")]
+    | Annotated[list[MutationName], AfterValidator(_counted), Tag("names")],
+    Discriminator(lambda value: "names" if isinstance(value, list) else "weights"),
     WithJsonSchema(
         {
             "anyOf": [
@@ -151,7 +148,7 @@ RunName = Annotated[
 ]
 
 
-class Section(BaseModel):
+class Section(Settings):
     """Base of the sections: unknown keys and values of another type are mistakes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -266,9 +263,9 @@ class Evaluation(Section):
 
     fitness: Literal["mean", "median", "min"] = "mean"
     max_abs_error: float = Field(100.0, gt=0)
-    cache: Annotated[Cache | None, BeforeValidator(none_word)] = Cache()
-    hurdle: Annotated[Hurdle | None, BeforeValidator(none_word)] = None
-    train_budget: Annotated[TrainBudget | None, BeforeValidator(none_word)] = None
+    cache: Cache | None = Cache()
+    hurdle: Hurdle | None = None
+    train_budget: TrainBudget | None = None
 
 
 class Search(Section):
@@ -282,12 +279,23 @@ class Search(Section):
     tournament: Positive = 10
     batch: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)] | None = None
     mutate_probability: float = Field(0.9, ge=0, le=1)
-    mutations: Mutations = {
-        "alter_parameter": 1.0,
-        "randomize_function": 1.0,
-        "insert_instruction": 1.0,
-        "remove_instruction": 1.0,
-    }
+    mutations: Mutations = Field(
+        default={
+            "alter_parameter": 1.0,
+            "randomize_function": 1.0,
+            "insert_instruction": 1.0,
+            "remove_instruction": 1.0,
+        }
+    )
+
+
+def short(config: Any) -> str:
+    """Returns a run's config in one line; `config_to_yaml` gives all of it."""
+    islands = f"{config.islands.count} island{'s' if config.islands.count > 1 else ''}"
+    return (
+        f"<{type(config).__name__} '{config.name}': {config.genomes}, seed {config.seed}, backend "
+        f"{config.backend}, {islands} of {config.search.population}>"
+    )
 
 
 def default_batch(backend: str, population: int) -> int:
@@ -338,11 +346,14 @@ class RunConfig(Section):
 
     genomes: ClassVar[str] = "programs"
 
+    def __repr__(self) -> str:
+        return short(self)
+
     name: RunName = "run"
     seed: Whole = Field(0, ge=0, lt=2**63)
     backend: Literal["cpu", "reference", "cuda"] = "cpu"
     dtype: Literal["float64", "float32"] | None = None
-    imports: list[str] = []
+    imports: list[str] = Field(default=[])
     program: ProgramSettings = ProgramSettings()
     tasks: Tasks
     evaluation: Evaluation = Evaluation()
@@ -374,12 +385,25 @@ def load_config(
 
     Args:
         path_or_name: a YAML file, or a shipped config's bare name.
-        overrides: `KEY.KEY=VALUE` with VALUE in YAML, applied in order.
+        overrides: `KEY.KEY=VALUE` with VALUE in YAML, applied in order; or a single one.
         check_files: False skips files that only the start of a run reads (`program.initial`).
 
     Raises:
         ConfigError: one line per mistake, all mistakes of the file in one go.
     """
+    if not isinstance(path_or_name, str | os.PathLike):
+        hint = "; for settings in Python use zero.make_config" if isinstance(
+            path_or_name, Mapping
+        ) else ""  # fmt: skip
+        raise ConfigError(
+            f"load_config takes a YAML file's path or a shipped config's name, got "
+            f"{what_is(path_or_name)}{hint}"
+        )
+    if not isinstance(overrides, Iterable) or isinstance(overrides, Mapping):
+        raise ConfigError(
+            "overrides is a list of texts KEY=VALUE, such as ['search.population=100'], got "
+            f"{what_is(overrides)}"
+        )
     path = Path(path_or_name)
     source = str(path_or_name)
     shipped = shipped_configs()
@@ -392,19 +416,53 @@ def load_config(
             f"{unknown}; for a file of your own give its path, such as ./{source}.yaml"
         )
     document = yaml_loader.read(path, source)
-    for assignment in overrides:
+    for assignment in [overrides] if isinstance(overrides, str) else overrides:
+        if not isinstance(assignment, str):
+            raise ConfigError(f"overrides are texts KEY=VALUE, got {what_is(assignment)}")
         document.override(assignment)
     document.data.setdefault("name", _name_from(path))
-    return _checked(document, path.resolve().parent, check_files)
+    return checked(document, path.resolve().parent, check_files)
 
 
 def make_config(settings: dict[str, Any], folder: str | Path = ".") -> RunConfig:
     """Returns the checked configuration that `settings` (shaped as a YAML file) describes.
 
+    Of settings with a section `cells` it is a `zero.cell_config.CellRunConfig`. Task families made in
+    Python, such as by `zero.table_from_frame`, may stand for their sections; NumPy numbers, tuples and
+    `pathlib.Path` are taken as what they stand for.
+
+    Args:
+        settings: sections and keys as in a YAML file.
+        folder: where relative paths in them start.
+
     Raises:
-        ConfigError: one line per mistake.
+        ConfigError: one line per mistake, all mistakes in one go.
     """
-    return _checked(yaml_loader.Document("settings", dict(settings)), Path(folder).resolve(), True)
+    if not isinstance(settings, Mapping):
+        hint = ""
+        if isinstance(settings, str | os.PathLike):
+            hint = f"; for a file or a shipped config use zero.load_config({os.fspath(settings)!r})"
+        elif isinstance(settings, Section):
+            hint = "; this is a config already, for zero.start"
+        raise ConfigError(
+            f"make_config takes a dict shaped as a YAML file, got {what_is(settings)}{hint}"
+        )
+    if not isinstance(folder, str | os.PathLike):
+        raise ConfigError(f"folder must be a path, got {what_is(folder)}")
+    document = yaml_loader.Document("settings", plain(settings))
+    _check_keys(document, document.data, ())
+    return checked(document, Path(folder).resolve())
+
+
+def _check_keys(document: yaml_loader.Document, data: Any, loc: yaml_loader.Loc) -> None:
+    """Takes keys that are no text out of settings from Python; a file cannot have them."""
+    for key in [key for key in data if not isinstance(key, str)]:
+        del data[key]
+        message = f"a key must be a name, got {config_words.got(key)}"
+        document.problems.append(document.problem(loc, message))
+    for key, value in data.items():
+        if isinstance(value, dict):
+            _check_keys(document, value, (*loc, key))
 
 
 def config_to_yaml(config: Section) -> str:
@@ -451,33 +509,54 @@ def _name_from(path: Path) -> str:
     return plain.lstrip(".-")[:100] or "run"
 
 
-def _checked(document: yaml_loader.Document, folder: Path, check_files: bool) -> RunConfig:
+def checked(document: yaml_loader.Document, folder: Path, check_files: bool = True) -> RunConfig:
     """Returns the document's config; raises ConfigError with all problems, in the file's order."""
-    data, problems = dict(document.data), document.problems
-    if "cells" in data:
-        from zero.cell_config import checked_cells
+    if "cells" in document.data:
+        from zero.cell_config import read_cells as read
+    else:
+        read = _read_programs
+    config, problems = read(document, dict(document.data), folder, check_files)
+    problems = document.problems + problems
+    if problems:
+        raise ConfigError(config_words.report(problems))
+    return config
 
-        config, found = checked_cells(document, data, folder)
-        if problems + found:
-            raise ConfigError(config_checks.report(problems + found))
-        return config
-    config_checks.resolve_paths(document, data, folder)
-    problems += config_checks.run_imports(document, data)
-    families, found = config_checks.check_tasks(document, data.pop("tasks", None), folder)
+
+def _read_programs(
+    document: yaml_loader.Document, data: dict[str, Any], folder: Path, check_files: bool
+) -> tuple[Any, list[yaml_loader.Problem]]:
+    """Returns a run's config (what is known of it, if it is wrong in part), and all problems."""
+    config_files.resolve_paths(document, data, folder)
+    problems = config_files.run_imports(document, data)
+    families, found = read_tasks(document, data.pop("tasks", None), folder)
     problems += found
     tasks = Tasks.model_construct(**families)
-    sections, found = config_checks.check_model(document, RunConfig, {**data, "tasks": tasks})
+    config, found = read_section(document, RunConfig, {**data, "tasks": tasks})
     problems += found
-    problems += config_checks.check_across(document, sections, check_files)
-    if problems:
-        raise ConfigError(config_checks.report(problems))
-    return _with_defaults(sections["config"])
+
+    def initial(config: Any) -> Any:
+        return config_checks.check_initial(config, check_files)
+
+    found = across(config, (*config_checks.OF_PROGRAMS, initial))
+    problems += [document.problem(loc, message) for loc, message in found]
+    return (config if problems else _with_defaults(config)), problems
+
+
+def fitted_to_population(config: Any) -> dict[str, Any]:
+    """Returns the sections of a run whose defaults must not be above the population's size."""
+    search, islands, most = config.search, config.islands, config.search.population
+    if "tournament" not in search.model_fields_set:
+        search = search.model_copy(update={"tournament": min(search.tournament, most)})
+    if "migrants" not in islands.model_fields_set:
+        islands = islands.model_copy(update={"migrants": min(islands.migrants, most)})
+    return {"search": search, "islands": islands}
 
 
 def _with_defaults(config: RunConfig) -> RunConfig:
-    """Returns the config with what depends on the backend: it is part of the algorithm."""
-    search = config.search
+    """Returns the config with what depends on other keys: it is part of the algorithm."""
+    sections = fitted_to_population(config)
+    search = sections["search"]
     dtype = config.dtype or ("float32" if config.backend == "cuda" else "float64")
     batch = search.batch or default_batch(config.backend, search.population)
-    search = search.model_copy(update={"batch": batch})
-    return config.model_copy(update={"dtype": dtype, "search": search})
+    sections["search"] = search.model_copy(update={"batch": batch})
+    return config.model_copy(update={"dtype": dtype, **sections})

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zero.errors import DeviceError, unknown_name
+from zero.errors import ConfigError, DeviceError, ProgramError, unknown_name, what_is
 from zero.program import Memory, Program, memory_needed, validate_program
-from zero.tasks import TaskSet
+from zero.tasks import TaskFamily, TaskSet
 
 BACKENDS = ("cpu", "reference", "cuda")
+DTYPES = ("float64", "float32")
+COMBINE = ("mean", "median", "min")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,24 @@ def check_backend(backend: str) -> None:
         cuda.open_machine()
 
 
+def _check_arguments(tasks, dtype, memory, seed_key, max_abs_error, combine) -> None:
+    """Raises ConfigError if an argument of `Evaluator` is none of those allowed."""
+    if not isinstance(tasks, TaskSet):
+        hint = ""
+        if isinstance(tasks, TaskFamily):
+            hint = '; make one of it with zero.make_task_set(family, "select")'
+        raise ConfigError(f"an Evaluator takes a TaskSet, got {what_is(tasks)}{hint}")
+    for what, value, known in (("dtype", dtype, DTYPES), ("combine", combine, COMBINE)):
+        if value not in known:
+            raise ConfigError(unknown_name(what, value, known))
+    if memory is not None and not isinstance(memory, Memory):
+        raise ConfigError(f"memory must be a zero.program.Memory or None, got {what_is(memory)}")
+    if isinstance(seed_key, bool) or not isinstance(seed_key, int | np.integer):
+        raise ConfigError(f"seed_key must be a whole number, got {what_is(seed_key)}")
+    if not isinstance(max_abs_error, int | float | np.number) or not max_abs_error > 0:
+        raise ConfigError(f"max_abs_error must be a number above 0, got {what_is(max_abs_error)}")
+
+
 class Evaluator:
     """Evaluates programs on one task set.
 
@@ -71,6 +91,9 @@ class Evaluator:
 
     The fitness of a task is in [0, 1], 0 where training failed (spec, section 4). Same arguments,
     same bits on one machine; backends agree to rounding.
+
+    Raises:
+        ConfigError: an argument is none of these. DeviceError: the backend cannot be used here.
     """
 
     def __init__(
@@ -87,6 +110,7 @@ class Evaluator:
         independent: bool = False,
         keep_errors: bool = False,
     ):
+        _check_arguments(tasks, dtype, memory, seed_key, max_abs_error, combine)
         check_backend(backend)
         self.tasks, self.memory, self.dtype = tasks, memory, dtype
         self.seed_key, self.max_abs_error, self.combine = seed_key, max_abs_error, combine
@@ -108,8 +132,15 @@ class Evaluator:
         """Returns the program's evaluation.
 
         Raises:
-            ProgramError: the program does not fit the memory.
+            ProgramError: it is no program, or does not fit the memory.
         """
+        if not isinstance(program, Program):
+            hint = ""
+            if isinstance(program, str):
+                hint = (
+                    "; load it with zero.load_program, or zero.program.parse_program if it is text"
+                )
+            raise ProgramError(f"an Evaluator takes a Program, got {what_is(program)}{hint}")
         memory = self.memory or memory_needed(program)
         validate_program(program, memory)
         from zero.interpreter.reference import combine
@@ -118,6 +149,9 @@ class Evaluator:
         if errors is not None and self.tasks.metric == "rms_error":
             errors[~(errors <= self.max_abs_error).all(axis=1)] = np.nan
         return Evaluation(combine(task_fitness, self.combine), task_fitness, steps, errors)
+
+    def __repr__(self) -> str:
+        return f"<Evaluator: {self.dtype}, {self.combine} over {self.tasks!r}>"
 
     def _run_reference(self, program: Program, memory: Memory) -> tuple:
         from zero.interpreter import reference

@@ -10,16 +10,18 @@ Called by the configuration, `zero.nn.train` and the command line.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from zero.errors import TaskError
 from zero.read_images import class_folders, read_folder, read_image_arrays
+from zero.settings import Check, Found, Settings
 from zero.tasks.common import find_file, rng_for, split_sizes
 from zero.tasks.sources import load_source
 from zero.tasks.table import Size
@@ -39,24 +41,44 @@ CLASS_NAMES = {
 Pixels = Annotated[int, Field(ge=1, le=4096)]
 
 
-class ImageArrays(BaseModel):
+def _check_test_arrays(arrays: Any) -> Iterator[Found]:
+    if (arrays.test_x is None) != (arrays.test_y is None):
+        yield (), "test_x and test_y: give both or neither"
+
+
+class ImageArrays(Settings):
     """Names of the arrays in an NPZ file; without the last two, test images are held out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    checks: ClassVar[tuple[Check, ...]] = (_check_test_arrays,)
 
     x: str = Field("X", min_length=1, description="images")
     y: str = Field("y", min_length=1, description="labels, whole numbers")
     test_x: str | None = Field(None, min_length=1, description="test images")
     test_y: str | None = Field(None, min_length=1, description="test labels")
 
-    @model_validator(mode="after")
-    def _check(self) -> ImageArrays:
-        if (self.test_x is None) != (self.test_y is None):
-            raise ValueError("test_x and test_y: give both or neither")
-        return self
+
+def _check_path(images: Any) -> Iterator[Found]:
+    if images.source == "digits" and images.path is not None:
+        yield ("path",), "source 'digits' comes with scikit-learn; leave it out"
+    if images.source not in ("digits", "fashion_mnist") and images.path is None:
+        yield ("path",), f"source '{images.source}' needs it"
 
 
-class ImageSettings(BaseModel):
+def _for_folders(key: str) -> Check:
+    def check(images: Any) -> Iterator[Found]:
+        if images.source != "folder" and getattr(images, key) is not None:
+            yield (key,), "for source 'folder' only; leave it out"
+
+    return check
+
+
+def _check_arrays(images: Any) -> Iterator[Found]:
+    if images.source != "npz" and images.arrays != ImageArrays():
+        yield ("arrays",), "for source 'npz' only; leave it out"
+
+
+class ImageSettings(Settings):
     """Labelled images and their split into train, valid and test.
 
     The source's own test images are the test part if it has any (fashion_mnist, mnist, cifar10; an
@@ -66,6 +88,9 @@ class ImageSettings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    checks: ClassVar[tuple[Check, ...]] = (
+        _check_path, _for_folders("resize"), _for_folders("channels"), _check_arrays,
+    )  # fmt: skip
 
     source: Literal["digits", "fashion_mnist", "mnist", "cifar10", "folder", "npz"] = Field(
         "digits", description="where the images come from"
@@ -84,18 +109,6 @@ class ImageSettings(BaseModel):
     valid: Size | None = Field(None, description="valid images, count or fraction")
     test: Size | None = Field(None, description="test images, count or fraction")
     seed: int = Field(0, ge=0, lt=2**63, description="picks train and valid; never the test part")
-
-    @model_validator(mode="after")
-    def _check(self) -> ImageSettings:
-        if self.source == "digits" and self.path is not None:
-            raise ValueError("path: source 'digits' comes with scikit-learn; leave it out")
-        if self.source not in ("digits", "fashion_mnist") and self.path is None:
-            raise ValueError(f"path: source '{self.source}' needs it")
-        if self.source != "folder" and (self.resize is not None or self.channels is not None):
-            raise ValueError("resize and channels are for source 'folder'; leave them out")
-        if self.source != "npz" and self.arrays != ImageArrays():
-            raise ValueError("arrays: for source 'npz' only; leave it out")
-        return self
 
     def resolve_paths(self, base: Path) -> ImageSettings:
         """Returns the settings with `path` made absolute; relative ones start at `base`."""

@@ -184,7 +184,7 @@ def compare(
     report: str,
     searches: Sequence[str] | None = None,
     runs: int = 500,
-    budget: int = 100,
+    budget: int | None = None,
     seed: int = 0,
     population: int | None = None,
     tournament: int | None = None,
@@ -198,7 +198,8 @@ def compare(
         report: the column that is read once for each result.
         searches: names in `descriptions()`; None: all. The two random ones always run.
         runs: independent runs of each search.
-        budget: queries (see above) after which a run's result is taken.
+        budget: queries (see above) after which a run's result is taken; None: 100, or all cells if
+            there are fewer.
         seed: the same figures come from the same seed; runs have streams of their own.
         population, tournament: of the methods that have them; None: as tuned.
         skip_known: children are drawn among the neighbours not yet queried, while there are any.
@@ -221,6 +222,7 @@ def compare(
     given = {"population": population, "tournament": tournament}
     settings = {name: settings_of(name, given) for name in names}
     table = read_cell_table(file, [select, report])
+    budget = min(100, len(table)) if budget is None else budget
     if budget > len(table):
         raise ConfigError(
             f"a budget of {budget} queries is more than the {len(table)} cells of {file}; give "

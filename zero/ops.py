@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zero.errors import ProgramError, unknown_name
+from zero.errors import ProgramError, unknown_name, what_is
 
 FUNCTIONS = {
     "sin": 1, "cos": 1, "tan": 1, "arcsin": 1, "arccos": 1, "arctan": 1, "tanh": 1,
@@ -256,6 +256,12 @@ def register_op(
     Example:
         >>> register_op("VECTOR_TANH", "v>v", "tanh(a)")  # doctest: +SKIP
     """
+    texts = {"name": name, "signature": signature, "formula": formula, "listing": listing or ""}
+    for what, text in texts.items():
+        if not isinstance(text, str):
+            raise ProgramError(f"register_op: {what} must be text, got {what_is(text)}")
+    if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < 2**53:
+        raise ProgramError(f"op {name}: cost must be a number of at least 0, got {what_is(cost)}")
     if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
         raise ProgramError(f"op name '{name}': use capital letters, digits and '_'")
     shapes = {

@@ -86,13 +86,34 @@ class Instruction:
         return hash((self.op, self.in1, self.in2, self.out, self.stream, len(self.constants)))
 
 
-@dataclass(frozen=True)
+class Instructions(tuple):
+    """The instructions of a function; a tuple that says what it is where it is called."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: object, **keywords: object) -> object:
+        """Raises ProgramError: instructions are read, not called."""
+        raise ProgramError(
+            "setup, predict and learn of a program are its instructions and cannot be called; "
+            "evaluate a program on tasks with zero.Evaluator(tasks)(program)"
+        )
+
+
+@dataclass(frozen=True, repr=False)
 class Program:
-    """An algorithm: setup runs once, then predict and learn for each example."""
+    """An algorithm: setup runs once, then predict and learn for each example; str() is its text."""
 
     setup: tuple[Instruction, ...] = ()
     predict: tuple[Instruction, ...] = ()
     learn: tuple[Instruction, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in FUNCTIONS:
+            object.__setattr__(self, name, Instructions(getattr(self, name)))
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {len(getattr(self, name))}" for name in FUNCTIONS)
+        return f"<Program of {len(self)} instructions: {sizes}>"
 
     @property
     def functions(self) -> tuple[tuple[Instruction, ...], ...]:

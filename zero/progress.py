@@ -138,7 +138,7 @@ class PlainReporter(Reporter):
         now = self.clock()
         if now - self.last >= self.interval:
             self.last = now
-            self._line(", ".join(f"{k} {v}" for k, v in _fields(stats)))
+            self._figures(", ".join(f"{k} {v}" for k, v in _fields(stats)))
 
     def message(self, text: str) -> None:
         """Writes the text."""
@@ -147,6 +147,9 @@ class PlainReporter(Reporter):
     def finish(self, summary: dict[str, Any]) -> None:
         """Writes the last figures and why the run ended."""
         self._line(_finish_text(summary))
+
+    def _figures(self, text: str) -> None:
+        self._line(text)
 
     def _line(self, text: str) -> None:
         self.output.write(text + "\n")

@@ -19,7 +19,10 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,8 +39,9 @@ from zero.archive import (
     write_archive,
     zero_version,
 )
-from zero.config import RunConfig, config_to_yaml, load_config
-from zero.errors import ConfigError
+from zero.config import RunConfig, Section, config_to_yaml, load_config
+from zero.errors import ArchiveError, ConfigError, what_is
+from zero.notebook import default_reporter
 from zero.program import validate_program
 from zero.progress import Reporter, seconds_left
 from zero.run_kind import Conclusion, Kind
@@ -63,7 +67,7 @@ CHECKPOINT_SECONDS = 10.0
 _FOREVER = np.iinfo(np.int64).max
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """What a run found: its folder, why it ended, and the best program with its figures.
 
@@ -89,6 +93,13 @@ class Outcome:
     kind: str = "programs"
     details: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        final = "none" if self.final is None else f"{self.final.fitness:.4f}"
+        return (
+            f"<Outcome of '{self.folder}': ended by {self.reason}, {self.individuals} individuals, "
+            f"final fitness {final}>"
+        )
+
 
 def kind_of(config: RunConfig) -> type[Kind]:
     """Returns what the config's genomes are."""
@@ -109,33 +120,94 @@ def start(
     command: list[str] | None = None,
     max_seconds: float | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    quiet: bool = False,
 ) -> Outcome:
     """Runs a config in a new folder and returns the outcome.
 
     Args:
         config: from `zero.config.load_config` or `make_config`.
         out: the run's folder, new or empty; by default runs/NAME-001 and so on.
-        reporter: is told what happens; by default nobody.
+        reporter: is told what happens; by default it is shown where there is a terminal or a notebook.
         command: kept in the run's record.
-        max_seconds: stop after this time so that `resume` can go on; no part of the config.
+        max_seconds: stop after this time so that `resume` can go on; no part of the config. 0 stops as
+            soon as anything can be kept, None never.
         checkpoint_seconds: time between checkpoints; decides nothing about the outcome.
+        quiet: shows nothing where no reporter is given.
 
     Raises:
-        ZeroError: data, programs or the folder cannot be used, or no space is left.
+        ZeroError: an argument is none of these, data, programs or the folder cannot be used, or no
+            space is left.
     """
+    if not isinstance(config, Section) or not hasattr(config, "genomes"):
+        hints = {dict: "; make one with zero.make_config", str: "; load one with zero.load_config"}
+        raise ConfigError(
+            f"start takes a config, got {what_is(config)}{hints.get(type(config), '')}"
+        )
+    _check_arguments(reporter, max_seconds, checkpoint_seconds)
+    if out is not None:
+        out = _path(out, "out")
+    if command is None and out is not None and out.is_dir() and any(out.iterdir()):
+        raise ArchiveError(
+            f"folder {out} is not empty; give another as out, or, if it is a run, go on with it: "
+            f"zero.resume({str(out)!r})"
+        )
+    with _shown(reporter, quiet) as reporter:
+        return _start(config, out, reporter, command, max_seconds, checkpoint_seconds)
+
+
+def _start(
+    config: RunConfig,
+    out: Path | None,
+    reporter: Reporter,
+    command: list[str] | None,
+    max_seconds: float | None,
+    checkpoint_seconds: float,
+) -> Outcome:
     kind = kind_of(config)(config)
     kind.check_device()
     kind.check()
     info = run_info(config.seed, command or [])
     info |= {**kind.info(), "data": kind.data_digest()}
-    with RunFolder.create(out, config.name, config_to_yaml(config), info) as folder:
+    with RunFolder.create(out, config.name, config_to_yaml(kind.config), info) as folder:
         stored = kind.stored(folder.path)
         if stored is not kind:  # data that came as arrays: from here on they are in the folder
             kind = stored
             folder.write_config(config_to_yaml(kind.config))
             folder.write_info(info | {"data": kind.data_digest()})
-        run = _Run(kind, folder, reporter or Reporter(), max_seconds, checkpoint_seconds)
-        return run.go(None)
+        return _Run(kind, folder, reporter, max_seconds, checkpoint_seconds).go(None)
+
+
+@contextmanager
+def _shown(reporter: Reporter | None, quiet: bool) -> Iterator[Reporter]:
+    """Gives the reporter, or the default one for as long as a run goes on."""
+    if reporter is not None:
+        yield reporter
+        return
+    with Reporter() if quiet else default_reporter() as reporter:
+        yield reporter
+
+
+def _check_arguments(reporter: Any, max_seconds: Any, checkpoint_seconds: Any) -> None:
+    """Raises ConfigError if an argument of `start` or `resume` is none of those allowed."""
+    for name, value in (("max_seconds", max_seconds), ("checkpoint_seconds", checkpoint_seconds)):
+        if name == "max_seconds" and value is None:
+            continue
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or value < 0:
+            hint = " (None: no limit)" if name == "max_seconds" else ""
+            raise ConfigError(
+                f"{name} must be a number of seconds, 0 or more{hint}, got {what_is(value)}"
+            )
+    if reporter is not None and not all(
+        hasattr(reporter, n) for n in ("start", "update", "finish")
+    ):
+        raise ConfigError(f"reporter must be a zero.Reporter or None, got {what_is(reporter)}")
+
+
+def _path(value: Any, name: str) -> Path:
+    if not isinstance(value, str | os.PathLike):
+        raise ConfigError(f"{name} must be a folder's path, got {what_is(value)}")
+    return Path(value)
 
 
 def resume(
@@ -143,6 +215,7 @@ def resume(
     reporter: Reporter | None = None,
     max_seconds: float | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    quiet: bool = False,
 ) -> Outcome:
     """Goes on with a run from its newest readable checkpoint; the outcome is as if never broken.
 
@@ -152,8 +225,9 @@ def resume(
         ArchiveError: it is no run folder, it is in use, or no checkpoint can be read.
         ZeroError: the run's data have changed since.
     """
-    reporter = reporter or Reporter()
-    with RunFolder.open(path, write=True) as folder:
+    path = _path(path, "resume: the run")
+    _check_arguments(reporter, max_seconds, checkpoint_seconds)
+    with _shown(reporter, quiet) as reporter, RunFolder.open(path, write=True) as folder:
         config = load_config(folder.path / RunFolder.CONFIG, check_files=False)
         info = folder.info()
         kind = kind_of(config).resumed(config, info)
@@ -211,6 +285,8 @@ class _Run:
             "name": config.name, "seed": config.seed, "islands": config.islands.count,
             "backend": config.backend, "dtype": config.dtype, "folder": str(self.folder.path),
         })  # fmt: skip
+        for note in self.kind.notes():
+            self.reporter.message(f"note: {note}")
         self.folder.log("start" if state is None else "resume", seconds=self.earlier_seconds)
         reason = state.get("reason") if state else None
         with stop_signals(self._interrupt):

@@ -57,8 +57,12 @@ class Kind:
         return {}
 
     def check(self) -> None:
-        """Checks what only the data can tell; raises a ZeroError."""
+        """Checks what only the data can tell; raises a ZeroError. May change defaults in `config`."""
         raise NotImplementedError
+
+    def notes(self) -> list[str]:
+        """Returns what a person should know of the data, a line each."""
+        return []
 
     def check_device(self) -> None:
         """Raises DeviceError if the config's backend cannot be used on this machine."""

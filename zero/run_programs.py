@@ -7,6 +7,7 @@ functions are for whatever looks at one program.
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import numpy as np
 
 from zero import library
 from zero.archive import Record, RunFolder, best_record, find_record, read_archive
-from zero.config import RunConfig
-from zero.errors import ArchiveError, ConfigError, ProgramError
+from zero.config import Evaluation as EvaluationSettings
+from zero.config import RunConfig, Section
+from zero.errors import ArchiveError, ConfigError, ProgramError, what_is
 from zero.evaluator import Evaluation, Evaluator, check_backend
 from zero.figures import chance, differ, interval
 from zero.interpreter.reference import combine
@@ -37,7 +39,7 @@ from zero.tasks import PURPOSES, TaskSet, make_task_set
 BASELINES = ("linear", "neural_network")
 
 
-def load_program(name: str) -> Program:
+def load_program(name: str | os.PathLike) -> Program:
     """Returns a program by name: shipped, a text file, or an archive entry.
 
     An archive entry is a run folder or archive file, alone (its outcome) or with `#ID` of a record.
@@ -45,6 +47,12 @@ def load_program(name: str) -> Program:
     Raises:
         ProgramError, ArchiveError: there is nothing of that name, or it cannot be read.
     """
+    if not isinstance(name, str | os.PathLike):
+        hint = "; this is a program already" if isinstance(name, Program) else ""
+        raise ProgramError(
+            f"load_program takes a shipped program's name, a file or a run, got {what_is(name)}{hint}"
+        )
+    name = os.fspath(name)
     if name in library.PROGRAMS:
         return library.program(name)
     path_text, _, record_id = name.partition("#")
@@ -164,6 +172,7 @@ class Maker(Kind):
         self.initial = initial_program(config) if initial is None else initial
         self.method = search.get(config.search.method)
         self._tasks: dict[tuple, TaskSet] = {}
+        self._notes: list[str] | None = None
 
     def tasks(self, purpose: str, experiment: int) -> TaskSet:
         """Returns the experiment's tasks; made once where they do not change."""
@@ -199,7 +208,11 @@ class Maker(Kind):
     def stored(self, folder: Path) -> Maker:
         """Returns the maker with all data in files: those given as arrays go to the folder."""
         config = _with_stored_data(self.config, folder)
-        return self if config is self.config else Maker(config, self.initial)
+        if config is self.config:
+            return self
+        stored = Maker(config, self.initial)
+        stored._notes = self.notes()  # what was left out is not in the files
+        return stored
 
     def is_built(self, experiment: int = 0) -> bool:
         """Returns whether the module has been compiled on this machine before."""
@@ -364,32 +377,44 @@ class Maker(Kind):
             check_backend(self.config.backend)
 
     def check(self) -> None:
-        """Checks what only the data can tell.
+        """Checks what only the data can tell, and cuts defaults that the data are too small for.
 
         Raises:
             TaskError: the final tasks' test rows may be among those of the others.
-            ConfigError: cache or hurdle look at more examples than there are.
+            ConfigError: cache or hurdle look at more examples than there are; a line each.
         """
-        families, evaluation = self.config.tasks, self.config.evaluation
+        families = self.config.tasks
         families.final.check_apart(families.search)
         families.final.check_apart(families.select)
         tasks = self.tasks("search", 0)
         # They look within the first epoch.
         have = {"train": tasks.train_x.shape[1], "valid": tasks.valid_x.shape[1]}
+        evaluation = _fitted(self.config.evaluation, have)
+        self.config = self.config.model_copy(update={"evaluation": evaluation})
         cache, hurdle = evaluation.cache, evaluation.hurdle
+        found = []
         for name, part in (("cache", cache), ("hurdle", hurdle)):
             for split, most in have.items():
                 if part and getattr(part, split) > most:
-                    raise ConfigError(
+                    found.append(
                         f"evaluation.{name}.{split} is {getattr(part, split)}, but the search "
                         f"tasks have only {most} {split} examples; give at most {most}, or "
                         f"{name}: none"
                     )
         if cache and hurdle and hurdle.train < cache.train:
-            raise ConfigError(
+            found.append(
                 f"evaluation.hurdle.train is {hurdle.train}, but evaluation.cache.train is "
                 f"{cache.train} and comes first; give the hurdle at least {cache.train}"
             )
+        if found:
+            raise ConfigError("\n".join(found))
+
+    def notes(self) -> list[str]:
+        """Returns what a person should know of the data, a line each."""
+        if self._notes is None:
+            families = [getattr(self.config.tasks, purpose) for purpose in PURPOSES]
+            self._notes = list(dict.fromkeys(note for f in families for note in f.notes()))
+        return self._notes
 
     def data_digest(self) -> str:
         """Returns a digest of the run's data: a resumed run must find the same."""
@@ -468,6 +493,26 @@ class Maker(Kind):
         details = {key: figures["final"][key] for key in keys}
         details["chance"] = {purpose: part["chance"] for purpose, part in figures.items()}
         return Conclusion(program, final, pairs, results, details)
+
+
+def _fitted(evaluation: EvaluationSettings, have: dict[str, int]) -> EvaluationSettings:
+    """Returns the section with no default of cache and hurdle above what there is.
+
+    have: examples of a search task by split.
+    """
+    most = dict(have)
+    hurdle, cache = evaluation.hurdle, evaluation.cache
+    if hurdle:
+        hurdle = _cut(hurdle, most)
+        most["train"] = min(most["train"], hurdle.train)  # the cache comes first
+    return evaluation.model_copy(update={"hurdle": hurdle, "cache": cache and _cut(cache, most)})
+
+
+def _cut(section: Section, most: dict[str, int]) -> Section:
+    given = section.model_fields_set
+    return section.model_copy(
+        update={key: min(getattr(section, key), n) for key, n in most.items() if key not in given}
+    )
 
 
 def _with_stored_data(config: RunConfig, folder: Path) -> RunConfig:

@@ -21,8 +21,8 @@ from zero.cell_config import (
 )
 from zero.cells.genome import Genome, parse_genome
 from zero.cells.published import PUBLISHED, find_cell
-from zero.config import load_config, make_config
-from zero.config_checks import run_imports
+from zero.config import checked, load_config
+from zero.config_files import run_imports
 from zero.errors import ArchiveError, ConfigError, NetworkError
 
 GENOME = "genome.txt"  # in the folder of a training
@@ -114,9 +114,7 @@ def training_config(name: str | Path, settings: Iterable[str] = ()) -> CellRunCo
     document = yaml_loader.Document(str(name), _unfolded(config, name).model_dump(mode="json"))
     for setting in settings:
         document.override(setting)
-    if document.problems:
-        raise ConfigError("\n".join(map(str, document.problems)))
-    return _unfolded(make_config(document.data), name)
+    return _unfolded(checked(document, Path.cwd()), name)
 
 
 def _unfolded(config: Any, name: str | Path) -> CellRunConfig:

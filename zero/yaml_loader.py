@@ -103,7 +103,8 @@ class Document:
     """A YAML mapping as plain data, with the place of each key and value.
 
     source: how the file is called in messages. data: dicts, lists, str, int, float, bool, None.
-    problems: mistakes of form found so far. overridden: locations that an option replaced.
+    problems: mistakes of form found so far. overridden: locations that an option replaced. spelt:
+    where a value stands under a misspelt key, by the location that was meant. options: in order.
     """
 
     source: str
@@ -112,9 +113,19 @@ class Document:
     key_at: dict[Loc, yaml.Mark] = field(default_factory=dict)
     value_at: dict[Loc, yaml.Mark] = field(default_factory=dict)
     overridden: dict[Loc, str] = field(default_factory=dict)
+    spelt: dict[Loc, Loc] = field(default_factory=dict)
+    options: list[str] = field(default_factory=list)
+
+    def as_spelt(self, loc: Loc) -> Loc:
+        """Returns a location with its keys as the file spells them."""
+        for size in range(len(loc), 0, -1):
+            if loc[:size] in self.spelt:
+                return self.spelt[loc[:size]] + loc[size:]
+        return loc
 
     def override_of(self, loc: Loc) -> str | None:
         """Returns the option that gave the value at `loc`, or None if the file did."""
+        loc = self.as_spelt(loc)
         for size in range(len(loc), 0, -1):
             if loc[:size] in self.overridden:
                 return self.overridden[loc[:size]]
@@ -122,9 +133,10 @@ class Document:
 
     def problem(self, loc: Loc, message: str, at_key: bool = False) -> Problem:
         """Returns a Problem placed at the value of `loc`, or its key, or the nearest parent."""
+        loc = self.as_spelt(loc)
         option = self.override_of(loc)
         if option is not None:
-            return Problem(option, loc, message, (1 << 30, 0))
+            return self._of_option(option, message, loc)
         for size in range(len(loc), -1, -1):
             # A parent stands in for a missing value: its key is easier to find than its content.
             first, second = self.value_at, self.key_at
@@ -135,18 +147,29 @@ class Document:
                 return Problem(_place(self.source, mark), loc, message, (mark.line, mark.column))
         return Problem(self.source, loc, message)
 
+    def _of_option(self, option: str, message: str, loc: Loc = ()) -> Problem:
+        # Options come after the file, in their own order.
+        return Problem(option, loc, message, (1 << 30, self.options.index(option)))
+
     def override(self, assignment: str) -> None:
         """Puts `KEY.KEY=VALUE` (VALUE in YAML) into the data; missing sections are created.
 
-        Raises:
-            ConfigError: it is not an assignment, or VALUE is not YAML.
+        What is not an assignment, or whose VALUE is not YAML, is a problem.
         """
         option = f"--set {assignment if len(assignment) <= 80 else assignment[:77] + '...'}"
+        self.options.append(option)
         key, equals, text = assignment.partition("=")
         loc = tuple(part.strip() for part in key.split("."))
         if not equals or not all(loc):
-            raise ConfigError(f"{option}: must be KEY=VALUE, for example search.population=1000")
-        value = parse(text, option, section=False)
+            message = "must be KEY=VALUE, for example search.population=1000"
+            self.problems.append(self._of_option(option, message))
+            return
+        try:
+            value = parse(text, option, section=False)
+        except ConfigError as error:
+            message = str(error).removeprefix(f"{option}: ")
+            self.problems.append(self._of_option(option, message))
+            return
         self.problems += value.problems
         parent = self.data
         for i, part in enumerate(loc[:-1]):
@@ -156,7 +179,7 @@ class Document:
             parent = parent[part]
             if not isinstance(parent, dict):
                 message = "cannot be set: " + dotted(loc[: i + 1]) + " is not a section"
-                self.problems.append(Problem(option, loc, message, (1 << 30, 0)))
+                self.problems.append(self._of_option(option, message, loc))
                 return
         parent[loc[-1]] = value.data
         for places in (self.key_at, self.value_at, self.overridden):

@@ -5,15 +5,16 @@ Called by the configuration and `zero.nn.train`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field
 
 from zero.errors import unknown_name
 from zero.nn.optimizers import OPTIMIZERS
 from zero.nn.schedules import SCHEDULES
+from zero.settings import Check, Found, Settings
 
 
 def _one_of(kind: str, known: Iterable[str]) -> AfterValidator:
@@ -30,7 +31,32 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class TrainSettings(BaseModel):
+def _check_warmup(settings: Any) -> Iterator[Found]:
+    if settings.warmup_epochs >= settings.epochs:
+        message = f"must be below epochs ({settings.epochs}), got {settings.warmup_epochs}"
+        yield ("warmup_epochs",), message
+
+
+def _check_lowest_rate(settings: Any) -> Iterator[Found]:
+    low, high = settings.min_learning_rate, settings.learning_rate
+    if settings.schedule == "cosine" and low > high:
+        yield ("min_learning_rate",), f"must be at most learning_rate ({high}), got {low}"
+
+
+def _check_milestones(settings: Any) -> Iterator[Found]:
+    if settings.schedule == "step" and not settings.milestones:
+        yield ("milestones",), "schedule 'step' needs them, such as [10, 20]"
+    elif settings.schedule != "step" and settings.milestones:
+        message = f"schedule '{settings.schedule}' has none; leave them out, or give schedule: step"
+        yield ("milestones",), message
+
+
+def _check_milestones_rise(settings: Any) -> Iterator[Found]:
+    if any(b <= a for a, b in pairwise(settings.milestones)):
+        yield ("milestones",), "must rise"
+
+
+class TrainSettings(Settings):
     """How a network is trained.
 
     The defaults are what the CIFAR-10 recipes of NASNet, AmoebaNet and DARTS have in common; what
@@ -39,6 +65,9 @@ class TrainSettings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    checks: ClassVar[tuple[Check, ...]] = (
+        _check_warmup, _check_lowest_rate, _check_milestones, _check_milestones_rise,
+    )  # fmt: skip
 
     epochs: Count = Field(25, description="times through the train images; the schedule's length")
     batch: Count = Field(64, description="images of a step")
@@ -75,17 +104,3 @@ class TrainSettings(BaseModel):
     max_loss: float = Field(
         100.0, gt=0, description="a batch's loss above this ends training as diverged"
     )
-
-    @model_validator(mode="after")
-    def _check(self) -> TrainSettings:
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs: {self.warmup_epochs} must be below epochs: {self.epochs}"
-            )
-        if self.min_learning_rate > self.learning_rate:
-            raise ValueError("min_learning_rate must not be above learning_rate")
-        if (self.schedule == "step") != bool(self.milestones):
-            raise ValueError("milestones: schedule 'step' needs them, others have none")
-        if any(b <= a for a, b in pairwise(self.milestones)):
-            raise ValueError("milestones: must rise")
-        return self

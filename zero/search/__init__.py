@@ -13,6 +13,9 @@ from types import ModuleType
 
 from zero.errors import ConfigError, unknown_name
 
+# The methods that read search.tournament; known without importing them, which takes a compiler.
+TOURNAMENTS = ("regularized_evolution",)
+
 
 def names() -> list[str]:
     """Returns the names of the search methods."""

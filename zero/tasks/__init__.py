@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from zero.errors import TaskError, unknown_name
+from zero.errors import TaskError, unknown_name, what_is
+from zero.settings import Settings
 from zero.tasks.common import rng_for
 
 PURPOSES = ("search", "select", "final")
@@ -48,7 +49,7 @@ class Task:
     valid_ids: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TaskSet:
     """T tasks of equal shape, stacked.
 
@@ -68,6 +69,12 @@ class TaskSet:
     epochs: int = 1
     valid_ids: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        return (
+            f"<TaskSet: {self.num_tasks} tasks of {self.features} features, "
+            f"{self.train_x.shape[1]} train and {self.valid_x.shape[1]} valid examples, {self.metric}>"
+        )
+
     @property
     def num_tasks(self) -> int:
         """Number of tasks T."""
@@ -79,7 +86,7 @@ class TaskSet:
         return self.train_x.shape[2]
 
 
-class TaskFamily(BaseModel):
+class TaskFamily(Settings):
     """Base of the task families: the keys that all of them have.
 
     A subclass sets `kind` (its name in YAML, the value of `type`) and `metric`, adds its own fields
@@ -125,6 +132,10 @@ class TaskFamily(BaseModel):
         A run needs it, so that it can be resumed in another process.
         """
         return self
+
+    def notes(self) -> tuple[str, ...]:
+        """Returns what a person should know of the data before a run, a line each."""
+        return ()
 
     def check_apart(self, other: TaskFamily) -> None:
         """Raises TaskError if `other` may train or score on this family's test rows.
@@ -229,6 +240,11 @@ def make_task_set(family: TaskFamily, purpose: Purpose, experiment: int = 0) -> 
 
     Same arguments and data files, same bits.
     """
+    if not isinstance(family, TaskFamily):
+        raise TaskError(
+            "make_task_set takes a task family, such as zero.table_from_frame returns, got "
+            f"{what_is(family)}"
+        )
     if purpose not in PURPOSES:
         raise TaskError(unknown_name("purpose", purpose, PURPOSES))
     data_seeds = seeds_of(family.data_seeds, family.count, purpose, "data", experiment)
@@ -263,11 +279,20 @@ def from_settings(settings: dict[str, Any]) -> TaskFamily:
     """Returns the family that `{type: NAME, ...}` describes (for use from Python).
 
     Raises:
-        TaskError: the type is unknown. pydantic.ValidationError: a key is wrong.
+        TaskError: the type is unknown. ConfigError: a key is wrong; a line each.
     """
+    from zero.config_read import read_family
+
+    if not isinstance(settings, dict):
+        raise TaskError(f"from_settings takes a dict such as {{'type': 'table', ...}}, got "
+                        f"{what_is(settings)}")  # fmt: skip
     settings = dict(settings)
-    kind = settings.pop("type", None)
     families = task_families()
+    if "type" not in settings:
+        raise TaskError(
+            f"from_settings: 'type' is missing; it must be one of {', '.join(families)}"
+        )
+    kind = settings.pop("type")
     if kind not in families:
         raise TaskError(unknown_name("task type", kind, families))
-    return families[kind](**settings)
+    return read_family(families[kind], settings, kind)

@@ -9,13 +9,15 @@ row 38). Random numbers have the original's distributions, not its values.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from zero.errors import TaskError
+from zero.settings import Check, Found, Settings, roughly
 from zero.tasks import Metric, Purpose, Task, TaskFamily
 from zero.tasks.common import find_file, rng_for, split_sizes, standardize
 from zero.tasks.sources import BUNDLED, WITH_OFFICIAL_TEST, Labelled, SourceName, load_source
@@ -26,16 +28,67 @@ BLOCK = 1000
 
 ClassId = Annotated[int, Field(ge=0)]
 ClassPair = Annotated[list[ClassId], Field(min_length=2, max_length=2)]
-Size = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=1, lt=2**40)]
 
 
-class SeedRange(BaseModel):
+def _check_seeds(seeds: Any) -> Iterator[Found]:
+    if seeds.min >= seeds.max:
+        yield (), f"min {seeds.min} must be below max {seeds.max}"
+
+
+class SeedRange(Settings):
     """The seeds of splits and projections: min, ..., max - 1."""
 
     model_config = ConfigDict(extra="forbid")
+    checks: ClassVar[tuple[Check, ...]] = (_check_seeds,)
 
     min: int = Field(0, ge=0, lt=2**31, description="first seed")
     max: int = Field(100, ge=1, le=2**31, description="one more than the last seed")
+
+
+def _check_fixed(family: Any) -> Iterator[Found]:
+    fixed = family.positive_class, family.negative_class
+    if (fixed[0] is None) != (fixed[1] is None):
+        yield (), "positive_class and negative_class: give both or neither"
+    elif fixed[0] is not None and fixed[0] == fixed[1]:
+        yield (), f"positive_class and negative_class are both {fixed[0]}"
+
+
+def _check_fixed_alone(family: Any) -> Iterator[Found]:
+    if family.positive_class is not None and (family.pairs is not None or family.held_out_pairs):
+        yield (), "positive_class fixes the pair; leave out pairs and held_out_pairs"
+
+
+def _each_pair(key: str) -> Check:
+    def check(family: Any) -> Iterator[Found]:
+        for i, pair in enumerate(roughly(family, key) or []):
+            if pair[0] == pair[1]:
+                yield (key, i), f"pair {pair}: a pair has two different classes"
+
+    return check
+
+
+def _check_pairs_left(family: Any) -> Iterator[Found]:
+    if family.pairs is not None and not without(family.pairs, family.held_out_pairs):
+        yield ("pairs",), "none is left (an empty list, or all of them are held out)"
+
+
+def _check_path(family: Any) -> Iterator[Found]:
+    if family.source in BUNDLED and family.path is not None:
+        yield ("path",), f"source '{family.source}' comes with scikit-learn; leave it out"
+    if family.source in ("mnist", "cifar10", "arrays") and family.path is None:
+        yield ("path",), f"source '{family.source}' needs it"
+
+
+def _check_official_test(family: Any) -> Iterator[Found]:
+    if family.official_test and family.source not in WITH_OFFICIAL_TEST:
+        yield ("official_test",), f"source '{family.source}' has no official test set"
+
+
+def without(pairs: list[list[int]], held_out: list[list[int]]) -> list[list[int]]:
+    """Returns the pairs that are not held out, in whichever order their classes stand."""
+    kept_apart = {frozenset(pair) for pair in held_out}
+    return [pair for pair in pairs if frozenset(pair) not in kept_apart]
 
 
 class ProjectedBinary(TaskFamily):
@@ -46,6 +99,10 @@ class ProjectedBinary(TaskFamily):
     """
 
     kind: ClassVar[str] = "projected_binary"
+    checks: ClassVar[tuple[Check, ...]] = (
+        _check_fixed, _check_fixed_alone, _each_pair("pairs"), _each_pair("held_out_pairs"),
+        _check_pairs_left, _check_path, _check_official_test,
+    )  # fmt: skip
     metric: ClassVar[Metric] = "accuracy"
     shuffled: ClassVar[bool] = True
 
@@ -69,30 +126,6 @@ class ProjectedBinary(TaskFamily):
     seeds: SeedRange = Field(default_factory=SeedRange, description="split and projection seeds")
     max_per_class: int | None = Field(None, ge=3, description="use each class's first K examples")
     official_test: bool = Field(False, description="test on the source's own test images")
-
-    @model_validator(mode="after")
-    def _check(self) -> ProjectedBinary:
-        fixed = self.positive_class, self.negative_class
-        if (fixed[0] is None) != (fixed[1] is None):
-            raise ValueError("positive_class and negative_class: give both or neither")
-        if fixed[0] is not None and (self.pairs is not None or self.held_out_pairs):
-            raise ValueError("positive_class fixes the pair; leave out pairs and held_out_pairs")
-        if fixed[0] is not None and fixed[0] == fixed[1]:
-            raise ValueError(f"positive_class and negative_class are both {fixed[0]}")
-        for pair in [*(self.pairs or []), *self.held_out_pairs]:
-            if pair[0] == pair[1]:
-                raise ValueError(f"pair {pair}: a pair has two different classes")
-        if self.pairs is not None and not self._without_held_out(self.pairs):
-            raise ValueError("pairs: none is left (an empty list, or all of them are held out)")
-        if self.seeds.min >= self.seeds.max:
-            raise ValueError(f"seeds: min {self.seeds.min} must be below max {self.seeds.max}")
-        if self.source in BUNDLED and self.path is not None:
-            raise ValueError(f"path: source '{self.source}' comes with scikit-learn; leave it out")
-        if self.source in ("mnist", "cifar10", "arrays") and self.path is None:
-            raise ValueError(f"path: source '{self.source}' needs it")
-        if self.official_test and self.source not in WITH_OFFICIAL_TEST:
-            raise ValueError(f"official_test: source '{self.source}' has no official test set")
-        return self
 
     def resolve_paths(self, base: Path) -> ProjectedBinary:
         """Returns the family with `path` made absolute; relative ones start at `base`."""
@@ -144,10 +177,6 @@ class ProjectedBinary(TaskFamily):
     def _load(self, part: str) -> Labelled:
         return load_source(self.source, self.path, part, (self.x, self.y))
 
-    def _without_held_out(self, pairs: list[list[int]]) -> list[list[int]]:
-        held_out = {frozenset(pair) for pair in self.held_out_pairs}
-        return [pair for pair in pairs if frozenset(pair) not in held_out]
-
     def draw(self, data_seed: int) -> tuple[int, int, int]:
         """Returns the positive class, the negative class and the seed of split and projection."""
         data, seeds = self._load("train"), self.seeds
@@ -160,7 +189,7 @@ class ProjectedBinary(TaskFamily):
             seed = seeds.min + data_seed % (seeds.max - seeds.min)
             return self.positive_class, self.negative_class, seed
         every = [[a, b] for i, a in enumerate(classes) for b in classes[i + 1 :]]
-        allowed = self._without_held_out(self.pairs or every)
+        allowed = without(self.pairs or every, self.held_out_pairs)
         if not allowed:
             raise TaskError(f"{data.name}: no class pair is left (its classes are {classes})")
         rng = rng_for("projected_binary/pair", data_seed)

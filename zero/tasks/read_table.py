@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from zero.errors import TaskError, unknown_name
+from zero.errors import TaskError, unknown_name, visible, written
 from zero.tasks.common import read_error
 from zero.tasks.read_arrays import read_npy, read_npz
 
@@ -30,8 +30,10 @@ Column = str | int
 class RawTable:
     """A table as it was read.
 
-    where: the file, for messages. columns: names of the F features. x (N, F): float64. target: N
-    strings, numbers or bools. lines: each row's line in a CSV file, else empty.
+    where: the file, for messages. columns: names of the F features. x (N, F): float64, NaN where a
+    cell is no number. target: N strings, numbers or bools. lines: each row's line in a CSV file, else
+    empty. bad: row and value of the first cell that is no number, by feature column. ignored: the
+    columns that were left out, as they were named.
     """
 
     where: str
@@ -40,6 +42,8 @@ class RawTable:
     target_name: str
     target: Sequence[Any] | np.ndarray
     lines: list[int] = field(default_factory=list)
+    bad: dict[int, tuple[int, Any]] = field(default_factory=dict)
+    ignored: Sequence[Column] = ()
 
     def place(self, row: int) -> str:
         """Returns where a row is, for messages."""
@@ -63,7 +67,7 @@ def as_number(value: object) -> float | None:
 def one_line(text: object) -> str:
     """Returns a value of the user's file as it may stand in a message: one line, not long."""
     text = text.item() if isinstance(text, np.generic) else text
-    text = repr(" ".join(text.split()) if isinstance(text, str) else text)
+    text = " ".join(repr(text).split())  # repr shows what cannot be seen, such as no-break spaces
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -87,24 +91,39 @@ def choose_columns(
         TaskError: no such column, the target among the features, or no features.
     """
 
-    def number(column: Column, what: str) -> int:
-        if isinstance(column, str) and column in names:
-            return names.index(column)
+    def number(column: Column, what: str, key: str, listed: bool = True) -> int:
         if isinstance(column, str):
+            # Header names have single spaces; what is copied from the file may have others.
+            for name in (column, " ".join(column.split())):
+                if name in names:
+                    return names.index(name)
             raise TaskError(f"{where}: {unknown_name(f'{what} column', column, names)}")
+        named = names.index(str(column)) if str(column) in names else column
+        hint = f"{key}: " + written([str(column)] if listed else str(column))
         if not 0 <= column < len(names):
+            hint = f"; for the column named {column} write {hint}" if named != column else ""
             raise TaskError(
-                f"{where}: {what} column {column} does not exist; columns are 0 to {len(names) - 1}"
+                f"{where}: {what} column {column} does not exist; columns are 0 to "
+                f"{len(names) - 1}{hint}"
+            )
+        if named != column:
+            raise TaskError(
+                f"{where}: {what} column {column} may mean column {column} (from 0), named "
+                f"'{visible(names[column])}', or the one named {column}; write {hint} for the second, "
+                "the name in quotes for the first"
             )
         return column
 
-    at = None if target is None else number(target, "target")
-    ignored = {number(column, "ignored") for column in ignore}
+    at = None if target is None else number(target, "target", "target", listed=False)
+    ignored = {number(column, "ignored", "ignore") for column in ignore}
     features = [i for i in range(len(names)) if i != at]
     if keep is not None:
-        features = list(dict.fromkeys(number(column, "feature") for column in keep))
+        features = list(
+            dict.fromkeys(number(column, "feature", "features_columns") for column in keep)
+        )
     if at in ignored or at in features:
-        raise TaskError(f"{where}: the target column '{names[at]}' is also a feature or ignored")
+        name = visible(names[at])
+        raise TaskError(f"{where}: the target column '{name}' is also a feature or ignored")
     features = [i for i in features if i not in ignored]
     if not features:
         raise TaskError(f"{where}: no feature column is left besides the target")
@@ -121,8 +140,9 @@ def read_csv(
     """Returns a CSV file's table. UTF-8, a header line; feature cells are plain numbers.
 
     Raises:
-        TaskError: the file is absent, not UTF-8 text, empty, has no header, ragged rows, or a
-            feature cell that is not a finite number such as 3, -0.5 or 1e-3.
+        TaskError: the file is absent, not UTF-8 text, empty, has no header or ragged rows.
+
+    A feature cell that is no number such as 3, -0.5 or 1e-3 is NaN, and noted in `bad`.
     """
     where = str(path)
     try:
@@ -144,6 +164,7 @@ def _read_rows(reader, where, target, keep, ignore, delimiter) -> RawTable:
     names = _read_header(reader, where, delimiter)
     at, features = choose_columns(names, target, keep, ignore, where)
     rows, targets, lines = [], [], []
+    bad: dict[int, tuple[int, str]] = {}
     for cells in reader:
         if not cells:  # an empty line
             continue
@@ -153,16 +174,17 @@ def _read_rows(reader, where, target, keep, ignore, delimiter) -> RawTable:
                 f"{where} line {line}: {len(cells)} cells, the header has {len(names)} columns"
             )
         texts = [cells[i] for i in features]
-        for i, text in zip(features, texts, strict=True):
+        for j, text in enumerate(texts):
             if not NUMBER.fullmatch(text):
-                raise _not_a_number(f"{where} line {line}", names[i], text)
+                bad.setdefault(j, (len(rows), text))
+                texts[j] = "nan"
         rows.append(np.array(texts, dtype=np.float64))
         targets.append(cells[at].strip())
         lines.append(line)
     if not rows:
         raise TaskError(f"{where}: no rows below the header")
     columns = [names[i] for i in features]
-    return RawTable(where, columns, np.stack(rows), names[at], targets, lines)
+    return RawTable(where, columns, np.stack(rows), names[at], targets, lines, bad, ignore)
 
 
 def _read_header(reader, where: str, delimiter: str) -> list[str]:
@@ -181,20 +203,11 @@ def _read_header(reader, where: str, delimiter: str) -> list[str]:
         raise TaskError(f"{where}: only one column, {one_line(names[0])}{hint}")
     for i, name in enumerate(names):
         if not name or name in names[:i]:
-            fault = f"has the name of another, '{name}'" if name else "has no name"
+            fault = f"has the name of another, '{visible(name)}'" if name else "has no name"
             raise TaskError(
                 f"{where} line {reader.line_num}: column {i} (from 0) {fault}; each needs its own"
             )
     return names
-
-
-def _not_a_number(where: str, column: str, value: object) -> TaskError:
-    empty = value is None or str(value).strip().lower() in (*EMPTY, "<na>", "nat")
-    fault = "is empty or NaN" if empty else f"{one_line(value)} is not a finite number like 1.5"
-    fix = "fill the cell or drop the row" if empty else "write it as a number"
-    return TaskError(
-        f"{where}, column '{column}': {fault}; {fix}, or leave the column out: ignore: [{column}]"
-    )
 
 
 def read_array_table(
@@ -217,6 +230,7 @@ def read_array_table(
         table[:, features].astype(np.float64),
         names[at],
         table[:, at],
+        ignored=ignore,
     )
 
 
@@ -258,9 +272,11 @@ def from_arrays(
     if columns is not None and len(columns) != x.shape[1]:
         raise TaskError(f"{where}: {len(columns)} column names for {x.shape[1]} columns")
     known = [str(c) for c in (range(x.shape[1]) if columns is None else columns)]
+    if len(set(known)) < len(known):
+        raise TaskError(f"{where}: two columns have the same name; each needs its own")
     _, features = choose_columns(known, None, keep, ignore, where)
     x = x[:, features].astype(np.float64)
-    return RawTable(where, [known[i] for i in features], x, names[1], y)
+    return RawTable(where, [known[i] for i in features], x, names[1], y, ignored=ignore)
 
 
 def from_frame(
@@ -275,7 +291,8 @@ def from_frame(
     if len(set(names)) < len(names):
         raise TaskError(f"{where}: two columns have the same name; each needs its own")
     at, features = choose_columns(names, target, keep, ignore, where)
-    x = np.empty((len(frame), len(features)))
+    x = np.full((len(frame), len(features)), np.nan)
+    bad: dict[int, tuple[int, Any]] = {}
     for j, i in enumerate(features):
         values = np.asarray(frame.iloc[:, i])
         if values.dtype.kind in "biuf":
@@ -284,7 +301,9 @@ def from_frame(
         for row, value in enumerate(values.tolist()):
             number = as_number(value)
             if number is None:
-                raise _not_a_number(f"{where} row {row}", names[i], value)
-            x[row, j] = number
+                bad.setdefault(j, (row, value))
+            else:
+                x[row, j] = number
     columns = [names[i] for i in features]
-    return RawTable(where, columns, x, names[at], np.asarray(frame.iloc[:, at]))
+    target_values = np.asarray(frame.iloc[:, at])
+    return RawTable(where, columns, x, names[at], target_values, bad=bad, ignored=ignore)

@@ -7,13 +7,15 @@ anew into train and valid rows; only final tasks score on the test rows.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, PrivateAttr, StrictInt, StrictStr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, StrictInt, StrictStr
 
-from zero.errors import TaskError
+from zero.errors import ConfigError, TaskError, what_is
+from zero.settings import Check, Found, plain
 from zero.tasks import Metric, Purpose, Task, TaskFamily
 from zero.tasks.common import find_file, read_error, rng_for, split_sizes, standardize
 from zero.tasks.read_table import (
@@ -41,6 +43,24 @@ Size = Annotated[float, Field(gt=0, lt=2**40), AfterValidator(_count_or_fraction
 ColumnKey = StrictStr | StrictInt
 
 
+def _check_path(table: Any) -> Iterator[Found]:
+    if table.path != IN_MEMORY and _suffix(table) not in (*DELIMITERS, ".npy", ".npz"):
+        yield ("path",), f"'{table.path}' should end in .csv, .txt, .tsv, .npy or .npz"
+
+
+def _check_target(table: Any) -> Iterator[Found]:
+    if table.path == IN_MEMORY:
+        return
+    if _suffix(table) == ".npz" and table.target is not None:
+        yield ("target",), "an NPZ file has its targets in array 'y'; leave it out"
+    if _suffix(table) != ".npz" and table.target is None:
+        yield ("target",), "give the target column's name, or its number from 0"
+
+
+def _suffix(table: Any) -> str:
+    return Path(table.path).suffix.lower()
+
+
 class Table(TaskFamily):
     """Predict a table's target column from its other columns.
 
@@ -52,6 +72,7 @@ class Table(TaskFamily):
     """
 
     kind: ClassVar[str] = "table"
+    checks: ClassVar[tuple[Check, ...]] = (_check_path, _check_target)
 
     path: str = Field(description="CSV, TSV, NPY or NPZ file")
     target: ColumnKey | None = Field(
@@ -77,19 +98,6 @@ class Table(TaskFamily):
 
     _data: TableData | None = PrivateAttr(None)
 
-    @model_validator(mode="after")
-    def _check(self) -> Table:
-        suffix = Path(self.path).suffix.lower()
-        if self.path == IN_MEMORY:
-            return self
-        if suffix not in (*DELIMITERS, ".npy", ".npz"):
-            raise ValueError(f"path: '{self.path}' should end in .csv, .txt, .tsv, .npy or .npz")
-        if suffix == ".npz" and self.target is not None:
-            raise ValueError("target: an NPZ file has its targets in array 'y'; leave it out")
-        if suffix != ".npz" and self.target is None:
-            raise ValueError("target: give the target column's name, or its number from 0")
-        return self
-
     @property
     def metric(self) -> Metric:  # type: ignore[override]
         """How predictions are scored: "accuracy" for binary, "rms_error" for regression."""
@@ -98,6 +106,10 @@ class Table(TaskFamily):
     def positive_label(self) -> str:
         """Returns the target value that has label 1; an empty string for regression."""
         return self.data().positive
+
+    def notes(self) -> tuple[str, ...]:
+        """Returns what was left out of the table."""
+        return self.data().notes
 
     def resolve_paths(self, base: Path) -> Table:
         """Returns the family with `path` made absolute; relative ones start at `base`."""
@@ -251,9 +263,15 @@ def table_from_arrays(
         keys: other keys of the family: train, valid, test, split_seed, count, features, ignore, ...
 
     Raises:
-        TaskError: the data are unusable. pydantic.ValidationError: a key is wrong.
+        TaskError: the data are unusable. ConfigError: a key is wrong; a line each.
     """
-    family = Table(path=IN_MEMORY, problem=problem, **keys)
+    family = _in_memory("table_from_arrays", {"problem": problem, **keys}, ("target",))
+    if columns is not None:
+        columns = plain(columns)
+        if not isinstance(columns, list):
+            raise TaskError(
+                f"table_from_arrays: columns is a list of names, got {what_is(columns)}"
+            )
     raw = from_arrays(X, y, columns, family.features_columns, family.ignore, "arrays")
     family._data = check_table(raw, problem)
     return family
@@ -264,10 +282,34 @@ def table_from_frame(
 ) -> Table:
     """Returns a task family over a pandas frame with a target column; the data are copied.
 
-    Arguments and errors are those of `table_from_arrays`. Feature columns must hold numbers or
-    bools; leave others out with `ignore`.
+    Args:
+        frame: a pandas frame; feature columns hold numbers or bools, leave others out with `ignore`.
+        target: the target column's name, or its number from 0.
+        problem: "regression" or "binary".
+        keys: as for `table_from_arrays`.
+
+    Raises:
+        TaskError: the data are unusable. ConfigError: a key is wrong; a line each.
     """
-    family = Table(path=IN_MEMORY, target=target, problem=problem, **keys)
+    if not all(hasattr(frame, name) for name in ("columns", "iloc")):
+        hint = "; for arrays there is zero.table_from_arrays" if hasattr(frame, "shape") else ""
+        raise TaskError(f"table_from_frame takes a pandas frame, got {what_is(frame)}{hint}")
+    if target is None:
+        raise TaskError(
+            "table_from_frame: target is the name of the frame's target column, got None"
+        )
+    family = _in_memory("table_from_frame", {"target": target, "problem": problem, **keys})
+    target = family.target
     raw = from_frame(frame, target, family.features_columns, family.ignore)
     family._data = check_table(raw, problem)
     return family
+
+
+def _in_memory(where: str, keys: dict[str, Any], unused: tuple[str, ...] = ()) -> Table:
+    """Returns the family of data that Python gives; `unused` keys have no meaning there."""
+    from zero.config_read import read_family
+
+    for key in ("path", "x", "y", "delimiter", *unused):
+        if key in keys:
+            raise ConfigError(f"{where}: {key}: is for files only; leave it out")
+    return read_family(Table, {"path": IN_MEMORY, **keys}, where)

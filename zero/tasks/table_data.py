@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zero.errors import TaskError
+from zero.errors import TaskError, visible, written
 from zero.tasks.read_table import EMPTY, NUMBER, RawTable, as_number, one_line
 
 
@@ -20,7 +20,8 @@ class TableData:
     """A checked table.
 
     where: the file, for messages. x (N, F), y (N,): float64, finite; y is 0 or 1 for a binary
-    target. target_name: its column. positive: the value with label 1, empty for regression.
+    target. target_name: its column. positive: the value with label 1, empty for regression. notes:
+    what a person should know of it, a line each.
     """
 
     where: str
@@ -28,31 +29,21 @@ class TableData:
     y: np.ndarray
     target_name: str
     positive: str
+    notes: tuple[str, ...] = ()
 
 
 def check_table(raw: RawTable, problem: str) -> TableData:
-    """Returns the table with its target as numbers, checked.
+    """Returns the table with its target as numbers, checked, without constant columns.
 
     Raises:
-        TaskError: fewer than 3 rows, NaN or infinity, a constant column, or a target that does not
-            suit the problem.
+        TaskError: fewer than 3 rows, cells that are no finite numbers, nothing but constant columns,
+            or a target that does not suit the problem.
     """
     if len(raw.x) < 3:
         found = "only 1 row" if len(raw.x) == 1 else f"only {len(raw.x)} rows"
         raise TaskError(f"{raw.where}: {found}; train, valid and test need at least one each")
-    if not np.isfinite(raw.x).all():
-        row, column = np.argwhere(~np.isfinite(raw.x))[0]
-        raise TaskError(
-            f"{raw.where} {raw.place(row)}, column '{raw.columns[column]}': NaN or infinity; drop "
-            f"the row, or leave the column out: ignore: [{raw.columns[column]}]"
-        )
-    constant = np.flatnonzero((raw.x == raw.x[0]).all(axis=0))
-    if len(constant):
-        names = ", ".join(raw.columns[i] for i in constant[:10])
-        raise TaskError(
-            f"{raw.where}: column '{raw.columns[constant[0]]}' has the same value in every row; "
-            f"leave it out: ignore: [{names}]"
-        )
+    _check_numbers(raw)
+    x, notes = _without_constants(raw)
     values = [_target_value(raw, row, value) for row, value in enumerate(list(raw.target))]
     numbers = all(isinstance(value, float) for value in values)
     where = f"{raw.where}, target column '{raw.target_name}'"
@@ -66,7 +57,7 @@ def check_table(raw: RawTable, problem: str) -> TableData:
         y = np.array(values)
         if np.ptp(y) == 0:
             raise TaskError(f"{where}: the same value, {y[0]:g}, in every row; nothing to learn")
-        return TableData(raw.where, raw.x, y, raw.target_name, "")
+        return TableData(raw.where, x, y, raw.target_name, "", notes)
     if not numbers:
         values = [value if isinstance(value, str) else f"{value:g}" for value in values]
     distinct = sorted(set(values))
@@ -79,7 +70,71 @@ def check_table(raw: RawTable, problem: str) -> TableData:
         raise TaskError(f"{where}: {found} ({shown}{more}); problem: binary needs exactly two")
     positive = f"{distinct[1]:g}" if numbers else distinct[1]
     y = np.array([float(value == distinct[1]) for value in values])
-    return TableData(raw.where, raw.x, y, raw.target_name, positive)
+    return TableData(raw.where, x, y, raw.target_name, positive, notes)
+
+
+def _check_numbers(raw: RawTable) -> None:
+    """Raises TaskError, with all columns that cannot be used, if a cell is no finite number."""
+    columns = np.flatnonzero(~np.isfinite(raw.x).all(axis=0))
+    if len(columns) == 0:
+        return
+    first = {int(j): int(np.argmin(np.isfinite(raw.x[:, j]))) for j in columns}
+    cells = {j: raw.bad.get(j, (row, raw.x[row, j])) for j, row in first.items()}
+    cells = {j: cell if cell[0] <= first[j] else (first[j], math.nan) for j, cell in cells.items()}
+    worst = min(cells, key=lambda j: (cells[j][0], j))
+    row, value = cells[worst]
+    if isinstance(value, float):
+        fault, fix = "NaN or infinity", "drop the row"
+    elif _is_empty(value):
+        fault, fix = "is empty or NaN", "fill the cell or drop the row"
+    else:
+        fault, fix = f"{one_line(value)} is not a finite number like 1.5", "write it as a number"
+    others = [f"{written(raw.columns[j])} ({_cell(raw, *cells[j])})" for j in cells if j != worst]
+    if others:
+        noun = "more column" if len(others) == 1 else "more columns"
+        fix = f"{len(others)} {noun} cannot be used: {', '.join(others)}; mend the cells"
+    leave = "the column" if len(cells) == 1 else "them"
+    ignore = written([*raw.ignored, *(raw.columns[j] for j in cells)])
+    raise TaskError(
+        f"{raw.where} {raw.place(row)}, column '{visible(raw.columns[worst])}': {fault}; {fix}, or "
+        f"leave {leave} out: ignore: {ignore}"
+    )
+
+
+def _is_empty(value: Any) -> bool:
+    return str(value).strip().lower() in (*EMPTY, "<na>", "nat")
+
+
+def _cell(raw: RawTable, row: int, value: Any) -> str:
+    """Returns what is wrong with a cell, and where it is, in few words."""
+    what = "empty" if _is_empty(value) else one_line(value)
+    return f"{what} in {raw.place(row)}"
+
+
+def _without_constants(raw: RawTable) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Returns the features that change from row to row, and a note on the others if there are any.
+
+    Raises:
+        TaskError: none does.
+    """
+    constant = (raw.x == raw.x[0]).all(axis=0)
+    names = [
+        written(name) for name, left_out in zip(raw.columns, constant, strict=True) if left_out
+    ]
+    if not names:
+        return raw.x, ()
+    if constant.all():
+        others = "" if len(names) == 1 else ", and so has every other feature column"
+        raise TaskError(
+            f"{raw.where}: column '{visible(raw.columns[0])}' has the same value in every row{others}; "
+            "there is nothing to learn from"
+        )
+    shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    which = f"{len(names)} of {len(constant)} feature columns"
+    verb = "has the same value in every row and is" if len(names) == 1 else (
+        "have the same value in every row and are"
+    )  # fmt: skip
+    return raw.x[:, ~constant], (f"{raw.where}: {which} {verb} left out: {shown}",)
 
 
 def _target_value(raw: RawTable, row: int, value: Any) -> float | str:

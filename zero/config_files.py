@@ -1,0 +1,106 @@
+"""Files that a run's settings name: where relative paths start, and the Python files of `imports`.
+
+Called by `zero.config`, `zero.cell_config` and `zero.train_config`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from zero.errors import visible
+from zero.yaml_loader import Document, Loc, Problem
+
+
+def resolve_paths(document: Document, data: dict[str, Any], folder: Path) -> None:
+    """Makes `imports` and `program.initial` in `data` absolute where they are paths of files."""
+    program = data.get("program")
+    if isinstance(program, dict) and is_path(program.get("initial")):
+        initial = _absolute(document, program["initial"], ("program", "initial"), folder)
+        data["program"] = {**program, "initial": initial}
+    resolve_imports(document, data, folder)
+
+
+def resolve_imports(document: Document, data: dict[str, Any], folder: Path) -> None:
+    """Makes `imports` in `data` absolute where they are paths of files."""
+    imports = data.get("imports")
+    if isinstance(imports, list):
+        data["imports"] = [
+            _absolute(document, name, ("imports", i), folder) if is_path(name, ".py") else name
+            for i, name in enumerate(imports)
+        ]
+
+
+def _absolute(document: Document, value: Any, loc: Loc, folder: Path) -> str:
+    return str((Path.cwd() if document.override_of(loc) else folder) / value)
+
+
+def is_path(value: Any, suffix: str = ".") -> bool:
+    """Returns whether a value is text that must be a file's path rather than a name."""
+    return isinstance(value, str) and ("/" in value or "\\" in value or suffix in value)
+
+
+def run_imports(document: Document, data: dict[str, Any]) -> list[Problem]:
+    """Imports the Python files and modules that `imports` names; returns what failed.
+
+    Each is executed once a process, however often a config is loaded. What it prints goes to
+    standard error: standard output is for results.
+
+    Raises:
+        KeyboardInterrupt: while a file is executed.
+    """
+    imports = data.get("imports")
+    problems = []
+    for i, name in enumerate(imports if isinstance(imports, list) else []):
+        if not isinstance(name, str):
+            continue  # reported as a wrong type
+        try:
+            with redirect_stdout(sys.stderr):
+                _import(name)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            message = f"'{visible(name)}' cannot be imported: {_reason(error, name)}"
+            problems.append(document.problem(("imports", i), message))
+    return problems
+
+
+def _reason(error: BaseException, name: str) -> str:
+    """Returns what an import did instead of coming to its end, where, and what to do."""
+    text = " ".join(str(error).split())
+    frames = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == name]
+    line = f" (line {frames[-1]})" if frames else ""
+    if isinstance(error, SystemExit):
+        code = text if text not in ("", "None") else ""
+        return (
+            f"it ends the program by exit({code}){line}; take that out, or put it under "
+            'if __name__ == "__main__":'
+        )
+    reason = type(error).__name__ + (f": {text}" if text else "") + line
+    if isinstance(error, ImportError | FileNotFoundError):
+        return f"{reason}; give a .py file or a module's name"
+    return f"{reason}; mend the file"
+
+
+def _import(name: str) -> None:
+    if not name.endswith(".py"):
+        importlib.import_module(name)
+        return
+    path = Path(name)
+    module_name = f"zero_import_{path.stem}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    if module_name in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
