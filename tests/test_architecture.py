@@ -24,6 +24,7 @@ ROOMS = [
         "memory",
         "signals",
         "mutation_names",
+        "shipped",
         "store",
         "struct",
         "yaml_loader",
@@ -52,6 +53,8 @@ ROOMS = [
         "cli_cells",
         "cli_nas_table",
         "cli_common",
+        "cli_completion",
+        "cli_tables",
         "cli_cell_runs",
         "cli_trainings",
     ],
@@ -63,14 +66,15 @@ LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}
 ONLY = {
     "yaml": {"config", "config_checks", "yaml_loader"},
     "h5py": {"store", "archive"},
-    "typer": {"cli", "cli_cells", "cli_nas_table", "cli_common"},
+    "typer": {"cli", "cli_cells", "cli_nas_table", "cli_common", "cli_completion"},
     "multiprocess": {"islands"},
     "onnx": {"nn.export_onnx"},
     "PIL": {"read_images"},
     "cupy": {"cuda.device"},
 }
-LIGHT = ["__init__", "__main__", "cli", "config", "config_checks", "program", "ops", "errors",
-         "library", "rng", "progress", "evaluator", "mutation_names", "yaml_loader"]  # fmt: skip
+LIGHT = ["__init__", "__main__", "cli", "cli_common", "cli_completion", "cli_tables", "config",
+         "config_checks", "program", "ops", "errors", "library", "rng", "progress", "evaluator",
+         "mutation_names", "shipped", "yaml_loader"]  # fmt: skip
 # Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing.
 PICKLES = {"islands", "tasks.read_cifar"}
 HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess"}

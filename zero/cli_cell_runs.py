@@ -7,7 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from zero.cli_common import json_number, print_pairs, print_table, shown_fitness
+from zero.cli_common import json_number, shown_fitness
+from zero.cli_tables import Whole, print_pairs, print_table
 
 
 def outcome_event(outcome: Any) -> dict[str, Any]:
@@ -161,7 +162,9 @@ def print_run(path: Path, data: Any, record: Any, lineage: bool) -> None:
     print_text(record.text)
     files = {"drawing": "best.svg", "weights": "best_weights.h5", "genome": "best.txt"}
     if path.is_dir() and data.results:
-        rows = [(name, str(path / file)) for name, file in files.items() if (path / file).exists()]
+        rows = [
+            (name, Whole(path / file)) for name, file in files.items() if (path / file).exists()
+        ]
         print_pairs(rows)
         print()
     _print_comparisons(data)

@@ -13,7 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
+from zero import cli_completion
 from zero.cli_common import (
+    Commands,
     Config,
     Debug,
     JsonLog,
@@ -22,14 +24,14 @@ from zero.cli_common import (
     Seed,
     Set,
     guarded,
-    print_pairs,
-    print_table,
 )
+from zero.cli_tables import print_pairs, print_table
 from zero.errors import NetworkError
 
 cells = typer.Typer(
     help="Look at cell genomes: published ones, or your own.",
     no_args_is_help=True,
+    cls=Commands,
     rich_markup_mode=None,
 )
 
@@ -52,7 +54,11 @@ class CellTopic(StrEnum):
 
 CellName = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="Published cell, genome's file or text, RUN or RUN#ID."),
+    typer.Argument(
+        metavar="NAME",
+        help="Published cell, genome's file or text, RUN or RUN#ID.",
+        autocompletion=cli_completion.cells,
+    ),
 ]
 NormalCells = Annotated[
     int | None,
@@ -67,7 +73,12 @@ Layers = Annotated[
 Classes = Annotated[int | None, typer.Option(metavar="K", help="Number of classes.")]
 SkeletonName = Annotated[
     str | None,
-    typer.Option("--skeleton", metavar="NAME", help="See `zero cells list skeletons`."),
+    typer.Option(
+        "--skeleton",
+        metavar="NAME",
+        help="See `zero cells list skeletons`.",
+        autocompletion=cli_completion.skeletons,
+    ),
 ]
 Image = Annotated[
     str | None,
@@ -129,7 +140,7 @@ def list_(
             cost = _built(cell)["cost"]
             rows.append((cell.name, cell.source, cell.preset, f"{cost.parameters:,}",
                          f"{cost.multiply_adds / 1e6:,.1f}"))  # fmt: skip
-        columns = ("name", "from", "skeleton", "parameters", "multiply-adds, millions")
+        columns = ("name", "from", "skeleton", "parameters", "million mult-adds")
         print_table(columns, rows)
 
 
@@ -206,7 +217,9 @@ def train(
     genome: Annotated[
         str,
         typer.Argument(
-            metavar="GENOME", help="Published cell, genome's file or text, RUN or RUN#ID."
+            metavar="GENOME",
+            help="Published cell, genome's file or text, RUN or RUN#ID.",
+            autocompletion=cli_completion.cells,
         ),
     ],
     config: Config,

@@ -26,11 +26,12 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from zero.errors import ProgramError, unknown_name
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FUNCTIONS = {
     "sin": 1, "cos": 1, "tan": 1, "arcsin": 1, "arccos": 1, "arctan": 1, "tanh": 1,
@@ -381,6 +382,8 @@ class OpTables(NamedTuple):
 
 def op_tables() -> OpTables:
     """Returns the current op table as arrays."""
+    import numpy as np  # here: the names of ops, which shells complete, need none of it
+
     rows = by_number()
 
     def column(value, dtype):
