@@ -21,6 +21,7 @@ ROOMS = [
         "rng",
         "jit",
         "code_cache",
+        "compiling",
         "memory",
         "signals",
         "mutation_names",
@@ -30,7 +31,16 @@ ROOMS = [
         "yaml_loader",
     ],
     ["program", "search_rng", "fec"],
-    ["mutations", "library", "population", "simplify", "tasks", "images", "read_images"],
+    [
+        "mutations",
+        "library",
+        "population",
+        "simplified",
+        "simplify",
+        "tasks",
+        "images",
+        "read_images",
+    ],
     ["loop", "batches", "search", "rounds"],
     ["interpreter", "nn"],
     ["cells", "cuda"],
@@ -74,7 +84,7 @@ ONLY = {
 }
 LIGHT = ["__init__", "__main__", "cli", "cli_common", "cli_completion", "cli_tables", "config",
          "config_checks", "program", "ops", "errors", "library", "rng", "progress", "evaluator",
-         "mutation_names", "shipped", "yaml_loader"]  # fmt: skip
+         "mutation_names", "shipped", "simplified", "yaml_loader"]  # fmt: skip
 # Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing.
 PICKLES = {"islands", "tasks.read_cifar"}
 HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess"}

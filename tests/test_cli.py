@@ -20,7 +20,7 @@ from zero.errors import ZeroError
 from zero.mutation_names import MUTATION_NAMES
 from zero.program import parse_program
 from zero.search import names as search_names
-from zero.simplify import simplify
+from zero.simplified import simplify
 from zero.tasks import task_families
 
 TINY = """\

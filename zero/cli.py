@@ -31,6 +31,7 @@ from zero.cli_common import (
     Seed,
     Set,
     checked_config,
+    compiling_shown,
     guarded,
     json_number,
     print_figures,
@@ -393,7 +394,7 @@ def _simplified(text: str) -> str:
         program = parse_program(text)
     except ProgramError:  # ops of the user's own, which only the run's config imports
         return text
-    from zero.simplify import simplify
+    from zero.simplified import simplify
 
     return str(simplify(program))
 
@@ -437,17 +438,18 @@ def evaluate(
     loaded = run.load_program(program)
     maker = run.Maker(checked, loaded)
     found = {}
-    for purpose in ("select", "final"):
-        if checked.backend == "cuda":  # nothing here forks: the GPU itself, unlike within a run
-            evaluator = run.make_evaluator(checked, maker.tasks(purpose, 0))
-        else:
-            evaluator = maker.evaluator(purpose, 0)
-        result = evaluator(loaded)
-        found[purpose] = {
-            "fitness": result.fitness,
-            "task_names": list(maker.tasks(purpose, 0).names),
-            "task_fitness": result.task_fitness,
-        }
+    with compiling_shown():
+        for purpose in ("select", "final"):
+            if checked.backend == "cuda":  # nothing here forks: the GPU itself, unlike within a run
+                evaluator = run.make_evaluator(checked, maker.tasks(purpose, 0))
+            else:
+                evaluator = maker.evaluator(purpose, 0)
+            result = evaluator(loaded)
+            found[purpose] = {
+                "fitness": result.fitness,
+                "task_names": list(maker.tasks(purpose, 0).names),
+                "task_fitness": result.task_fitness,
+            }
     if as_json:
         for part in found.values():
             part["task_fitness"] = [json_number(f) for f in part["task_fitness"]]
@@ -653,7 +655,9 @@ def bench_search(
     checked = _of_programs(checked_config(config, settings, seed, islands, backend))
     from zero.bench import search_speed
 
-    print_figures(search_speed(checked, seconds), json_file)
+    with compiling_shown():
+        figures = search_speed(checked, seconds)
+    print_figures(figures, json_file)
 
 
 @bench.command("evaluate")
@@ -679,7 +683,8 @@ def bench_evaluate(
     from zero.bench import evaluation_speed
     from zero.run import load_program
 
-    figures = evaluation_speed(checked, load_program(program), seconds)
+    with compiling_shown():
+        figures = evaluation_speed(checked, load_program(program), seconds)
     print_figures({"program": program, **figures}, json_file)
 
 

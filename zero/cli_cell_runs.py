@@ -35,7 +35,7 @@ def print_outcome(outcome: Any) -> None:
         print(f"none of {made:,} candidates could be trained" if made else "no candidate was made")
         return
     print()
-    print_cells(outcome.program)
+    print(outcome.program.listing())
     final = outcome.final.fitness if outcome.final else math.nan
     own = (outcome.details.get("valid_accuracy", math.nan), final)
     print()
@@ -62,21 +62,10 @@ def print_text(text: str) -> None:
     from zero.errors import NetworkError
 
     try:
-        print_cells(parse_genome(text))
+        print(parse_genome(text).listing())
     except NetworkError:  # ops of the user's own, which only the run's config imports
         print("cells with ops of one's own, as text")
     print(f"\n{text}\n")
-
-
-def print_cells(genome: Any) -> None:
-    """Prints a genome's cells for people to read."""
-    parts = {"cell": genome.normal}
-    if genome.reduction is not None:
-        parts = {"normal cell": genome.normal, "reduction cell": genome.reduction}
-    for name, cell in parts.items():
-        print(name)
-        for line in cell.lines():
-            print(f"  {line}")
 
 
 def setting_rows(settings: dict[str, Any]) -> list[tuple[str, str]]:

@@ -151,13 +151,7 @@ def show(name: CellName, debug: Debug = False) -> None:
     cell = _find(name)
     genome, built = cell.genome, _built(cell)
     print(f"{cell.name}{f' ({cell.source})' if cell.source else ''}")
-    parts = {"cell": genome.normal} if genome.reduction is None else {
-        "normal cell": genome.normal, "reduction cell": genome.reduction}  # fmt: skip
-    for kind, part in parts.items():
-        print(f"\n{kind}")
-        for line in part.lines():
-            print(f"  {line}")
-    print()
+    print(f"\n{genome.listing()}\n")
     print_pairs(_figures(built))
     print(f"\ntext\n{genome}")
 
@@ -243,13 +237,14 @@ def train(
     Settings such as --set cells.training.epochs=50 or --set cells.skeleton.filters=16 mean this
     training. `zero resume` goes on with one that was stopped.
     """
-    from zero import train_run
+    from zero import compiling, train_run
     from zero.train_config import training_config
 
     given = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
     checked = training_config(config, given)
     told = _told(quiet, json_log)
-    found = train_run.start(genome, checked, out, threads, max_seconds, told, sys.argv)
+    with compiling.telling(told[0].compiling):
+        found = train_run.start(genome, checked, out, threads, max_seconds, told, sys.argv)
     _tell_training(found, json_log)
 
 
@@ -260,9 +255,12 @@ def is_training(path: Path) -> bool:
 
 def resume_training(folder: Path, max_seconds: float | None, quiet: bool, json_log: bool) -> None:
     """Does what `zero resume` does with the folder of a training."""
-    from zero import train_run
+    from zero import compiling, train_run
 
-    _tell_training(train_run.resume(folder, max_seconds, _told(quiet, json_log)), json_log)
+    told = _told(quiet, json_log)
+    with compiling.telling(told[0].compiling):
+        found = train_run.resume(folder, max_seconds, told)
+    _tell_training(found, json_log)
 
 
 def _told(quiet: bool, json_log: bool) -> tuple:

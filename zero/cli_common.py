@@ -162,6 +162,15 @@ def checked_config(
 
 
 @contextmanager
+def compiling_shown():
+    """Shows what is compiled, on standard error, for commands that show nothing else there."""
+    from zero import compiling
+
+    with reporting(False, False) as reporter, compiling.telling(reporter.compiling):
+        yield
+
+
+@contextmanager
 def reporting(quiet: bool, json_log: bool):
     """Gives a reporter of a run's progress for as long as the run goes on."""
     from zero.progress import make_reporter

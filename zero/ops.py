@@ -230,6 +230,11 @@ def is_commutative(op: Op) -> bool:
     return same and (op.formula in _COMMUTATIVE_FORMULAS or op.kind == "inner")
 
 
+def is_partial(op: Op) -> bool:
+    """Returns whether the op leaves a part of its output as it was."""
+    return op.kind == "const" and op.output != "s"
+
+
 def register_op(
     name: str,
     signature: str,
@@ -407,7 +412,7 @@ def op_tables() -> OpTables:
         single=constants(lambda c: c.single, np.bool_),
         random=column(lambda op: op.random, np.bool_),
         ordered=column(lambda op: op.kind == "uniform", np.bool_),
-        partial=column(lambda op: op.kind == "const" and op.output != "s", np.int8),
+        partial=column(is_partial, np.int8),
         commutative=column(is_commutative, np.int8),
         cost=column(lambda op: op.cost, np.float64),
     )

@@ -193,12 +193,6 @@ class Maker(Kind):
         config = _with_stored_data(self.config, folder)
         return self if config is self.config else Maker(config, self.initial)
 
-    def is_built(self, experiment: int = 0) -> bool:
-        """Returns whether the module has been compiled on this machine before."""
-        from zero.interpreter import cpu
-
-        return cpu.is_built(self.config.dtype, self._lanes(experiment), self.config.search.method)
-
     def module(self, experiment: int = 0):
         """Returns the generated module that the run's islands and evaluators use.
 
@@ -225,6 +219,19 @@ class Maker(Kind):
             config = config.model_copy(update={"backend": "cpu"})
         module = self.module(experiment) if config.backend == "cpu" else None
         return make_evaluator(config, self.tasks(purpose, experiment), module, combine)
+
+    def baselines(self, experiment: int) -> dict[str, float]:
+        """Returns the shipped programs' fitness on the search tasks, none where it would take long."""
+        if self.config.backend == "reference":
+            return {}
+        evaluate = self.evaluator("search", experiment)
+        return {name: evaluate(library.program(name)).fitness for name in BASELINES}
+
+    def shown(self, record: dict[str, Any]) -> str:
+        """Returns a raw record's program without what changes no prediction."""
+        from zero.simplified import simplify
+
+        return str(simplify(from_arrays(record["code"], record["consts"], record["sizes"])))
 
     def groups(self) -> list[list[int]] | None:
         """Returns which islands share a process: on backend cuda those of one GPU."""
