@@ -25,7 +25,7 @@ from zero.config import RunConfig, load_config
 from zero.evaluator import Evaluator
 from zero.program import Program, make_instruction
 from zero.run import make_tasks
-from zero.simplify import simplify
+from zero.simplified import simplify
 
 CONFIG = "linear_demo"
 PROGRAMS = 5  # of each length

@@ -21,15 +21,26 @@ ROOMS = [
         "rng",
         "jit",
         "code_cache",
+        "compiling",
         "memory",
         "signals",
         "mutation_names",
+        "shipped",
         "store",
         "struct",
         "yaml_loader",
     ],
     ["program", "search_rng", "fec"],
-    ["mutations", "library", "population", "simplify", "tasks", "images", "read_images"],
+    [
+        "mutations",
+        "library",
+        "population",
+        "simplified",
+        "simplify",
+        "tasks",
+        "images",
+        "read_images",
+    ],
     ["loop", "batches", "search", "rounds"],
     ["interpreter", "nn"],
     ["cells", "cuda"],
@@ -52,6 +63,8 @@ ROOMS = [
         "cli_cells",
         "cli_nas_table",
         "cli_common",
+        "cli_completion",
+        "cli_tables",
         "cli_cell_runs",
         "cli_trainings",
     ],
@@ -63,14 +76,15 @@ LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}
 ONLY = {
     "yaml": {"config", "config_checks", "yaml_loader"},
     "h5py": {"store", "archive"},
-    "typer": {"cli", "cli_cells", "cli_nas_table", "cli_common"},
+    "typer": {"cli", "cli_cells", "cli_nas_table", "cli_common", "cli_completion"},
     "multiprocess": {"islands"},
     "onnx": {"nn.export_onnx"},
     "PIL": {"read_images"},
     "cupy": {"cuda.device"},
 }
-LIGHT = ["__init__", "__main__", "cli", "config", "config_checks", "program", "ops", "errors",
-         "library", "rng", "progress", "evaluator", "mutation_names", "yaml_loader"]  # fmt: skip
+LIGHT = ["__init__", "__main__", "cli", "cli_common", "cli_completion", "cli_tables", "config",
+         "config_checks", "program", "ops", "errors", "library", "rng", "progress", "evaluator",
+         "mutation_names", "shipped", "simplified", "yaml_loader"]  # fmt: skip
 # Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing.
 PICKLES = {"islands", "tasks.read_cifar"}
 HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess"}

@@ -77,7 +77,8 @@ def test_count_takes_texts_and_files(tmp_path):
         assert json.loads(out)["parameters"] == wanted
 
 
-def test_list():
+def test_list(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")  # a line each
     out, _ = cells("list")
     lines = out.splitlines()
     assert lines[0].split()[0] == "name" and len(lines) == len(PUBLISHED) + 1

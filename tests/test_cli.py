@@ -20,6 +20,7 @@ from zero.errors import ZeroError
 from zero.mutation_names import MUTATION_NAMES
 from zero.program import parse_program
 from zero.search import names as search_names
+from zero.simplified import simplify
 from zero.tasks import task_families
 
 TINY = """\
@@ -147,8 +148,8 @@ def test_wrong_usage_exits_with_2(arguments):
 
 def test_run_prints_the_outcome_and_where_it_is(finished):
     folder, out, err = finished
-    program = (folder / RunFolder.BEST).read_text()
-    assert program in out
+    program = parse_program((folder / RunFolder.BEST).read_text())
+    assert out.startswith(f"\n{simplify(program)}\n")
     results = read_archive(folder).results
     figures = [f"{results[name]['fitness']:.6f}" for name in ("search", "select", "final")]
     assert f"discovered {' '.join(figures)}" in squeezed(out)
@@ -188,6 +189,7 @@ def test_json_log_is_one_object_a_line():
     outcome = events[-1]
     assert outcome["folder"] == "here" and outcome["reason"] == "individuals"
     assert outcome["program"] == Path("here/best.txt").read_text()
+    assert outcome["simplified"] == str(simplify(parse_program(outcome["program"])))
     assert outcome["final_fitness"] == read_archive("here").results["final"]["fitness"]
 
 
@@ -342,11 +344,12 @@ def test_show_a_run(finished):
     assert "name tiny\n" in words and "islands 2\n" in words and "individuals 2,000\n" in words
     assert f"final fitness {data.results['final']['fitness']:.6f} (3 tasks: " in words
     assert f"\nprogram (record {data.results['record']}, " in out
-    assert data.results["program"] in out
+    assert str(simplify(parse_program(data.results["program"]))) in out
+    raw, _ = zero_("show", folder, "--raw")
+    assert data.results["program"] in raw
     table = out.partition("\nexperiment ")[2].splitlines()
     assert table[1].split()[:3] == ["1", "individuals", "2,000"]
-    from_file, _ = zero_("show", folder / "archive.h5")
-    assert data.results["program"] in from_file
+    assert zero_("show", folder / "archive.h5")[0].partition("\nsearch fitness")[2] in out
 
 
 def test_show_lineage_tells_what_changed_the_fitness(finished):
@@ -365,9 +368,11 @@ def test_show_a_record_is_a_program_file(finished):
     folder, _, _ = finished
     data = read_archive(folder)
     record = data.experiments[0].records[0]
+    raw, _ = zero_("show", f"{folder}#{record.id}", "--raw")
+    assert raw.startswith(f"# record {record.id}: ")
+    assert parse_program(raw) == parse_program(record.text)
     out, _ = zero_("show", f"{folder}#{record.id}")
-    assert out.startswith(f"# record {record.id}: ")
-    assert parse_program(out) == parse_program(record.text)
+    assert parse_program(out) == simplify(parse_program(record.text))
     with_lineage, _ = zero_("show", f"{folder}#{record.id}", "--lineage")
     assert with_lineage.startswith(out) and "lineage: 1 of 1" in with_lineage
 
@@ -383,7 +388,7 @@ def test_show_a_run_that_goes_on(finished):
     folder, _, _ = finished
     data = read_archive(folder)
     write_archive("going.h5", replace(data, results=None))
-    out, _ = zero_("show", "going.h5")
+    out, _ = zero_("show", "going.h5", "--raw")
     best = best_record(replace(data, results=None))
     assert "not yet" in out and best.text in out
     assert f"search fitness {best.fitness:.6f}\n" in squeezed(out)
@@ -394,9 +399,28 @@ def test_show_programs():
     Path("mine.txt").write_text(
         "def Setup():\n  s2 = 0.5\n  s3 = 0.25\ndef Predict():\n  s1 = s0 + s3\ndef Learn():\n"
     )
-    assert zero_("show", "mine.txt")[0] == Path("mine.txt").read_text()
-    simplified, _ = zero_("show", "mine.txt", "--simplified")
+    assert zero_("show", "mine.txt", "--raw")[0] == Path("mine.txt").read_text()
+    simplified, _ = zero_("show", "mine.txt")
     assert simplified == Path("mine.txt").read_text().replace("  s2 = 0.5\n", "")
+
+
+def test_program_that_a_run_prints_is_evaluated_to_the_same_figures(finished):
+    """Copied from the screen into a file, as anybody would; draws of random ops included."""
+    folder, out, _ = finished
+    Path("printed.txt").write_text(out.partition("\nprogram  ")[0])
+    results = read_archive(folder).results
+    figures = json.loads(zero_("evaluate", "printed.txt", "tiny.yaml", "--json")[0])
+    for name in ("select", "final"):
+        assert figures[name]["task_fitness"] == results[name]["task_fitness"].tolist()
+    dead = "def Setup():\n  v1 = gaussian(0, 1, n_features)\n  v2 = gaussian(0, 1, n_features)\n"
+    Path("draws.txt").write_text(dead + "def Predict():\n  s1 = dot(v0, v2)\ndef Learn():\n")
+    Path("shown.txt").write_text(zero_("show", "draws.txt")[0])
+    assert len(Path("shown.txt").read_text().splitlines()) == 5
+    whole, short = (
+        json.loads(zero_("evaluate", name, "tiny.yaml", "--json")[0])["final"]["task_fitness"]
+        for name in ("draws.txt", "shown.txt")
+    )
+    assert whole == short
 
 
 # --- evaluate, list, validate ---------------------------------------------------------------------
@@ -437,9 +461,19 @@ def test_evaluate_prints_sets_and_tasks():
         ("configs", shipped_configs()),
     ],
 )
-def test_list_names_everything(topic, names):
+def test_list_names_everything(topic, names, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")  # a line each
     out, _ = zero_("list", topic)
     assert [name for name in names if name not in out] == []
+
+
+def test_list_of_some_names():
+    out, _ = zero_("list", "ops", "max", "NO_OP")
+    names = [line.split()[1] for line in out.splitlines()[1:]]
+    assert names == ["NO_OP", "SCALAR_MAX", "VECTOR_MAX", "MATRIX_MAX"]
+    out, _ = zero_("list", "tasks", "table")
+    assert out.startswith("table: ") and "linear_regression" not in out
+    assert "none of ops has 'maxx' in its name" in error_of("list", "ops", "maxx")
 
 
 def test_validate():

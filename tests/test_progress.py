@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from zero.errors import ConfigError
-from zero.progress import LiveReporter, duration, make_reporter, seconds_left
+from zero.progress import LiveReporter, duration, make_reporter, nearest_limit, seconds_left
 
 STATS = {
     "individuals": 1_234_000,
@@ -85,6 +86,47 @@ def test_plain_lines_come_at_intervals_and_hold_the_figures():
     assert "budget.individuals reached" in lines[3] and "2 min 10 s" not in lines[3]
 
 
+def test_nearest_limit():
+    budget = {"individuals": 1000, "train_steps": 500, "seconds": None, "fitness": 0.9}
+    stats = {"individuals": 300, "train_steps": 100, "seconds": 9.0}
+    assert nearest_limit(budget, stats) == {"limit": "individuals", "done": 300, "of": 1000}
+    near = nearest_limit({**budget, "seconds": 10}, stats)
+    assert near == {"limit": "seconds", "done": 9.0, "of": 10}
+    assert nearest_limit({"fitness": 0.9}, stats) is None
+    assert nearest_limit({"train_steps": 5}, {}) == {"limit": "train_steps", "done": 0, "of": 5}
+
+
+NEAR = {"limit": "individuals", "done": 1_234_000, "of": 2_000_000}
+
+
+def test_plain_lines_tell_how_much_is_done_and_come_seldom_in_long_runs():
+    stream, clock = io.StringIO(), Clock()
+    reporter = make_reporter("plain", stream, clock=clock)
+    reporter.baselines({"linear": 0.92749, "majority": 0.5})
+    for _ in range(2 * 3600):
+        clock.now += 1
+        reporter.update({**STATS, "nearest": NEAR})
+    lines = stream.getvalue().splitlines()
+    assert lines[0].endswith("linear 0.9275, majority 0.5000")
+    assert lines[1].startswith("61 % of 2,000,000 individuals, individuals 1,234,000")
+    assert 100 < len(lines) < 300
+    reporter.finish({"reason": "individuals", "nearest": NEAR})
+    assert stream.getvalue().splitlines()[-1] == "ended: individuals"
+
+
+def test_compiling_is_a_line_now_and_then_in_a_log():
+    stream, log, clock = io.StringIO(), io.StringIO(), Clock()
+    reporter = make_reporter("plain", stream, interval=2.0, clock=clock, json_stream=log)
+    for number, what in enumerate(["ops", "population", "mutations", "the loop"], 1):
+        reporter.compiling(number, 4, what)
+        clock.now += 1
+    first, second = stream.getvalue().splitlines()
+    assert first.startswith("compiling 1/4: ops (") and "first time on this machine" in first
+    assert second == "compiling 3/4: mutations"
+    event = json.loads(log.getvalue().splitlines()[-1])
+    assert event == {"event": "compiling", "stage": 4, "stages": 4, "what": "the loop"}
+
+
 def test_unknown_figures_are_left_out_or_said_to_be_unknown():
     stream, clock = io.StringIO(), Clock()
     reporter = make_reporter("plain", stream, interval=0.0, clock=clock)
@@ -147,6 +189,66 @@ def test_live_view_shows_the_figures_and_leaves_a_line_of_its_own(monkeypatch):
     assert text.endswith("\x1b[?25h") or text.endswith("\n")  # cursor shown again
     assert "\n" in text[text.rindex("time left") :]
     assert "\x1b[36m" not in text  # cyan
+
+
+PROGRAM = "def Setup():\n" + "".join(f"  s2 = 0.{k:03}\n" for k in range(1, 40)) + "def Learn():\n"
+
+
+def frames(stream):
+    """Returns the texts that a live view has drawn, one after the other."""
+    return [f for f in re.split(r"\x1b\[1A|\x1b\[2K|\r", stream.getvalue()) if f.strip()]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (40, 15), (30, 8)])
+def test_live_view_fits_the_terminal(width, height, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("LINES", str(height))
+    stream, clock = Terminal(), Clock()
+    reporter = LiveReporter(stream, clock)
+    reporter.start({"name": "demo"})
+    reporter.compiling(3, 7, "mutations")
+    assert "compiling 3/7: mutations" in stream.getvalue()
+    reporter.baselines({"linear": 0.9275, "neural_network": 0.7893})
+    reporter.improvement({"individual": 5, "fitness": 0.9, "program": PROGRAM})
+    clock.now += 1
+    reporter.update({**STATS, "nearest": NEAR})
+    frame = frames(stream)[-1]
+    words = " ".join(frame.split())
+    assert "61 % of 2,000,000 individuals" in words and "compiling" not in frame
+    assert "0.9877 (linear 0.9275, neural_network 0.7893)" in words or height < 10
+    lines = frame.splitlines()
+    assert len(lines) <= height and max(map(len, lines)) <= width
+    shown = [line for line in lines if line.startswith("  s2 = 0.")]
+    if height >= 24:  # as much of the program as there is room for
+        assert len(lines) == height - 1
+        assert f"... and {PROGRAM.count(chr(10)) - len(shown) - 1} more lines" in lines[-1]
+    reporter.finish({"reason": "individuals"})
+    last = frames(stream)[-1]
+    assert "s2 =" not in last and "2,000,000" not in last and "ended: individuals" in last
+
+
+def test_bar_grows_with_what_is_done(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    lengths = []
+    for done in (0, 500_000, 1_000_000, 2_000_000):
+        stream = Terminal()
+        with LiveReporter(stream, Clock()) as reporter:
+            reporter.start({})
+            reporter.update({"nearest": {**NEAR, "done": done}})
+            lengths.append(frames(stream)[-1].count("━"))
+    assert lengths == [0, 10, 20, 40]
+
+
+def test_view_of_compiling_alone_leaves_nothing(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    with LiveReporter(stream) as reporter:
+        reporter.compiling(1, 7, "ops")
+        assert "compiling 1/7: ops" in stream.getvalue()
+    assert "compiling" not in frames(stream)[-1]
 
 
 def test_unknown_mode():

@@ -16,6 +16,7 @@ from zero.island import Island
 from zero.program import Program, parse_program, validate_program
 from zero.progress import Reporter
 from zero.run import Maker, resume, start
+from zero.simplified import simplify
 from zero.tasks.table import table_from_arrays
 
 SETTINGS_OF_ALL_KINDS = {
@@ -343,6 +344,47 @@ def test_totals_are_told_once(tmp_path):
 
 
 # --- programs by name ---------------------------------------------------------------------------
+
+
+class Watcher(Reporter):
+    """Keeps what a view of a run shows."""
+
+    def __init__(self):
+        self.beside, self.found, self.near = [], [], []
+
+    def baselines(self, fitness):
+        self.beside.append(fitness)
+
+    def improvement(self, record):
+        self.found.append(record)
+
+    def update(self, stats):
+        self.near.append(stats["nearest"])
+
+
+def test_what_a_view_shows_is_true_and_changes_nothing(tmp_path, monkeypatch):
+    watcher, config = Watcher(), small_config()
+    start(config, tmp_path / "a", watcher)
+    slow = config.model_copy(update={"backend": "reference"})
+    evaluate = run.make_evaluator(slow, run.make_tasks(config, "search"))
+    wanted = {name: evaluate(library.program(name)).fitness for name in run.BASELINES}
+    assert len(watcher.beside) == 1 and watcher.beside[0] == pytest.approx(wanted)
+    shown = parse_program(watcher.found[-1]["program"])
+    assert evaluate(shown).fitness == pytest.approx(watcher.found[-1]["fitness"])
+    assert simplify(shown) == shown
+    assert [watcher.near[-1][key] for key in ("limit", "of")] == ["individuals", 6000]
+    assert 0 < watcher.near[-1]["done"] <= 6000
+    monkeypatch.setattr(run.Maker, "baselines", lambda *_: {})
+    start(small_config(), tmp_path / "b")
+    assert archive_bytes(tmp_path / "a") == archive_bytes(tmp_path / "b")
+
+
+def test_the_nearest_limit_is_that_of_all_experiments(tmp_path):
+    watcher = Watcher()
+    experiments = {"max": 2, "individuals": 1000}
+    start(small_config(experiments=experiments), tmp_path / "run", watcher)
+    assert [watcher.near[-1][key] for key in ("limit", "of")] == ["individuals", 2000]
+    assert 1000 < watcher.near[-1]["done"] <= 2000
 
 
 def test_programs_are_loaded_by_name_file_and_record(tmp_path):

@@ -10,9 +10,10 @@ from zero.evaluator import Evaluator
 from zero.interpreter import reference
 from zero.library import names
 from zero.library import program as shipped
-from zero.ops import OPS, get_op
-from zero.program import Instruction, Memory, Program, memory_needed
-from zero.simplify import simplify
+from zero.ops import OPS, get_op, op_tables
+from zero.program import Instruction, Memory, Program, memory_needed, to_arrays
+from zero.simplified import simplify
+from zero.simplify import mark_live
 
 SMALL = Memory(5, 4, 2)
 
@@ -192,3 +193,16 @@ def test_ops_of_every_kind_can_be_live():
             first = Instruction(op.name, 0, 0, out, constants)
             program = Program((), (first, *parse(Predict=reach[op.output]).predict))
             assert simplify(program) == program, op.name
+
+
+def test_what_is_shown_is_what_evaluations_keep():
+    rng = np.random.default_rng(8)
+    for _ in range(200):
+        program = random_program(rng, SMALL, (5, 7, 7))
+        code, _, sizes = to_arrays(program)
+        starts = np.cumsum([0, *sizes[:2]]).astype(np.int64)
+        live = np.zeros(len(code), dtype=np.uint8)
+        mark_live(code, starts, sizes, op_tables(), np.zeros(4, np.uint64), live)
+        instructions = [i for function in program.functions for i in function]
+        kept = [i for i, lives in zip(instructions, live, strict=True) if lives]
+        assert kept == [i for function in simplify(program).functions for i in function]

@@ -14,9 +14,17 @@ from typing import Annotated, Any
 
 import typer
 
-from zero import cli_cell_runs, cli_cells, cli_figures, cli_nas_table, cli_trainings
+from zero import (
+    cli_cell_runs,
+    cli_cells,
+    cli_completion,
+    cli_figures,
+    cli_nas_table,
+    cli_trainings,
+)
 from zero.cli_common import (
     Backend,
+    Commands,
     Config,
     Debug,
     Dtype,
@@ -29,20 +37,20 @@ from zero.cli_common import (
     Seed,
     Set,
     checked_config,
+    compiling_shown,
     guarded,
     json_number,
     print_figures,
-    print_pairs,
-    print_table,
     reporting,
     shown_fitness,
 )
+from zero.cli_tables import Whole, print_pairs, print_paragraph, print_table
 from zero.errors import ConfigError, DeviceError, ZeroError
 
 app = typer.Typer(
     help="Discovers machine-learning algorithms by evolution, from empty programs.",
     no_args_is_help=True,
-    add_completion=False,
+    cls=Commands,
     rich_markup_mode=None,  # rich help would double the time that `zero --help` takes
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -50,11 +58,10 @@ app = typer.Typer(
 bench = typer.Typer(
     help="Measure speed, and compare with recorded cases.",
     no_args_is_help=True,
+    cls=Commands,
     rich_markup_mode=None,
 )
 app.add_typer(bench, name="bench")
-cli_cells.register(app)
-cli_nas_table.register(bench)
 
 # Why a run ended, in words; the keys stand in archives and logs.
 REASONS = {
@@ -83,7 +90,12 @@ class Topic(StrEnum):
 
 
 ProgramName = Annotated[
-    str, typer.Argument(metavar="PROGRAM", help="Program file, shipped program, RUN or RUN#ID.")
+    str,
+    typer.Argument(
+        metavar="PROGRAM",
+        help="Program file, shipped program, RUN or RUN#ID.",
+        autocompletion=cli_completion.programs,
+    ),
 ]
 
 
@@ -174,7 +186,9 @@ def _tell_outcome(outcome: Any, as_json: bool) -> None:
         elif outcome.program is None:
             print("no program was evaluated")
         else:
-            print(f"\n{outcome.program}")
+            text = str(outcome.program)
+            short = _simplified(text)
+            print(f"\n{short}")
             print_table(*cli_figures.outcome_table(outcome))
             if outcome.final:
                 final = {**outcome.details, "fitness": outcome.final.fitness}
@@ -182,10 +196,11 @@ def _tell_outcome(outcome: Any, as_json: bool) -> None:
                 for note in cli_figures.notes(final):
                     print(note)
             print()
-        rows.append(("folder", folder))
+        rows.append(("folder", Whole(folder)))
+        quoted = shlex.quote(folder)
         if outcome.reason in RESUMABLE:
-            rows.append(("go on with", f"zero resume {shlex.quote(folder)}"))
-        print_pairs([*rows, ("look with", f"zero show {shlex.quote(folder)}")])
+            rows.append(("go on with", Whole(f"zero resume {quoted}")))
+        print_pairs([*rows, ("look with", Whole(f"zero show {quoted}"))])
     if outcome.reason == "interrupted":
         sys.stdout.flush()
         raise typer.Exit(130)
@@ -196,6 +211,7 @@ def _program_event(outcome: Any) -> dict[str, Any]:
     return {
         **cli_figures.figures_event(outcome),
         "program": outcome.program and str(outcome.program),
+        "simplified": outcome.program and _simplified(str(outcome.program)),
     }
 
 
@@ -206,13 +222,18 @@ def _program_event(outcome: Any) -> dict[str, Any]:
 @guarded
 def show(
     what: Annotated[
-        str, typer.Argument(metavar="RUN|PROGRAM", help="A run's folder, or as for evaluate.")
+        str,
+        typer.Argument(
+            metavar="RUN|PROGRAM",
+            help="A run's folder, or as for evaluate.",
+            autocompletion=cli_completion.programs,
+        ),
     ],
     lineage: Annotated[
         bool, typer.Option("--lineage", help="From which programs it came, oldest first.")
     ] = False,
-    simplified: Annotated[
-        bool, typer.Option("--simplified", help="Without instructions that change nothing.")
+    raw: Annotated[
+        bool, typer.Option("--raw", help="With instructions that change no prediction, too.")
     ] = False,
     debug: Debug = False,
 ) -> None:
@@ -224,7 +245,7 @@ def show(
         cli_trainings.show_training(path)
         return
     if what not in library.PROGRAMS and (path.is_dir() or path.suffix == ".h5"):
-        _show_run(path, lineage, simplified)
+        _show_run(path, lineage, raw)
         return
     from zero.run import load_program
 
@@ -241,8 +262,8 @@ def show(
             return
     program = load_program(what)
     if is_record:
-        print(f"# {_record_line(record)}")  # a comment: the output is a program's text
-    print(_simplified(str(program)) if simplified else program, end="")
+        print_paragraph(_record_line(record), "# ")  # a comment: the output is a program's text
+    print(program if raw else _simplified(str(program)), end="")
     if lineage:
         if not is_record:
             raise ZeroError(f"{what} has no lineage; give a run's folder, or RUN#ID")
@@ -250,7 +271,7 @@ def show(
         _lineage_table(data, record.id)
 
 
-def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
+def _show_run(path: Path, lineage: bool, raw: bool) -> None:
     from zero import yaml_loader
     from zero.archive import RunFolder, best_record, read_archive
 
@@ -303,14 +324,7 @@ def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
         cli_cell_runs.print_run(path, data, record, lineage)
         return
     text = results["program"] if results else record.text
-    short = _simplified(text)
-    if not simplified:
-        print(f"\nprogram (record {record.id}, {_counted(text)}):\n{text}", end="")
-    if simplified or _length(short) < _length(text):
-        print(
-            f"\nwithout what changes no prediction ({_counted(short)}):\n{short}",
-            end="",
-        )
+    _print_program(f"record {record.id}", text, raw)
     print()
     print_table(
         ("experiment", "ended", "individuals", "train steps", "search", "select", "record"),
@@ -372,18 +386,27 @@ def _simplified(text: str) -> str:
         program = parse_program(text)
     except ProgramError:  # ops of the user's own, which only the run's config imports
         return text
-    from zero.simplify import simplify
+    from zero.simplified import simplify
 
     return str(simplify(program))
 
 
-def _length(text: str) -> int:
-    """Returns how many instructions a program's text has."""
-    return sum(line.startswith(" ") for line in text.splitlines())
+def _print_program(name: str, text: str, raw: bool) -> None:
+    """Prints a program under a line that says what it is; raw: as it was found."""
+    short = _simplified(text)
+    told = f"program ({name}, {_counted(text)})"
+    if not raw and short != text:
+        told = (
+            f"program ({name}, {_counted(short)}; as found {_counted(text)}, of which the others "
+            "change no prediction: --raw)"
+        )
+    print()
+    print_paragraph(f"{told}:")
+    print(text if raw else short, end="")
 
 
 def _counted(program: Any) -> str:
-    length = _length(str(program))
+    length = sum(line.startswith(" ") for line in str(program).splitlines())
     return "1 instruction" if length == 1 else f"{length} instructions"
 
 
@@ -407,9 +430,10 @@ def evaluate(
     loaded = run.load_program(program)
     maker = run.Maker(checked, loaded)
     found = {}
-    for purpose in ("select", "final"):
-        # Nothing here forks: on backend cuda the GPU itself, unlike within a run.
-        _, found[purpose] = maker.figures(loaded, purpose, 0, on_gpu=True)
+    with compiling_shown():
+        for purpose in ("select", "final"):
+            # Nothing here forks: on backend cuda the GPU itself, unlike within a run.
+            _, found[purpose] = maker.figures(loaded, purpose, 0, on_gpu=True)
     if as_json:
         for part in found.values():
             part["task_fitness"] = [json_number(f) for f in part["task_fitness"]]
@@ -432,41 +456,79 @@ def evaluate(
 
 @app.command("list")
 @guarded
-def list_(topic: Topic, debug: Debug = False) -> None:
+def list_(
+    topic: Topic,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            help="Only those with one of these in their name.",
+            autocompletion=cli_completion.listed,
+        ),
+    ] = None,
+    debug: Debug = False,
+) -> None:
     """List what configs and programs may name."""
-    if topic == Topic.ops:
-        from zero.ops import by_number
+    known = cli_completion.names_of(topic.value)
+    wanted = [n for n in known if not names or any(w.lower() in n.lower() for w in names)]
+    if not wanted:
+        raise ZeroError(f"none of {topic.value} has {' or '.join(map(repr, names))} in its name; "
+                        f"zero list {topic.value} shows all")  # fmt: skip
+    _LISTS[topic](wanted)
 
-        columns = ("number", "name", "text", "signature", "cost")
-        print_table(
-            columns,
-            [(o.number, o.name, _example(o), o.signature, f"{o.cost:,}") for o in by_number()],
-        )
-    elif topic == Topic.tasks:
-        from zero.tasks import task_families
 
-        for name, family in task_families().items():
-            print(f"{name}: {family.__doc__.splitlines()[0]}")
-            print_table(("  key", "value", "default", "meaning"), _keys_of(family))
-            print()
-    elif topic == Topic.programs:
-        from zero import library
+def _list_ops(names: list[str]) -> None:
+    from zero.ops import get_op
 
-        rows = [(n, len(library.program(n)), library.description(n)) for n in library.names()]
-        print_table(("name", "instructions", "what it is"), rows)
-    elif topic == Topic.mutations:
-        from zero.mutation_names import MUTATIONS
+    print_table(
+        ("number", "name", "text", "signature", "cost"),
+        [
+            (op.number, op.name, _example(op), op.signature, f"{op.cost:,}")
+            for op in map(get_op, names)
+        ],
+    )
 
-        print_table(("name", "what it does"), MUTATIONS.items())
-    elif topic == Topic.searches:
-        from zero.search import methods
 
-        print_table(("name", "what it does"), methods().items())
-    else:
-        from zero.config import shipped_configs
+def _list_tasks(names: list[str]) -> None:
+    from zero.tasks import task_families
 
-        rows = [(name, _header(path)) for name, path in shipped_configs().items()]
-        print_table(("name", "what it does"), rows)
+    families = task_families()
+    for name in names:
+        print_paragraph(f"{name}: {families[name].__doc__.splitlines()[0]}", "", "  ")
+        print_table(("  key", "value", "default", "meaning"), _keys_of(families[name]))
+        print()
+
+
+def _list_programs(names: list[str]) -> None:
+    from zero import library
+
+    rows = [(n, len(library.program(n)), library.description(n)) for n in names]
+    print_table(("name", "instructions", "what it is"), rows)
+
+
+def _list_mutations(names: list[str]) -> None:
+    from zero.mutation_names import MUTATIONS
+
+    print_table(("name", "what it does"), [(n, MUTATIONS[n]) for n in names])
+
+
+def _list_searches(names: list[str]) -> None:
+    from zero.search import methods
+
+    print_table(("name", "what it does"), [(n, methods()[n]) for n in names])
+
+
+def _list_configs(names: list[str]) -> None:
+    from zero.shipped import header, shipped_configs
+
+    shipped = shipped_configs()
+    print_table(("name", "what it does"), [(n, header(shipped[n])) for n in names])
+
+
+_LISTS = {
+    Topic.ops: _list_ops, Topic.tasks: _list_tasks, Topic.programs: _list_programs,
+    Topic.mutations: _list_mutations, Topic.searches: _list_searches, Topic.configs: _list_configs,
+}  # fmt: skip
 
 
 def _example(op: Any) -> str:
@@ -496,7 +558,7 @@ def _values(field: dict[str, Any], schema: dict[str, Any]) -> str:
     if "anyOf" in field:
         return " or ".join(dict.fromkeys(_values(f, schema) for f in field["anyOf"]))
     if "enum" in field:
-        return ", ".join(repr(v) if str(v).isspace() else str(v) for v in field["enum"])
+        return ", ".join(str(v) if str(v)[:1].isalnum() else repr(v) for v in field["enum"])
     if field.get("type") == "array":
         return f"list of {_values(field.get('items', {}), schema)}"
     low, high = field.get("minimum"), field.get("maximum")
@@ -505,16 +567,6 @@ def _values(field: dict[str, Any], schema: dict[str, Any]) -> str:
     if low is not None:
         text += f" {low}..{high}" if high is not None else f" from {low}"
     return text
-
-
-def _header(path: Path) -> str:
-    """Returns the first sentence of a config's header."""
-    words = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("# "):
-            break
-        words.append(line[2:].strip())
-    return " ".join(words).partition(". ")[0].rstrip(".")
 
 
 @app.command()
@@ -543,8 +595,7 @@ def validate(
         if checked.genomes == "cells":
             cli_cell_runs.print_checked(maker)
             return
-        from zero.cli_figures import CHANCE
-        from zero.figures import chance
+        from zero.figures import CHANCE, chance
 
         rows = []
         for purpose in ("search", "select", "final"):
@@ -597,14 +648,23 @@ def bench_search(
     checked = _of_programs(checked_config(config, settings, seed, islands, backend))
     from zero.bench import search_speed
 
-    print_figures(search_speed(checked, seconds), json_file)
+    with compiling_shown():
+        figures = search_speed(checked, seconds)
+    print_figures(figures, json_file)
 
 
 @bench.command("evaluate")
 @guarded
 def bench_evaluate(
     config: Config,
-    program: Annotated[str, typer.Option(metavar="PROGRAM", help="As for `zero evaluate`.")],
+    program: Annotated[
+        str,
+        typer.Option(
+            metavar="PROGRAM",
+            help="As for `zero evaluate`.",
+            autocompletion=cli_completion.programs,
+        ),
+    ],
     seconds: Seconds = 3.0,
     backend: Annotated[Backend | None, typer.Option(help="Same as --set backend=NAME.")] = None,
     json_file: JsonFile = None,
@@ -616,7 +676,8 @@ def bench_evaluate(
     from zero.bench import evaluation_speed
     from zero.run import load_program
 
-    figures = evaluation_speed(checked, load_program(program), seconds)
+    with compiling_shown():
+        figures = evaluation_speed(checked, load_program(program), seconds)
     print_figures({"program": program, **figures}, json_file)
 
 
@@ -654,3 +715,7 @@ def _totals(reason: str | None, individuals: int, steps: int, seconds: float | N
     rows = [] if reason is None else [("ended", f"{reason}: {REASONS.get(reason, reason)}")]
     rows += [("individuals", f"{individuals:,}"), ("train steps", f"{steps:,}")]
     return rows if seconds is None else [*rows, ("time", duration(seconds))]
+
+
+cli_cells.register(app)  # after the others: help lists commands in this order
+cli_nas_table.register(bench)

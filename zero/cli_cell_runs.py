@@ -7,7 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from zero.cli_common import json_number, print_pairs, print_table, shown_fitness
+from zero.cli_common import json_number, shown_fitness
+from zero.cli_tables import Whole, print_pairs, print_table
 
 
 def outcome_event(outcome: Any) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def print_outcome(outcome: Any) -> None:
         print(f"none of {made:,} candidates could be trained" if made else "no candidate was made")
         return
     print()
-    print_cells(outcome.program)
+    print(outcome.program.listing())
     final = outcome.final.fitness if outcome.final else math.nan
     own = (outcome.details.get("valid_accuracy", math.nan), final)
     print()
@@ -61,21 +62,10 @@ def print_text(text: str) -> None:
     from zero.errors import NetworkError
 
     try:
-        print_cells(parse_genome(text))
+        print(parse_genome(text).listing())
     except NetworkError:  # ops of the user's own, which only the run's config imports
         print("cells with ops of one's own, as text")
     print(f"\n{text}\n")
-
-
-def print_cells(genome: Any) -> None:
-    """Prints a genome's cells for people to read."""
-    parts = {"cell": genome.normal}
-    if genome.reduction is not None:
-        parts = {"normal cell": genome.normal, "reduction cell": genome.reduction}
-    for name, cell in parts.items():
-        print(name)
-        for line in cell.lines():
-            print(f"  {line}")
 
 
 def setting_rows(settings: dict[str, Any]) -> list[tuple[str, str]]:
@@ -161,7 +151,9 @@ def print_run(path: Path, data: Any, record: Any, lineage: bool) -> None:
     print_text(record.text)
     files = {"drawing": "best.svg", "weights": "best_weights.h5", "genome": "best.txt"}
     if path.is_dir() and data.results:
-        rows = [(name, str(path / file)) for name, file in files.items() if (path / file).exists()]
+        rows = [
+            (name, Whole(path / file)) for name, file in files.items() if (path / file).exists()
+        ]
         print_pairs(rows)
         print()
     _print_comparisons(data)

@@ -13,7 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
+from zero import cli_completion
 from zero.cli_common import (
+    Commands,
     Config,
     Debug,
     JsonLog,
@@ -22,14 +24,14 @@ from zero.cli_common import (
     Seed,
     Set,
     guarded,
-    print_pairs,
-    print_table,
 )
+from zero.cli_tables import print_pairs, print_table
 from zero.errors import NetworkError
 
 cells = typer.Typer(
     help="Look at cell genomes: published ones, or your own.",
     no_args_is_help=True,
+    cls=Commands,
     rich_markup_mode=None,
 )
 
@@ -52,7 +54,11 @@ class CellTopic(StrEnum):
 
 CellName = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="Published cell, genome's file or text, RUN or RUN#ID."),
+    typer.Argument(
+        metavar="NAME",
+        help="Published cell, genome's file or text, RUN or RUN#ID.",
+        autocompletion=cli_completion.cells,
+    ),
 ]
 NormalCells = Annotated[
     int | None,
@@ -67,7 +73,12 @@ Layers = Annotated[
 Classes = Annotated[int | None, typer.Option(metavar="K", help="Number of classes.")]
 SkeletonName = Annotated[
     str | None,
-    typer.Option("--skeleton", metavar="NAME", help="See `zero cells list skeletons`."),
+    typer.Option(
+        "--skeleton",
+        metavar="NAME",
+        help="See `zero cells list skeletons`.",
+        autocompletion=cli_completion.skeletons,
+    ),
 ]
 Image = Annotated[
     str | None,
@@ -129,7 +140,7 @@ def list_(
             cost = _built(cell)["cost"]
             rows.append((cell.name, cell.source, cell.preset, f"{cost.parameters:,}",
                          f"{cost.multiply_adds / 1e6:,.1f}"))  # fmt: skip
-        columns = ("name", "from", "skeleton", "parameters", "multiply-adds, millions")
+        columns = ("name", "from", "skeleton", "parameters", "million mult-adds")
         print_table(columns, rows)
 
 
@@ -140,13 +151,7 @@ def show(name: CellName, debug: Debug = False) -> None:
     cell = _find(name)
     genome, built = cell.genome, _built(cell)
     print(f"{cell.name}{f' ({cell.source})' if cell.source else ''}")
-    parts = {"cell": genome.normal} if genome.reduction is None else {
-        "normal cell": genome.normal, "reduction cell": genome.reduction}  # fmt: skip
-    for kind, part in parts.items():
-        print(f"\n{kind}")
-        for line in part.lines():
-            print(f"  {line}")
-    print()
+    print(f"\n{genome.listing()}\n")
     print_pairs(_figures(built))
     print(f"\ntext\n{genome}")
 
@@ -206,7 +211,9 @@ def train(
     genome: Annotated[
         str,
         typer.Argument(
-            metavar="GENOME", help="Published cell, genome's file or text, RUN or RUN#ID."
+            metavar="GENOME",
+            help="Published cell, genome's file or text, RUN or RUN#ID.",
+            autocompletion=cli_completion.cells,
         ),
     ],
     config: Config,
@@ -230,13 +237,14 @@ def train(
     Settings such as --set cells.training.epochs=50 or --set cells.skeleton.filters=16 mean this
     training. `zero resume` goes on with one that was stopped.
     """
-    from zero import train_run
+    from zero import compiling, train_run
     from zero.train_config import training_config
 
     given = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
     checked = training_config(config, given)
     told = _told(quiet, json_log)
-    found = train_run.start(genome, checked, out, threads, max_seconds, told, sys.argv)
+    with compiling.telling(told[0].compiling):
+        found = train_run.start(genome, checked, out, threads, max_seconds, told, sys.argv)
     _tell_training(found, json_log)
 
 
@@ -247,9 +255,12 @@ def is_training(path: Path) -> bool:
 
 def resume_training(folder: Path, max_seconds: float | None, quiet: bool, json_log: bool) -> None:
     """Does what `zero resume` does with the folder of a training."""
-    from zero import train_run
+    from zero import compiling, train_run
 
-    _tell_training(train_run.resume(folder, max_seconds, _told(quiet, json_log)), json_log)
+    told = _told(quiet, json_log)
+    with compiling.telling(told[0].compiling):
+        found = train_run.resume(folder, max_seconds, told)
+    _tell_training(found, json_log)
 
 
 def _told(quiet: bool, json_log: bool) -> tuple:

@@ -10,15 +10,29 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from zero import cli_completion
+from zero.cli_tables import print_pairs
 from zero.errors import ConfigError, ZeroError
+
+
+class Commands(TyperGroup):
+    """A group of commands whose help has every command's whole description."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Writes the list of commands; the usual one cuts what is longer than a line."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        rows = [(n, c.get_short_help_str(limit=1000)) for n, c in commands.items() if not c.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 class Backend(StrEnum):
@@ -44,7 +58,14 @@ def _positive(option: typer.CallbackParam, value: float | None) -> float | None:
     return value
 
 
-Config = Annotated[str, typer.Argument(metavar="CONFIG", help="YAML file or shipped config.")]
+Config = Annotated[
+    str,
+    typer.Argument(
+        metavar="CONFIG",
+        help="YAML file or shipped config.",
+        autocompletion=cli_completion.configs,
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -143,6 +164,15 @@ def checked_config(
 
 
 @contextmanager
+def compiling_shown():
+    """Shows what is compiled, on standard error, for commands that show nothing else there."""
+    from zero import compiling
+
+    with reporting(False, False) as reporter, compiling.telling(reporter.compiling):
+        yield
+
+
+@contextmanager
 def reporting(quiet: bool, json_log: bool):
     """Gives a reporter of a run's progress for as long as the run goes on."""
     from zero.progress import make_reporter
@@ -184,34 +214,3 @@ def json_number(value: float) -> float | None:
 def shown_fitness(value: float) -> str:
     """Returns a fitness with six decimals, '-' for none."""
     return "-" if math.isnan(value) else f"{value:.6f}"
-
-
-def print_pairs(rows: Iterable[tuple[str, str]]) -> None:
-    """Prints names and values in two columns."""
-    rows = list(rows)
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        print(f"{name:<{width}}  {value}")
-
-
-def print_table(columns: tuple[str, ...], rows: Iterable[tuple]) -> None:
-    """Prints a table; as wide as it needs where no terminal limits it, for grep and files."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    cells = [[Text(str(cell)) for cell in row] for row in rows]
-    for number, name in enumerate(columns):
-        figures = all(_is_figure(row[number].plain) for row in cells)
-        table.add_column(Text(name), justify="right" if figures and cells else "left")
-    for row in cells:
-        table.add_row(*row)
-    console = Console(file=sys.stdout, highlight=False)
-    if not console.is_terminal:
-        console.width = 1000
-    console.print(table, soft_wrap=False)
-
-
-def _is_figure(text: str) -> bool:
-    return text in ("", "-") or text.replace(",", "").replace(".", "").lstrip("-").isdigit()

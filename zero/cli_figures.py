@@ -8,8 +8,6 @@ from typing import Any
 from zero.cli_common import json_number, shown_fitness
 
 PURPOSES = ("search", "select", "final")
-# Predictors that look at no feature; see `zero.figures.chance`.
-CHANCE = {"accuracy": "always the larger class", "rms_error": "always the mean"}
 
 
 def outcome_table(outcome: Any) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -21,7 +19,7 @@ def outcome_table(outcome: Any) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
         for name, pair in outcome.baselines.items()
     ]
     if chance := outcome.details.get("chance"):
-        named = f"({CHANCE[outcome.details['metric']]})"
+        named = f"({_chance_name(outcome.details)})"
         rows.append((named, *(shown_fitness(chance[purpose]) for purpose in PURPOSES)))
     return headings, rows
 
@@ -58,7 +56,7 @@ def notes(final: dict[str, Any]) -> list[str]:
     low, high = final["interval"]
     said = [f"final fitness, 95 % interval over the examples: {low:.4f} to {high:.4f}"]
     if low <= final["chance"]:
-        always = CHANCE[final["metric"]]
+        always = _chance_name(final)
         said.append(f"not beyond chance: a predictor that says {always} has {final['chance']:.4f}")
     if final["order_matters"]:
         said.append(
@@ -72,4 +70,10 @@ def with_chance(shown: str, part: dict[str, Any] | None) -> str:
     """Returns a figure as shown, and what chance gives on the same tasks."""
     if not part or "chance" not in part:
         return shown
-    return f"{shown}; {CHANCE[part['metric']]}: {shown_fitness(part['chance'])}"
+    return f"{shown}; {_chance_name(part)}: {shown_fitness(part['chance'])}"
+
+
+def _chance_name(part: dict[str, Any]) -> str:
+    from zero.figures import CHANCE  # what it imports takes long
+
+    return CHANCE[part["metric"]]

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from zero.cli_common import Debug, JsonFile, guarded, print_pairs, print_table
+from zero.cli_common import Debug, JsonFile, guarded
+from zero.cli_tables import print_pairs, print_table
 
 
 def register(bench: typer.Typer) -> None:

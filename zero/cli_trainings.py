@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zero.cli_cell_runs import print_text
-from zero.cli_common import print_pairs, print_table
+from zero.cli_tables import Whole, print_pairs, print_table
 from zero.progress import duration
 
 # Why a training stopped, in words.
@@ -77,7 +77,7 @@ def _rows(reason: str, figures: dict[str, Any]) -> list[tuple[str, str]]:
 def _places(folder: Path, reason: str) -> list[tuple[str, str]]:
     quoted = shlex.quote(str(folder))
     if reason in RESUMABLE:
-        return [("folder", str(folder)), ("go on with", f"zero resume {quoted}")]
+        return [("folder", Whole(folder)), ("go on with", Whole(f"zero resume {quoted}"))]
     if reason == "diverged":
-        return [("folder", str(folder))]
-    return [("folder", str(folder)), ("export with", f"zero export {quoted} -o net.onnx")]
+        return [("folder", Whole(folder))]
+    return [("folder", Whole(folder)), ("export with", Whole(f"zero export {quoted} -o net.onnx"))]

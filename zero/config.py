@@ -12,7 +12,6 @@ Called by `zero.run` and the command line. Nothing below `zero.run` receives a c
 import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -35,6 +34,7 @@ from zero.mutation_names import MUTATION_NAMES
 from zero.ops import GROUPS, OPS, get_op
 from zero.program import MAX_SIZE
 from zero.settings import Settings, across, plain
+from zero.shipped import shipped_configs
 from zero.tasks import TaskFamily, task_families
 
 _FILE_SUFFIXES = (".yaml", ".yml")
@@ -361,16 +361,6 @@ class RunConfig(Section):
     islands: Islands = Islands()
     experiments: Experiments = Experiments()
     budget: Budget = Budget()
-
-
-def shipped_configs() -> dict[str, Path]:
-    """Returns the shipped configs' files by bare name, sorted."""
-    try:
-        found = files("zero.configs").iterdir()
-    except ModuleNotFoundError:  # an editable install does not always map the folder
-        found = (Path(__file__).resolve().parents[1] / "configs").glob("*.yaml")
-    paths = sorted(Path(str(path)) for path in found)
-    return {path.stem: path for path in paths if path.suffix == ".yaml"}
 
 
 def load_config(

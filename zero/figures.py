@@ -14,6 +14,8 @@ from zero.evaluator import Evaluation
 from zero.interpreter.reference import fitness_of_loss
 from zero.tasks import TaskSet
 
+# What `chance` says, by metric.
+CHANCE = {"accuracy": "always the larger class", "rms_error": "always the mean"}
 # Standard errors: of a 95 % interval; and for saying that two figures differ, where a false alarm is
 # worse than a small difference that goes unmentioned.
 _INTERVAL, _DIFFERENT = 1.96, 3.0

@@ -6,9 +6,12 @@ From the original engine (spec, section 3) and the paper (Fig. S1b; spec, sectio
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from zero.errors import ProgramError, unknown_name
-from zero.program import Program, parse_program
+
+if TYPE_CHECKING:
+    from zero.program import Program
 
 _LINEAR = """
 def Setup():
@@ -109,6 +112,8 @@ def program(name: str) -> Program:
     Raises:
         ProgramError: there is none.
     """
+    from zero.program import parse_program  # here: names alone, which shells complete, are quick
+
     if name not in PROGRAMS:
         raise ProgramError(unknown_name("program", name, PROGRAMS))
     return parse_program(PROGRAMS[name][1], name)

@@ -26,11 +26,12 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from zero.errors import ProgramError, unknown_name, what_is
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FUNCTIONS = {
     "sin": 1, "cos": 1, "tan": 1, "arcsin": 1, "arccos": 1, "arctan": 1, "tanh": 1,
@@ -229,6 +230,11 @@ def is_commutative(op: Op) -> bool:
     return same and (op.formula in _COMMUTATIVE_FORMULAS or op.kind == "inner")
 
 
+def is_partial(op: Op) -> bool:
+    """Returns whether the op leaves a part of its output as it was."""
+    return op.kind == "const" and op.output != "s"
+
+
 def register_op(
     name: str,
     signature: str,
@@ -387,6 +393,8 @@ class OpTables(NamedTuple):
 
 def op_tables() -> OpTables:
     """Returns the current op table as arrays."""
+    import numpy as np  # here: the names of ops, which shells complete, need none of it
+
     rows = by_number()
 
     def column(value, dtype):
@@ -410,7 +418,7 @@ def op_tables() -> OpTables:
         single=constants(lambda c: c.single, np.bool_),
         random=column(lambda op: op.random, np.bool_),
         ordered=column(lambda op: op.kind == "uniform", np.bool_),
-        partial=column(lambda op: op.kind == "const" and op.output != "s", np.int8),
+        partial=column(is_partial, np.int8),
         commutative=column(is_commutative, np.int8),
         cost=column(lambda op: op.cost, np.float64),
     )

@@ -6,7 +6,7 @@ since islands are forked processes.
 
 Keys of `update`'s stats, all optional: individuals, individuals_per_second, best_fitness,
 mean_fitness, cache_hits (0 to 1), seconds (elapsed), seconds_left (None: unknown), experiment,
-islands, train_steps, reason, now (text: what is being done).
+islands, train_steps, reason, now (text: what is being done), nearest (as `nearest_limit` returns it).
 """
 
 import json
@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from zero.errors import ConfigError, unknown_name
 
+FIRST_TIME = "half a minute or so in all, the first time on this machine"
 MODES = ("auto", "live", "plain", "json", "none")
 
 
@@ -27,6 +28,12 @@ class Reporter:
     def start(self, info: dict[str, Any]) -> None:
         """The run begins; info: name, seed, islands, backend, dtype, folder (all optional)."""
 
+    def compiling(self, number: int, total: int, what: str) -> None:
+        """A stage of compiling begins; number: from 1 to total. See `zero.compiling`."""
+
+    def baselines(self, fitness: dict[str, float]) -> None:
+        """What the search's fitness is to be set beside, by name, on the same tasks."""
+
     def update(self, stats: dict[str, Any]) -> None:
         """Progress; called a few times a second, shown less often."""
 
@@ -34,7 +41,10 @@ class Reporter:
         """Something that the user should read, such as a worker that was restarted."""
 
     def improvement(self, record: dict[str, Any]) -> None:
-        """A better program was found; record: fitness, individual, and what else is known."""
+        """A better program was found; record: fitness, individual, and what else is known.
+
+        program: its text, for people.
+        """
 
     def finish(self, summary: dict[str, Any]) -> None:
         """The run ended; summary: stats and reason."""
@@ -120,25 +130,53 @@ def seconds_left(budget: dict[str, Any], stats: dict[str, Any]) -> float | None:
     return max(0.0, min(left)) if left else None
 
 
+def nearest_limit(budget: dict[str, Any], stats: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns which of the budget's individuals, train_steps and seconds is nearest to its end.
+
+    As {"limit": its key, "done": of stats, "of": the budget's}; None if the budget has none.
+    """
+    known = [k for k in ("individuals", "train_steps", "seconds") if budget.get(k)]
+    if not known:
+        return None
+    key = max(known, key=lambda k: (stats.get(k) or 0) / budget[k])
+    return {"limit": key, "done": stats.get(key) or 0, "of": budget[key]}
+
+
 class PlainReporter(Reporter):
-    """One line every `interval` seconds, for logs and pipes."""
+    """A line now and then, for logs and pipes: every `interval` seconds, seldomer as a run goes on."""
 
     def __init__(self, stream: TextIO, interval: float = 2.0, clock=time.monotonic):
         self.output = _SafeStream(stream)
         self.interval = interval
         self.clock = clock
-        self.last = clock()
+        self.began = self.last = clock()
+        self.told_stage = -math.inf
 
     def start(self, info: dict[str, Any]) -> None:
         """Writes what runs and where."""
         self._line("run " + _start_text(info))
 
-    def update(self, stats: dict[str, Any]) -> None:
-        """Writes a line if the last one is `interval` seconds old."""
+    def compiling(self, number: int, total: int, what: str) -> None:
+        """Writes a line for the first stage, and for others if the last is `interval` seconds old."""
         now = self.clock()
-        if now - self.last >= self.interval:
+        if now - self.told_stage >= self.interval:
+            first = self.told_stage == -math.inf
+            self.told_stage = now
+            self._line(_stage(number, total, what) + (f" ({FIRST_TIME})" if first else ""))
+
+    def baselines(self, fitness: dict[str, float]) -> None:
+        """Writes them."""
+        if fitness:
+            self._line("fitness on the search tasks to compare with: " + _beside(fitness))
+
+    def update(self, stats: dict[str, Any]) -> None:
+        """Writes a line if the last one is old enough: 2 seconds at first, a minute in long runs."""
+        now = self.clock()
+        if now - self.last >= max(self.interval, min(60.0, (now - self.began) / 30)):
             self.last = now
-            self._figures(", ".join(f"{k} {v}" for k, v in _fields(stats)))
+            share = _share(stats)
+            told = [] if share is None else [share]
+            self._figures(", ".join([*told, *(f"{k} {v}" for k, v in _fields(stats))]))
 
     def message(self, text: str) -> None:
         """Writes the text."""
@@ -157,7 +195,7 @@ class PlainReporter(Reporter):
 
 
 class JsonReporter(Reporter):
-    """One JSON object a line with the key "event": start, update, message, improvement, finish.
+    """One JSON object a line with the key "event", which is the name of a `Reporter`'s method.
 
     NaN is null, infinities are the texts "inf" and "-inf". Updates come every `interval` seconds.
     """
@@ -179,6 +217,14 @@ class JsonReporter(Reporter):
             self.last = now
             self._event("update", stats)
 
+    def compiling(self, number: int, total: int, what: str) -> None:
+        """Writes the event `compiling`."""
+        self._event("compiling", {"stage": number, "stages": total, "what": what})
+
+    def baselines(self, fitness: dict[str, float]) -> None:
+        """Writes the event `baselines`."""
+        self._event("baselines", {"fitness": fitness})
+
     def message(self, text: str) -> None:
         """Writes the event `message`."""
         self._event("message", {"text": text})
@@ -198,7 +244,10 @@ class JsonReporter(Reporter):
 
 
 class LiveReporter(Reporter):
-    """A small table on a terminal that follows the run, drawn in place with rich."""
+    """A view on a terminal that follows the run, drawn in place with rich.
+
+    A bar of compiling or of the budget, the figures, and the best program as far as there is room.
+    """
 
     def __init__(self, stream: TextIO, clock=time.monotonic, redraw_every: float = 0.2):
         from rich.console import Console
@@ -213,20 +262,31 @@ class LiveReporter(Reporter):
         self.clock = clock
         self.redraw_every = redraw_every
         self.last = -math.inf
-        self.title = ""
+        self.stage: tuple[int, int, str] | None = None
         self.stats: dict[str, Any] = {}
+        self.beside: dict[str, float] = {}
         self.best: dict[str, Any] = {}
-        self.closed = False
+        self.finished = self.closed = False
 
     def start(self, info: dict[str, Any]) -> None:
         """Prints what runs and where, and opens the view."""
-        self.title = str(info.get("name", "run"))
         self.console.print("run " + _start_text(info), markup=False)
         self.live.start()
 
+    def compiling(self, number: int, total: int, what: str) -> None:
+        """Shows the stage, and a bar of those that are done."""
+        if not self.closed:
+            self.stage = (number, total, what)
+            self.live.start()
+            self._draw()
+
+    def baselines(self, fitness: dict[str, float]) -> None:
+        """Shows them beside the best fitness."""
+        self.beside = fitness
+
     def update(self, stats: dict[str, Any]) -> None:
         """Redraws the view, at most five times a second."""
-        self.stats = stats
+        self.stats, self.stage = stats, None
         now = self.clock()
         if now - self.last >= self.redraw_every:
             self.last = now
@@ -237,12 +297,13 @@ class LiveReporter(Reporter):
         self.console.print(text, markup=False)
 
     def improvement(self, record: dict[str, Any]) -> None:
-        """Shows when the best program was found."""
+        """Shows the program, and when it was found."""
         self.best = record
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Draws the last figures, closes the view and prints why the run ended."""
         self.stats = _without_forecast({**self.stats, **summary})
+        self.stage, self.finished = None, True
         self._draw()
         self.close()
         self.console.print(f"ended: {summary.get('reason') or 'done'}", markup=False)
@@ -250,22 +311,68 @@ class LiveReporter(Reporter):
     def close(self) -> None:
         """Gives the terminal back; what follows starts on a line of its own."""
         if not self.closed:
+            if self.stage:  # nothing came after compiling
+                self.live.update("")
             self.closed = True
             self.live.stop()
 
     def _draw(self) -> None:
-        from rich.table import Table
+        from rich.console import Group
 
         if self.closed:
             return
-        table = Table.grid(padding=(0, 3))
-        table.add_column(style="cyan", no_wrap=True)
-        table.add_column(no_wrap=True)
+        parts = self._figures()
+        used = sum(len(self.console.render_lines(part, pad=False)) for part in parts)
+        room = self.console.height - used - 2  # an empty line before, the cursor's below
+        if not self.finished and not self.stage:
+            parts += self._program(room)
+        self.live.update(Group(*parts), refresh=True)
+
+    def _figures(self) -> list[Any]:
+        from rich.table import Table
+
+        if self.stage:
+            number, total, what = self.stage
+            parts = self._bar(number - 1, total, _stage(number, total, what))
+            return [*parts, f"[dim]{FIRST_TIME}[/dim]"]
+        table = Table.grid(padding=(0, 3 if self.console.width >= 60 else 1))
+        table.add_column(style="cyan")
+        table.add_column(overflow="fold")
         for name, value in _fields(self.stats):
-            table.add_row(name, value)
+            beside = _beside(self.beside) if name == "best fitness" else ""
+            table.add_row(name, value + (f" ({beside})" if beside else ""))
         if self.best.get("individual") is not None:
             table.add_row("last improvement", f"at individual {self.best['individual']:,}")
-        self.live.update(table, refresh=True)
+        near = self.stats.get("nearest")
+        if near is None or self.finished:
+            return [table]
+        return [*self._bar(near["done"], near["of"], str(_share(self.stats))), table]
+
+    def _bar(self, done: float, total: float, text: str) -> list[Any]:
+        """Returns a bar with a text behind it, below it on a narrow terminal."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        width = self.console.width - len(text) - 2
+        below = width < 10
+        bar = ProgressBar(total, done, width=min(40, self.console.width if below else width))
+        table = Table.grid(padding=(0, 2))
+        for row in [[bar], [text]] if below else [[bar, text]]:
+            table.add_row(*row)
+        return [table]
+
+    def _program(self, room: int) -> list[Any]:
+        """Returns an empty line and the best program, of which `room` lines at most."""
+        from rich.text import Text
+
+        lines = (self.best.get("program") or "").rstrip("\n").splitlines()
+        if not lines or room < 3:
+            return []
+        if len(lines) > room:
+            hidden = len(lines) - room + 1
+            lines = [*lines[: room - 1], f"... and {hidden} more lines"]
+        text = Text("\n".join(["", *lines]), no_wrap=True, overflow="crop")
+        return [text]
 
 
 class _Both(Reporter):
@@ -277,6 +384,14 @@ class _Both(Reporter):
     def start(self, info: dict[str, Any]) -> None:
         for reporter in self.reporters:
             reporter.start(info)
+
+    def compiling(self, number: int, total: int, what: str) -> None:
+        for reporter in self.reporters:
+            reporter.compiling(number, total, what)
+
+    def baselines(self, fitness: dict[str, float]) -> None:
+        for reporter in self.reporters:
+            reporter.baselines(fitness)
 
     def update(self, stats: dict[str, Any]) -> None:
         for reporter in self.reporters:
@@ -370,6 +485,25 @@ def _fields(stats: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "now", stats["now"]
 
 
+def _share(stats: dict[str, Any]) -> str | None:
+    """Returns how much of the nearest limit is reached, as text; None without one."""
+    near = stats.get("nearest")
+    if near is None:
+        return None
+    percent = min(100, math.floor(100 * near["done"] / near["of"]))
+    of = duration(near["of"]) if near["limit"] == "seconds" else f"{near['of']:,}"
+    words = {"individuals": "individuals", "train_steps": "train steps", "seconds": ""}
+    return f"{percent} % of {of} {words[near['limit']]}".rstrip()
+
+
+def _stage(number: int, total: int, what: str) -> str:
+    return f"compiling {number}/{total}: {what}"
+
+
+def _beside(fitness: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in fitness.items())
+
+
 def _rate(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
@@ -389,8 +523,11 @@ def _finish_text(summary: dict[str, Any]) -> str:
     return ", ".join([f"ended: {summary.get('reason') or 'done'}", *parts])
 
 
+_FORECAST = ("seconds_left", "now", "nearest")
+
+
 def _without_forecast(summary: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in summary.items() if key not in ("seconds_left", "now")}
+    return {key: value for key, value in summary.items() if key not in _FORECAST}
 
 
 def _plain(value: Any) -> Any:

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from zero import compiling
 from zero.archive import (
     ArchiveData,
     CurvePoint,
@@ -43,7 +44,7 @@ from zero.config import RunConfig, Section, config_to_yaml, load_config
 from zero.errors import ArchiveError, ConfigError, what_is
 from zero.notebook import default_reporter
 from zero.program import validate_program
-from zero.progress import Reporter, seconds_left
+from zero.progress import Reporter, nearest_limit, seconds_left
 from zero.run_kind import Conclusion, Kind
 from zero.run_programs import (
     BASELINES,
@@ -375,9 +376,9 @@ class _Run:
     def _run_experiment(self, states: list[dict] | None) -> tuple[list[dict], bool]:
         from zero.islands import Islands
 
-        if self.evolving_since is None and not self.kind.is_built(self.experiment):
-            self._message("compiling: half a minute, the first time on this machine")
-        islands = self.kind.islands(self.experiment, self._left())
+        with compiling.telling(self.reporter.compiling):
+            islands = self.kind.islands(self.experiment, self._left())
+            self.reporter.baselines(self.kind.baselines(self.experiment))
         if states is not None:
             # Shown from the first moment: what was reached before.
             for island, state in zip(islands, states, strict=True):
@@ -470,7 +471,8 @@ class _Run:
         self.stats[island] = stats
         if best is not None and best["fitness"] >= max(s["best_fitness"] for s in self.stats):
             shown = {"individual": self._totals()["individuals"], "fitness": best["fitness"]}
-            self.reporter.improvement({**shown, "island": island, "experiment": self.experiment})
+            where = {"island": island, "experiment": self.experiment}
+            self.reporter.improvement({**shown, **where, "program": self.kind.shown(best)})
             self.folder.log("improvement", **shown, id=best["number"], seconds=self.seconds)
         self.reporter.update(self._totals())
 
@@ -497,7 +499,8 @@ class _Run:
         recent = {k: done[k] - self.done_before[k] for k in done}
         recent["seconds"] = max(time.monotonic() - self.evolving_since, 1e-9)
         totals["individuals_per_second"] = recent["individuals"] / recent["seconds"]
-        budget = config.budget.model_dump()
+        budget = self._limits()
+        totals["nearest"] = nearest_limit(budget, {**done, "seconds": self.seconds})
         for key, before in (
             *self.done_before.items(),
             ("seconds", self.seconds - recent["seconds"]),
@@ -506,6 +509,15 @@ class _Run:
         # A forecast from the first individuals would be wild.
         totals["seconds_left"] = seconds_left(budget, recent) if recent["seconds"] >= 1 else None
         return totals
+
+    def _limits(self) -> dict[str, Any]:
+        """Returns what the whole run may take, None where there is no limit."""
+        limits, experiments = self.config.budget.model_dump(), self.config.experiments
+        for key in ("individuals", "train_steps"):
+            each = getattr(experiments, key)
+            if each and experiments.max:
+                limits[key] = min(limits[key] or _FOREVER, each * experiments.max)
+        return limits
 
     def _done(self) -> dict[str, int]:
         """Returns individuals and train steps of the whole run so far."""

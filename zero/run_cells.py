@@ -209,13 +209,9 @@ class Cells(Kind):
 
     # --- the search -----------------------------------------------------------------------------
 
-    def is_built(self, experiment: int) -> bool:
-        """Returns whether the backend has been compiled on this machine before."""
-        if self.is_table or self.config.backend != "cpu":
-            return True
-        from zero.nn import cpu
-
-        return cpu.is_built()
+    def shown(self, record: dict[str, Any]) -> str:
+        """Returns a raw record's cells, a line a node."""
+        return parse_genome(record["text"]).listing()
 
     def islands(self, experiment: int, budget: dict[str, int]) -> list[CellIsland]:
         """Returns the islands of an experiment; compiles what they need, before they are forked."""

@@ -75,9 +75,13 @@ class Kind:
         """Returns a digest of the run's data: a resumed run must find the same."""
         raise NotImplementedError
 
-    def is_built(self, experiment: int) -> bool:
-        """Returns whether nothing needs to be compiled any more."""
-        return True
+    def baselines(self, experiment: int) -> dict[str, float]:
+        """Returns the search fitness of what people may compare with, by name; only to be shown."""
+        return {}
+
+    def shown(self, record: dict[str, Any]) -> str:
+        """Returns a raw record's genome as text for people."""
+        raise NotImplementedError
 
     def islands(self, experiment: int, budget: dict[str, int]) -> list[Any]:
         """Returns the islands of an experiment.

@@ -19,7 +19,7 @@ from zero.config import Evaluation as EvaluationSettings
 from zero.config import RunConfig, Section
 from zero.errors import ArchiveError, ConfigError, ProgramError, what_is
 from zero.evaluator import Evaluation, Evaluator, check_backend
-from zero.figures import chance, differ, interval
+from zero.figures import CHANCE, chance, differ, interval
 from zero.interpreter.reference import combine
 from zero.ops import OPS, by_number, get_op
 from zero.program import (
@@ -214,12 +214,6 @@ class Maker(Kind):
         stored._notes = self.notes()  # what was left out is not in the files
         return stored
 
-    def is_built(self, experiment: int = 0) -> bool:
-        """Returns whether the module has been compiled on this machine before."""
-        from zero.interpreter import cpu
-
-        return cpu.is_built(self.config.dtype, self._lanes(experiment), self.config.search.method)
-
     def module(self, experiment: int = 0):
         """Returns the generated module that the run's islands and evaluators use.
 
@@ -280,6 +274,24 @@ class Maker(Kind):
             found["lasting_fitness"] = lasting.fitness
             found["order_matters"] = differ(tasks, result, lasting)
         return result, found
+
+    def baselines(self, experiment: int) -> dict[str, float]:
+        """Returns what the search tasks' fitness is set beside: chance, and the shipped programs.
+
+        The latter not on backend reference, where they would take long.
+        """
+        tasks = self.tasks("search", experiment)
+        found = {CHANCE[tasks.metric]: combine(chance(tasks), self._combine("search"))}
+        if self.config.backend != "reference":
+            evaluate = self.evaluator("search", experiment)
+            found |= {name: evaluate(library.program(name)).fitness for name in BASELINES}
+        return found
+
+    def shown(self, record: dict[str, Any]) -> str:
+        """Returns a raw record's program without what changes no prediction."""
+        from zero.simplified import simplify
+
+        return str(simplify(from_arrays(record["code"], record["consts"], record["sizes"])))
 
     def groups(self) -> list[list[int]] | None:
         """Returns which islands share a process: on backend cuda those of one GPU."""

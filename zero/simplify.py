@@ -3,7 +3,7 @@
 Backward data flow through all three functions and across examples (setup, then predict and learn in
 turn, then predict alone in validation, then training again), until nothing changes. Removing the
 others changes no prediction by a bit, because random instructions draw by their own stream (see
-`zero.rng`). Used before every evaluation, and by `zero show` to print what matters.
+`zero.rng`). Used before every evaluation; `zero.simplified` does the same for people to read.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from __future__ import annotations
 import numpy as np
 
 from zero.jit import jit
-from zero.ops import op_tables
-from zero.program import Program, memory_needed, to_arrays, validate_program
 from zero.struct import address
 
 LIVE, LAST_USE_1, LAST_USE_2 = 1, 2, 4
@@ -97,23 +95,3 @@ def mark_live(code, starts, sizes, tables, needed, live):
             break
     needed[1], needed[2], needed[3] = s1, v1, m1
     _backward(code_at, starts[0], sizes[0], ops, (s1, v1, m1), live_at)
-
-
-def simplify(program: Program) -> Program:
-    """Returns the program without the instructions that cannot affect any prediction.
-
-    Exact: every prediction, and so the fitness, keeps all its bits.
-
-    Raises:
-        ProgramError: the program is not valid in any memory.
-    """
-    validate_program(program, memory_needed(program))
-    code, _, sizes = to_arrays(program)
-    starts = np.array([0, sizes[0], sizes[0] + sizes[1]], dtype=np.int64)
-    live = np.zeros(len(code), dtype=np.uint8)
-    mark_live(code, starts, sizes, op_tables(), np.zeros(4, np.uint64), live)
-    functions, k = [], 0
-    for instructions in program.functions:
-        functions.append(tuple(i for j, i in enumerate(instructions) if live[k + j]))
-        k += len(instructions)
-    return Program(*functions)

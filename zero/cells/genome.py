@@ -261,6 +261,14 @@ class Genome:
             return f"{self.space}: {self.normal}"
         return f"{self.space}: normal {self.normal}; reduction {self.reduction}"
 
+    def listing(self) -> str:
+        """Returns the cells for people to read, a node a line."""
+        parts = {"cell": self.normal}
+        if self.reduction is not None:
+            parts = {"normal cell": self.normal, "reduction cell": self.reduction}
+        texts = [[name, *(f"  {line}" for line in cell.lines())] for name, cell in parts.items()]
+        return "\n".join(line for lines in texts for line in lines)
+
 
 def canonical_key(genome: Genome) -> str:
     """Returns a text that two genomes share exactly if their cells are the same but for names.

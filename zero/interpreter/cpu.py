@@ -235,11 +235,6 @@ def _module(dtype: str, lanes_: int, search: str) -> tuple[Path, str]:
     return code_cache.path_of(f"{dtype}_{lanes_}", text, compiled), text
 
 
-def is_built(dtype: str, lanes_: int, search: str) -> bool:
-    """Returns whether `build` has been called with these arguments before on this machine."""
-    return _module(dtype, lanes_, search)[0].exists()
-
-
 @cache
 def build(dtype: str, lanes_: int, search: str = "regularized_evolution") -> ModuleType:
     """Returns the generated module of loop and evaluator; it compiles at its first calls.

@@ -26,6 +26,7 @@ from llvmlite import ir
 from zero import ops as op_table
 from zero import rng
 from zero.code_cache import write_whole
+from zero.compiling import begin
 from zero.interpreter import vectors
 from zero.interpreter.vectors import I64
 from zero.ops import Op, by_number, check_formula
@@ -661,6 +662,7 @@ def addresses(
     try:
         code = path.read_bytes()
     except OSError:
+        begin("handlers")
         code = compile_text(render(Layout(dtype, lanes, features, tasks)))
         write_whole(path, code)
     machine = _target_machine()
