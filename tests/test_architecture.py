@@ -20,6 +20,7 @@ ROOMS = [
         "ops",
         "rng",
         "jit",
+        "imports",
         "code_cache",
         "memory",
         "signals",
@@ -43,6 +44,7 @@ ROOMS = [
         "records",
     ],
     ["archive", "config", "config_checks", "cell_config", "progress"],
+    ["settings"],
     ["run", "run_kind", "run_cells", "run_programs", "train_config", "train_run", "export"],
     [
         "bench",

@@ -37,6 +37,7 @@ from zero.cli_common import (
     print_table,
     reporting,
     shown_fitness,
+    time_left,
 )
 from zero.errors import ConfigError, DeviceError, ZeroError
 
@@ -130,11 +131,12 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Evolve programs or cells as a config says."""
+    left = time_left(max_seconds)
     checked = checked_config(config, settings, seed, islands)
     from zero.run import start
 
     with reporting(quiet, json_log) as reporter:
-        outcome = start(checked, out, reporter, command=sys.argv, max_seconds=max_seconds)
+        outcome = start(checked, out, reporter, command=sys.argv, max_seconds=left())
     _tell_outcome(outcome, json_log)
 
 
@@ -142,19 +144,28 @@ def run(
 @guarded
 def resume(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A larger budget, such as budget.individuals=1e7; repeatable.",
+        ),
+    ] = None,
     max_seconds: MaxSeconds = None,
     quiet: Quiet = False,
     json_log: JsonLog = False,
     debug: Debug = False,
 ) -> None:
-    """Go on with a run or a training that was stopped or killed."""
+    """Go on with a run or a training that was stopped or killed, or give a run a larger budget."""
+    left = time_left(max_seconds)
     if cli_cells.is_training(folder):
-        cli_cells.resume_training(folder, max_seconds, quiet, json_log)
+        cli_cells.resume_training(folder, left, quiet, json_log, settings)
         return
     from zero import run
 
     with reporting(quiet, json_log) as reporter:
-        outcome = run.resume(folder, reporter, max_seconds)
+        outcome = run.resume(folder, reporter, left(), settings=settings or [])
     _tell_outcome(outcome, json_log)
 
 

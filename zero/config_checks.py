@@ -6,17 +6,13 @@ schema, so that a new key or task family needs no words of its own. Checks acros
 Called by `zero.config` and `zero.cell_config` only.
 """
 
-import hashlib
-import importlib
-import importlib.util
-import sys
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from zero import library
+from zero import imports, library
 from zero.errors import ZeroError, unknown_name
 from zero.ops import get_op
 from zero.program import FUNCTIONS, parse_program, validate_program
@@ -285,36 +281,18 @@ def run_imports(document: Document, data: dict[str, Any]) -> list[Problem]:
 
     Each is executed once a process, however often a config is loaded.
     """
-    imports = data.get("imports")
+    names = data.get("imports")
     problems = []
-    for i, name in enumerate(imports if isinstance(imports, list) else []):
+    for i, name in enumerate(names if isinstance(names, list) else []):
         if not isinstance(name, str):
             continue  # reported as a wrong type
         try:
-            _import(name)
+            imports.execute(name, document.kept.get(name))
         except Exception as error:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
             message = f"'{name}' cannot be imported: {reason}; give a .py file or a module's name"
             problems.append(document.problem(("imports", i), message))
     return problems
-
-
-def _import(name: str) -> None:
-    if not name.endswith(".py"):
-        importlib.import_module(name)
-        return
-    path = Path(name)
-    module_name = f"zero_import_{path.stem}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-    if module_name in sys.modules:
-        return
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[module_name]
-        raise
 
 
 # --- checks across keys -------------------------------------------------------------------------

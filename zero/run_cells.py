@@ -209,14 +209,6 @@ class Cells(Kind):
 
     # --- the search -----------------------------------------------------------------------------
 
-    def is_built(self, experiment: int) -> bool:
-        """Returns whether the backend has been compiled on this machine before."""
-        if self.is_table or self.config.backend != "cpu":
-            return True
-        from zero.nn import cpu
-
-        return cpu.is_built()
-
     def islands(self, experiment: int, budget: dict[str, int]) -> list[CellIsland]:
         """Returns the islands of an experiment; compiles what they need, before they are forked."""
         config, cells = self.config, self.cells
@@ -352,6 +344,33 @@ class Cells(Kind):
             "weights": None,
         }
 
+    def reopened(self, finished: Any) -> Any:
+        """Returns the last trainings of published cells: they do not depend on the search."""
+        if finished is None:
+            return None
+        return {
+            "done": {n: done for n, done in finished["done"].items() if n != OUTCOME},
+            "trial": None,
+        }
+
+    def outline(self, best: dict[str, Any], folder: RunFolder) -> Conclusion:
+        """Returns the genome with the figures of the search; writes best.txt and best.svg."""
+        results = self._outline(best, folder)
+        return Conclusion(parse_genome(best["text"]), None, {}, results, _details(best))
+
+    def _outline(self, best: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
+        from zero.cells.drawing import draw_svg
+
+        folder.write_best(f"{best['text']}\n")
+        write_bytes(folder.path / "best.svg", draw_svg(parse_genome(best["text"])).encode())
+        return {
+            "genome": best["text"],
+            "search": {"fitness": best["fitness"]},
+            "select": {"fitness": best["accuracy"]},
+            "final": None,
+            "published": {},
+        }
+
     def conclude(
         self,
         best: dict[str, Any],
@@ -361,21 +380,12 @@ class Cells(Kind):
         folder: RunFolder,
     ) -> Conclusion:
         """Takes the final figure; writes best.txt, best.svg and best_weights.h5."""
-        from zero.cells.drawing import draw_svg
-
         genome = parse_genome(best["text"])
         done = (finished or {"done": {}})["done"]
-        details = {
-            "valid_accuracy": best["accuracy"],
-            "parameters": best["parameters"],
-            "multiply_adds": best["multiply_adds"],
-        }
+        details = _details(best)
         final = self._final(genome, best, experiments[number]["keepsake"], done, folder)
         records = [r for e in experiments for r in self.unpack(e["records"])]
-        results: dict[str, Any] = {
-            "genome": best["text"],
-            "search": {"fitness": best["fitness"]},
-            "select": {"fitness": best["accuracy"]},
+        results = self._outline(best, folder) | {
             "final": final,
             # Halving trains only the better ones in full: no mean of those is of random cells.
             "random_sampling": _random_sampling([] if self.cells.halving else records),
@@ -388,8 +398,6 @@ class Cells(Kind):
         objective = objective_of(self.cells)
         if objective.kind == "pareto":
             results["front"] = _front(records, objective.cost)
-        folder.write_best(f"{best['text']}\n")
-        write_bytes(folder.path / "best.svg", draw_svg(genome).encode())
         pairs = {n: (f["select"], f["final"]) for n, f in done.items() if n != OUTCOME}
         if final:
             details |= {k: v for k, v in final.items() if k != "fitness"}
@@ -446,6 +454,15 @@ class Cells(Kind):
             test_accuracy=test,
             seed=self.config.seed,
         )
+
+
+def _details(best: dict[str, Any]) -> dict[str, Any]:
+    """Returns the figures that a record has."""
+    return {
+        "valid_accuracy": best["accuracy"],
+        "parameters": best["parameters"],
+        "multiply_adds": best["multiply_adds"],
+    }
 
 
 def save_weights(

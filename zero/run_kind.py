@@ -71,10 +71,6 @@ class Kind:
         """Returns a digest of the run's data: a resumed run must find the same."""
         raise NotImplementedError
 
-    def is_built(self, experiment: int) -> bool:
-        """Returns whether nothing needs to be compiled any more."""
-        return True
-
     def islands(self, experiment: int, budget: dict[str, int]) -> list[Any]:
         """Returns the islands of an experiment.
 
@@ -152,6 +148,17 @@ class Kind:
             The state, and whether it is done.
         """
         return state, True
+
+    def reopened(self, finished: Any) -> Any:
+        """Returns what of `finish`'s state still holds once a larger budget lets the search go on."""
+        return None
+
+    def outline(self, best: dict[str, Any], folder: RunFolder) -> Conclusion:
+        """Returns what is known of a run's outcome without evaluating anything; writes it.
+
+        For a stop: `resume` goes on. best, folder: as for `conclude`.
+        """
+        raise NotImplementedError
 
     def conclude(
         self,

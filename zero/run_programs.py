@@ -193,12 +193,6 @@ class Maker(Kind):
         config = _with_stored_data(self.config, folder)
         return self if config is self.config else Maker(config, self.initial)
 
-    def is_built(self, experiment: int = 0) -> bool:
-        """Returns whether the module has been compiled on this machine before."""
-        from zero.interpreter import cpu
-
-        return cpu.is_built(self.config.dtype, self._lanes(experiment), self.config.search.method)
-
     def module(self, experiment: int = 0):
         """Returns the generated module that the run's islands and evaluators use.
 
@@ -397,6 +391,13 @@ class Maker(Kind):
                 )
             )  # fmt: skip
         return records
+
+    def outline(self, best: dict[str, Any], folder: RunFolder) -> Conclusion:
+        """Returns the program without any figures; writes best.txt."""
+        program = from_arrays(best["code"], best["consts"], best["sizes"])
+        folder.write_best(str(program))
+        results = {"program": str(program), "search": None, "select": None, "final": None}
+        return Conclusion(program, None, {}, {**results, "baselines": {}})
 
     def conclude(
         self,

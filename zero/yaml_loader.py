@@ -103,7 +103,8 @@ class Document:
     """A YAML mapping as plain data, with the place of each key and value.
 
     source: how the file is called in messages. data: dicts, lists, str, int, float, bool, None.
-    problems: mistakes of form found so far. overridden: locations that an option replaced.
+    problems: mistakes of form found so far. overridden: locations that an option replaced. kept: a
+    run's own copies of files that it imports, by their names (`zero.imports`).
     """
 
     source: str
@@ -112,6 +113,7 @@ class Document:
     key_at: dict[Loc, yaml.Mark] = field(default_factory=dict)
     value_at: dict[Loc, yaml.Mark] = field(default_factory=dict)
     overridden: dict[Loc, str] = field(default_factory=dict)
+    kept: dict[str, Path] = field(default_factory=dict)
 
     def override_of(self, loc: Loc) -> str | None:
         """Returns the option that gave the value at `loc`, or None if the file did."""

@@ -40,11 +40,6 @@ def _module() -> tuple[Path, str]:
     return code_cache.path_of("cells", text, compiled), text
 
 
-def is_built() -> bool:
-    """Returns whether a model has been made on this machine before: the first one compiles."""
-    return _module()[0].exists()
-
-
 @cache
 def _runner():
     return code_cache.load(*_module())
