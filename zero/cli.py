@@ -200,6 +200,7 @@ def _tell_outcome(outcome: Any, as_json: bool) -> None:
             print()
         rows.append(("folder", folder))
         if outcome.reason in RESUMABLE:
+            rows.append(("final figures", "not yet: taken when the run ends"))
             rows.append(("go on with", f"zero resume {shlex.quote(folder)}"))
         print_pairs([*rows, ("look with", f"zero show {shlex.quote(folder)}")])
     if outcome.reason == "interrupted":
@@ -315,12 +316,14 @@ def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
     record = best_record(data) if data else None
     if cells:
         rows += cli_cell_runs.figure_rows(data, record) if record else []
-    elif results:
+    elif results and results["final"]:
         for name in ("search", "select", "final"):
             rows.append((f"{name} fitness", _spread(results[name])))
     elif record:
         rows.append(("search fitness", shown_fitness(record.fitness)))
         rows.append(("select fitness", shown_fitness(record.select_fitness)))
+        if results:
+            rows.append(("final fitness", f"not yet; `zero resume {path}` goes on to it"))
     print_pairs(rows)
     if record is None:
         print("\nno candidate yet" if cells else "\nno program yet")

@@ -6,6 +6,7 @@
 import json
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -24,8 +25,9 @@ from zero.cli_common import (
     guarded,
     print_pairs,
     print_table,
+    time_left,
 )
-from zero.errors import NetworkError
+from zero.errors import ConfigError, NetworkError
 
 cells = typer.Typer(
     help="Look at cell genomes: published ones, or your own.",
@@ -230,13 +232,14 @@ def train(
     Settings such as --set cells.training.epochs=50 or --set cells.skeleton.filters=16 mean this
     training. `zero resume` goes on with one that was stopped.
     """
+    left = time_left(max_seconds)
     from zero import train_run
     from zero.train_config import training_config
 
     given = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
     checked = training_config(config, given)
     told = _told(quiet, json_log)
-    found = train_run.start(genome, checked, out, threads, max_seconds, told, sys.argv)
+    found = train_run.start(genome, checked, out, threads, left(), told, sys.argv)
     _tell_training(found, json_log)
 
 
@@ -245,11 +248,26 @@ def is_training(path: Path) -> bool:
     return (path / "genome.txt").is_file()  # zero.train_config.GENOME; to import it takes a second
 
 
-def resume_training(folder: Path, max_seconds: float | None, quiet: bool, json_log: bool) -> None:
-    """Does what `zero resume` does with the folder of a training."""
+def resume_training(
+    folder: Path,
+    left: Callable[[], float | None],
+    quiet: bool,
+    json_log: bool,
+    settings: list[str] | None,
+) -> None:
+    """Does what `zero resume` does with the folder of a training; left: of `time_left`.
+
+    Raises:
+        ConfigError: there are settings.
+    """
     from zero import train_run
 
-    _tell_training(train_run.resume(folder, max_seconds, _told(quiet, json_log)), json_log)
+    if settings:
+        raise ConfigError(
+            f"--set {settings[0]}: {folder} is a training, which goes on with the settings that it "
+            "began with; for others train anew"
+        )
+    _tell_training(train_run.resume(folder, left(), _told(quiet, json_log)), json_log)
 
 
 def _told(quiet: bool, json_log: bool) -> tuple:
@@ -268,7 +286,8 @@ def _tell_training(found: Any, as_json: bool) -> None:
 
     if as_json:
         kept = {k: v for k, v in found.figures.items() if k not in ("curve", "run")}
-        print(json.dumps({"event": "outcome", "folder": str(found.folder), **kept}))
+        head = {"event": "outcome", "folder": str(found.folder), "reason": found.reason}
+        print(json.dumps(head | kept))
     else:
         print_figures(found.folder, found.reason, found.figures)
     if found.reason == "interrupted":

@@ -122,6 +122,7 @@ def in_child(ask: Callable[[], Any], patient: bool = False) -> Any:
 
 def _answer(other, connection, ask: Callable[[], Any], parent: int) -> None:
     other.close()
+    signals.forget()
     _leave_signals_to_the_parent()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:

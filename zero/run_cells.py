@@ -51,6 +51,7 @@ from zero.records import CellRecord
 from zero.rng import key_for
 from zero.run_kind import Conclusion, Kind
 from zero.search_rng import new_state
+from zero.signals import Stop
 from zero.store import write_bytes
 
 OUTCOME = "outcome"  # the name of the run's own cells among the last trainings
@@ -316,14 +317,17 @@ class Cells(Kind):
                 continue
             if state["trial"] is not None:
                 trial.restore(state["trial"])
-            while not trial.ended:
-                tell(f"{name}: epoch {trial.epochs + 1} of {trial.all_epochs}")
-                trial.step(should_stop)
-                state = {**state, "trial": trial.state()}
-                save(state)
-                if not trial.ended and should_stop():
-                    return state, False
-            done = self._finished(trial.trainer.network, trial.reason, trial)
+            try:
+                while not trial.ended:
+                    tell(f"{name}: epoch {trial.epochs + 1} of {trial.all_epochs}")
+                    trial.step(should_stop)
+                    state = {**state, "trial": trial.state()}
+                    save(state)
+                    if not trial.ended and should_stop():
+                        return state, False
+                done = self._finished(trial.trainer.network, trial.reason, trial)
+            except Stop:  # in the middle of an evaluation
+                return {**state, "trial": trial.state()}, False
             if name == OUTCOME and not trial.reason:
                 done["weights"] = list(trial.weights())
             state = {"done": {**state["done"], name: done}, "trial": None}

@@ -6,6 +6,7 @@ edit, must say the same. Called by `zero.run` and `zero.train_run`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,8 @@ def check_unchanged(folder: RunFolder, info: dict[str, Any]) -> bool:
         words = [f"{key} is {_shown(new)}, recorded {_shown(old)}" for key, old, new in found[:5]]
         more = f" and {len(found) - 5} more" if len(found) > 5 else ""
         raise ConfigError(
-            f"{path} has been changed since the run began ({'; '.join(words)}{more}); put the old "
-            "values back, or start a new run (a larger budget: zero resume RUN --set "
-            "budget.individuals=N)"
+            f"{path} has been changed since the run began: {', '.join(words)}{more}; put that back, "
+            "or start a new run (to give a larger budget: zero resume RUN --set budget.individuals=N)"
         )
     return True
 
@@ -93,4 +93,4 @@ def _differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return "a section"
-    return "null" if value is None else yaml_loader.dump({"x": value})[3:].strip()
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)

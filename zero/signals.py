@@ -28,6 +28,11 @@ def check() -> None:
         raise Stop
 
 
+def forget() -> None:
+    """Lets no stop act at once in this thread: for a forked process, which its parent ends."""
+    _active.stops = None
+
+
 class Stops:
     """The wishes to stop of one command.
 
