@@ -7,6 +7,7 @@ reading data, compiling and final figures, has no steps to look between: it is l
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -21,10 +22,13 @@ class Stop(BaseException):
     """Leaves work that nothing is lost with. No Exception, which readers of files may swallow."""
 
 
-def check() -> None:
-    """Raises Stop if a stop is wished and acts at once here; asked wherever a child is waited for."""
+def check(since: float = -math.inf) -> None:
+    """Raises Stop if a stop is wished and acts at once here; asked again and again by what is long.
+
+    since: by `time.monotonic`, when work began that has `PATIENCE` seconds to end by itself.
+    """
     stops = getattr(_active, "stops", None)
-    if stops is not None and stops.wanted():
+    if stops is not None and stops.wanted() and time.monotonic() - since >= PATIENCE:
         raise Stop
 
 

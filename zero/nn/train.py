@@ -102,8 +102,9 @@ def evaluate(model: Any, x: np.ndarray, y: np.ndarray, data: ImageData) -> float
     normalise = Normaliser(data.image_shape, data.mean, data.std)
     size = model.batch * max(EVALUATED_AT_ONCE // model.batch, 1)
     right = 0
+    began = time.monotonic()
     for start in range(0, len(x), size):
-        signals.check()
+        signals.check(began)
         logits = model.predict(normalise(x[start : start + size]))
         answers = np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
         right += int((answers == y[start : start + size]).sum())
