@@ -48,22 +48,30 @@ def cut_run(folder, **changes):
         (
             {"evaluation": {"cache": {"train": 50}}},
             ConfigError,
-            r"evaluation\.cache\.train is 50, .* only 20 train examples; give at most 20",
+            r"^evaluation\.cache\.train is 50, but the search tasks have only 20 train examples; give at "
+            r"most 20, or cache: none$",
         ),
         (
             {"evaluation": {"cache": {"valid": 11}}},
             ConfigError,
-            r"evaluation\.cache\.valid is 11, .* only 10 valid",
+            r"^evaluation\.cache\.valid is 11, but the search tasks have only 10 valid examples; give at "
+            r"most 10, or cache: none$",
         ),
         (
             {"evaluation": {"hurdle": {"train": 21, "valid": 5}}},
             ConfigError,
-            r"evaluation\.hurdle\.train is 21",
+            r"^evaluation\.hurdle\.train is 21, but .* 20 train examples; give at most 20, or hurdle: none$",
         ),
         (
-            {"evaluation": {"cache": {"train": 10}, "hurdle": {"train": 5, "valid": 5}}},
+            {"evaluation": {"hurdle": {"train": 20, "valid": 11}}},
             ConfigError,
-            r"hurdle\.train is 5, but evaluation\.cache\.train is 10",
+            r"^evaluation\.hurdle\.valid is 11, but .* 10 valid examples; give at most 10, or hurdle: none$",
+        ),
+        (
+            {"evaluation": {"hurdle": {"train": 9, "valid": 5}}},
+            ConfigError,
+            r"^evaluation\.hurdle\.train is 9, but evaluation\.cache\.train is 10 and comes first; give "
+            r"the hurdle at least 10$",
         ),
         (
             {"tasks": {"search": {"type": "projected_binary", "source": "digits", "features": 8,
@@ -100,6 +108,13 @@ def test_defaults_that_nobody_gave_are_cut_to_the_data(tmp_path):
         kept = load_config(folder / "config.yaml").evaluation
         assert (kept.cache.train, kept.cache.valid) == cache
         assert (kept.hurdle and (kept.hurdle.train, kept.hurdle.valid)) == hurdle
+
+
+def test_cache_and_hurdle_may_see_all_that_there_is():
+    most = {"train": 20, "valid": 10}
+    for evaluation in ({"cache": most, "hurdle": most}, {"cache": "none", "hurdle": {"train": 9}}):
+        evaluation["hurdle"] = {"valid": 5, **evaluation["hurdle"]}
+        run.Maker(make_config(small_settings(evaluation=evaluation))).check()
 
 
 def test_features_and_targets_that_no_data_has(tmp_path):
@@ -205,7 +220,7 @@ def test_a_config_that_was_damaged(tmp_path):
     path = tmp_path / "run" / "config.yaml"
     text = path.read_text()
     path.write_text(text.replace("population: 30", "population: many"))
-    with pytest.raises(ConfigError, match=r"config\.yaml:\d+:\d+: search\.population"):
+    with pytest.raises(ConfigError, match=r"config\.yaml .* search\.population is many, rec.* 30;"):
         run.resume(tmp_path / "run")
     path.write_text(text)
     (tmp_path / "run" / "run.json").write_text("[")

@@ -153,6 +153,9 @@ def test_the_curve_stays_short_and_even():
     island = play(make(search={"population": 4, "tournament": 1}), 20)
     assert MAX_CURVE // 2 <= len(island.curve) <= MAX_CURVE
     assert len({int(step) for step in np.diff([row[0] for row in island.curve])}) == 1
+    # Thinned points are those that a curve of the wider steps has from its start.
+    assert island.curve_every > 4
+    assert island.curve[0][0] == island.curve_every
 
 
 # --- migration ----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from zero.nn.masks import Masks
 from zero.nn.network import Builder
 from zero.nn.train import Trainer, TrainSettings, evaluate, train, trained_network
 from zero.nn.weights import initial_parameters, initial_statistics
+from zero.signals import Stop
 from zero.store import read_tree, write_tree
 
 QUICK = {"epochs": 4, "batch": 16, "learning_rate": 0.1}
@@ -117,6 +118,26 @@ def test_stopped_after_any_step_it_goes_on_as_if_unbroken(few):
         stops += 1
     assert stops == whole.steps - pieces.steps_per_epoch  # each took a step
     same(pieces.result(), whole)
+
+
+def test_a_validation_that_a_stop_met_is_done_first(few, tmp_path, monkeypatch):
+    whole = trainer(few)
+    whole.run_epochs()
+    mine = trainer(few)
+    while mine.reason == "paused":
+        with monkeypatch.context() as patch:
+            patch.setattr(train_module, "evaluate", _raise_stop)
+            with pytest.raises(Stop):
+                mine.run_epochs()
+        write_tree(tmp_path / "state.h5", mine.state(), "checkpoint", 1)
+        mine = trainer(few)
+        mine.restore(read_tree(tmp_path / "state.h5", "checkpoint", 1))
+        mine.run_epochs(1)  # the validation alone
+    same(mine.result(), whole.result())
+
+
+def _raise_stop(*arguments):
+    raise Stop
 
 
 def test_train_reports_and_resumes(few):

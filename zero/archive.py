@@ -2,7 +2,9 @@
 
 The folder holds
     config.yaml    the resolved config
-    run.json       versions, machine, commit, seed, command, start time
+    run.json       versions, machine, commit, seed, command, start time, digest of the data; the
+                   settings and imports that the run began with, and larger budgets given since
+    imports/       copies of the files in the config's `imports` (`zero.imports`)
     archive.h5     the discoveries, see below
     checkpoints/   the states to resume from (`zero.store.CheckpointFolder`)
     best.txt       the text of the best program, or of the best genome of cells
@@ -48,6 +50,7 @@ import os
 import platform
 import re
 import shlex
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -324,6 +327,7 @@ class RunFolder:
         self.archive_path = path / self.ARCHIVE
         self._lock = lock
         self._log: Any = None
+        self._made = False  # whether `create` made the folder itself
 
     @classmethod
     def create(
@@ -347,6 +351,7 @@ class RunFolder:
             ArchiveError: `out` is not empty or in use, or nothing can be written there.
         """
         path = Path(out) if out is not None else _numbered_folder(Path(runs), name)
+        made = out is None or not path.exists()
         try:
             path.mkdir(parents=True, exist_ok=True)
             _check_empty(path)  # before the lock leaves a file in it
@@ -356,6 +361,7 @@ class RunFolder:
         try:
             _check_empty(path)  # once more: another process may have been here between
             folder = cls(path, lock)
+            folder._made = made
             write_bytes(path / cls.CONFIG, config_text.encode())
             folder.write_info(info)
         except BaseException:
@@ -439,6 +445,14 @@ class RunFolder:
                     if isinstance(event, dict):
                         found.append(event)
         return found
+
+    def discard(self) -> None:
+        """Removes all that `create` and its user made, for a run that cannot begin."""
+        self.close()
+        for entry in self.path.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        if self._made:
+            self.path.rmdir()
 
     def close(self) -> None:
         """Gives the folder free; does nothing the second time."""

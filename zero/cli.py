@@ -43,6 +43,7 @@ from zero.cli_common import (
     print_figures,
     reporting,
     shown_fitness,
+    time_left,
 )
 from zero.cli_tables import Whole, print_pairs, print_paragraph, print_table
 from zero.errors import ConfigError, DeviceError, ZeroError
@@ -141,11 +142,12 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Evolve programs or cells as a config says."""
+    left = time_left(max_seconds)
     checked = checked_config(config, settings, seed, islands)
     from zero.run import start
 
     with reporting(quiet, json_log) as reporter:
-        outcome = start(checked, out, reporter, command=sys.argv, max_seconds=max_seconds)
+        outcome = start(checked, out, reporter, command=sys.argv, max_seconds=left())
     _tell_outcome(outcome, json_log)
 
 
@@ -153,19 +155,28 @@ def run(
 @guarded
 def resume(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A larger budget, such as budget.individuals=1e7; repeatable.",
+        ),
+    ] = None,
     max_seconds: MaxSeconds = None,
     quiet: Quiet = False,
     json_log: JsonLog = False,
     debug: Debug = False,
 ) -> None:
-    """Go on with a run or a training that was stopped or killed."""
+    """Go on with a run or a training that was stopped or killed, or give a run a larger budget."""
+    left = time_left(max_seconds)
     if cli_cells.is_training(folder):
-        cli_cells.resume_training(folder, max_seconds, quiet, json_log)
+        cli_cells.resume_training(folder, left, quiet, json_log, settings)
         return
     from zero import run
 
     with reporting(quiet, json_log) as reporter:
-        outcome = run.resume(folder, reporter, max_seconds)
+        outcome = run.resume(folder, reporter, left(), settings=settings or [])
     _tell_outcome(outcome, json_log)
 
 
@@ -199,6 +210,7 @@ def _tell_outcome(outcome: Any, as_json: bool) -> None:
         rows.append(("folder", Whole(folder)))
         quoted = shlex.quote(folder)
         if outcome.reason in RESUMABLE:
+            rows.append(("final figures", "not yet: taken when the run ends"))
             rows.append(("go on with", Whole(f"zero resume {quoted}")))
         print_pairs([*rows, ("look with", Whole(f"zero show {quoted}"))])
     if outcome.reason == "interrupted":
@@ -308,7 +320,7 @@ def _show_run(path: Path, lineage: bool, raw: bool) -> None:
     record = best_record(data) if data else None
     if cells:
         rows += cli_cell_runs.figure_rows(data, record) if record else []
-    elif results:
+    elif results and results["final"]:
         for name in ("search", "select", "final"):
             shown = cli_figures.with_chance(_spread(results[name]), results[name])
             rows.append((f"{name} fitness", shown))
@@ -316,6 +328,8 @@ def _show_run(path: Path, lineage: bool, raw: bool) -> None:
     elif record:
         rows.append(("search fitness", shown_fitness(record.fitness)))
         rows.append(("select fitness", shown_fitness(record.select_fitness)))
+        if results:
+            rows.append(("final fitness", f"not yet; `zero resume {path}` goes on to it"))
     print_pairs(rows)
     if record is None:
         print("\nno candidate yet" if cells else "\nno program yet")

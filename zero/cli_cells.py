@@ -6,6 +6,7 @@
 import json
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -24,9 +25,10 @@ from zero.cli_common import (
     Seed,
     Set,
     guarded,
+    time_left,
 )
 from zero.cli_tables import print_pairs, print_table
-from zero.errors import NetworkError
+from zero.errors import ConfigError, NetworkError
 
 cells = typer.Typer(
     help="Look at cell genomes: published ones, or your own.",
@@ -237,6 +239,7 @@ def train(
     Settings such as --set cells.training.epochs=50 or --set cells.skeleton.filters=16 mean this
     training. `zero resume` goes on with one that was stopped.
     """
+    left = time_left(max_seconds)
     from zero import compiling, train_run
     from zero.train_config import training_config
 
@@ -244,7 +247,7 @@ def train(
     checked = training_config(config, given)
     told = _told(quiet, json_log)
     with compiling.telling(told[0].compiling):
-        found = train_run.start(genome, checked, out, threads, max_seconds, told, sys.argv)
+        found = train_run.start(genome, checked, out, threads, left(), told, sys.argv)
     _tell_training(found, json_log)
 
 
@@ -253,13 +256,28 @@ def is_training(path: Path) -> bool:
     return (path / "genome.txt").is_file()  # zero.train_config.GENOME; to import it takes a second
 
 
-def resume_training(folder: Path, max_seconds: float | None, quiet: bool, json_log: bool) -> None:
-    """Does what `zero resume` does with the folder of a training."""
+def resume_training(
+    folder: Path,
+    left: Callable[[], float | None],
+    quiet: bool,
+    json_log: bool,
+    settings: list[str] | None,
+) -> None:
+    """Does what `zero resume` does with the folder of a training; left: of `time_left`.
+
+    Raises:
+        ConfigError: there are settings.
+    """
     from zero import compiling, train_run
 
+    if settings:
+        raise ConfigError(
+            f"--set {settings[0]}: {folder} is a training, which goes on with the settings that it "
+            "began with; for others train anew"
+        )
     told = _told(quiet, json_log)
     with compiling.telling(told[0].compiling):
-        found = train_run.resume(folder, max_seconds, told)
+        found = train_run.resume(folder, left(), told)
     _tell_training(found, json_log)
 
 
@@ -279,7 +297,8 @@ def _tell_training(found: Any, as_json: bool) -> None:
 
     if as_json:
         kept = {k: v for k, v in found.figures.items() if k not in ("curve", "run")}
-        print(json.dumps({"event": "outcome", "folder": str(found.folder), **kept}))
+        head = {"event": "outcome", "folder": str(found.folder), "reason": found.reason}
+        print(json.dumps(head | kept))
     else:
         print_figures(found.folder, found.reason, found.figures)
     if found.reason == "interrupted":

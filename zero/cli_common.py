@@ -9,6 +9,7 @@ import json
 import math
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
@@ -161,6 +162,12 @@ def checked_config(
     options = {"seed": seed, "islands.count": islands, "backend": backend}
     given = [f"{key}={value}" for key, value in options.items() if value is not None]
     return load_config(name, [*(settings or []), *given])
+
+
+def time_left(max_seconds: float | None) -> Callable[[], float | None]:
+    """Returns what tells how much of --max-seconds, which count from now, is left."""
+    began = time.monotonic()
+    return lambda: max_seconds and max(0.0, max_seconds - (time.monotonic() - began))
 
 
 @contextmanager

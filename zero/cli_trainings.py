@@ -44,9 +44,10 @@ def show_training(folder: Path) -> None:
 def print_figures(folder: Path, reason: str, figures: dict[str, Any]) -> None:
     """Prints how far a training has come, where it is, and what to do next.
 
-    reason: why it stopped. figures: of train.json.
+    reason: why it stopped. figures: of train.json; none where it was stopped before it began.
     """
-    print_pairs([*_rows(reason, figures), *_places(folder, reason)])
+    rows = _rows(reason, figures) if figures else [("ended", f"{reason}: {REASONS[reason]}")]
+    print_pairs([*rows, *_places(folder, reason)])
 
 
 def _rows(reason: str, figures: dict[str, Any]) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ from pydantic import (
 )
 from pydantic.json_schema import models_json_schema
 
-from zero import config_checks, config_files, config_words, library, yaml_loader
+from zero import config_checks, config_files, config_words, imports, library, yaml_loader
 from zero.config_read import read_section, read_tasks
 from zero.errors import ConfigError, ProgramError, unknown_name, what_is
 from zero.mutation_names import MUTATION_NAMES
@@ -371,7 +371,8 @@ def load_config(
     Of a file with a section `cells` it is a `zero.cell_config.CellRunConfig`.
 
     Relative paths in the file start at the file's folder, those in `overrides` at the current one;
-    the returned config has absolute paths. The files in `imports` are executed.
+    the returned config has absolute paths. The files in `imports` are executed; of a run folder's
+    config.yaml those that the run keeps.
 
     Args:
         path_or_name: a YAML file, or a shipped config's bare name.
@@ -406,6 +407,7 @@ def load_config(
             f"{unknown}; for a file of your own give its path, such as ./{source}.yaml"
         )
     document = yaml_loader.read(path, source)
+    document.kept = imports.kept_in(path.parent) if path.name == "config.yaml" else {}
     for assignment in [overrides] if isinstance(overrides, str) else overrides:
         if not isinstance(assignment, str):
             raise ConfigError(f"overrides are texts KEY=VALUE, got {what_is(assignment)}")

@@ -1,20 +1,18 @@
-"""Files that a run's settings name: where relative paths start, and the Python files of `imports`.
+"""Files that a run's settings name: where relative paths start, and what is wrong with `imports`.
 
 Called by `zero.config`, `zero.cell_config` and `zero.train_config`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.util
 import sys
 import traceback
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from zero.errors import visible
+from zero import imports
+from zero.errors import ZeroError, visible
 from zero.yaml_loader import Document, Loc, Problem
 
 
@@ -55,18 +53,19 @@ def run_imports(document: Document, data: dict[str, Any]) -> list[Problem]:
     Raises:
         KeyboardInterrupt: while a file is executed.
     """
-    imports = data.get("imports")
+    names = data.get("imports")
     problems = []
-    for i, name in enumerate(imports if isinstance(imports, list) else []):
+    for i, name in enumerate(names if isinstance(names, list) else []):
         if not isinstance(name, str):
             continue  # reported as a wrong type
+        kept = document.kept.get(name)
         try:
             with redirect_stdout(sys.stderr):
-                _import(name)
+                imports.execute(name, kept)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            message = f"'{visible(name)}' cannot be imported: {_reason(error, name)}"
+            message = f"'{visible(name)}' cannot be imported: {_reason(error, str(kept or name))}"
             problems.append(document.problem(("imports", i), message))
     return problems
 
@@ -74,6 +73,8 @@ def run_imports(document: Document, data: dict[str, Any]) -> list[Problem]:
 def _reason(error: BaseException, name: str) -> str:
     """Returns what an import did instead of coming to its end, where, and what to do."""
     text = " ".join(str(error).split())
+    if isinstance(error, ZeroError):
+        return text
     frames = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == name]
     line = f" (line {frames[-1]})" if frames else ""
     if isinstance(error, SystemExit):
@@ -86,21 +87,3 @@ def _reason(error: BaseException, name: str) -> str:
     if isinstance(error, ImportError | FileNotFoundError):
         return f"{reason}; give a .py file or a module's name"
     return f"{reason}; mend the file"
-
-
-def _import(name: str) -> None:
-    if not name.endswith(".py"):
-        importlib.import_module(name)
-        return
-    path = Path(name)
-    module_name = f"zero_import_{path.stem}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-    if module_name in sys.modules:
-        return
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[module_name]
-        raise

@@ -234,6 +234,11 @@ class Island(BaseIsland):
         self.module.collect(self._population)
         below(self.rng.copy(), 1)
 
+    def prepare(self) -> None:
+        """Opens the island's GPU, if it has one."""
+        if hasattr(self.module, "open"):
+            self.module.open(self._evaluator)
+
     def _tasks_fitness(self, row: int) -> np.ndarray:
         """Returns the fitness on each task; the rolling hurdle neither stops this nor sees it."""
         hurdle = self.arrays.hurdle
@@ -374,8 +379,8 @@ class Island(BaseIsland):
         migrants = self.mail.migrants[self.index, self.report["round"] % 2]
         return {**parts, "migrants": migrants[: self.report["sent"]]}
 
-    def receive(self, drawn: np.ndarray) -> None:
-        """Takes the answer to the last report: copies immigrants and their ancestors from the mail.
+    def _take_arrivals(self, drawn: np.ndarray) -> None:
+        """Copies immigrants and their ancestors from the mail.
 
         drawn: (n, 2), of each the island that sent it and its place among those it sent.
         """
@@ -390,7 +395,6 @@ class Island(BaseIsland):
             parent = people["parent"]
             people["parent"] = np.where(parent < 0, -1, columns["number"][parent])
             self.arrivals = {"numbers": columns["number"][migrants], "people": people}
-        self.report = None
 
     def _immigrate(self, numbers: np.ndarray, people: dict[str, np.ndarray]) -> None:
         """Lets individuals take the places of those sent away; people: oldest first."""

@@ -19,14 +19,19 @@ memory, and the immigrants that wait for the end of the round; so the states of 
 nothing, though islands may be in two successive rounds. A restored island reports once more.
 
 Messages to a worker: ("go", immigrants), ("end",) finish the round and stop, ("snapshot",),
-("stop",) at once. From it: ("progress", stats, new best record or None), ("round", report),
-("snapshot", state), ("stopped", state, whether at the end of the experiment), ("failed", one line,
-trace).
+("stop",) at once. From it: ("ready",) to evolve, ("progress", stats, new best record or None),
+("round", report), ("snapshot", state), ("stopping",) a state is on its way, ("stopped", state,
+whether at the end of the experiment), ("failed", one line, trace).
+
+An island looks for messages between evaluations. One that is in the middle of a long one when a stop
+is urgent (a large training set, an evaluation on the select tasks) is not waited for: all end, and
+the states are those of the last common snapshot.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pickle
 import signal
@@ -38,6 +43,7 @@ from typing import Any
 
 import numpy as np
 
+from zero import signals
 from zero.errors import DeviceError, ZeroError
 from zero.island import Island
 from zero.rng import key_for
@@ -68,53 +74,92 @@ def _receive(connection) -> tuple:
     return pickle.loads(connection.recv_bytes())
 
 
-def in_child(ask: Callable[[], Any]) -> Any:
+def in_child(ask: Callable[[], Any], patient: bool = False) -> Any:
     """Returns what a function returns, called in a forked process that then ends.
 
-    For what this process must not do itself because it forks later, such as initialising CUDA.
+    For what this process must not do itself because it forks later, such as initialising CUDA, and
+    for what a stop may break off (`zero.signals.check`) though it has no steps.
 
     Raises:
-        DeviceError: the function raised a ZeroError (same text), or its process died.
+        ZeroError: as the function did.
+        DeviceError: its process died.
+        WorkerFailed: the function raised something else.
     """
     context = _context()
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(theirs, ask), daemon=True)
-    process.start()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS_SIGNALS)
+    try:
+        process = context.Process(
+            target=_answer, args=(ours, theirs, ask, os.getpid()), daemon=True
+        )
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     theirs.close()
     try:
-        answer, error = _receive(ours)
+        began = time.monotonic()
+        while not ours.poll(0.05):
+            signals.check(began if patient else -math.inf)
+        answer, error, trace = _receive(ours)
     except EOFError:
         process.join()
         raise DeviceError(
-            f"the process that looked at this machine died (exit code {process.exitcode})"
+            f"the process that was to do a part of the work died (exit code {process.exitcode}); is "
+            "memory short?"
         ) from None
     finally:
+        process.kill()  # it has nothing to say any more
         ours.close()
         process.join()
         process.close()
-    if error is not None:
-        raise DeviceError(error)
-    return answer
+    if error is None:
+        return answer
+    if not isinstance(error, ZeroError):
+        error = WorkerFailed(error)
+        error.add_note(trace)
+    raise error
 
 
-def _answer(connection, ask: Callable[[], Any]) -> None:
+def _answer(other, connection, ask: Callable[[], Any], parent: int) -> None:
+    other.close()
+    signals.forget()
+    _leave_signals_to_the_parent()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
-        message = (ask(), None)
+        message = (ask(), None, "")
     except ZeroError as error:
-        message = (None, str(error))
+        message = (None, error, traceback.format_exc())
+    except BaseException as error:
+        message = (None, _in_words(error), traceback.format_exc())
     _send(connection, message)
     # As `_work` does: whatever the function left behind has no say in how this ends.
     os._exit(0)
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when its parent is gone."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
+
+
+def _leave_signals_to_the_parent() -> None:
+    # Ctrl-C and a batch system's SIGTERM reach all processes; the parent decides what they mean.
+    for number in _PARENTS_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PARENTS_SIGNALS)
+
+
+def _in_words(error: BaseException) -> str:
+    text = "".join(traceback.format_exception_only(error))
+    return " ".join(f"{text}; that is a fault in zero or in an op of your own".split())
 
 
 def _work(connections, others, makes: list[Callable[[], Island]], states: list) -> None:
     """Runs a group's islands until all are told to stop or the parent is gone."""
     for other in others:
         other.close()
-    # Ctrl-C and a batch system's SIGTERM reach all processes; the parent decides what they mean.
-    for number in _PARENTS_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PARENTS_SIGNALS)
+    _leave_signals_to_the_parent()
     try:
         first, *rest = zip(connections, makes, states, strict=True)
         threads = [threading.Thread(target=_run, args=island) for island in rest]
@@ -134,15 +179,13 @@ def _run(connection, make: Callable[[], Island], state: dict | None) -> None:
         island = make()
         if state is not None:
             island.restore(state)
+        island.prepare()
+        _send(connection, ("ready",))
         _serve(connection, island)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the parent is gone
     except BaseException as error:
-        if isinstance(error, ZeroError):
-            text = str(error)
-        else:
-            text = "".join(traceback.format_exception_only(error))
-            text += "; that is a fault in zero or in an op of your own"
+        text = str(error) if isinstance(error, ZeroError) else _in_words(error)
         with contextlib.suppress(OSError):
             _send(connection, ("failed", " ".join(text.split()), traceback.format_exc()))
 
@@ -171,6 +214,7 @@ def _serve(connection, island: Island) -> None:
             elif command[0] == "snapshot":
                 _send(connection, ("snapshot", island.state()))
             else:
+                _send(connection, ("stopping",))
                 _send(connection, ("stopped", island.state(), ending and island.waiting))
                 return
 
@@ -193,6 +237,7 @@ class Islands:
         snapshot_every: seconds between snapshots.
         groups: which islands share a process, each in exactly one group; by default none do. Decides
             nothing about the outcome.
+        on_ready: called when all islands are about to evolve, whatever they compile being compiled.
     """
 
     def __init__(
@@ -205,9 +250,11 @@ class Islands:
         on_snapshot: Callable[[list[dict]], None],
         snapshot_every: float = 10.0,
         groups: list[list[int]] | None = None,
+        on_ready: Callable[[], None] | None = None,
     ):
         self.makers, self.states, self.exchange = makers, states, exchange
         self.on_progress, self.on_message, self.on_snapshot = on_progress, on_message, on_snapshot
+        self.on_ready = on_ready or (lambda: None)
         self.snapshot_every = snapshot_every
         self.groups = groups or [[k] for k in range(len(makers))]
         self.processes: list[Any] = []  # one a group
@@ -219,7 +266,9 @@ class Islands:
     def _start(self) -> None:
         self.reports: dict[int, dict] = {}
         self.pending: dict[int, dict] | None = None
+        self.ready: set[int] = set()
         self.heard: set[int] = set()
+        self.stopping: set[int] = set()
         self.stopped: dict[int, tuple[dict, bool]] = {}
         self.last_snapshot = time.monotonic()
         context = _context()
@@ -257,10 +306,14 @@ class Islands:
 
     # --- the loop -------------------------------------------------------------------------------
 
-    def run(self, should_stop: Callable[[], bool]) -> tuple[list[dict], bool]:
+    def run(
+        self, should_stop: Callable[[], bool], urgent: Callable[[], bool] = lambda: True
+    ) -> tuple[list[dict] | None, bool]:
         """Runs until `exchange` ends the experiment or `should_stop`; returns (states, ended).
 
-        ended: False when stopped from outside; the states then allow to go on exactly.
+        ended: False when stopped from outside; the states then allow to go on exactly. They are None
+        if there is none yet, for a fresh start. urgent: whether the stop must not wait for long
+        evaluations.
 
         Raises:
             DeviceError: this operating system cannot fork.
@@ -277,7 +330,9 @@ class Islands:
                         "set fewer islands, or raise the limits of processes and files (ulimit)"
                     ) from error
                 try:
-                    return self._loop(should_stop)
+                    return self._loop(should_stop, urgent)
+                except _TooLate:
+                    return self.states, False
                 except _WorkerDied as death:
                     self._give_up_or_tell(death)
                 self._kill()
@@ -293,11 +348,12 @@ class Islands:
             )
         self.on_message(f"{death.who} died ({death}); all islands go on from the last snapshot")
 
-    def _loop(self, should_stop) -> tuple[list[dict], bool]:
+    def _loop(self, should_stop, urgent) -> tuple[list[dict], bool]:
         from multiprocess.connection import wait
 
         count = len(self.makers)
         ending = stopping = False
+        late: float | None = None  # when a stop became urgent
         while len(self.stopped) < count:
             running = [k for k in range(count) if k not in self.stopped]
             connections = {self.connections[k]: k for k in running}
@@ -314,6 +370,11 @@ class Islands:
                         self._receive(island)  # its last words
                     if island not in self.stopped:
                         raise self._death(island)
+            wanted = stopping or should_stop()
+            if wanted and len(self.stopping) < count and urgent():
+                late = late or time.monotonic()
+                if time.monotonic() - late >= signals.PATIENCE:
+                    raise _TooLate
             if stopping:
                 continue
             if len(self.reports) == count and self.pending is None:
@@ -323,7 +384,7 @@ class Islands:
                 for k in range(count):
                     self._send(k, ("end",) if ending else ("go", answers[k]))
             # Only now: a run that is stopped at once, again and again, still gets somewhere.
-            if len(self.heard) == count and should_stop():
+            if wanted and len(self.heard) == count:
                 stopping = True
                 for k in range(count):
                     self._send(k, ("stop",))
@@ -355,6 +416,11 @@ class Islands:
         except (EOFError, OSError) as error:
             raise self._death(island) from error
         kind = message[0]
+        if kind == "ready":
+            self.ready.add(island)
+            if len(self.ready) == len(self.makers):
+                self.on_ready()
+            return
         self.heard.add(island)
         if kind == "failed":
             failure = WorkerFailed(
@@ -370,7 +436,10 @@ class Islands:
             self.pending[island] = message[1]
             if len(self.pending) == len(self.makers):
                 self._take(self.pending)
+        elif kind == "stopping":
+            self.stopping.add(island)
         elif kind == "stopped":
+            self.stopping.add(island)
             self.stopped[island] = message[1:]
 
     def _take(self, pending: dict[int, dict]) -> None:
@@ -381,6 +450,10 @@ class Islands:
         self.on_snapshot(self.states)
         # The time that it took does not count: however slow the disk, there is work in between.
         self.last_snapshot = time.monotonic()
+
+
+class _TooLate(Exception):
+    """A stop was urgent, and an island was in the middle of something long."""
 
 
 class _WorkerDied(Exception):

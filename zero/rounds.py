@@ -76,6 +76,7 @@ class BaseIsland:
         self.curve_every = curve_every
         self.checked = -1  # number of the individual that was last evaluated on the select tasks
         self.candidate: dict[str, Any] | None = None
+        self.before_end: dict[str, Any] | None = None  # see `_end_round_early`
         self.deadline = np.inf  # when `advance` is to come back, by `time.perf_counter`
         self._quota = 1
 
@@ -116,8 +117,8 @@ class BaseIsland:
         """Lets `arrivals` take the slots of those sent away."""
         raise NotImplementedError
 
-    def receive(self, answer: Any) -> None:
-        """Takes the answer to the last report: who is to arrive at the end of the round."""
+    def _take_arrivals(self, answer: Any) -> None:
+        """Sets `arrivals` to who is to arrive at the end of the round, according to an answer."""
         raise NotImplementedError
 
     def _arrays(self) -> dict[str, np.ndarray]:
@@ -137,6 +138,9 @@ class BaseIsland:
         return self.population.slot_fitness[: self.population.counts[FILLED]]
 
     # --- running --------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Makes ready what `advance` needs and the process that made the island must not have."""
 
     @property
     def individuals(self) -> int:
@@ -183,8 +187,16 @@ class BaseIsland:
             self.reason = "train_steps"
         elif counts[INDIVIDUALS] - counts[BEST_AT] >= limits.patience:
             self.reason = "patience"
-        if self.reason or self.individuals >= round_end:
+        if self.individuals >= (self.round + 1) * limits.round:
             self._end_round()
+        elif self.reason:
+            self._end_round_early()
+
+    def _end_round_early(self) -> None:
+        """Ends a round that a larger budget would have gone on with; keeps the state before that."""
+        if self.before_end is None:
+            self.before_end = {**self.state(), "reason": None}
+        self._end_round()
 
     def _end_round(self) -> None:
         """Evaluates a new best individual on the select tasks and draws who migrates."""
@@ -257,6 +269,13 @@ class BaseIsland:
         self.waiting = False
         return self.report
 
+    def receive(self, answer: Any) -> None:
+        """Takes the answer to the last report: who is to arrive at the end of the round."""
+        self._take_arrivals(answer)
+        if self.before_end is not None and self.report["round"] < self.before_end["round"]:
+            self.before_end |= {"report": None, "arrivals": self.arrivals}
+        self.report = None
+
     # --- state ----------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
@@ -273,6 +292,7 @@ class BaseIsland:
             "curve_every": self.curve_every,
             "checked": self.checked,
             "candidate": dict(self.candidate) if self.candidate else None,
+            "before_end": self.before_end,
             **self._own_state(),
         }
 
@@ -286,6 +306,7 @@ class BaseIsland:
         self.curve = [list(row) for row in state["curve"]]
         self.curve_every, self.checked = state["curve_every"], state["checked"]
         self.candidate = dict(state["candidate"]) if state["candidate"] else None
+        self.before_end = state.get("before_end")
         self._take_own_state(state)
 
     def stats(self) -> dict[str, Any]:
@@ -299,3 +320,25 @@ class BaseIsland:
             "hits": hits,
             "evaluations": evaluations,
         }
+
+
+def reopened(states: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:
+    """Returns islands' states to go on from where a larger budget allows it, and whether exactly.
+
+    An island that a budget ends passes through the rounds that others still have, and ends its last
+    round before its time. What it was before that is in its state. It is as if the larger budget had
+    been given at first, unless others met what it sent in rounds that it passed through.
+
+    states: of a pause or of an experiment's end, as `zero.islands` returns them.
+    """
+    found, exact = [], True
+    for state in states:
+        before = state.get("before_end")
+        answered = state["report"]["round"] - 1 if state["report"] else state["round"] - 1
+        if before is not None and before["round"] > answered:
+            state = before
+        elif before is not None or state["reason"] is not None:
+            exact = False
+        report = state["report"] and {**state["report"], "reason": None}
+        found.append({**state, "reason": None, "report": report, "before_end": None})
+    return found, exact

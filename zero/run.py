@@ -11,7 +11,10 @@ reported a round; they finish the one that they are in by then (`zero.islands`).
 
 Everything that decides the outcome is in the islands' states, which checkpoints hold exactly, so a
 run that is stopped or killed and resumed ends with the same archive, byte for byte, as an unbroken
-one. What is particular to programs and to cells of networks is in `zero.run_programs` and
+one. A stop acts within a second or two, whatever the run is doing; what comes after a search (final
+figures, baselines) is then left to `resume`. A budget of seconds is of the search alone. A run can be
+resumed with a larger budget, also one that its budget ended: the last checkpoint holds the islands'
+states then. What is particular to programs and to cells of networks is in `zero.run_programs` and
 `zero.run_cells`.
 """
 
@@ -21,7 +24,7 @@ import functools
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from zero import compiling
+from zero import compiling, imports
 from zero.archive import (
     ArchiveData,
     CurvePoint,
@@ -40,8 +43,8 @@ from zero.archive import (
     write_archive,
     zero_version,
 )
-from zero.config import RunConfig, Section, config_to_yaml, load_config
-from zero.errors import ArchiveError, ConfigError, what_is
+from zero.config import Budget, RunConfig, Section, config_to_yaml
+from zero.errors import ArchiveError, ConfigError, ZeroError, what_is
 from zero.notebook import default_reporter
 from zero.program import validate_program
 from zero.progress import Reporter, nearest_limit, seconds_left
@@ -56,7 +59,8 @@ from zero.run_programs import (
     memory_of,
     train_budget,
 )
-from zero.signals import stop_signals
+from zero.run_settings import BUDGETS, check_unchanged, settings_of, with_larger_budget
+from zero.signals import Stop, Stops
 
 __all__ = [
     "BASELINES", "CHECKPOINT_SECONDS", "Maker", "Outcome", "initial_program", "kind_of",
@@ -73,12 +77,13 @@ class Outcome:
     """What a run found: its folder, why it ended, and the best program with its figures.
 
     program (for cells the genome) is None when no individual was evaluated. final is None where it was
-    not evaluated, for cells its fitness is the accuracy on the test images; individuals, train_steps
-    and seconds are totals. baselines: for each shipped program in `BASELINES` (each published cell
-    that the config names) its fitness on the select and on the final tasks. kind: "programs" or
-    "cells". details: more figures by name, of programs: chance (search, select, final: the fitness of
-    a predictor that looks at no feature), interval (95 %, of the final fitness), lasting_fitness and
-    order_matters (see `zero.run_programs.Maker.figures`).
+    not evaluated, as after a stop that `resume` goes on from; for cells its fitness is the accuracy
+    on the test images; individuals, train_steps and seconds are totals, seconds those of all
+    processes with reading and compiling. baselines: for each shipped program in `BASELINES` (each
+    published cell that the config names) its fitness on the select and on the final tasks, none
+    after such a stop. kind: "programs" or "cells". details: more figures by name, of programs: chance
+    (search, select, final: the fitness of a predictor that looks at no feature), interval (95 %, of
+    the final fitness), lasting_fitness and order_matters (see `zero.run_programs.Maker.figures`).
     """
 
     folder: Path
@@ -130,8 +135,8 @@ def start(
         out: the run's folder, new or empty; by default runs/NAME-001 and so on.
         reporter: is told what happens; by default it is shown where there is a terminal or a notebook.
         command: kept in the run's record.
-        max_seconds: stop after this time so that `resume` can go on; no part of the config. 0 stops as
-            soon as anything can be kept, None never.
+        max_seconds: stop after this time, with reading and compiling, so that `resume` can go on; no
+            part of the config. 0 stops as soon as anything can be kept, None never.
         checkpoint_seconds: time between checkpoints; decides nothing about the outcome.
         quiet: shows nothing where no reporter is given.
 
@@ -152,8 +157,9 @@ def start(
             f"folder {out} is not empty; give another as out, or, if it is a run, go on with it: "
             f"zero.resume({str(out)!r})"
         )
+    stops = Stops(max_seconds)
     with _shown(reporter, quiet) as reporter:
-        return _start(config, out, reporter, command, max_seconds, checkpoint_seconds)
+        return _start(config, out, reporter, command, stops, checkpoint_seconds)
 
 
 def _start(
@@ -161,21 +167,27 @@ def _start(
     out: Path | None,
     reporter: Reporter,
     command: list[str] | None,
-    max_seconds: float | None,
+    stops: Stops,
     checkpoint_seconds: float,
 ) -> Outcome:
     kind = kind_of(config)(config)
     kind.check_device()
-    kind.check()
-    info = run_info(config.seed, command or [])
-    info |= {**kind.info(), "data": kind.data_digest()}
-    with RunFolder.create(out, config.name, config_to_yaml(kind.config), info) as folder:
-        stored = kind.stored(folder.path)
-        if stored is not kind:  # data that came as arrays: from here on they are in the folder
-            kind = stored
-            folder.write_config(config_to_yaml(kind.config))
-            folder.write_info(info | {"data": kind.data_digest()})
-        return _Run(kind, folder, reporter, max_seconds, checkpoint_seconds).go(None)
+    with RunFolder.create(out, config.name, config_to_yaml(config), {}) as folder:
+        info = run_info(config.seed, command or []) | kind.info()
+        try:
+            stored = kind.stored(folder.path)
+            if stored is not kind:  # data that came as arrays: from here on they are in the folder
+                kind = stored
+                folder.write_config(config_to_yaml(kind.config))
+            info["settings"] = settings_of(folder.config_text())
+            info["imports"] = imports.keep(config.imports, folder.path)
+            folder.write_info(info)
+            run = _Run(kind, folder, info, reporter, stops, checkpoint_seconds)
+            return run.go(None)
+        except ZeroError:
+            if not folder.checkpoints.paths():  # it has not begun: a fault of the data, say
+                folder.discard()
+            raise
 
 
 @contextmanager
@@ -216,33 +228,48 @@ def resume(
     reporter: Reporter | None = None,
     max_seconds: float | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    settings: Iterable[str] = (),
     quiet: bool = False,
 ) -> Outcome:
     """Goes on with a run from its newest readable checkpoint; the outcome is as if never broken.
 
-    A run that has ended, by whatever budget, stays as it is. Arguments as for `start`.
+    A run that has ended, by whatever budget, stays as it is unless it is given a larger one.
+    Arguments as for `start`.
+
+    Args:
+        settings: `KEY=VALUE` of a larger budget, such as "budget.individuals=1e6". Where the run
+            cannot go on exactly as if that had been its budget from the start, it says so.
 
     Raises:
         ArchiveError: it is no run folder, it is in use, or no checkpoint can be read.
+        ConfigError: its settings have been changed, or `settings` are anything but a larger budget.
         ZeroError: the run's data have changed since.
     """
     path = _path(path, "resume: the run")
     _check_arguments(reporter, max_seconds, checkpoint_seconds)
+    stops = Stops(max_seconds)
     with _shown(reporter, quiet) as reporter, RunFolder.open(path, write=True) as folder:
-        config = load_config(folder.path / RunFolder.CONFIG, check_files=False)
         info = folder.info()
-        kind = kind_of(config).resumed(config, info)
-        if kind.data_digest() != info.get("data"):
-            raise ConfigError(
-                f"the data of {folder.path} have changed since the run began, so it cannot go on "
-                "as if unbroken; put the old files back, or start a new run"
+        if not check_unchanged(folder, info):
+            reporter.message(
+                "an older zero began this run, without a record of its settings and imports: "
+                "changes of these would not be noticed"
             )
+        for line in imports.changed(folder.path):
+            reporter.message(line)
+        old, config = with_larger_budget(folder.path / RunFolder.CONFIG, settings)
+        kind = kind_of(config).resumed(config, info)
         state, skipped = folder.checkpoints.load() or (None, [])
         for text in skipped:
             reporter.message(f"{text}; going on from an older checkpoint")
+        run = _Run(kind, folder, info, reporter, stops, checkpoint_seconds)
+        if state is not None:
+            state = {**state, "budget": state.get("budget") or old.budget.model_dump()}
+        if config != old:
+            run.take_budget(old.budget.model_dump())
         if state is None or state.get("reason") is None:
             kind.check_device()
-        return _Run(kind, folder, reporter, max_seconds, checkpoint_seconds).go(state)
+        return run.go(state)
 
 
 class _Run:
@@ -252,36 +279,101 @@ class _Run:
         self,
         kind: Kind,
         folder: RunFolder,
+        info: dict[str, Any],
         reporter: Reporter,
-        max_seconds: float | None,
+        stops: Stops,
         checkpoint_seconds: float,
     ):
         self.kind, self.config, self.folder, self.reporter = kind, kind.config, folder, reporter
-        self.max_seconds, self.checkpoint_seconds = max_seconds, checkpoint_seconds
+        self.info, self.stops, self.checkpoint_seconds = info, stops, checkpoint_seconds
+        stops.on_signal = lambda: reporter.message(
+            "stopping; Ctrl-C again stops at once (then `zero resume`)"
+        )
         self.experiment = 0
         self.finished: list[dict[str, Any]] = []  # experiments that ended
+        self.ended_states: list[dict] | None = None  # of the last one, for a larger budget
         self.archived: list[ExperimentData] = []  # the same, as the archive has them
         self.next_archive = 0.0
         self.stats: list[dict[str, Any]] = []
         self.evolving_since: float | None = None  # when this process began to evolve
         self.done_before: dict[str, int] = {}
-        self.interrupted: str | None = None
         self.ended_by: str | None = None  # what ended the experiment, decided at the end of a round
         self.closing: Any = None  # what the kind of genome does once the search has ended
         self.closed = False  # whether it is done with that
         self.earlier_seconds = 0.0
         self.began = time.monotonic()
+        # What budget.seconds are of: the search alone.
+        self.earlier_search = 0.0
+        self.searching_since: float | None = None
+        self.out_of_time = False  # budget.seconds have passed
 
     # --- the course of a run --------------------------------------------------------------------
 
     def go(self, state: dict[str, Any] | None) -> Outcome:
         """Runs from a checkpoint's state, or from the start."""
-        config = self.config
-        islands_state = None
+        states, reason = None, None
         if state is not None:
             self.experiment, self.finished = state["experiment"], state["finished"]
-            self.earlier_seconds, islands_state = state["seconds"], state["islands"]
-            self.closing = state.get("closing")
+            self.earlier_seconds, states = state["seconds"], state["islands"]
+            self.earlier_search = state.get("search_seconds", self.earlier_seconds)
+            self.closing, reason = state.get("closing"), state.get("reason")
+            self.ended_states = state.get("ended_states")
+        with self.stops.listening():
+            try:
+                with self.stops.at_once(anywhere=True):
+                    self._read_data()
+            except Stop:
+                self._begin(state)
+                return self._conclude(str(self.stops.why), states, reading=True)
+            self._begin(state)
+            if state is not None and state["budget"] != self.config.budget.model_dump():
+                states, reason = self._reopen(states, reason, Budget(**state["budget"]))
+            while reason is None:
+                if states is None:
+                    self._checkpoint(None)
+                states, ended = self._run_experiment(states)
+                if not ended:
+                    # The budget of seconds ends a run for good, other interruptions do not.
+                    reason = "seconds" if self.out_of_time else None
+                    self._checkpoint(states, reason)
+                    if reason is None:
+                        return self._conclude(str(self.stops.why), states)
+                    break
+                self._finish_experiment(states)
+                self.ended_states, states = states, None
+                reason = self._reason_to_end()
+                self.experiment += 1
+                if reason is not None:
+                    self._checkpoint(None, reason)
+            if not self._close(reason, states):
+                return self._conclude(str(self.stops.why), states)
+            return self._conclude(reason, states)
+
+    def _read_data(self) -> None:
+        """Reads the data; checks them where that was not done, else that they are the same.
+
+        Raises:
+            ZeroError: they cannot be used, or have changed.
+        """
+        known = self.info.get("data")
+        if known is None:
+            self.kind.check()
+            if self.kind.config != self.config:  # defaults that were cut to what the data have
+                self.config = self.kind.config
+                self.folder.write_config(config_to_yaml(self.config))
+                self.info["settings"] = settings_of(self.folder.config_text())
+        digest = self.kind.data_digest()
+        if known is None:
+            self.info["data"] = digest
+            self.folder.write_info(self.info)
+        elif digest != known:
+            raise ConfigError(
+                f"the data of {self.folder.path} have changed since the run began, so it cannot go "
+                "on as if unbroken; put the old files back, or start a new run"
+            )
+
+    def _begin(self, state: dict[str, Any] | None) -> None:
+        config = self.config
         self.reporter.start({
             "name": config.name, "seed": config.seed, "islands": config.islands.count,
             "backend": config.backend, "dtype": config.dtype, "folder": str(self.folder.path),
@@ -289,29 +381,87 @@ class _Run:
         for note in self.kind.notes():
             self.reporter.message(f"note: {note}")
         self.folder.log("start" if state is None else "resume", seconds=self.earlier_seconds)
-        reason = state.get("reason") if state else None
-        with stop_signals(self._interrupt):
-            while reason is None:
-                if islands_state is None:
-                    self._checkpoint(None)
-                states, ended = self._run_experiment(islands_state)
-                islands_state = None
-                if not ended:
-                    # The budget of seconds ends a run for good, other interruptions do not.
-                    reason = "seconds" if self.interrupted == "seconds" else None
-                    self._checkpoint(states, reason)
-                    if reason is None:
-                        return self._conclude(self.interrupted, states)
-                    self.interrupted, islands_state = None, states
-                    break
-                self._finish_experiment(states)
-                reason = self._reason_to_end()
-                self.experiment += 1
-                if reason is not None:
-                    self._checkpoint(None, reason)
-            if not self._close(reason, islands_state):
-                return self._conclude(self.interrupted, islands_state)
-        return self._conclude(reason, islands_state)
+
+    # --- a larger budget ------------------------------------------------------------------------
+
+    def take_budget(self, old: dict[str, Any]) -> None:
+        """Writes the config's budget, which is larger than the old one, to the run's folder."""
+        new = self.config.budget.model_dump()
+        changes = {key: [old[key], new[key]] for key in BUDGETS if old[key] != new[key]}
+        text = config_to_yaml(self.config)
+        self.info["settings"] = settings_of(text)
+        self.info["budgets"] = [*self.info.get("budgets", []), changes]
+        # In this order: a config with a larger budget than was recorded would be refused.
+        self.folder.write_info(self.info)
+        self.folder.write_config(text)
+        words = ", ".join(f"budget.{k} {a} to {b}" for k, (a, b) in changes.items())
+        self._message(f"the run's budget becomes larger: {words}")
+
+    def _reopen(
+        self, states: list[dict] | None, reason: str | None, old: Budget
+    ) -> tuple[list[dict] | None, str | None]:
+        """Returns states and reason to end with the config's budget, which is larger than the old.
+
+        states, reason: of the checkpoint.
+        """
+        from zero.rounds import reopened
+
+        new, exact = self.config.budget, True
+        was_over = reason is not None
+        if reason == "seconds" and old.seconds != new.seconds:
+            reason = None
+        elif reason is not None and states is None and self._was_cut(old):
+            if self.ended_states is None:
+                raise ArchiveError(
+                    f"{self.folder.path}: an older zero ended this run and kept nothing to go on "
+                    "from; start a new one with a larger budget"
+                )
+            states, reason = self.ended_states, None
+            self.finished.pop()
+            self.experiment -= 1
+        elif reason is not None and states is None:
+            reason = self._reason_to_end()
+        if reason is not None:
+            self._message(f"the larger budget changes nothing: the run had ended by {reason}")
+            return states, reason
+        if states is not None:
+            states, exact = reopened(states)
+            exact = exact and not self._was_drained(states, old)
+        if was_over:
+            self.closing = self.kind.reopened(self.closing)
+            self.ended_states = None
+        if not exact:
+            text = "it goes on, but not exactly as if the larger budget had been given at first"
+            self._message(text)
+            self.info["budgets_not_exact"] = True
+            self.folder.write_info(self.info)
+        return states, None
+
+    def _was_cut(self, old: Budget) -> bool:
+        """Returns whether the old budget, not the new one, ended the last experiment."""
+        last, new = self.finished[-1], self.config.budget
+        key = last["reason"]
+        if key in ("fitness", "patience"):
+            return getattr(old, key) != getattr(new, key)
+        if key not in ("individuals", "train_steps"):
+            return False
+        before = self.finished[:-1]
+        return self._left(before, old)[key] != self._left(before, new)[key]
+
+    def _was_drained(self, states: list[dict], old: Budget) -> bool:
+        """Returns whether the old budget had kept a pipeline of batches from being filled."""
+        from zero.population import INDIVIDUALS
+
+        if (getattr(self.config.search, "batch", 1) or 1) == 1:
+            return False
+        limits = [self.kind.limits(self._left(self.finished, old), k) for k in range(len(states))]
+        return any(
+            state["arrays"]["population.counts"][INDIVIDUALS] % limit.round
+            and limit.individuals < (state["round"] + 1) * limit.round
+            for state, limit in zip(states, limits, strict=True)
+        )
+
+    # --- after the search -----------------------------------------------------------------------
 
     def _close(self, reason: str, states: list[dict] | None) -> bool:
         """Lets the kind of genome do what comes after the search; returns whether it is done."""
@@ -326,10 +476,13 @@ class _Run:
                     self._checkpoint(states, reason)
                     saved = time.monotonic()
 
-            self.closing, self.closed = self.kind.finish(
-                best[0], self.closing, lambda: self._should_stop(searching=False), save,
-                self._closing_now,
-            )  # fmt: skip
+            try:
+                with self.stops.at_once(), compiling.telling(self.reporter.compiling):
+                    self.closing, self.closed = self.kind.finish(
+                        best[0], self.closing, self.stops.wanted, save, self._closing_now
+                    )
+            except Stop:
+                self.closed = False
             if self.closing is not None:
                 self._checkpoint(states, reason)
         return best is None or self.closed
@@ -344,50 +497,48 @@ class _Run:
         going = [] if states is None else [_experiment_of(states, None, self.kind)]
         return [*self.finished, *going]
 
-    def _interrupt(self, why: str) -> None:
-        if why == "interrupted" and self.interrupted is None:
-            self.reporter.message("stopping; Ctrl-C again stops at once (then `zero resume`)")
-        self.interrupted = self.interrupted or why
+    def _search_is_over(self) -> bool:
+        budget = self.config.budget.seconds
+        self.out_of_time = self.out_of_time or (budget is not None and self.searched >= budget)
+        return self.out_of_time or self.stops.wanted()
 
-    def _should_stop(self, searching: bool = True) -> bool:
-        seconds = time.monotonic() - self.began
-        if searching and self.config.budget.seconds and self.seconds >= self.config.budget.seconds:
-            self._interrupt("seconds")
-        if self.max_seconds is not None and seconds >= self.max_seconds:
-            self._interrupt("max_seconds")
-        return self.interrupted is not None
+    @property
+    def searched(self) -> float:
+        """Seconds that the run has searched, in earlier processes too."""
+        since = self.searching_since
+        return self.earlier_search + (0.0 if since is None else time.monotonic() - since)
 
     @property
     def seconds(self) -> float:
         """Seconds that the run has taken, in earlier processes too."""
         return self.earlier_seconds + time.monotonic() - self.began
 
-    def _left(self) -> dict[str, int]:
+    def _left(self, finished: list[dict], budget: Budget) -> dict[str, int]:
         """Returns what the budgets of run and experiment leave for the next experiment."""
-        budget, experiments = self.config.budget, self.config.experiments
-        left = {}
+        experiments, left = self.config.experiments, {}
         for key in ("individuals", "train_steps"):
-            used = sum(e[key] for e in self.finished)
+            used = sum(e[key] for e in finished)
             total = getattr(budget, key)
             whole = _FOREVER if total is None else max(0, total - used)
             left[key] = min(whole, getattr(experiments, key) or _FOREVER)
         return left
 
-    def _run_experiment(self, states: list[dict] | None) -> tuple[list[dict], bool]:
+    def _run_experiment(self, states: list[dict] | None) -> tuple[list[dict] | None, bool]:
         from zero.islands import Islands
 
-        with compiling.telling(self.reporter.compiling):
-            islands = self.kind.islands(self.experiment, self._left())
-            self.reporter.baselines(self.kind.baselines(self.experiment))
+        try:
+            with self.stops.at_once(), compiling.telling(self.reporter.compiling):
+                islands = self.kind.islands(
+                    self.experiment, self._left(self.finished, self.config.budget)
+                )
+                self.reporter.baselines(self.kind.baselines(self.experiment))
+        except Stop:
+            return states, False
         if states is not None:
             # Shown from the first moment: what was reached before.
             for island, state in zip(islands, states, strict=True):
                 island.restore(state)
         self.stats = [island.stats() for island in islands]
-        if self.evolving_since is None:
-            # Rates and forecasts leave out compiling, and what earlier processes did.
-            self.evolving_since = time.monotonic()
-            self.done_before = self._done()
         self.ended_by = None
         running = Islands(
             [lambda island=island: island for island in islands],
@@ -398,8 +549,21 @@ class _Run:
             self._checkpoint,
             self.checkpoint_seconds,
             self.kind.groups(),
+            self._evolve,
         )
-        return running.run(self._should_stop)
+        try:
+            return running.run(self._search_is_over, self.stops.wanted)
+        finally:
+            self.earlier_search, self.searching_since = self.searched, None
+
+    def _evolve(self) -> None:
+        """Starts the clock of the search: all is compiled."""
+        now = time.monotonic()
+        self.searching_since = self.searching_since or now
+        if self.evolving_since is None:
+            # Rates and forecasts leave out compiling, and what earlier processes did.
+            self.evolving_since = now
+            self.done_before = self._done()
 
     def _exchange(self, reports: list[dict]) -> list[Any] | None:
         """Returns who migrates to each island after a round, None to end the experiment.
@@ -500,10 +664,10 @@ class _Run:
         recent["seconds"] = max(time.monotonic() - self.evolving_since, 1e-9)
         totals["individuals_per_second"] = recent["individuals"] / recent["seconds"]
         budget = self._limits()
-        totals["nearest"] = nearest_limit(budget, {**done, "seconds": self.seconds})
+        totals["nearest"] = nearest_limit(budget, {**done, "seconds": self.searched})
         for key, before in (
             *self.done_before.items(),
-            ("seconds", self.seconds - recent["seconds"]),
+            ("seconds", self.searched - recent["seconds"]),
         ):
             budget[key] = budget[key] and budget[key] - before
         # A forecast from the first individuals would be wild.
@@ -532,7 +696,10 @@ class _Run:
             "experiment": self.experiment,
             "finished": self.finished,
             "seconds": self.seconds,
+            "search_seconds": self.searched,
+            "budget": self.config.budget.model_dump(),
             "islands": states,
+            "ended_states": self.ended_states if reason is not None else None,
             "reason": reason,
             "closing": self.closing,
         })  # fmt: skip
@@ -559,20 +726,22 @@ class _Run:
             kind=self.kind.name,
         )
 
-    def _conclude(self, reason: str, states: list[dict] | None) -> Outcome:
-        """Evaluates the best candidate for good, and writes it and the archive."""
+    def _conclude(self, reason: str, states: list[dict] | None, reading: bool = False) -> Outcome:
+        """Evaluates the best candidate for good, unless a stop was wished; writes it and the archive.
+
+        reading: it was stopped before the data were read: the archive stays as it is.
+        """
         experiments = self._experiments(states)
         best = _best_candidate(experiments, self.kind)
         totals = {k: sum(e[k] for e in experiments) for k in ("individuals", "train_steps")}
         found, results = Conclusion(None, None, {}, {}), None
         search = select = math.nan
         if best is not None:
-            record, number = best
-            search, select = record["fitness"], record["select_fitness"]
-            closing = self.closing if self.closed else None
-            found = self.kind.conclude(record, number, experiments, closing, self.folder)
-            results = {"record": record["number"], "reason": reason, **totals, **found.results}
-        write_archive(self.folder.archive_path, self._archive(states, results))
+            search, select = best[0]["fitness"], best[0]["select_fitness"]
+            reason, found = self._concluded(reason, *best, experiments)
+            results = {"record": best[0]["number"], "reason": reason, **totals, **found.results}
+        if not reading or not self.folder.archive_path.exists():
+            write_archive(self.folder.archive_path, self._archive(states, results))
         summary = {**self._totals(), **totals, "reason": reason}
         summary.pop("now", None)
         self.folder.log("finish", reason=reason, seconds=self.seconds, **totals)
@@ -582,6 +751,27 @@ class _Run:
             totals["individuals"], totals["train_steps"], self.seconds, found.baselines,
             self.kind.name, found.details,
         )  # fmt: skip
+
+    def _concluded(
+        self, reason: str, record: dict[str, Any], number: int, experiments: list[dict]
+    ) -> tuple[str, Conclusion]:
+        """Returns why the run ended or stops, and what is known of its outcome."""
+        from zero.islands import in_child
+
+        closing = self.closing if self.closed else None
+        if reason != self.stops.why:
+            try:
+                with self.stops.at_once():
+                    # A single evaluation may take minutes: a child can be left in its middle.
+                    return reason, in_child(
+                        lambda: self.kind.conclude(
+                            record, number, experiments, closing, self.folder
+                        ),
+                        patient=True,
+                    )
+            except Stop:
+                reason = str(self.stops.why)
+        return reason, self.kind.outline(record, self.folder)
 
 
 _BULKY = ("records", "curve", "keepsake")

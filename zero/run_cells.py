@@ -51,6 +51,7 @@ from zero.records import CellRecord
 from zero.rng import key_for
 from zero.run_kind import Conclusion, Kind
 from zero.search_rng import new_state
+from zero.signals import Stop
 from zero.store import write_bytes
 
 OUTCOME = "outcome"  # the name of the run's own cells among the last trainings
@@ -320,14 +321,17 @@ class Cells(Kind):
                 continue
             if state["trial"] is not None:
                 trial.restore(state["trial"])
-            while not trial.ended:
-                tell(f"{name}: epoch {trial.epochs + 1} of {trial.all_epochs}")
-                trial.step(should_stop)
-                state = {**state, "trial": trial.state()}
-                save(state)
-                if not trial.ended and should_stop():
-                    return state, False
-            done = self._finished(trial.trainer.network, trial.reason, trial)
+            try:
+                while not trial.ended:
+                    tell(f"{name}: epoch {trial.epochs + 1} of {trial.all_epochs}")
+                    trial.step(should_stop)
+                    state = {**state, "trial": trial.state()}
+                    save(state)
+                    if not trial.ended and should_stop():
+                        return state, False
+                done = self._finished(trial.trainer.network, trial.reason, trial)
+            except Stop:  # in the middle of an evaluation
+                return {**state, "trial": trial.state()}, False
             if name == OUTCOME and not trial.reason:
                 done["weights"] = list(trial.weights())
             state = {"done": {**state["done"], name: done}, "trial": None}
@@ -348,6 +352,33 @@ class Cells(Kind):
             "weights": None,
         }
 
+    def reopened(self, finished: Any) -> Any:
+        """Returns the last trainings of published cells: they do not depend on the search."""
+        if finished is None:
+            return None
+        return {
+            "done": {n: done for n, done in finished["done"].items() if n != OUTCOME},
+            "trial": None,
+        }
+
+    def outline(self, best: dict[str, Any], folder: RunFolder) -> Conclusion:
+        """Returns the genome with the figures of the search; writes best.txt and best.svg."""
+        results = self._outline(best, folder)
+        return Conclusion(parse_genome(best["text"]), None, {}, results, _details(best))
+
+    def _outline(self, best: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
+        from zero.cells.drawing import draw_svg
+
+        folder.write_best(f"{best['text']}\n")
+        write_bytes(folder.path / "best.svg", draw_svg(parse_genome(best["text"])).encode())
+        return {
+            "genome": best["text"],
+            "search": {"fitness": best["fitness"]},
+            "select": {"fitness": best["accuracy"]},
+            "final": None,
+            "published": {},
+        }
+
     def conclude(
         self,
         best: dict[str, Any],
@@ -357,21 +388,12 @@ class Cells(Kind):
         folder: RunFolder,
     ) -> Conclusion:
         """Takes the final figure; writes best.txt, best.svg and best_weights.h5."""
-        from zero.cells.drawing import draw_svg
-
         genome = parse_genome(best["text"])
         done = (finished or {"done": {}})["done"]
-        details = {
-            "valid_accuracy": best["accuracy"],
-            "parameters": best["parameters"],
-            "multiply_adds": best["multiply_adds"],
-        }
+        details = _details(best)
         final = self._final(genome, best, experiments[number]["keepsake"], done, folder)
         records = [r for e in experiments for r in self.unpack(e["records"])]
-        results: dict[str, Any] = {
-            "genome": best["text"],
-            "search": {"fitness": best["fitness"]},
-            "select": {"fitness": best["accuracy"]},
+        results = self._outline(best, folder) | {
             "final": final,
             # Halving trains only the better ones in full: no mean of those is of random cells.
             "random_sampling": _random_sampling([] if self.cells.halving else records),
@@ -384,8 +406,6 @@ class Cells(Kind):
         objective = objective_of(self.cells)
         if objective.kind == "pareto":
             results["front"] = _front(records, objective.cost)
-        folder.write_best(f"{best['text']}\n")
-        write_bytes(folder.path / "best.svg", draw_svg(genome).encode())
         pairs = {n: (f["select"], f["final"]) for n, f in done.items() if n != OUTCOME}
         if final:
             details |= {k: v for k, v in final.items() if k != "fitness"}
@@ -442,6 +462,15 @@ class Cells(Kind):
             test_accuracy=test,
             seed=self.config.seed,
         )
+
+
+def _details(best: dict[str, Any]) -> dict[str, Any]:
+    """Returns the figures that a record has."""
+    return {
+        "valid_accuracy": best["accuracy"],
+        "parameters": best["parameters"],
+        "multiply_adds": best["multiply_adds"],
+    }
 
 
 def save_weights(

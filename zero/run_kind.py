@@ -161,6 +161,17 @@ class Kind:
         """
         return state, True
 
+    def reopened(self, finished: Any) -> Any:
+        """Returns what of `finish`'s state still holds once a larger budget lets the search go on."""
+        return None
+
+    def outline(self, best: dict[str, Any], folder: RunFolder) -> Conclusion:
+        """Returns what is known of a run's outcome without evaluating anything; writes it.
+
+        For a stop: `resume` goes on. best, folder: as for `conclude`.
+        """
+        raise NotImplementedError
+
     def conclude(
         self,
         best: dict[str, Any],

@@ -477,6 +477,13 @@ class Maker(Kind):
             )  # fmt: skip
         return records
 
+    def outline(self, best: dict[str, Any], folder: RunFolder) -> Conclusion:
+        """Returns the program without any figures; writes best.txt."""
+        program = from_arrays(best["code"], best["consts"], best["sizes"])
+        folder.write_best(str(program))
+        results = {"program": str(program), "search": None, "select": None, "final": None}
+        return Conclusion(program, None, {}, {**results, "baselines": {}})
+
     def conclude(
         self,
         best: dict[str, Any],

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from zero import yaml_loader
+from zero import imports, yaml_loader
 from zero.archive import RunFolder, best_record, find_record, read_archive
 from zero.cell_config import (
     CellRunConfig,
@@ -75,6 +75,7 @@ def import_ops(folder: Path) -> None:
     path = folder / RunFolder.CONFIG
     if path.is_file():
         document = yaml_loader.parse(path.read_text(encoding="utf-8"), str(path))
+        document.kept = imports.kept_in(folder)
         problems = run_imports(document, document.data)
         if problems:
             raise ConfigError("\n".join(map(str, problems)))

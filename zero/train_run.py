@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zero import imports
 from zero.archive import RunFolder, run_info
 from zero.cell_config import CellRunConfig, skeleton_of
 from zero.cells.cost import cost_of
@@ -26,13 +27,14 @@ from zero.cells.drawing import draw_svg
 from zero.cells.genome import Genome
 from zero.cells.skeletons import KINDS, build_network
 from zero.config import config_to_yaml
-from zero.errors import ArchiveError, ConfigError, NetworkError
+from zero.errors import ArchiveError, ConfigError, NetworkError, ZeroError
 from zero.images import ImageData
 from zero.nn.train import EpochRecord, Trainer
 from zero.progress import Reporter, duration
 from zero.rng import key_for
 from zero.run_cells import OUTCOME, Cells, save_weights
-from zero.signals import stop_signals
+from zero.run_settings import check_unchanged, settings_of
+from zero.signals import Stop, Stops
 from zero.store import write_bytes
 from zero.train_config import GENOME, find_genome, read_genome, training_config
 
@@ -49,7 +51,8 @@ class Trained:
     reason: "epochs", "seconds" or "accuracy" (of cells.training) if it has ended; "interrupted" or
     "max_seconds" if it can go on. figures: what train.json holds; accuracies are shares,
     test_accuracy None until the end, seconds those of training and validation
-    in all processes, curve a list of `zero.nn.train.EpochRecord` as dicts.
+    in all processes, curve a list of `zero.nn.train.EpochRecord` as dicts. They are empty where it
+    was stopped before the images were read.
     """
 
     folder: Path
@@ -114,7 +117,7 @@ def start(
         config: of `zero.train_config.training_config`.
         out: the folder, new or empty; by default runs/train-NAME-001 and so on.
         threads: by default one for each core; decides nothing about the outcome.
-        max_seconds: stop after this time so that `resume` can go on.
+        max_seconds: stop after this time, with reading and compiling, so that `resume` can go on.
         told: who is told what happens; by default nobody.
         command: kept in run.json.
 
@@ -123,15 +126,22 @@ def start(
             the memory, or training diverged.
         ZeroError: images, run or folder cannot be used, or no space is left.
     """
+    stops = Stops(max_seconds)
     name, genome = find_genome(what)
-    kind = Cells(config)
-    trainer = _make_trainer(config, kind.data, genome, name, threads)
-    info = run_info(config.seed, command or [])
-    info |= {"cell": name, "threads": threads, "images": kind.data_digest()}
-    with RunFolder.create(out, f"train-{name}", config_to_yaml(config), info) as folder:
-        write_bytes(folder.path / DRAWING, draw_svg(genome, name).encode())
-        write_bytes(folder.path / GENOME, f"{genome}\n".encode())
-        return _Run(trainer, genome, config, info, folder, max_seconds, told).go()
+    text = config_to_yaml(config)
+    with RunFolder.create(out, f"train-{name}", text, {}) as folder:
+        info = run_info(config.seed, command or []) | {"cell": name, "threads": threads}
+        try:
+            info["settings"] = settings_of(text)
+            info["imports"] = imports.keep(config.imports, folder.path)
+            folder.write_info(info)
+            write_bytes(folder.path / DRAWING, draw_svg(genome, name).encode())
+            write_bytes(folder.path / GENOME, f"{genome}\n".encode())
+            return _Run(genome, config, info, folder, stops, told).go(None)
+        except ZeroError:
+            if not folder.checkpoints.paths() and not (folder.path / FIGURES).exists():
+                folder.discard()  # it has not begun: a fault of the images, say
+            raise
 
 
 def resume(path: str | Path, max_seconds: float | None = None, told: Told | None = None) -> Trained:
@@ -141,25 +151,20 @@ def resume(path: str | Path, max_seconds: float | None = None, told: Told | None
 
     Raises:
         ArchiveError: it is no training's folder, it is in use, or no checkpoint can be read.
-        ZeroError: as for `start`; or the images have changed since.
+        ZeroError: as for `start`; or the images or the settings have changed since.
     """
+    stops = Stops(max_seconds)
     with RunFolder.open(path, write=True) as folder:
-        config, info = training_config(folder.path / RunFolder.CONFIG), folder.info()
-        genome, kind = read_genome(folder.path), Cells(config)
-        if kind.data_digest() != info.get("images"):
-            raise ConfigError(
-                f"the images of {folder.path} have changed since the training began, so it cannot "
-                "go on as if unbroken; put the old files back, or train anew"
-            )
-        name, threads = str(info.get("cell")), info.get("threads")
-        trainer = _make_trainer(config, kind.data, genome, name, threads)
+        info = folder.info()
+        check_unchanged(folder, info)
+        told = told or (Reporter(), Reporter())
+        for line in imports.changed(folder.path):
+            told[0].message(line)
+        config, genome = training_config(folder.path / RunFolder.CONFIG), read_genome(folder.path)
         state, skipped = folder.checkpoints.load() or (None, [])
-        run = _Run(trainer, genome, config, info, folder, max_seconds, told)
         for text in skipped:
-            run.people.message(f"{text}; going on from an older checkpoint")
-        if state is not None:
-            trainer.restore(state)
-        return run.go()
+            told[0].message(f"{text}; going on from an older checkpoint")
+        return _Run(genome, config, info, folder, stops, told).go(state)
 
 
 class _Run:
@@ -167,42 +172,75 @@ class _Run:
 
     def __init__(
         self,
-        trainer: Trainer,
         genome: Genome,
         config: CellRunConfig,
         info: dict[str, Any],
         folder: RunFolder,
-        max_seconds: float | None,
+        stops: Stops,
         told: Told | None,
     ):
-        self.trainer, self.genome, self.config, self.info = trainer, genome, config, info
-        self.folder, self.max_seconds = folder, max_seconds
+        self.genome, self.config, self.info = genome, config, info
+        self.folder, self.stops = folder, stops
         self.people, self.events = told or (Reporter(), Reporter())
-        self.stopped: str | None = None
-        self.began = self.saved = time.monotonic()
+        stops.on_signal = lambda: self.people.message(
+            "stopping; Ctrl-C again stops at once (then `zero resume`)"
+        )
 
-    def go(self) -> Trained:
-        """Trains to the end, or until it is stopped."""
+    def go(self, state: dict[str, Any] | None) -> Trained:
+        """Trains to the end, or until it is stopped; state: of a checkpoint to go on from."""
+        with self.stops.listening():
+            try:
+                with self.stops.at_once(anywhere=True):
+                    self.trainer = self._made_trainer()
+            except Stop:  # in the reading
+                return Trained(self.folder.path, str(self.stops.why), {})
+            if state is not None:
+                self.trainer.restore(state)
+            self._begin()
+            try:
+                with self.stops.at_once():
+                    return self._train()
+            except Stop:  # while compiling, or in an evaluation
+                self._save()
+                return self._finish(str(self.stops.why), None)
+
+    def _made_trainer(self) -> Trainer:
+        """Reads the images and returns what trains on them.
+
+        Raises:
+            ZeroError: they cannot be used, or are not those that the training began with.
+        """
+        kind, info = Cells(self.config), self.info
+        name, threads = str(info.get("cell")), info.get("threads")
+        digest = kind.data_digest()
+        if info.setdefault("images", digest) != digest:
+            raise ConfigError(
+                f"the images of {self.folder.path} have changed since the training began, so it "
+                "cannot go on as if unbroken; put the old files back, or train anew"
+            )
+        trainer = _make_trainer(self.config, kind.data, self.genome, name, threads)
+        self.folder.write_info(info)
+        return trainer
+
+    def _train(self) -> Trained:
         trainer = self.trainer
-        self._begin()
         self.mark_step = trainer.step
         self.mark = self.saved = time.monotonic()
-        with stop_signals(self._interrupt):
-            trainer.run_epochs(on_epoch=self._after_epoch, should_stop=self._after_step)
-            if trainer.reason == "paused":
-                self._save()
-                return self._finish(str(self.stopped), None)
-            if trainer.reason == "diverged":
-                self._finish("diverged", None)
-                raise NetworkError(
-                    f"{self.info['cell']}: training diverged in epoch {trainer.epochs_done + 1}: a "
-                    "loss or gradient that is too large or no number; set a lower "
-                    "cells.training.learning_rate"
-                )
-            self.people.message("taking the accuracy on the test images")
-            test = trainer.test_accuracy()
-            self._save_network(test)
-            return self._finish(trainer.reason, test)
+        trainer.run_epochs(on_epoch=self._after_epoch, should_stop=self._after_step)
+        if trainer.reason == "paused":
+            self._save()
+            return self._finish(str(self.stops.why), None)
+        if trainer.reason == "diverged":
+            self._finish("diverged", None)
+            raise NetworkError(
+                f"{self.info['cell']}: training diverged in epoch {trainer.epochs_done + 1}: a "
+                "loss or gradient that is too large or no number; set a lower "
+                "cells.training.learning_rate"
+            )
+        self.people.message("taking the accuracy on the test images")
+        test = trainer.test_accuracy()
+        self._save_network(test)
+        return self._finish(trainer.reason, test)
 
     def _begin(self) -> None:
         trainer, data, path = self.trainer, self.trainer.data, self.folder.path
@@ -221,24 +259,13 @@ class _Run:
 
     # --- between steps and epochs ---------------------------------------------------------------
 
-    def _interrupt(self, why: str) -> None:
-        if self.stopped is None:
-            self.people.message("stopping; Ctrl-C again stops at once (then `zero resume`)")
-        self.stopped = why
-
-    def _should_stop(self) -> bool:
-        if self.stopped is None and self.max_seconds is not None:
-            if time.monotonic() - self.began >= self.max_seconds:
-                self.stopped = "max_seconds"
-        return self.stopped is not None
-
     def _after_step(self) -> bool:
         """Returns whether to stop; keeps a checkpoint now and then where epochs are long."""
         epoch, step = divmod(self.trainer.step, self.trainer.steps_per_epoch)
         if step and time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
             self.people.message(f"epoch {epoch + 1}: {step / self.trainer.steps_per_epoch:.0%}")
             self._save()
-        return self._should_stop()
+        return self.stops.wanted()
 
     def _after_epoch(self, record: EpochRecord) -> None:
         trainer, settings = self.trainer, self.trainer.settings

@@ -348,10 +348,9 @@ class CellIsland(BaseIsland):
             people.append(person)
         return {"people": people}
 
-    def receive(self, people: list[dict[str, Any]]) -> None:
-        """Takes the answer to the last report: records of individuals of all islands."""
+    def _take_arrivals(self, people: list[dict[str, Any]]) -> None:
+        """Keeps records of individuals of all islands."""
         self.arrivals = {"people": people} if people else None
-        self.report = None
 
     def _immigrate(self, people: list[dict[str, Any]]) -> None:
         p = self.population

@@ -152,6 +152,13 @@ class CudaModule:
         self._streams: list[Any] = []  # one a half
         self._launched: dict[int, _Launch] = {}  # by half
 
+    def open(self, evaluator: _Packed) -> None:
+        """Opens the GPU and compiles for it, unless that was done before."""
+        if self._evaluator is None:
+            self._evaluator = self._gpu.open()
+            self._streams = self._gpu.streams(2)
+            self._encode = Encoder(self._evaluator.layout, evaluator.value.starts)
+
     def pack(self, value: tuple) -> _Packed:
         """Returns what the other functions take for the tuple."""
         return _Packed(value, self._compiled.pack(value))
@@ -261,10 +268,7 @@ class CudaModule:
             return
         if before is not None and before.pending is not None:
             before.pending.result()  # of a state that is no more; its memory is needed
-        if self._evaluator is None:
-            self._evaluator = self._gpu.open()
-            self._streams = self._gpu.streams(2)
-            self._encode = Encoder(self._evaluator.layout, evaluator.value.starts)
+        self.open(evaluator)
         rows = flying.rows[half]
         which = flying.record[half, :rows][flying.status[half, :rows] == status]
         pending = None

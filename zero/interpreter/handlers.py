@@ -25,7 +25,7 @@ from llvmlite import ir
 
 from zero import ops as op_table
 from zero import rng
-from zero.code_cache import write_whole
+from zero.code_cache import compiled_aside, write_whole
 from zero.compiling import begin
 from zero.interpreter import vectors
 from zero.interpreter.vectors import I64
@@ -659,12 +659,14 @@ def addresses(
     for source in (__file__, vectors.__file__, rng.__file__, op_table.__file__):
         digest.update(Path(source).read_bytes())
     path = folder / f"zero_handlers_{digest.hexdigest()[:20]}.o"
-    try:
-        code = path.read_bytes()
-    except OSError:
+
+    def make() -> None:
         begin("handlers")
-        code = compile_text(render(Layout(dtype, lanes, features, tasks)))
-        write_whole(path, code)
+        write_whole(path, compile_text(render(Layout(dtype, lanes, features, tasks))))
+
+    if not path.exists() and not compiled_aside(make):
+        make()
+    code = path.read_bytes()
     machine = _target_machine()
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))

@@ -91,6 +91,9 @@ class CpuModel:
             self._run(steps, back, train, images, CHUNKS, self._memory[thread].ctypes.data,
                       self.threads, self._sync, p.norms, p.sums, p.epsilon)  # fmt: skip
 
+        if not self._run.signatures:  # compiled in this thread: in others no stop acts
+            work_on_nothing = (steps[:0], back, train, 0, CHUNKS, self._memory[0].ctypes.data, 1)
+            self._run(*work_on_nothing, self._sync, p.norms, p.sums, p.epsilon)
         others = [self._pool.submit(work, t) for t in range(1, self.threads)] if self._pool else []
         work(0)
         for other in others:

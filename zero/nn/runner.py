@@ -10,9 +10,7 @@ This file's text is the generated module that `zero.nn.cpu` caches under a hash 
 
 import math
 
-import numba
-
-from zero.jit import jit
+from zero.jit import entry, jit
 from zero.nn.kernels import make_kernels
 from zero.nn.simd import fetch_add, give_way, load_shared, widest
 from zero.nn.steps import (
@@ -94,7 +92,7 @@ def _finish_backward(s, images, chunks, norms, sums, epsilon):
         norms[N_CONSTANT, at] = -scale * one / count - b * norms[N_MEAN, at]
 
 
-@numba.njit(error_model="numpy", nogil=True, cache=True)
+@entry
 def run(steps, back, train, images, chunks, thread_memory, threads, sync, norms, sums, epsilon):
     """Executes all steps, forward or `back`, on the first `images` of a batch.
 

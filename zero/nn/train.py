@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from zero import signals
 from zero.errors import ArchiveError, NetworkError
 from zero.memory import gigabytes, usable_bytes
 from zero.nn import make_model
@@ -94,11 +95,16 @@ def evaluate(model: Any, x: np.ndarray, y: np.ndarray, data: ImageData) -> float
     """Returns the share of images (N, H, W, C) that a model assigns to their labels y (N,).
 
     data: gives the normalisation. An image with a logit that is not finite counts as wrong.
+
+    Raises:
+        Stop: a stop acts at once here (`zero.signals`).
     """
     normalise = Normaliser(data.image_shape, data.mean, data.std)
     size = model.batch * max(EVALUATED_AT_ONCE // model.batch, 1)
     right = 0
+    began = time.monotonic()
     for start in range(0, len(x), size):
+        signals.check(began)
         logits = model.predict(normalise(x[start : start + size]))
         answers = np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
         right += int((answers == y[start : start + size]).sum())
@@ -193,29 +199,38 @@ class Trainer:
         training has ended; an epoch that was left in its middle is finished first, as the first of
         `count`. on_epoch: called after each epoch. should_stop: asked after each step that does not
         end training (after `on_epoch`); True leaves it there, to be continued. In both `state` may
-        be taken.
+        be taken, also after `evaluate` has raised Stop in a validation: that is then done first.
         """
         last = self.settings.epochs
         if count is not None:
-            last = min(last, self.epochs_done + count)
+            last = min(last, len(self.curve) + count)
         start = time.monotonic() - self.seconds
+
+        def end_epoch() -> None:
+            over = self._is_over_time()
+            self._end_epoch()
+            if over and self.reason == "paused":
+                self.reason = "seconds"
+            self.seconds = time.monotonic() - start
+            if on_epoch is not None:
+                on_epoch(self.curve[-1])
+
+        if self._seen and self.reason == "paused" and self._is_epoch_over():
+            end_epoch()
         while self.reason == "paused" and self.step < last * self.steps_per_epoch:
             self._train_step()
             self.seconds = time.monotonic() - start
-            if self.reason != "diverged" and self._is_over_time():
-                self.reason = "seconds"
-            whole = self.step % self.steps_per_epoch == 0
-            if self.reason == "seconds" or (self.reason == "paused" and whole):
-                self._end_epoch()
-                self.seconds = time.monotonic() - start
-                if on_epoch is not None:
-                    on_epoch(self.curve[-1])
+            if self.reason == "paused" and self._is_epoch_over():
+                end_epoch()
             if should_stop is not None and self.reason == "paused" and should_stop():
                 break
         return self.result()
 
     def _is_over_time(self) -> bool:
         return self.settings.seconds is not None and self.seconds >= self.settings.seconds
+
+    def _is_epoch_over(self) -> bool:
+        return self.step % self.steps_per_epoch == 0 or self._is_over_time()
 
     def _train_step(self) -> None:
         """Takes one step; where it diverges, sets `reason` and leaves the parameters alone."""
