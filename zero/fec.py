@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zero.jit import jit
-from zero.struct import aligned
+from zero.struct import aligned_zeros
 
 WAYS = 4
 
@@ -36,7 +36,7 @@ class Cache(NamedTuple):
 def new_cache(size: int) -> Cache:
     """Returns an empty cache with room for `size` entries, rounded up to a multiple of four."""
     sets = max(1, -(-size // WAYS))
-    lines = aligned(np.zeros((sets, 2 * WAYS), dtype=np.uint64))
+    lines = aligned_zeros((sets, 2 * WAYS), np.uint64)
     return Cache(lines, lines.view(np.float64), np.zeros((sets, WAYS), dtype=np.int32))
 
 

@@ -24,6 +24,7 @@ from zero.evaluator import Evaluator
 from zero.interpreter import cpu
 from zero.interpreter.arrays import EVALUATED, FEC_HITS, SEEN_HITS
 from zero.interpreter.arrays import Evaluator as EvaluatorArrays
+from zero.jit import prepare
 from zero.mutation_names import MUTATION_NAMES
 from zero.mutations import Genomes, Space, new_genomes
 from zero.population import BEST, BEST_AT, FILLED, INDIVIDUALS
@@ -230,7 +231,7 @@ class Island(BaseIsland):
     def warm_up(self) -> None:
         """Compiles what `advance` needs (or loads it from the cache) and changes nothing."""
         self._run_block(0, np.zeros(3, dtype=np.int64))
-        self._tasks_fitness(0)
+        prepare(self.module.evaluate_program, self._genomes, 0, self._evaluator)
         self.module.collect(self._population)
         below(self.rng.copy(), 1)
 

@@ -30,3 +30,14 @@ def entry(function):
 
     dispatcher._cache.load_overload = load_or_compile
     return dispatcher
+
+
+def prepare(function, *arguments) -> None:
+    """Compiles or loads an entry for such arguments without calling it; anything else is called.
+
+    An evaluation on wide data takes seconds, and memory that a process forked later would copy.
+    """
+    if hasattr(function, "typeof_pyval"):
+        function.compile(tuple(map(function.typeof_pyval, arguments)))
+    else:
+        function(*arguments)

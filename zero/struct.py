@@ -9,6 +9,7 @@ access.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -144,11 +145,18 @@ def address(typing, array):
 
 def aligned(array: np.ndarray) -> np.ndarray:
     """Returns a copy that starts at a cache line: what lies across two lines takes twice as long."""
-    room = np.empty(array.nbytes + 64, dtype=np.uint8)
-    first = -room.ctypes.data % 64
-    copy = room[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy = aligned_zeros(array.shape, array.dtype)
     copy[...] = array
     return copy
+
+
+def aligned_zeros(shape: int | tuple[int, ...], dtype) -> np.ndarray:
+    """Returns zeros that start at a cache line; large ones take memory where they are written to."""
+    shape, dtype = shape if isinstance(shape, tuple) else (int(shape),), np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    room = np.zeros(size + 64, dtype=np.uint8)
+    first = -room.ctypes.data % 64
+    return room[first : first + size].view(dtype).reshape(shape)
 
 
 def arrays_of(value, prefix: str = "") -> dict[str, np.ndarray]:

@@ -37,7 +37,7 @@ from zero.mutations import Genomes, new_genomes
 from zero.ops import OPS, op_tables
 from zero.program import Memory, Program, to_arrays
 from zero.search import get as get_search
-from zero.struct import aligned
+from zero.struct import aligned, aligned_zeros
 from zero.tasks import TaskSet
 
 SEEN_SIZE = 1 << 17
@@ -332,8 +332,8 @@ def new_evaluator(
     # Vectors that start at cache lines are faster, but large data is read from afar and kept small.
     far = n * f * blocks * lanes_ * np.dtype(dtype).itemsize > _FAR
     stride = t if far or close else blocks * lanes_
-    mem = aligned(np.zeros(blocks * size, dtype))
-    code = aligned(np.zeros((length + len(handlers.EXTRA), handlers.ROW), dtype=np.int64))
+    mem = aligned_zeros(blocks * size, dtype)
+    code = aligned_zeros((length + len(handlers.EXTRA), handlers.ROW), np.int64)
     task_keys = _in_lanes(tasks.keys, blocks * lanes_, lanes_, "int64")
     context = np.zeros(handlers.CONTEXT, dtype=np.int64)
     context[handlers.KEY] = np.uint64(key).astype(np.int64)
@@ -362,8 +362,8 @@ def new_evaluator(
         order=reference.epoch_orders(n, tasks.epochs).reshape(-1),
         mem=mem,
         mem_bits=mem.view(unsigned),
-        saved=aligned(np.zeros(temporary_at, dtype)),
-        frozen=aligned(np.zeros(temporary_at, dtype)),
+        saved=aligned_zeros(temporary_at, dtype),
+        frozen=aligned_zeros(temporary_at, dtype),
         handlers=handler_addresses(dtype, lanes_, f, element),
         code=code,
         code_floats=code.view(np.float64),
