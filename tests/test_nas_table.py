@@ -439,10 +439,13 @@ def test_the_command_writes_and_prints_the_comparison(app, hills, tmp_path):
     expected = compare(hills, "valid", "test", ["regularized_evolution"], 20, 30, 4)
     assert written == json.loads(json.dumps(expected))
     for name in ("random_sampling", "random_search", "regularized_evolution"):
-        (line,) = [li for li in result.stdout.splitlines() if li.startswith(f"{name} ")]
-        assert f"{expected['searches'][name]['mean']:.3f}" in line
+        figures, others = [li for li in result.stdout.splitlines() if li.startswith(f"{name} ")]
+        entry = expected["searches"][name]
+        assert f"{entry['mean']:.3f}" in figures
+        assert f"{entry['relative_improvement_percent']:.3f}" in others
+    words = " ".join(result.stdout.split())
     for key, text in expected["protocol"].items():
-        assert key in result.stdout and text in result.stdout
+        assert f"{key} {text}" in words
 
 
 def test_the_command_ends_with_one_line_when_something_is_wrong(app, hills):

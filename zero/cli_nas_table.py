@@ -66,25 +66,30 @@ def nas_table(
 def _tell(result: dict[str, Any]) -> None:
     from zero.nas_table import ALIASES
 
-    columns = ("search", "mean", "std", "std error", "median", "min", "max", "improvement %",
-               "std errors above random search", "queries to optimum", "optimum met %")  # fmt: skip
-    rows = []
-    for name, entry in result["searches"].items():
-        if name in ALIASES:
-            continue
-        reached = entry.get("reached_optimum")
-        rows.append(
+    found = {n: entry for n, entry in result["searches"].items() if n not in ALIASES}
+    print_table(
+        ("search", "mean", "std", "std error", "median", "min", "max"),
+        [
+            (name, *(_shown(entry[key]) for key in (
+                "mean", "std", "standard_error", "median", "min", "max")))
+            for name, entry in found.items()
+        ],
+    )  # fmt: skip
+    print()
+    print_table(
+        ("search", "improvement %", "std errors above random search", "queries to optimum",
+         "optimum met %"),
+        [
             (
                 name,
-                *(_shown(entry[key]) for key in ("mean", "std", "standard_error", "median")),
-                *(_shown(entry[key]) for key in ("min", "max")),
                 _shown(entry["relative_improvement_percent"]),
                 _shown(entry.get("standard_errors_above_random_search"), 1),
                 _shown(entry.get("queries_to_optimum_mean"), 1),
-                _shown(None if reached is None else 100 * reached, 1),
+                _shown(100 * entry["reached_optimum"] if "reached_optimum" in entry else None, 1),
             )
-        )
-    print_table(columns, rows)
+            for name, entry in found.items()
+        ],
+    )  # fmt: skip
     table = result["table"]
     pairs = [
         ("table", f"{table['file']}: {table['cells']:,} of {table['possible_cells']:,} cells"),

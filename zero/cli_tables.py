@@ -84,8 +84,10 @@ def _widths(rows: list) -> list[int] | None:
     room = width() - len(_GAP) * (len(widths) - 1)
     if sum(least) > room:
         return None
-    while sum(widths) > room:  # the widest of those that can be narrower gives way
-        widest = max((w, n) for n, w in enumerate(widths) if w > least[n])[1]
+    cells = [max(map(len, column[1:]), default=0) for column in by_column]
+    while sum(widths) > room:  # the widest of those that can be narrower gives way, titles first
+        can = [n for n, w in enumerate(widths) if w > least[n]]
+        widest = max(can, key=lambda n: (widths[n] > cells[n], widths[n]))
         widths[widest] -= 1
     return widths
 
