@@ -24,6 +24,7 @@ ROOMS = [
         "memory",
         "signals",
         "mutation_names",
+        "own_code",
         "store",
         "struct",
         "yaml_loader",

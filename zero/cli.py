@@ -551,6 +551,8 @@ def validate(
     maker = kind_of(checked)(checked)
     if data:
         maker.check()
+    else:
+        maker.check_code()
     print(f"{checked.name}: no mistakes")
     try:
         maker.check_device()

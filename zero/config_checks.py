@@ -19,6 +19,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from zero import library
 from zero.errors import ZeroError, unknown_name
 from zero.ops import get_op
+from zero.own_code import fault_of
 from zero.program import FUNCTIONS, parse_program, validate_program
 from zero.program import Memory as ProgramMemory
 from zero.tasks import PURPOSES, TaskFamily, task_families
@@ -292,9 +293,8 @@ def run_imports(document: Document, data: dict[str, Any]) -> list[Problem]:
             continue  # reported as a wrong type
         try:
             _import(name)
-        except Exception as error:
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            message = f"'{name}' cannot be imported: {reason}; give a .py file or a module's name"
+        except (Exception, SystemExit) as error:
+            message = f"'{name}' cannot be imported: {fault_of(error)}; give a .py file or a module's name"
             problems.append(document.problem(("imports", i), message))
     return problems
 

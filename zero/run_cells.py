@@ -38,7 +38,7 @@ from zero.cells.halving import Halving
 from zero.cells.island import DRAWS, CellIsland, Rules, draw_within, pack_records, unpack_records
 from zero.cells.objective import pareto_front
 from zero.cells.published import get_published
-from zero.cells.skeletons import Skeleton, build_network
+from zero.cells.skeletons import Skeleton, build_network, check_ops
 from zero.cells.table import read_cell_table
 from zero.errors import ConfigError, NetworkError
 from zero.images import ImageData, load_images
@@ -132,14 +132,19 @@ class Cells(Kind):
         """The most that candidates may cost."""
         return Budget(**self.cells.budget.model_dump())
 
+    def check_code(self) -> None:
+        """Tries every op of the space in a small network; raises NetworkError where one fails."""
+        check_ops(self.space.ops, skeleton_of(self.cells).kind)
+
     def check(self) -> None:
-        """Checks what only the data can tell.
+        """Checks the ops, and what only the data can tell.
 
         Raises:
             TaskError: images or table cannot be read.
             NetworkError: no network of this skeleton fits the images.
             ConfigError: no candidate can meet the budget, or the table lacks ops of the space.
         """
+        self.check_code()
         rng = new_state(self.config.seed, "check")
         genome = self._buildable(rng)
         if self.is_table:

@@ -56,8 +56,11 @@ class Kind:
         """Returns what run.json keeps, beside the config, for `resumed`."""
         return {}
 
+    def check_code(self) -> None:
+        """Tries the user's own code where that takes no data; raises a ZeroError."""
+
     def check(self) -> None:
-        """Checks what only the data can tell; raises a ZeroError."""
+        """Checks what only the data can tell, and the user's code; raises a ZeroError."""
         raise NotImplementedError
 
     def check_device(self) -> None:

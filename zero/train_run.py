@@ -24,7 +24,8 @@ from zero.cell_config import CellRunConfig, skeleton_of
 from zero.cells.cost import cost_of
 from zero.cells.drawing import draw_svg
 from zero.cells.genome import Genome
-from zero.cells.skeletons import KINDS, build_network
+from zero.cells.skeletons import KINDS, build_network, check_ops
+from zero.cells.spaces import get_space
 from zero.config import config_to_yaml
 from zero.errors import ArchiveError, ConfigError, NetworkError
 from zero.images import ImageData
@@ -85,6 +86,7 @@ def _make_trainer(
             f"{name}: cells of space {space} do not fit the config's skeleton {skeleton.kind}; add "
             f"--set cells.space={space}"
         )
+    check_ops(get_space(genome.space).ops, skeleton.kind)
     try:
         network = build_network(genome, skeleton, data.image_shape, len(data.classes))
     except NetworkError as error:

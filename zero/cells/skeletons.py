@@ -11,10 +11,11 @@ al. 2018 (pnasnet), Pham et al. 2018 (enas), Liu et al. 2019 (darts), Ying et al
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from zero.cells.genome import EdgeCell, Genome, GraphCell, PairCell
-from zero.cells.ops import DARTS, ENAS, SLIM, Rules, relu_conv_bn
+from zero.cells.ops import DARTS, ENAS, SLIM, Rules, check_op, relu_conv_bn
 from zero.cells.pair_cells import add_pair_cell
 from zero.errors import NetworkError, unknown_name
 from zero.nn.network import Builder, Network, Shape
@@ -192,6 +193,14 @@ def build_network(
     except NetworkError as error:
         size = " x ".join(map(str, image_shape))
         raise NetworkError(f"{skeleton.kind} on images of {size}: {error}") from None
+
+
+def check_ops(names: Iterable[str], kind: str) -> None:
+    """Tries ops in small networks as a kind of skeleton has them; see `zero.cells.ops.check_op`."""
+    rules = KINDS[kind].rules
+    strides = (1, 2) if KINDS[kind].form is PairCell else (1,)
+    for name in names:
+        check_op(name, rules, strides)
 
 
 def skeletons_of(genome: Genome) -> list[str]:
