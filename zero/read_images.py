@@ -7,7 +7,9 @@ file, what is wrong, what to do. Called by `zero.images`.
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,32 +18,54 @@ from zero.memory import gigabytes, usable_bytes
 from zero.tasks.common import read_error
 from zero.tasks.read_arrays import read_npz
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 # Named for Pillow one by one: some of its other formats start foreign programs.
 FORMATS = {
     "PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "BMP": (".bmp",), "GIF": (".gif",),
     "WEBP": (".webp",), "TIFF": (".tif", ".tiff"), "PPM": (".ppm", ".pgm"),
 }  # fmt: skip
 SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-GREY_MODES, COLOUR_MODES = ("1", "L", "LA", "La"), ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK")
+# Pillow's names of pixels. 16 bits a channel: "I;16" and its kin, or "I" (PNG, PGM); of colour Pillow
+# itself takes the upper 8 bits.
+GREY_MODES, DEEP_MODES = ("1", "L", "LA", "La"), ("I", "I;16", "I;16L", "I;16B", "I;16N")
+COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+GROUNDS = {"white": 255, "black": 0}  # what may shine through transparent pixels
 CHECKED_AT_ONCE = 1000  # images looked at for NaN at a time
 
 
+@dataclass(frozen=True, eq=False)
+class FoundImages:
+    """Images of a source: x (N, H, W, C), labels (N,) int64 from 0, a name for each label.
+
+    ground: a key of `GROUNDS`, "" where no pixel is transparent.
+    """
+
+    x: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    ground: str = ""
+
+
 def read_folder(
-    folder: Path, resize: tuple[int, int] | None = None, channels: int | None = None
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    folder: Path,
+    resize: tuple[int, int] | None = None,
+    channels: int | None = None,
+    ground: str | None = None,
+) -> FoundImages:
     """Returns the images of a folder that has one folder of images for each class.
 
     Class folders and files go by name; names that start with "." or "__" are left out, and so are
     files whose name ends like no image's. Photographs are turned as their camera says. Of animated
-    images it is the first picture; transparency is dropped.
+    images it is the first picture; 16 bits a channel become 8.
 
     Args:
         folder: the folder of class folders.
         resize: (height, width) to which each image is scaled (bilinear, smoothed); None: as it is.
         channels: 1 makes all images grey, 3 coloured; None: as the files are.
-
-    Returns:
-        Images (N, H, W, C) uint8, labels (N,) int64, and the names of the class folders.
+        ground: a key of `GROUNDS`, on which images with transparent pixels are put; None: the one
+            that leaves more of these images something to see, or the stronger contrast.
 
     Raises:
         TaskError: no class folders, one without images, a file that cannot be read or is damaged,
@@ -62,14 +86,53 @@ def read_folder(
             f"{folder}: no images; expected one folder for each class, with its images in it"
         )
     images: np.ndarray | None = None
+    seen = _Transparent()
     for row, (file, _) in enumerate(files):
-        image = _read_image(file, resize, channels)
+        image = _read_image(file, resize, channels, ground or "white", seen)
         if images is None:
             images = _room_for(len(files), image.shape, folder)
         if image.shape != images.shape[1:]:
             raise _mixed(files[0][0], images.shape[1:], file, image.shape)
         images[row] = image
-    return images, np.array([label for _, label in files], dtype=np.int64), classes
+    chosen = (ground or seen.best()) if seen.files else ""
+    if chosen == "black" and ground is None:  # they were put on white
+        for row, (file, _) in enumerate(files):
+            if file in seen.files:
+                images[row] = _read_image(file, resize, channels, chosen, _Transparent())
+    return FoundImages(images, np.array([k for _, k in files], dtype=np.int64), classes, chosen)
+
+
+class _Transparent:
+    """What was seen of images with transparent pixels, to choose what they are put on."""
+
+    def __init__(self) -> None:
+        self.files: set[Path] = set()
+        self.visible = dict.fromkeys(GROUNDS, 0)  # images that are not of one colour there
+        self.contrast = dict.fromkeys(GROUNDS, 0)
+
+    def add(self, file: Path, image: Image.Image) -> None:
+        """Takes note of an image in Pillow's mode RGBA."""
+        alpha = np.asarray(image.getchannel("A"), dtype=np.int64)
+        if alpha.min() == 255:
+            return
+        self.files.add(file)
+        for name, level in GROUNDS.items():
+            put = np.asarray(on_ground(image, name), dtype=np.int64)
+            self.visible[name] += bool((put != put[:1, :1]).any())
+            self.contrast[name] += int(np.abs(put - level).sum() // put.shape[0] // put.shape[1])
+
+    def best(self) -> str:
+        """Returns the ground that leaves most to see; white where both leave as much."""
+        return max(GROUNDS, key=lambda name: (self.visible[name], self.contrast[name]))
+
+
+def on_ground(image: Image.Image, ground: str) -> Image.Image:
+    """Returns an image of Pillow's mode RGBA as RGB, its transparent pixels filled from behind."""
+    from PIL import Image
+
+    level = GROUNDS[ground]
+    behind = Image.new("RGBA", image.size, (level, level, level, 255))
+    return Image.alpha_composite(behind, image).convert("RGB")
 
 
 def class_folders(folder: Path) -> tuple[str, ...]:
@@ -106,8 +169,14 @@ def _room_for(count: int, shape: tuple[int, ...], folder: Path) -> np.ndarray:
     return np.empty((count, *shape), dtype=np.uint8)
 
 
-def _read_image(file: Path, resize: tuple[int, int] | None, channels: int | None) -> np.ndarray:
-    """Returns one image (H, W, C) uint8."""
+def _read_image(
+    file: Path,
+    resize: tuple[int, int] | None,
+    channels: int | None,
+    ground: str,
+    transparent: _Transparent,
+) -> np.ndarray:
+    """Returns one image (H, W, C) uint8; tells `transparent` if it has such pixels."""
     from PIL import Image, ImageOps
 
     try:
@@ -120,9 +189,18 @@ def _read_image(file: Path, resize: tuple[int, int] | None, channels: int | None
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=tuple(FORMATS)) as image:
+                # Pillow makes four channels of grey with alpha where they have 16 bits.
+                grey = any("LA" in str(tile[3]) for tile in image.tile)
                 image.load()
-                mode = _mode_for(file, image.mode, channels)
-                image = ImageOps.exif_transpose(image).convert(mode)
+                mode = _mode_for(file, "LA" if grey else image.mode, channels)
+                image = ImageOps.exif_transpose(image)
+                if image.has_transparency_data:
+                    image = _with_alpha(file, image)
+                    transparent.add(file, image)
+                    image = on_ground(image, ground)
+                elif image.mode in DEEP_MODES:
+                    image = _eight_bits(file, image)
+                image = image.convert(mode)
                 if resize is not None:
                     image = image.resize((resize[1], resize[0]), Image.Resampling.BILINEAR)
                 pixels = np.asarray(image, dtype=np.uint8)
@@ -138,12 +216,40 @@ def _read_image(file: Path, resize: tuple[int, int] | None, channels: int | None
 
 def _mode_for(file: Path, mode: str, channels: int | None) -> str:
     """Returns Pillow's name of the pixels that a file's are turned into."""
-    if mode not in GREY_MODES + COLOUR_MODES:
+    if mode not in GREY_MODES + DEEP_MODES + COLOUR_MODES:
         raise TaskError(
-            f"{file}: pixels of type '{mode}', not 8 bits a channel; save it with 8 bits a channel"
+            f"{file}: pixels of type '{mode}'; save it as grey or RGB with 8 or 16 bits a channel"
         )
-    grey = mode in GREY_MODES if channels is None else channels == 1
+    grey = mode in GREY_MODES + DEEP_MODES if channels is None else channels == 1
     return "L" if grey else "RGB"
+
+
+def _eight_bits(file: Path, image: Image.Image) -> Image.Image:
+    """Returns a grey image of whole numbers up to 65535 as one up to 255."""
+    from PIL import Image
+
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise TaskError(
+            f"{file}: pixels from {values.min()} to {values.max()}; grey images may have 8 or 16 "
+            "bits, from 0 to 65535; scale and save it anew"
+        )
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def _with_alpha(file: Path, image: Image.Image) -> Image.Image:
+    """Returns an image with transparent pixels in Pillow's mode RGBA."""
+    from PIL import Image
+
+    clear = image.info.get("transparency")
+    if image.mode in DEEP_MODES:  # one grey value is transparent
+        alpha = Image.fromarray(np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8))
+        image = Image.merge("LA", (_eight_bits(file, image), alpha))
+    elif image.mode == "La":
+        image = image.convert("LA")
+    elif isinstance(clear, tuple) and max(clear) > 255:  # of 16 bits; pixels have 8 by now
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
+    return image.convert("RGBA")
 
 
 def _size(shape: tuple[int, ...]) -> str:
