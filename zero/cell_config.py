@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from zero.cells.objective import COSTS
+from zero.cells.objective import COSTS, METRICS
 from zero.cells.objective import KINDS as OBJECTIVES
 from zero.cells.objective import Objective as CellObjective
 from zero.cells.published import PUBLISHED
@@ -85,19 +85,24 @@ class CellBudget(Section):
 
 
 def _objective_word(value: Any) -> Any:
+    if value == "balanced_accuracy":
+        return {"metric": value}
     if isinstance(value, str) and value not in OBJECTIVES:
-        raise ValueError(unknown_name("objective", value, OBJECTIVES))
+        raise ValueError(unknown_name("objective", value, (*OBJECTIVES, "balanced_accuracy")))
     return {"kind": value} if isinstance(value, str) else value
 
 
 class ObjectiveSettings(Section):
     """What candidates are compared by (`zero.cells.objective`).
 
-    cost: what accuracy is weighed against; latency is measured, so that no two runs are the same.
-    target, exponent, exponent_below (by default as exponent): of mnasnet.
+    metric: `accuracy` counts images, `balanced_accuracy` classes: the mean of their accuracies.
+    cost: what accuracy is weighed against; latency (seconds to predict an image) is measured, so that
+    no two runs are the same. target (in the cost's unit), exponent, exponent_below (by default as
+    exponent): of mnasnet.
     """
 
     kind: Literal[OBJECTIVES] = "accuracy"
+    metric: Literal[METRICS] = "accuracy"
     cost: Literal[COSTS] = "parameters"
     target: float | None = Field(None, gt=0)
     exponent: float = Field(-0.07, le=0)
@@ -225,7 +230,7 @@ def objective_of(cells: Cells) -> CellObjective:
     own = cells.objective
     below = own.exponent if own.exponent_below is None else own.exponent_below
     target = float("nan") if own.target is None else own.target
-    return CellObjective(own.kind, own.cost, target, own.exponent, below)
+    return CellObjective(own.kind, own.cost, target, own.exponent, below, own.metric)
 
 
 # --- checks -------------------------------------------------------------------------------------
@@ -335,6 +340,8 @@ def _check_table(cells: Cells) -> list[tuple[Loc, str]]:
     for key, default in unused.items():
         if getattr(cells, key) != default:
             found.append((("cells", key), "has no meaning with a table; leave it out"))
+    if cells.objective.metric != "accuracy":
+        found.append((("cells", "objective", "metric"), "a table has no accuracies by class"))
     if cells.objective.cost == "latency" and cells.objective.kind != "accuracy":
         found.append((("cells", "objective", "cost"), "latency cannot be measured from a table"))
     return found

@@ -73,25 +73,33 @@ Image = Annotated[
     str | None,
     typer.Option("--image", metavar="HxWxC", help="Size of the images, such as 28x28x1."),
 ]
-Batch = Annotated[int, typer.Option(metavar="B", min=1, help="Images in a training step.")]
+Batch = Annotated[
+    int | None, typer.Option(metavar="B", min=1, help="Images in a training step [default: 64].")
+]
+LikeTraining = Annotated[
+    str | None,
+    typer.Argument(metavar="[CONFIG]", help="Put into the network that `zero train` would take."),
+]
 
 
-def _find(what: str) -> Any:
-    """Returns the cell that a user names, as a `zero.cells.published.Published`."""
+def _find(what: str, config: str | None = None, settings: list[str] | None = None) -> tuple:
+    """Returns the cell that a user names, a `zero.cells.published.Published`, and its placings."""
     from dataclasses import replace
 
-    from zero.cells.published import find_cell
+    from zero.cells.published import PUBLISHED, find_cell
+    from zero.placing import of_config, of_preset, of_run
+    from zero.train_config import find_genome, is_run, training_config
 
-    try:
-        is_run = Path(what.partition("#")[0] or ".").is_dir()
-    except OSError:  # a genome's text is too long to be a file's name
-        is_run = False
-    if not is_run:
-        return find_cell(what)
-    from zero.train_config import find_genome
-
+    # First: it imports the ops of the user's own, which the genome may have.
+    placings = [of_config(training_config(config, settings or []))] if config else []
+    name, mark, _ = what.rpartition("#")
+    path = Path(name if mark else what)
+    if what in PUBLISHED or not is_run(path):
+        cell = find_cell(what)
+        return cell, placings or [of_preset(cell.preset)]
     name, genome = find_genome(what)
-    return replace(find_cell(str(genome)), name=name)
+    cell = replace(find_cell(str(genome)), name=name)
+    return cell, placings or of_run(path, bool(mark))
 
 
 @cells.command("list")
@@ -116,17 +124,18 @@ def list_(
         from zero.cells.skeletons import KINDS
 
         rows = [
-            (name, _size(p.skeleton), _image(p.image_shape), p.classes,
+            (name, p.skeleton.size, _image(p.image_shape), p.classes,
              KINDS[p.skeleton.kind].description)
             for name, p in PRESETS.items()
         ]  # fmt: skip
         print_table(("skeleton", "size", "images", "classes", "what it is"), rows)
     else:
         from zero.cells.published import PUBLISHED
+        from zero.placing import of_preset
 
         rows = []
         for cell in PUBLISHED.values():
-            cost = _built(cell)["cost"]
+            cost = _built(cell, of_preset(cell.preset))["cost"]
             rows.append((cell.name, cell.source, cell.preset, f"{cost.parameters:,}",
                          f"{cost.multiply_adds / 1e6:,.1f}"))  # fmt: skip
         columns = ("name", "from", "skeleton", "parameters", "multiply-adds, millions")
@@ -135,10 +144,12 @@ def list_(
 
 @cells.command()
 @guarded
-def show(name: CellName, debug: Debug = False) -> None:
+def show(
+    name: CellName, config: LikeTraining = None, settings: Set = None, debug: Debug = False
+) -> None:
     """Show a genome's cells, and what its network costs."""
-    cell = _find(name)
-    genome, built = cell.genome, _built(cell)
+    cell, placings = _find(name, config, settings)
+    genome = cell.genome
     print(f"{cell.name}{f' ({cell.source})' if cell.source else ''}")
     parts = {"cell": genome.normal} if genome.reduction is None else {
         "normal cell": genome.normal, "reduction cell": genome.reduction}  # fmt: skip
@@ -147,34 +158,58 @@ def show(name: CellName, debug: Debug = False) -> None:
         for line in part.lines():
             print(f"  {line}")
     print()
-    print_pairs(_figures(built))
-    print(f"\ntext\n{genome}")
+    for placing in placings:
+        print_pairs(_figures(_built(cell, placing)))
+        print()
+    print(f"text\n{genome}")
 
 
 @cells.command()
 @guarded
 def count(
     name: CellName,
+    config: LikeTraining = None,
+    settings: Set = None,
     normal_cells: NormalCells = None,
     filters: Filters = None,
     layers: Layers = None,
     classes: Classes = None,
     skeleton: SkeletonName = None,
     image: Image = None,
-    batch: Batch = 64,
+    batch: Batch = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Count parameters, multiply-adds and memory of a genome's network, before any training."""
-    cell = _find(name)
-    built = _built(cell, normal_cells, filters, layers, classes, skeleton, image, batch)
+    """Count parameters, multiply-adds and memory of a genome's network, before any training.
+
+    Of a run's cells it is the network that the run trained, with CONFIG the one that `zero train`
+    makes of it, else the published one; options change its size.
+    """
+    from dataclasses import replace
+
+    from zero.placing import of_preset
+
+    cell, placings = _find(name, config, settings)
+    if skeleton is not None:
+        placings = [of_preset(skeleton)]
+    counted = []
+    for placing in placings:
+        changes: dict[str, Any] = {
+            "skeleton": placing.skeleton.resized(normal_cells, filters, layers)
+        }
+        changes |= {} if image is None else {"image_shape": _image_shape(image)}
+        changes |= {} if classes is None else {"classes": classes}
+        changes |= {} if batch is None else {"batch": batch}
+        counted.append(_built(cell, replace(placing, **changes)))
     if as_json:
-        figures = {"cell": cell.name, "genome": str(cell.genome), **built, **asdict(built["cost"])}
-        figures["skeleton"] = asdict(built["skeleton"])
-        del figures["cost"]
+        first, *others = [_plain(built) for built in counted]
+        last = {"last_training": others[0]} if others else {}
+        figures = {"cell": cell.name, "genome": str(cell.genome), **first, **last}
         print(json.dumps(figures, indent=2))
         return
-    print_pairs([("cell", cell.name), *_figures(built)])
+    for number, built in enumerate(counted):
+        print_pairs([("cell", cell.name), *_figures(built)] if not number else _figures(built))
+        print(end="\n" if number + 1 < len(counted) else "")
 
 
 @cells.command()
@@ -190,7 +225,7 @@ def draw(
     from zero.cells.drawing import draw_svg
     from zero.store import write_bytes
 
-    cell = _find(name)
+    cell, _ = _find(name)
     drawing = draw_svg(cell.genome, cell.name)
     if output is None:
         print(drawing, end="")
@@ -308,51 +343,33 @@ def export_(
         print(f"wrote {path}")
 
 
-def _built(
-    cell: Any,
-    normal_cells: int | None = None,
-    filters: int | None = None,
-    layers: int | None = None,
-    classes: int | None = None,
-    skeleton: str | None = None,
-    image: str | None = None,
-    batch: int = 64,
-) -> dict[str, Any]:
-    """Builds a cell's network; returns its skeleton, image_shape, classes, batch and cost."""
+def _built(cell: Any, placing: Any) -> dict[str, Any]:
+    """Builds a cell's network; returns its placing and its cost."""
     from zero.cells.cost import cost_of
-    from zero.cells.published import get_preset
-    from zero.cells.skeletons import build_network
 
-    preset = get_preset(skeleton or cell.preset)
-    whole = preset.skeleton.resized(normal_cells, filters, layers)
-    shape = preset.image_shape if image is None else _image_shape(image)
-    classes = preset.classes if classes is None else classes
-    network = build_network(cell.genome, whole, shape, classes)
     return {
-        "skeleton": whole,
-        "image_shape": shape,
-        "classes": classes,
-        "batch": batch,
-        "cost": cost_of(network, batch),
+        "placing": placing,
+        "cost": cost_of(placing.network(cell.genome, cell.name), placing.batch),
     }
+
+
+def _plain(built: dict[str, Any]) -> dict[str, Any]:
+    """Returns what `_built` gave as JSON has it."""
+    return {**asdict(built["placing"]), **asdict(built["cost"])}
 
 
 def _figures(built: dict[str, Any]) -> list[tuple[str, str]]:
     """Returns names and values of what a network is and costs."""
-    cost, batch = built["cost"], built["batch"]
+    cost, placing = built["cost"], built["placing"]
+    batch = placing.batch
     return [
-        ("skeleton", f"{built['skeleton'].kind}, {_size(built['skeleton'])}"),
-        ("images", f"{_image(built['image_shape'])}, {built['classes']} classes"),
+        ("skeleton", f"{placing.skeleton} ({placing.of})"),
+        ("images", f"{_image(placing.image_shape)}, {placing.classes} classes"),
         ("parameters", f"{cost.parameters:,}"),
         ("multiply-adds", f"{cost.multiply_adds:,} an image"),
         ("memory", f"{cost.activation_bytes / 2**20:,.1f} MiB of activations, batch {batch}"),
         ("time", f"{cost.seconds_per_step:.3g} s a training step of {batch} images (estimated)"),
     ]
-
-
-def _size(skeleton: Any) -> str:
-    number = f"{skeleton.layers} cells" if skeleton.layers else f"N {skeleton.normal_cells}"
-    return f"{number}, F {skeleton.filters}"
 
 
 def _image(shape: tuple[int, ...]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -151,6 +151,16 @@ class ImageData:
     def counts(self, part: str) -> np.ndarray:
         """Returns how many images of each class a part has ("train", "valid" or "test"), int64."""
         return np.bincount(getattr(self, f"{part}_y"), minlength=len(self.classes))
+
+    def summary(self) -> dict[str, Any]:
+        """Returns what reports say of the images: name, shape, classes, counts, background."""
+        return {
+            "name": self.name,
+            "shape": [int(n) for n in self.image_shape],
+            "classes": list(self.classes),
+            "counts": {part: self.counts(part).tolist() for part in ("train", "valid", "test")},
+            "background": self.background,
+        }
 
     @cached_property
     def _statistics(self) -> tuple[np.ndarray, np.ndarray]:

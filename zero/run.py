@@ -210,6 +210,8 @@ class _Run:
             "backend": config.backend, "dtype": config.dtype, "folder": str(self.folder.path),
         })  # fmt: skip
         self.folder.log("start" if state is None else "resume", seconds=self.earlier_seconds)
+        for text in self.kind.warnings() if state is None else ():
+            self._message(f"warning: {text}")
         reason = state.get("reason") if state else None
         with stop_signals(self._interrupt):
             while reason is None:

@@ -63,6 +63,10 @@ class Kind:
         """Checks what only the data can tell, and the user's code; raises a ZeroError."""
         raise NotImplementedError
 
+    def warnings(self) -> list[str]:
+        """Returns what the user should know of the data, a sentence each."""
+        return []
+
     def check_device(self) -> None:
         """Raises DeviceError if the config's backend cannot be used on this machine."""
 
