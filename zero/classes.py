@@ -1,33 +1,37 @@
 """What unequal classes make of an accuracy: counts, the largest class, accuracies by class.
 
-Counts are int64 (K,), images of each class. Called by the trainer, runs over cells and the command line.
+Counts are K whole numbers, the images of each class. Called by the trainer, runs over cells and the
+command line, which wants no heavy imports.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 MOST_NAMED = 10  # classes that a line names one by one
 
 
-def balanced_accuracy(right: np.ndarray, images: np.ndarray) -> float:
+def balanced_accuracy(right: Sequence[int], images: Sequence[int]) -> float:
     """Returns the mean over the classes that have images of the share of them that is right."""
-    present = np.asarray(images) > 0
-    return float(np.mean(np.asarray(right)[present] / np.asarray(images)[present]))
+    shares = [int(r) / int(n) for r, n in zip(right, images, strict=True) if n]
+    return sum(shares) / len(shares)
+
+
+def largest(counts: Sequence[int]) -> int:
+    """Returns the number of the class with the most images, the first of equal ones."""
+    return max(range(len(counts)), key=lambda label: counts[label])
 
 
 def largest_share(counts: Sequence[int], train: Sequence[int]) -> float:
     """Returns the accuracy of always answering with the class most frequent among train images."""
-    return float(counts[int(np.argmax(train))] / np.sum(counts))
+    return int(counts[largest(train)]) / int(sum(counts))
 
 
 def counts_text(names: Sequence[str], counts: Sequence[int]) -> str:
     """Returns the images of each class in words: all classes, or where they are many the range."""
     if len(names) <= MOST_NAMED:
         return ", ".join(f"{name} {n:,}" for name, n in zip(names, counts, strict=True))
-    low, high = int(np.argmin(counts)), int(np.argmax(counts))
+    low, high = min(range(len(counts)), key=lambda label: counts[label]), largest(counts)
     return f"{names[low]} {counts[low]:,} to {names[high]} {counts[high]:,}"
 
 

@@ -254,7 +254,7 @@ def show(
         data = read_archive(run_name)
         record = find_record(data, int(record_id))
         if data.kind == "cells":
-            cli_cell_runs.print_record(data, record, lineage)
+            cli_cell_runs.print_record(Path(run_name), data, record, lineage)
             return
     program = load_program(what)
     if is_record:
@@ -303,7 +303,7 @@ def _show_run(path: Path, lineage: bool, simplified: bool) -> None:
                             sum(s.train_steps for s in summaries), None)  # fmt: skip
     record = best_record(data) if data else None
     if cells:
-        rows += cli_cell_runs.figure_rows(data, record) if record else []
+        rows += cli_cell_runs.figure_rows(path, data, record) if record else []
     elif results:
         for name in ("search", "select", "final"):
             rows.append((f"{name} fitness", _spread(results[name])))

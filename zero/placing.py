@@ -28,6 +28,7 @@ from zero.cells.skeletons import Skeleton, build_network
 from zero.errors import ArchiveError, NetworkError
 from zero.images import load_images
 from zero.nn.network import Network, Shape
+from zero.train_config import is_training
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def of_run(path: Path, record: bool = False) -> list[Placing]:
     if cells is None:
         raise ArchiveError(f"{path} is no run over cells, or its config cannot be read")
     shape, classes = _images_of(folder, cells)
-    found = [_of_cells(cells, shape, classes, False, "of the run's search")]
+    of = "of the training" if is_training(path) else "of the run's search"
+    found = [_of_cells(cells, shape, classes, False, of)]
     if not record and cells.final is not None:
         found.append(_of_cells(cells, shape, classes, True, "of the run's last training"))
     return found

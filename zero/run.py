@@ -257,10 +257,10 @@ class _Run:
                 self._checkpoint(states, reason)
         return best is None or self.closed
 
-    def _closing_now(self, text: str) -> None:
-        totals = self._totals()
-        totals.pop("seconds_left", None)  # of the search, which is over
-        self.reporter.update({**totals, "now": text})
+    def _closing_now(self, text: str, seconds_left: float | None) -> None:
+        totals = {**self._totals(), "now": text, "seconds_left": seconds_left}
+        totals.pop("seconds_after", None)  # this is what came after
+        self.reporter.update(totals)
 
     def _experiments(self, states: list[dict] | None) -> list[dict[str, Any]]:
         """Returns all experiments; states: of the one that goes on."""
@@ -428,7 +428,11 @@ class _Run:
         ):
             budget[key] = budget[key] and budget[key] - before
         # A forecast from the first individuals would be wild.
-        totals["seconds_left"] = seconds_left(budget, recent) if recent["seconds"] >= 1 else None
+        known = recent["seconds"] >= 1
+        totals["seconds_left"] = seconds_left(budget, recent) if known else None
+        after = self.kind.closing_seconds(recent["train_steps"], recent["seconds"])
+        if after is not None and known:
+            totals["seconds_after"] = after
         return totals
 
     def _done(self) -> dict[str, int]:

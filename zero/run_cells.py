@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -316,13 +317,33 @@ class Cells(Kind):
         skeleton, data = skeleton_of(self.cells, final=True), self.final_data
         return build_network(genome, skeleton, data.image_shape, len(data.classes))
 
+    def closing_seconds(self, steps: int, seconds: float) -> float | None:
+        """Returns about how long the last trainings will take, by the search's steps so far."""
+        if self.is_table or not steps:
+            return None
+        return seconds / steps * self._steps_after or None
+
+    @cached_property
+    def _steps_after(self) -> float:
+        """About how many of the search's steps take as long as all last trainings."""
+        genome = self._buildable(new_state(self.config.seed, "check"))
+        step = self.evaluator.cost(genome).seconds_per_step
+        return sum(self._estimated(cell) for _, cell in self._last_trainings(genome)) / step
+
+    def _estimated(self, genome: Genome) -> float:
+        """Returns the estimated seconds of a genome's last training, right up to a factor."""
+        settings, count = training_of(self.cells, final=True), len(self.final_data.train_x)
+        batch = min(settings.batch, count)
+        steps = settings.epochs * (count // batch)
+        return steps * cost_of(self._last_network(genome), batch).seconds_per_step
+
     def finish(
         self,
         best: dict[str, Any],
         state: Any,
         should_stop: Callable[[], bool],
         save: Callable[[Any], None],
-        tell: Callable[[str], None],
+        tell: Callable[[str, float | None], None],
     ) -> tuple[Any, bool]:
         """Trains the best cells, and published ones, for the final figures; pauses between steps."""
         jobs = self._last_trainings(parse_genome(best["text"]))
@@ -330,9 +351,12 @@ class Cells(Kind):
             return None, True
         state = state or {"done": {}, "trial": None}
         evaluator = self._trainer(final=True)
+        estimated = {name: self._estimated(genome) for name, genome in jobs}
+        began, trained = time.monotonic(), 0.0  # in this process: seconds, and their estimate
         for name, genome in jobs:
             if name in state["done"]:
                 continue
+            todo = sum(estimated[n] for n, _ in jobs if n != name and n not in state["done"])
             try:
                 trial = evaluator.begin(genome, key_for(self.config.seed, "final", name), name)
             except NetworkError as error:  # too large for the memory
@@ -342,8 +366,12 @@ class Cells(Kind):
             if state["trial"] is not None:
                 trial.restore(state["trial"])
             while not trial.ended:
-                tell(f"{name}: epoch {trial.epochs + 1} of {trial.all_epochs}")
+                before = trial.epochs
+                ahead = todo + estimated[name] * (1 - before / trial.all_epochs)
+                left = ahead * (time.monotonic() - began) / trained if trained else None
+                tell(f"{name}: epoch {before + 1} of {trial.all_epochs}", left)
                 trial.step(should_stop)
+                trained += estimated[name] * (trial.epochs - before) / trial.all_epochs
                 state = {**state, "trial": trial.state()}
                 save(state)
                 if not trial.ended and should_stop():

@@ -138,13 +138,20 @@ class Kind:
         """Returns an experiment's records as the archive has them."""
         raise NotImplementedError
 
+    def closing_seconds(self, steps: int, seconds: float) -> float | None:
+        """Returns about how long `finish` will take, None where there is nothing to do or to go by.
+
+        steps: train steps of the search so far; seconds: that they took.
+        """
+        return None
+
     def finish(
         self,
         best: dict[str, Any],
         state: Any,
         should_stop: Callable[[], bool],
         save: Callable[[Any], None],
-        tell: Callable[[str], None],
+        tell: Callable[[str, float | None], None],
     ) -> tuple[Any, bool]:
         """Does what a search's outcome needs before its final figure; may take long.
 
@@ -153,7 +160,7 @@ class Kind:
             state: what `save` got in an earlier process, None at first.
             should_stop: asked now and then.
             save: keeps a state to go on from; called now and then.
-            tell: shows people what is being done.
+            tell: shows people what is being done, and about how many seconds are left.
 
         Returns:
             The state, and whether it is done.

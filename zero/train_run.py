@@ -13,6 +13,7 @@ outcome of a run, trained with the run's own config, gets the same weights again
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from dataclasses import asdict, dataclass
@@ -303,6 +304,9 @@ class _Run:
             "seconds": trainer.seconds,
             "images_per_second": trainer.step * trainer.batch / max(trainer.seconds, 1e-9),
             "valid_accuracy": result.valid_accuracy,
+            "valid_balanced_accuracy": _known(trainer.curve[-1].valid_balanced)
+            if trainer.curve
+            else None,
             "best_valid_accuracy": result.best_valid_accuracy,
             "best_epoch": result.best_epoch,
             "test_accuracy": int(right.sum()) / int(images.sum()) if tested else None,
@@ -317,7 +321,10 @@ class _Run:
                 "class_names": list(data.classes),
                 **{part: len(getattr(data, f"{part}_x")) for part in ("train", "valid", "test")},
             },
-            "curve": [record._asdict() for record in trainer.curve],
+            "curve": [
+                {name: _known(value) for name, value in record._asdict().items()}
+                for record in trainer.curve
+            ],
             "run": {k: v for k, v in self.info.items() if k not in ("cell", "images", "image_set")},
         }
         text = json.dumps(figures, indent=2)
@@ -330,3 +337,8 @@ class _Run:
         self.folder.log("finish", **ended)
         self.events.finish(ended)
         return Trained(self.folder.path, reason, figures)
+
+
+def _known(value: float) -> float | None:
+    """Returns a figure as JSON has it: None where a checkpoint of an older version has none."""
+    return None if math.isnan(value) else value
