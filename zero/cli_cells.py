@@ -334,12 +334,16 @@ def export_(
 ) -> None:
     """Write a trained network as ONNX, or as a Python file that needs NumPy only.
 
+    Of a training that is paused it is the network as it was at its newest checkpoint.
     Both take images (N, height, width, channels) with pixel values as in the training images; the
     Python file reads its weights from the NPZ file written beside it. Programs cannot be exported.
     """
     from zero.export import export
 
-    for path in export(source, output, format_):
+    def told(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    for path in export(source, output, format_, told):
         print(f"wrote {path}")
 
 

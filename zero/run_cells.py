@@ -527,9 +527,16 @@ def save_weights(
     Raises:
         ArchiveError: as `save_network` does.
     """
-    save_network(
-        path, str(genome), asdict(skeleton), data.image_shape, data.classes, data.mean, data.std,
-        *weights, extra=extra,
+    *network, layers = saved_form(genome, skeleton, data)
+    extra |= {"background": data.background} if data.background else {}
+    save_network(path, *network, *weights, extra=extra, network=layers)
+
+
+def saved_form(genome: Genome, skeleton: Skeleton, data: ImageData) -> tuple:
+    """Returns the arguments of `zero.nn.saved.network_tree`."""
+    network = build_network(genome, skeleton, data.image_shape, len(data.classes))
+    return (
+        str(genome), asdict(skeleton), data.image_shape, data.classes, data.mean, data.std, network,
     )  # fmt: skip
 
 

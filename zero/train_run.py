@@ -33,11 +33,12 @@ from zero.classes import balanced_accuracy
 from zero.config import config_to_yaml
 from zero.errors import ArchiveError, ConfigError, NetworkError
 from zero.images import ImageData
+from zero.nn.saved import network_tree
 from zero.nn.train import EpochRecord, Trainer
 from zero.placing import of_training
 from zero.progress import Reporter, duration
 from zero.rng import key_for
-from zero.run_cells import OUTCOME, Cells, save_weights
+from zero.run_cells import OUTCOME, Cells, save_weights, saved_form
 from zero.signals import stop_signals
 from zero.store import write_bytes
 from zero.train_config import GENOME, find_genome, read_genome, training_config
@@ -176,6 +177,7 @@ class _Run:
         self.trainer, self.genome, self.config, self.info = trainer, genome, config, info
         self.folder, self.max_seconds = folder, max_seconds
         self.people, self.events = told or (Reporter(), Reporter())
+        self.form = network_tree(*saved_form(genome, skeleton_of(config.cells), trainer.data))
         self.stopped: str | None = None
         self.began = self.saved = time.monotonic()
 
@@ -271,7 +273,8 @@ class _Run:
     # --- files ----------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        self.folder.checkpoints.save(self.trainer.state())
+        # With all that `zero export` needs, so that a paused training can be exported, too.
+        self.folder.checkpoints.save({**self.trainer.state(), "network": self.form})
         self.saved = time.monotonic()
 
     def _save_network(self, test: float) -> None:
