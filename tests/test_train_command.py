@@ -280,6 +280,8 @@ def test_folders_that_cannot_be_used(trained, config, tmp_path):
     assert "archive.h5" in error_of("train", tmp_path, config)
     stopped = tmp_path / "t"
     zero_("train", CELL, config, "--out", stopped, "--quiet", "--max-seconds", "0.0001")
+    for path in RunFolder.open(stopped).checkpoints.paths():
+        path.unlink()
     assert "no trained network" in error_of("export", stopped, "-o", tmp_path / "n.py")
 
 
@@ -439,12 +441,10 @@ def test_export_needs_no_op_of_ones_own_whose_file_has_moved(tmp_path):
     path = tmp_path / "own.yaml"
     settings = small_cell_settings(imports=[str(own)], cells=ops, budget={"individuals": 5})
     path.write_text(yaml_loader.dump(settings))
-    code = "import sys; from zero.cli import app; sys.argv = ['zero', *sys.argv[1:]]; app()"  # another process: in this one the op would stay registered
 
-    def zero_elsewhere(*arguments):
-        return subprocess.run(
-            [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True
-        )
+    def zero_elsewhere(*arguments):  # in this process the op would stay registered
+        command = [sys.executable, "-m", "zero", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True)
 
     run, train = tmp_path / "run", tmp_path / "train"
     assert zero_elsewhere("run", path, "--out", run, "-q").returncode == 0
