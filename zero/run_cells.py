@@ -175,6 +175,7 @@ class Cells(Kind):
                     self._last_network(cell)
                 except NetworkError as error:
                     raise NetworkError(f"{where}: {error}") from None
+            _ = self._steps_after  # counted before the clock runs
         self._check_budget(rng)
 
     def _buildable(self, rng: np.ndarray) -> Genome:
