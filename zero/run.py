@@ -257,10 +257,11 @@ class _Run:
                 self._checkpoint(states, reason)
         return best is None or self.closed
 
-    def _closing_now(self, text: str, seconds_left: float | None) -> None:
-        totals = {**self._totals(), "now": text, "seconds_left": seconds_left}
-        totals.pop("seconds_after", None)  # this is what came after
-        self.reporter.update(totals)
+    def _closing_now(self, text: str) -> None:
+        totals = self._totals()
+        for key in ("seconds_left", "seconds_after"):  # of the search, which is over
+            totals.pop(key, None)
+        self.reporter.update({**totals, "now": text})
 
     def _experiments(self, states: list[dict] | None) -> list[dict[str, Any]]:
         """Returns all experiments; states: of the one that goes on."""

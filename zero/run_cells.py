@@ -50,6 +50,7 @@ from zero.nn import make_model
 from zero.nn.network import Network
 from zero.nn.saved import save_network
 from zero.nn.train import right_by_class, trained_network, training_bytes
+from zero.progress import duration
 from zero.records import CellRecord
 from zero.rng import key_for
 from zero.run_kind import Conclusion, Kind
@@ -344,7 +345,7 @@ class Cells(Kind):
         state: Any,
         should_stop: Callable[[], bool],
         save: Callable[[Any], None],
-        tell: Callable[[str, float | None], None],
+        tell: Callable[[str], None],
     ) -> tuple[Any, bool]:
         """Trains the best cells, and published ones, for the final figures; pauses between steps."""
         jobs = self._last_trainings(parse_genome(best["text"]))
@@ -370,7 +371,8 @@ class Cells(Kind):
                 before = trial.epochs
                 ahead = todo + estimated[name] * (1 - before / trial.all_epochs)
                 left = ahead * (time.monotonic() - began) / trained if trained else None
-                tell(f"{name}: epoch {before + 1} of {trial.all_epochs}", left)
+                about = "" if left is None else f", about {duration(left)} left"
+                tell(f"{name}: epoch {before + 1} of {trial.all_epochs}{about}")
                 trial.step(should_stop)
                 trained += estimated[name] * (trial.epochs - before) / trial.all_epochs
                 state = {**state, "trial": trial.state()}

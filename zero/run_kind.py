@@ -151,7 +151,7 @@ class Kind:
         state: Any,
         should_stop: Callable[[], bool],
         save: Callable[[Any], None],
-        tell: Callable[[str, float | None], None],
+        tell: Callable[[str], None],
     ) -> tuple[Any, bool]:
         """Does what a search's outcome needs before its final figure; may take long.
 
@@ -160,7 +160,7 @@ class Kind:
             state: what `save` got in an earlier process, None at first.
             should_stop: asked now and then.
             save: keeps a state to go on from; called now and then.
-            tell: shows people what is being done, and about how many seconds are left.
+            tell: shows people what is being done.
 
         Returns:
             The state, and whether it is done.
