@@ -20,7 +20,7 @@ from zero.nn.network import KINDS, Builder
 from zero.nn.reference import ReferenceModel
 from zero.nn.saved import load_network, save_network
 from zero.nn.weights import batch_norms, initial_parameters, initial_statistics
-from zero.store import write_tree
+from zero.store import read_tree, write_tree
 
 CLASSES = ("cat", "dog", 'it\'s a "bird"\n', "{été}", "\\")
 MEAN, STD = np.array([120.0, 110.0, 90.0], np.float32), np.array([60.0, 70.0, 50.0], np.float32)
@@ -323,6 +323,24 @@ def test_saved_network_comes_back(tmp_path):
     assert (saved.classes, saved.image_shape, saved.genome) == (CLASSES, SHAPE, "a genome")
     assert saved.skeleton == {"name": "cifar", "reductions": [1, 2], "auxiliary": True}
     assert saved.notes()["test_accuracy"] == "0.75" and "curve" not in saved.notes()
+
+
+def test_a_saved_network_keeps_its_layers(tmp_path):
+    network = every_kind()
+    save(tmp_path / "a.h5", network=network)
+    assert load_network(tmp_path / "a.h5").network == network
+    assert load_network(tmp_path / "a.h5").network.parameters == network.parameters
+    save(tmp_path / "b.h5")
+    assert load_network(tmp_path / "b.h5").network is None  # of an older version
+    for text in (
+        "", "[]", "{}", '{"output": 1, "auxiliary": null, "layers": [{"kind": "input"}]}',
+        '{"output": 1, "auxiliary": null, "layers": [{"kind": "input", "name": "input", "shape": '
+        '[2, 2, 1]}, {"kind": "relu", "name": "r", "inputs": [5], "shape": [2, 2, 1]}]}',
+    ):  # fmt: skip
+        tree = {**read_tree(tmp_path / "a.h5", "network", 1), "layers": text}
+        write_tree(tmp_path / "c.h5", tree, "network", 1)
+        with pytest.raises(ArchiveError, match="'layers' holds no network"):
+            load_network(tmp_path / "c.h5")
 
 
 def test_saved_network_without_its_auxiliary_head(tmp_path):

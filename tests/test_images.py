@@ -297,10 +297,25 @@ def test_images_without_transparent_pixels_have_no_ground(folder):
         opaque = np.dstack([colour(), np.full((6, 5), 255, np.uint8)])
         save(folder / name / "9.png", opaque)
     data = load(source="folder", path=str(folder))
-    assert data.background == "" and data.warnings == ()
+    assert data.background == ""
     assert opaque[..., :3].tobytes() in keys(
         np.concatenate([data.train_x, data.valid_x, data.test_x])
     )
+
+
+def test_files_that_are_left_out_are_told(folder):
+    for name in ("a.heic", "b.HEIC", "c.avif", "plain"):
+        (folder / "dogs" / name).write_bytes(b"")
+    Image.fromarray(colour()).save(folder / "dogs" / "d.jfif", format="JPEG")
+    data = load(source="folder", path=str(folder))
+    assert sum(sum(data.counts(part)) for part in ("train", "valid", "test")) == 11
+    (told,) = data.warnings
+    assert told.startswith(
+        "5 files left out (no ending 1, .avif 1, .heic 2, .txt 1): images end in"
+    )
+    (folder / "birds").mkdir()
+    (folder / "birds" / "a.heic").write_bytes(b"")
+    assert "but 1 file left out (.heic 1)" in error_of(source="folder", path=str(folder))
 
 
 def test_images_that_are_all_alike_are_told(tmp_path):

@@ -20,7 +20,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from zero.errors import TaskError
-from zero.read_images import FoundImages, class_folders, read_folder, read_image_arrays
+from zero.read_images import (
+    SUFFIXES,
+    FoundImages,
+    class_folders,
+    left_out_text,
+    read_folder,
+    read_image_arrays,
+)
 from zero.tasks.common import find_file, rng_for, split_sizes
 from zero.tasks.sources import load_source
 from zero.tasks.table import Size
@@ -231,11 +238,14 @@ def load_images(settings: ImageSettings) -> ImageData:
     data = ImageData(
         name, x[train], labels[train], x[valid], labels[valid], test_x, test_y, names, ground,
     )  # fmt: skip
-    return replace(data, warnings=tuple(_warnings(data)))
+    left_out = found.left_out + (official.left_out if official else ())
+    return replace(data, warnings=tuple(_warnings(data, left_out)))
 
 
-def _warnings(data: ImageData) -> Iterator[str]:
+def _warnings(data: ImageData, left_out: tuple[str, ...]) -> Iterator[str]:
     """Yields what the user should know before a network is trained on the images."""
+    if left_out:
+        yield f"{left_out_text(left_out)}: images end in {', '.join(SUFFIXES)}"
     for label, name in enumerate(data.classes):
         images = data.train_x[data.train_y == label]
         if len(images) > 1 and all(np.array_equal(image, images[0]) for image in images):

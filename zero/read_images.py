@@ -7,6 +7,8 @@ file, what is wrong, what to do. Called by `zero.images`.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 # Named for Pillow one by one: some of its other formats start foreign programs.
 FORMATS = {
-    "PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "BMP": (".bmp",), "GIF": (".gif",),
+    "PNG": (".png",), "JPEG": (".jpg", ".jpeg", ".jfif"), "BMP": (".bmp",), "GIF": (".gif",),
     "WEBP": (".webp",), "TIFF": (".tif", ".tiff"), "PPM": (".ppm", ".pgm"),
 }  # fmt: skip
 SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
@@ -39,13 +41,15 @@ CHECKED_AT_ONCE = 1000  # images looked at for NaN at a time
 class FoundImages:
     """Images of a source: x (N, H, W, C), labels (N,) int64 from 0, a name for each label.
 
-    ground: a key of `GROUNDS`, "" where no pixel is transparent.
+    ground: a key of `GROUNDS`, "" where no pixel is transparent. left_out: the endings of files in class
+    folders that are no image's, once for each file.
     """
 
     x: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
     ground: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 def read_folder(
@@ -73,12 +77,15 @@ def read_folder(
     """
     classes = class_folders(folder)
     files: list[tuple[Path, int]] = []
+    left_out: list[str] = []
     for label, name in enumerate(classes):
-        found = _image_files(folder / name)
+        found, others = _image_files(folder / name)
+        left_out += others
         if not found:
+            but = f", but {left_out_text(others)}" if others else ""
             raise TaskError(
                 f"{folder / name}: an empty class folder: it has no images "
-                f"({', '.join(SUFFIXES)}); put images there, or remove the folder"
+                f"({', '.join(SUFFIXES)}){but}; put images there, or remove the folder"
             )
         files += [(file, label) for file in found]
     if not files:
@@ -99,7 +106,8 @@ def read_folder(
         for row, (file, _) in enumerate(files):
             if file in seen.files:
                 images[row] = _read_image(file, resize, channels, chosen, _Transparent())
-    return FoundImages(images, np.array([k for _, k in files], dtype=np.int64), classes, chosen)
+    labels = np.array([k for _, k in files], dtype=np.int64)
+    return FoundImages(images, labels, classes, chosen, tuple(left_out))
 
 
 class _Transparent:
@@ -154,8 +162,17 @@ def _entries(folder: Path) -> list[Path]:
         raise read_error(folder, error) from None
 
 
-def _image_files(folder: Path) -> list[Path]:
-    return [p for p in _entries(folder) if p.suffix.lower() in SUFFIXES and p.is_file()]
+def _image_files(folder: Path) -> tuple[list[Path], list[str]]:
+    """Returns the images in a folder, and the endings of the other files."""
+    files = [path for path in _entries(folder) if path.is_file()]
+    found = [path for path in files if path.suffix.lower() in SUFFIXES]
+    return found, [path.suffix.lower() for path in files if path not in set(found)]
+
+
+def left_out_text(endings: Sequence[str]) -> str:
+    """Returns in words how many files are left out, and of which endings."""
+    each = ", ".join(f"{end or 'no ending'} {n}" for end, n in sorted(Counter(endings).items()))
+    return f"{len(endings)} file{'s' if len(endings) > 1 else ''} left out ({each})"
 
 
 def _room_for(count: int, shape: tuple[int, ...], folder: Path) -> np.ndarray:
