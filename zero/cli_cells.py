@@ -82,24 +82,39 @@ LikeTraining = Annotated[
 ]
 
 
-def _find(what: str, config: str | None = None, settings: list[str] | None = None) -> tuple:
-    """Returns the cell that a user names, a `zero.cells.published.Published`, and its placings."""
+def _find(what: str) -> Any:
+    """Returns the cell that a user names, as a `zero.cells.published.Published`."""
     from dataclasses import replace
 
-    from zero.cells.published import PUBLISHED, find_cell
-    from zero.placing import of_config, of_preset, of_run
-    from zero.train_config import find_genome, is_run, training_config
+    from zero.cells.published import find_cell
+    from zero.train_config import find_genome
 
-    # First: it imports the ops of the user's own, which the genome may have.
-    placings = [of_config(training_config(config, settings or []))] if config else []
+    if not _run_of(what):
+        return find_cell(what)
+    name, genome = find_genome(what)
+    return replace(find_cell(str(genome)), name=name)
+
+
+def _run_of(what: str) -> Path | None:
+    """Returns the run or training that a user names, None if it is something else."""
+    from zero.cells.published import PUBLISHED
+    from zero.train_config import is_run
+
     name, mark, _ = what.rpartition("#")
     path = Path(name if mark else what)
-    if what in PUBLISHED or not is_run(path):
-        cell = find_cell(what)
-        return cell, placings or [of_preset(cell.preset)]
-    name, genome = find_genome(what)
-    cell = replace(find_cell(str(genome)), name=name)
-    return cell, placings or of_run(path, bool(mark))
+    return path if what not in PUBLISHED and is_run(path) else None
+
+
+def _find_placed(what: str, config: str | None, settings: list[str] | None) -> tuple[Any, list]:
+    """Returns the cell that a user names, and what it is put into (`zero.placing`)."""
+    from zero.placing import of_config, of_preset, of_run
+    from zero.train_config import training_config
+
+    if config is not None:  # first: it imports ops of the user's own, which the genome may have
+        placings = [of_config(training_config(config, settings or []))]
+        return _find(what), placings
+    cell, path = _find(what), _run_of(what)
+    return cell, [of_preset(cell.preset)] if path is None else of_run(path, "#" in what)
 
 
 @cells.command("list")
@@ -148,7 +163,7 @@ def show(
     name: CellName, config: LikeTraining = None, settings: Set = None, debug: Debug = False
 ) -> None:
     """Show a genome's cells, and what its network costs."""
-    cell, placings = _find(name, config, settings)
+    cell, placings = _find_placed(name, config, settings)
     genome = cell.genome
     print(f"{cell.name}{f' ({cell.source})' if cell.source else ''}")
     parts = {"cell": genome.normal} if genome.reduction is None else {
@@ -189,7 +204,7 @@ def count(
 
     from zero.placing import of_preset
 
-    cell, placings = _find(name, config, settings)
+    cell, placings = _find_placed(name, config, settings)
     if skeleton is not None:
         placings = [of_preset(skeleton)]
     counted = []
@@ -225,7 +240,7 @@ def draw(
     from zero.cells.drawing import draw_svg
     from zero.store import write_bytes
 
-    cell, _ = _find(name)
+    cell = _find(name)
     drawing = draw_svg(cell.genome, cell.name)
     if output is None:
         print(drawing, end="")
@@ -330,6 +345,10 @@ def export_(
         ExportFormat | None,
         typer.Option("--format", help="Otherwise by the ending of FILE: .onnx or .py."),
     ] = None,
+    opset: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=13, max=21, help="ONNX's operators [default: 15]."),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Write a trained network as ONNX, or as a Python file that needs NumPy only.
@@ -343,7 +362,7 @@ def export_(
     def told(text: str) -> None:
         print(text, file=sys.stderr)
 
-    for path in export(source, output, format_, told):
+    for path in export(source, output, format_, told, opset):
         print(f"wrote {path}")
 
 

@@ -17,7 +17,7 @@ from zero.cells.genome import parse_genome
 from zero.cells.skeletons import Skeleton, build_network
 from zero.errors import ArchiveError, ConfigError, NetworkError
 from zero.nn.export_numpy import to_numpy
-from zero.nn.export_onnx import to_onnx
+from zero.nn.export_onnx import OPSET, to_onnx
 from zero.nn.network import Network
 from zero.nn.saved import SavedNetwork, from_tree, load_network
 from zero.store import write_bytes
@@ -32,6 +32,7 @@ def export(
     output: str | Path,
     form: str | None = None,
     told: Callable[[str], None] = lambda text: None,
+    opset: int | None = None,
 ) -> list[Path]:
     """Writes a trained network and returns the files written.
 
@@ -41,9 +42,11 @@ def export(
         output: the file to write. NumPy's ends in .py; its weights go beside it, to .npz.
         form: a key of `FORMATS`; None takes the one that the file's ending says.
         told: gets what the user should know of the network.
+        opset: of ONNX's operators; None takes one that old runtimes read, too.
 
     Raises:
-        ConfigError: the format is unknown or does not fit the file's name.
+        ConfigError: the format is unknown or does not fit the file's name, or an opset is given for
+            another.
         ArchiveError: there is no trained network in `source`, or a file cannot be written.
         DeviceError: the onnx package is not installed.
     """
@@ -55,6 +58,8 @@ def export(
             f"cannot tell how to write {output}: give a name that ends in "
             f"{' or '.join(FORMATS.values())}, or --format onnx and any name"
         )
+    if opset is not None and form != "onnx":
+        raise ConfigError("--opset is for ONNX files only; leave it out")
     path = Path(source)
     saved = _paused(path, told) if _is_unfinished(path) else None
     if saved is None:
@@ -65,7 +70,7 @@ def export(
     network = network_of(saved, path)
     arrays = (saved.parameters, saved.statistics, saved.mean, saved.std, saved.classes)
     if form == "onnx":
-        files = {output: to_onnx(network, *arrays, saved.notes())}
+        files = {output: to_onnx(network, *arrays, saved.notes(), opset or OPSET)}
     else:
         weights = output.with_suffix(".npz")
         text, content = to_numpy(network, *arrays, weights.name, saved.notes())

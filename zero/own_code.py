@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-_ZERO = str(Path(__file__).parent)
+_ZERO = f"{Path(__file__).parent}{os.sep}"
 _INSTALLED = tuple(sysconfig.get_paths()[kind] for kind in ("stdlib", "purelib", "platlib"))
 
 

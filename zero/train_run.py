@@ -86,8 +86,8 @@ def _make_trainer(
     config: CellRunConfig, data: ImageData, genome: Genome, name: str, threads: int | None
 ) -> Trainer:
     placing = of_training(config, data.image_shape, len(data.classes))
-    network = placing.network(genome, name)
     check_ops(get_space(genome.space).ops, placing.skeleton.kind)
+    network = placing.network(genome, name)
     return Trainer(
         network, data, config.cells.training, key_for(config.seed, "final", OUTCOME),
         config.backend, threads or os.cpu_count() or 1, dtype=config.dtype, name=name,
