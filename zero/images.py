@@ -53,7 +53,7 @@ class ImageArrays(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     x: str = Field("X", min_length=1, description="images")
-    y: str = Field("y", min_length=1, description="labels, whole numbers")
+    y: str = Field("y", min_length=1, description="labels, whole numbers or texts")
     test_x: str | None = Field(None, min_length=1, description="test images")
     test_y: str | None = Field(None, min_length=1, description="test labels")
 
@@ -239,7 +239,8 @@ def load_images(settings: ImageSettings) -> ImageData:
         name, x[train], labels[train], x[valid], labels[valid], test_x, test_y, names, ground,
     )  # fmt: skip
     left_out = found.left_out + (official.left_out if official else ())
-    return replace(data, warnings=tuple(_warnings(data, left_out)))
+    notes = [part.note for part in (found, official) if part and part.note]
+    return replace(data, warnings=(*notes, *_warnings(data, left_out)))
 
 
 def _warnings(data: ImageData, left_out: tuple[str, ...]) -> Iterator[str]:
@@ -283,10 +284,11 @@ def _read(
         resize = (settings.resize[0], settings.resize[1]) if settings.resize else None
         ground = ground if settings.background == "auto" else settings.background
         return read_folder(folder, resize, settings.channels, ground)
+    note = ""
     if settings.source == "npz":
         names = settings.arrays
         x_name, y_name = (names.x, names.y) if part == "train" else (names.test_x, names.test_y)
-        x, labels = read_image_arrays(Path(str(settings.path)), str(x_name), str(y_name))
+        x, labels, note = read_image_arrays(Path(str(settings.path)), str(x_name), str(y_name))
     else:
         source = load_source(settings.source, settings.path, part)
         x, labels = _as_images(source.x, settings.source), source.labels
@@ -299,7 +301,7 @@ def _read(
     classes = CLASS_NAMES.get(settings.source, ())
     if not np.array_equal(ids, np.arange(len(classes))):
         classes = tuple(str(i) for i in ids)
-    return FoundImages(x, labels.astype(np.int64), classes)
+    return FoundImages(x, labels.astype(np.int64), classes, note=note)
 
 
 def _as_images(flat: np.ndarray, source: str) -> np.ndarray:

@@ -34,6 +34,7 @@ SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 GREY_MODES, DEEP_MODES = ("1", "L", "LA", "La"), ("I", "I;16", "I;16L", "I;16B", "I;16N")
 COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 GROUNDS = {"white": 255, "black": 0}  # what may shine through transparent pixels
+CHANNELS = (1, 3, 4)  # that images have
 CHECKED_AT_ONCE = 1000  # images looked at for NaN at a time
 
 
@@ -42,7 +43,7 @@ class FoundImages:
     """Images of a source: x (N, H, W, C), labels (N,) int64 from 0, a name for each label.
 
     ground: a key of `GROUNDS`, "" where no pixel is transparent. left_out: the endings of files in class
-    folders that are no image's, once for each file.
+    folders that are no image's, once for each file. note: what else the user should know.
     """
 
     x: np.ndarray
@@ -50,6 +51,7 @@ class FoundImages:
     classes: tuple[str, ...]
     ground: str = ""
     left_out: tuple[str, ...] = ()
+    note: str = ""
 
 
 def read_folder(
@@ -287,16 +289,17 @@ def _mixed(first: Path, first_shape: tuple, other: Path, shape: tuple) -> TaskEr
     )
 
 
-def read_image_arrays(path: Path, x_name: str, y_name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the images and labels in two arrays of an NPZ file.
+def read_image_arrays(path: Path, x_name: str, y_name: str) -> tuple[np.ndarray, np.ndarray, str]:
+    """Returns the images and labels in two arrays of an NPZ file, and a note for the user or "".
 
     Returns:
         Images (N, H, W, C): uint8 if the array holds whole numbers from 0 to 255, else float32;
-        labels (N,) int64, any whole numbers. An array (N, H, W) has one channel.
+        labels (N,), int64 or text. An array (N, H, W) has one channel; of one whose second size is 1,
+        3 or 4 and whose last is none of them the channels stand first, and the note says so.
 
     Raises:
         TaskError: no such file or array, another shape or type, NaN or infinity, or labels that are
-            not whole numbers.
+            neither whole numbers nor texts.
     """
     if not path.is_file():
         raise TaskError(f"{path}: no such file; source 'npz' needs an NPZ file in 'path'")
@@ -307,12 +310,14 @@ def read_image_arrays(path: Path, x_name: str, y_name: str) -> tuple[np.ndarray,
             f"{where} has shape {x.shape} and type '{x.dtype}'; expected images as numbers, "
             "(N, height, width, channels) or (N, height, width)"
         )
-    if x.ndim == 4 and x.shape[1] in (1, 3, 4) and x.shape[3] > 16:
-        raise TaskError(
-            f"{where} has shape {x.shape}: channels first; expected (N, height, width, channels); "
-            "save x.transpose(0, 2, 3, 1)"
+    note = ""
+    if x.ndim == 4 and x.shape[1] in CHANNELS and x.shape[3] not in CHANNELS:
+        note = (
+            f"{where} has shape {x.shape}: taken for channels first, so images of "
+            f"{_size((*x.shape[2:], x.shape[1]))}; networks take (N, height, width, channels)"
         )
-    return _pixels(x, where), _labels(y, len(x), f"{path}: array '{y_name}'", x_name)
+        x = x.transpose(0, 2, 3, 1)
+    return _pixels(x, where), _labels(y, len(x), f"{path}: array '{y_name}'", x_name), note
 
 
 def _pixels(x: np.ndarray, where: str) -> np.ndarray:
@@ -338,9 +343,11 @@ def _labels(y: np.ndarray, count: int, where: str, x_name: str) -> np.ndarray:
             f"'{x_name}'"
         )
     y = y.reshape(count)
+    if y.dtype.kind == "U":
+        return y
     with np.errstate(invalid="ignore"):  # NaN has no whole number and is caught as unequal
         if y.dtype.kind not in "biuf" or not np.array_equal(y, y.astype(np.int64)):
             raise TaskError(
-                f"{where} of type '{y.dtype}': labels must be whole numbers, one for each class"
+                f"{where} of type '{y.dtype}': labels must be whole numbers or texts, one for each class"
             )
     return y.astype(np.int64)
