@@ -1,5 +1,6 @@
 """The command line on runs over cells: what run, resume, show and validate print."""
 
+import io
 import json
 import re
 import sys
@@ -9,12 +10,18 @@ import pytest
 from commands import zero_
 from small_cells import small_cell_settings, table_settings, write_table
 
-from zero import yaml_loader
+from zero import cli_cell_runs, yaml_loader
 from zero.archive import read_archive
 from zero.cells.genome import parse_genome
 from zero.cells.ops import CELL_OPS
 from zero.cells.spaces import get_space
 from zero.config import config_to_yaml, make_config
+from zero.images import ImageSettings, load_images
+from zero.nn import make_model
+from zero.nn.augment import Normaliser
+from zero.nn.saved import load_network
+from zero.progress import PlainReporter
+from zero.run_cells import Cells
 
 
 def squeezed(text):
@@ -60,7 +67,7 @@ def test_show_a_run(finished):
     out, _ = zero_("show", folder)
     text = " ".join(out.split())  # long values go on in the next line
     for line in (
-        "space nas_bench_201", "skeleton normal_cells 1, filters 2",
+        "space nas_bench_201", "skeleton nas_bench_201, N 1, F 2, stem of 2 channels",
         "evaluated on digits, 2 epochs", f"drawing {folder}/best.svg", "individuals 10",
         f"record {data.results['record']}:", f"test accuracy {data.results['final']['fitness']:.6f}",
         "random candidates", "% of that mean", "candidates that no other beats",
@@ -255,3 +262,122 @@ def test_mistakes_name_what_to_give(finished, config, tmp_path):
     images = f"cells.images={{source: folder, path: {tmp_path / 'none'}}}"
     out, _ = zero_("validate", config, "--data", "--set", images, code=1)
     assert out == ""  # not "no mistakes" first
+
+
+# --- unequal classes, unequal training, units -----------------------------------------------------
+
+
+def unequal_run(folder, *options, **cells):
+    """Runs a search over 100 images of class 0 and 20 of class 1; returns what it printed."""
+    rng = np.random.default_rng(0)
+    y = (np.arange(120) % 6 == 0).astype(np.int64)
+    x = rng.integers(0, 200, (120, 8, 8), dtype=np.uint8)
+    x[y == 1, 2:6, 2:6] += 55
+    np.savez(folder / "unequal.npz", X=x, y=y)
+    settings = small_cell_settings(budget={"individuals": 8})
+    images = {"source": "npz", "path": str(folder / "unequal.npz")}
+    settings["cells"] = {**settings["cells"], "images": images, **cells}
+    (folder / "run.yaml").write_text(yaml_loader.dump(settings))
+    return zero_("run", folder / "run.yaml", "--out", folder / "run", *options)
+
+
+def test_accuracies_by_class_and_a_balanced_objective(tmp_path):
+    out, _ = unequal_run(tmp_path, "--quiet", objective="balanced_accuracy")
+    data = read_archive(tmp_path / "run")
+    best = max(data.experiments[0].records, key=lambda r: r.fitness)
+    saved = load_network(tmp_path / "run/best_weights.h5")
+    images = load_images(ImageSettings(source="npz", path=str(tmp_path / "unequal.npz")))
+    model = make_model(saved.network, 20, "reference")
+    model.parameters[:], model.statistics[:] = saved.parameters, saved.statistics
+    normalise = Normaliser(images.image_shape, saved.mean, saved.std)
+    shares = {}
+    for part in ("valid", "test"):
+        x, y = getattr(images, f"{part}_x"), getattr(images, f"{part}_y")
+        right = model.predict(normalise(x)).argmax(axis=1) == y
+        shares[part] = [right[y == label].mean() for label in (0, 1)]
+    assert best.fitness == pytest.approx(np.mean(shares["valid"]))
+    assert data.results["final"]["balanced"] == pytest.approx(np.mean(shares["test"]))
+    assert any(r.fitness != r.accuracy for r in data.experiments[0].records)
+    by_class = f"by class 0 {shares['test'][0]:.4f} of 20, 1 {shares['test'][1]:.4f} of 4"
+    show = squeezed(zero_("show", tmp_path / "run")[0])
+    for text in (squeezed(out), show):
+        assert by_class in text
+    assert "always '0' 0.833333 0.833333 0.500000" in squeezed(out)
+    balanced = " ".join(f"{p} {np.mean(shares[p]):.6f}" for p in ("valid", "test"))
+    assert f"balanced accuracy {balanced.replace(' test', ', test')}" in show
+    assert "by balanced accuracy" in show and "balanced valid accuracy, standard" in show
+    assert "always '0' would be right in 83.3 %" in show
+    record, _ = zero_("show", f"{tmp_path / 'run'}#{best.id}")
+    assert "# valid: 24 images: 0 20, 1 4; always '0' would be right in 83.3 %" in record
+
+
+def test_the_outcome_as_json_has_classes(tmp_path):
+    out, _ = unequal_run(tmp_path, "--json-log")
+    event = json.loads(out.splitlines()[-1])
+    by_class = event["test_accuracy_by_class"]
+    assert event["test_accuracy"] == pytest.approx((20 * by_class["0"] + 4 * by_class["1"]) / 24)
+    assert event["test_balanced_accuracy"] == pytest.approx((by_class["0"] + by_class["1"]) / 2)
+    assert event["test_images_of_largest_class"] == pytest.approx(20 / 24)
+
+
+def test_a_table_has_no_accuracies_by_class(tmp_path):
+    cells = {"objective": "balanced_accuracy"}
+    settings = table_settings(write_table(tmp_path / "t.csv"), cells=cells)
+    (tmp_path / "t.yaml").write_text(yaml_loader.dump(settings))
+    _, err = zero_("validate", tmp_path / "t.yaml", code=1)
+    assert "cells.objective.metric" in err and err.count("\n") == 1
+
+
+def test_inherited_weights_are_no_equal_training(tmp_path):
+    out = {}
+    for inherit in (True, False):
+        (tmp_path / str(inherit)).mkdir()
+        unequal_run(tmp_path / str(inherit), "--quiet", inherit_weights=inherit)
+        folder = tmp_path / str(inherit) / "run"
+        data = read_archive(folder)
+        child = next(r for r in data.experiments[0].records if r.parent >= 0)
+        out[inherit] = cli_cell_runs.figure_rows(folder, data, child)
+    assert "equal training" not in dict(out[False])["over random"]
+    assert (
+        "from 1 ancestors up to 12 steps are in its weights, in a random candidate's 6"
+        in (dict(out[True])["over random"])
+    )
+
+
+def test_latency_is_in_seconds_wherever_it_stands(tmp_path):
+    objective = {"kind": "mnasnet", "cost": "latency", "target": 0.01}
+    unequal_run(tmp_path, "--quiet", objective=objective)
+    show = squeezed(zero_("show", tmp_path / "run")[0])
+    data = read_archive(tmp_path / "run")
+    best = {r.id: r for r in data.experiments[0].records}[data.results["record"]]
+    assert "target 0.01 s" in show and f"latency {best.latency:.6f} s an image" in show
+
+
+def test_images_that_are_all_alike_are_told_before_the_run(tmp_path):
+    np.savez(tmp_path / "flat.npz", X=np.zeros((60, 8, 8), np.uint8), y=np.arange(60) % 2)
+    images = {"source": "npz", "path": str(tmp_path / "flat.npz")}
+    settings = small_cell_settings(budget={"individuals": 5})
+    settings["cells"] = {**settings["cells"], "images": images}
+    (tmp_path / "run.yaml").write_text(yaml_loader.dump(settings))
+    words = "class '1': all 18 train images are alike"
+    out, _ = zero_("validate", tmp_path / "run.yaml", "--data")
+    assert words in out
+    _, err = zero_("run", tmp_path / "run.yaml", "--out", tmp_path / "run")
+    assert words in err
+    _, err = zero_("train", "nas_bench_201_skip", tmp_path / "run.yaml", "--out", tmp_path / "t")
+    assert words in err
+
+
+def test_time_left_names_the_last_training():
+    kinds = [
+        Cells(make_config(small_cell_settings(cells={"final": final})))
+        for final in (None, {"epochs": 2}, {"epochs": 40}, {"epochs": 40, "filters": 8})
+    ]
+    nothing, short, long, wide = (kind.closing_seconds(100, 50.0) for kind in kinds)
+    assert nothing is None and kinds[2].closing_seconds(0, 0.0) is None
+    assert short == pytest.approx(2 * 3 * 0.5)  # 2 epochs of 3 steps of the same network
+    assert long == pytest.approx(20 * short) and wide > long
+    stream = io.StringIO()
+    reporter = PlainReporter(stream, 0.0)
+    reporter.update({"seconds_left": 20.0, "seconds_after": 30.0})
+    assert stream.getvalue() == "time left 20 s, then the last training, about 30 s\n"

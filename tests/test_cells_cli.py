@@ -134,3 +134,30 @@ def test_mistakes_are_one_line(arguments, told):
 def test_wrong_usage_exits_with_2(arguments):
     _, err = cells(*arguments, code=2)
     assert "Usage:" in err
+
+
+GENOTYPE = (
+    "DARTS_V2 = Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), "
+    "('sep_conv_3x3', 1), ('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), "
+    "('dil_conv_3x3', 2)], normal_concat=[2, 3, 4, 5], reduce=[('max_pool_3x3', 0), "
+    "('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), "
+    "('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=range(2, 6))"
+)
+
+
+def test_a_genotype_as_darts_prints_it(tmp_path):
+    text = GENOTYPE.replace("range(2, 6)", "[2, 3, 4, 5]")
+    (tmp_path / "genotype.txt").write_text(text + "\n")
+    for what in (text, text.removeprefix("DARTS_V2 = "), tmp_path / "genotype.txt", GENOTYPE):
+        figures = json.loads(cells("count", what, "--json")[0])
+        assert parse_genome(figures["genome"]) == PUBLISHED["darts_v2"].genome
+        assert figures["parameters"] == 3_349_342
+    assert "'none' is no op" in error_of("show", text.replace("skip_connect", "none", 1))
+    assert "op 'conv_7x7'" in error_of("show", text.replace("sep_conv_3x3", "conv_7x7", 1))
+    assert "has 7 ops" in error_of("show", text.replace("('sep_conv_3x3', 0), ", "", 1))
+    assert "cannot be read" in error_of("show", text[:-20])
+
+
+@pytest.mark.parametrize("name", ["DARTS_V2", "darts-v2", "Darts V2", "dartsv2"])
+def test_names_go_without_case_and_punctuation(name):
+    assert cells("show", name)[0] == cells("show", "darts_v2")[0]

@@ -1,6 +1,9 @@
 """Ops of cells: every registered op keeps the contract; bodies are the published ones."""
 
+import re
+
 import pytest
+from commands import zero_
 
 from zero.cells import ops
 from zero.cells.genome import parse_genome
@@ -169,6 +172,52 @@ def test_own_op_of_a_wrong_shape_is_told(own_cell_ops):
     genome = parse_genome(f"amoebanet[shrinks]: normal {' '.join([node] * 5)}")
     with pytest.raises(NetworkError, match="op 'shrinks' made a layer of"):
         build_network(genome, Skeleton("darts", 1, 4))
+
+
+FAULTS = {
+    "b.relu6(x)": "AttributeError: 'Builder' object has no attribute 'relu6'",
+    "b.conv(x, channels / 2, 1, stride)": "TypeError: 'float' object cannot be",
+    "b.conv(x, channels, 1, 1)": r"made a layer of \(9, 8, 4\); it must be \(5, 4, 4\)",
+    "b.relu(x) and None": "returned None",
+    "b.add(x, b.conv(x, 1))": "cannot add layers of different shapes",
+    "exit(3)": "SystemExit: 3",
+    "1 // 0": "ZeroDivisionError",
+}
+
+
+@pytest.mark.parametrize("body, told", FAULTS.items())
+def test_a_fault_of_an_own_op_is_one_line_of_every_command(body, told, tmp_path, own_cell_ops):
+    file, config = tmp_path / "my.py", tmp_path / "own.yaml"
+    file.write_text(
+        "from zero.cells.ops import cell_op\n\n\n@cell_op('mine', 'faulty')\n"
+        f"def mine(b, x, channels, stride, rules):\n    return {body}\n"
+    )
+    config.write_text(
+        "imports: [my.py]\nbackend: reference\ncells: {ops: [mine, id], images: {source: digits}}\n"
+        "budget: {individuals: 2}\nsearch: {population: 2, tournament: 2}\n"
+    )
+    cell = "amoebanet[mine,id]: normal " + 5 * "mine(cur)+id(prev) "
+    place = "line [46]"  # of the function, or of what raised
+    for command in (
+        ("validate", config),
+        ("run", config, "--out", tmp_path / "run", "--quiet"),
+        ("train", cell, config, "--out", tmp_path / "train", "--quiet"),
+    ):
+        _, err = zero_(*command, code=1)
+        assert err.count("\n") == 1
+        assert re.search(f"op 'mine' .*{told}", err) and re.search(f"{file}, {place}", err)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["import sys; sys.exit(0)", "x = (", "1 // 0", "from zero import y"]
+)
+def test_a_fault_of_an_imported_file_is_one_line(text, tmp_path):
+    (tmp_path / "my.py").write_text(f"\n{text}\n")
+    config = tmp_path / "own.yaml"
+    config.write_text("imports: [my.py]\nbudget: {seconds: 1}\ncells: {images: {source: digits}}\n")
+    _, err = zero_("validate", config, code=1)
+    assert err.count("\n") == 1 and f"{tmp_path / 'my.py'}, line 2: " in err
 
 
 @pytest.mark.parametrize("name", ["sep3", "two words", "a(b)", "", "out", "a+b"])

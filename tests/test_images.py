@@ -4,6 +4,7 @@ import gzip
 import struct
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -178,6 +179,172 @@ def test_photographs_are_turned_as_the_camera_says(tmp_path):
     assert (x[:, :4] == 255).all() and (x[:, 4:] == 0).all()
 
 
+def png(path, kind, depth, pixels, clear=b"", palette=b""):
+    """Writes a PNG that Pillow cannot; pixels: (H, W, channels); clear, palette: tRNS, PLTE."""
+
+    def chunk(name, content):
+        return (
+            struct.pack(">I", len(content))
+            + name
+            + content
+            + struct.pack(">I", zlib.crc32(name + content))
+        )
+
+    pixels = np.asarray(pixels, dtype=">u2" if depth == 16 else "u1")
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], depth, kind, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"PLTE", palette), (b"tRNS", clear), (b"IDAT", zlib.compress(rows))]
+    written = [chunk(*c) for c in chunks if c[1]] + [chunk(b"IEND", b"")]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(written))
+
+
+def read_one(folder, make, **settings):
+    """The pixels (H, W, C) of an image that `make(path)` writes, beside others of its size."""
+    for name in ("a", "b"):
+        for i in range(3):
+            make(folder / name / f"{i}.png")
+    return load(source="folder", path=str(folder), **settings).train_x[0].astype(int)
+
+
+def test_sixteen_bits_become_eight_over_their_whole_range(tmp_path):
+    grey = [[[0], [257], [32768], [65535]]]
+    x = read_one(tmp_path / "grey", lambda file: png(file, 0, 16, grey))
+    assert x.tolist() == [[[0], [1], [128], [255]]]
+    x = read_one(tmp_path / "rgb", lambda file: png(file, 2, 16, [[[0, 65535, 32768]]]))
+    assert x.tolist() == [[[0, 255, 128]]]
+    deep = np.array([[0, 257, 32768, 65535]], np.uint16)
+    for suffix in ("tif", "pgm"):
+        for name in ("a", "b"):
+            for i in range(3):
+                save(tmp_path / suffix / name / f"{i}.{suffix}", deep)
+        data = load(source="folder", path=str(tmp_path / suffix))
+        assert data.train_x[0].tolist() == [[[0], [1], [128], [255]]]
+
+
+def test_one_bit_palette_and_print_colours(tmp_path):
+    bits = Image.fromarray(np.array([[0, 255]], np.uint8)).convert("1")
+    x = read_one(tmp_path / "bits", lambda file: (file.parent.mkdir(parents=True, exist_ok=True),
+                                                  bits.save(file)))  # fmt: skip
+    assert x.tolist() == [[[0], [255]]]
+    palette = bytes([10, 20, 30, 40, 50, 60])
+    x = read_one(tmp_path / "palette", lambda f: png(f, 3, 8, [[[0], [1]]], palette=palette))
+    assert x.tolist() == [[[10, 20, 30], [40, 50, 60]]]
+    print_ = Image.fromarray(np.full((8, 8, 3), (200, 100, 50), np.uint8)).convert("CMYK")
+    for name in ("a", "b"):
+        (tmp_path / "cmyk" / name).mkdir(parents=True)
+        for i in range(3):
+            print_.save(tmp_path / "cmyk" / name / f"{i}.jpg", quality=95)
+    x = load(source="folder", path=str(tmp_path / "cmyk")).train_x[0].astype(int)
+    assert np.abs(x - [200, 100, 50]).max() <= 6
+
+
+# Each is black where it is opaque and half transparent or clear elsewhere.
+CLEAR = {
+    "rgba": (6, 8, [[[0, 0, 0, 255], [9, 9, 9, 0]]], b"", b""),
+    "rgba of 16 bits": (6, 16, [[[0, 0, 0, 65535], [9, 9, 9, 0]]], b"", b""),
+    "grey": (4, 8, [[[0, 255], [9, 0]]], b"", b""),
+    "grey of 16 bits": (4, 16, [[[0, 65535], [9, 0]]], b"", b""),
+    "palette": (3, 8, [[[0], [1]]], bytes([255, 0]), bytes([0, 0, 0, 9, 9, 9])),
+    "one grey": (0, 8, [[[0], [9]]], b"\0\x09", b""),
+    "one grey of 16 bits": (0, 16, [[[0], [9]]], b"\0\x09", b""),
+    "one colour": (2, 8, [[[0, 0, 0], [9, 8, 7]]], b"\0\x09\0\x08\0\x07", b""),
+    "one colour of 16 bits": (2, 16, [[[0] * 3, [2304, 0, 0]]], b"\x09\0\0\0\0\0", b""),
+}
+
+
+@pytest.mark.parametrize("kind", CLEAR)
+def test_black_drawings_on_a_transparent_ground_are_put_on_white(tmp_path, kind):
+    color, depth, pixels, clear, palette = CLEAR[kind]
+    channels = 1 if color in (0, 4) else 3
+
+    def make(file):
+        png(file, color, depth, pixels, clear, palette)
+
+    x = read_one(tmp_path, make)
+    assert x.tolist() == [[[0] * channels, [255] * channels]]
+    assert read_one(tmp_path, make, background="black").max() == 0
+
+
+def drawings(folder, level, seed=0, ground=(0, 0, 0, 0), name="a"):
+    """Squares of one grey level at drawn places, elsewhere transparent."""
+    rng = np.random.default_rng(seed)
+    for i in range(6):
+        image = np.full((8, 8, 4), ground, np.uint8)
+        y, x = rng.integers(0, 6, 2)
+        image[y : y + 3, x : x + 3] = (level, level, level, 255)
+        save(folder / name / f"{i}.png", image)
+
+
+def test_all_drawings_are_put_on_the_ground_that_leaves_most_to_see(tmp_path):
+    for level, wanted in ((0, "white"), (60, "white"), (200, "black"), (255, "black")):
+        folder = tmp_path / str(level)
+        for part in ("train", "test"):
+            drawings(folder / part, level, name="a")
+            drawings(folder / part, 255 - level if part == "test" else level, 1, name="b")
+        data = load(source="folder", path=str(folder))
+        assert data.background == wanted
+        ground = 255 if wanted == "white" else 0
+        for x in (data.train_x, data.valid_x):
+            assert set(np.unique(x)) == {level, ground}
+        # The test images go on the same one, whatever they would take by themselves.
+        assert set(np.unique(data.test_x)) == {level, 255 - level, ground}
+    assert load(source="folder", path=str(folder), background="white").background == "white"
+
+
+def test_images_without_transparent_pixels_have_no_ground(folder):
+    for name in ("cats", "dogs"):
+        opaque = np.dstack([colour(), np.full((6, 5), 255, np.uint8)])
+        save(folder / name / "9.png", opaque)
+    data = load(source="folder", path=str(folder))
+    assert data.background == ""
+    assert opaque[..., :3].tobytes() in keys(
+        np.concatenate([data.train_x, data.valid_x, data.test_x])
+    )
+
+
+def test_files_that_are_left_out_are_told(folder):
+    for name in ("a.heic", "b.HEIC", "c.avif", "plain"):
+        (folder / "dogs" / name).write_bytes(b"")
+    Image.fromarray(colour()).save(folder / "dogs" / "d.jfif", format="JPEG")
+    data = load(source="folder", path=str(folder))
+    assert sum(sum(data.counts(part)) for part in ("train", "valid", "test")) == 11
+    (told,) = data.warnings
+    assert told.startswith(
+        "5 files left out (no ending 1, .avif 1, .heic 2, .txt 1): images end in"
+    )
+    (folder / "birds").mkdir()
+    (folder / "birds" / "a.heic").write_bytes(b"")
+    assert "but 1 file left out (.heic 1)" in error_of(source="folder", path=str(folder))
+
+
+def test_images_that_are_all_alike_are_told(tmp_path):
+    drawings(tmp_path, 0, name="black")
+    drawings(tmp_path, 255, name="white")
+    data = load(source="folder", path=str(tmp_path))  # one of the two cannot be seen
+    assert len(data.warnings) == 1 and "all 4 train images are alike" in data.warnings[0]
+    assert f"class '{'white' if data.background == 'white' else 'black'}'" in data.warnings[0]
+    x = np.zeros((20, 4, 4), np.uint8) + np.arange(20, dtype=np.uint8)[:, None, None]
+    x[::2, 0, 0] += 1
+    np.savez(tmp_path / "flat.npz", X=x, y=np.arange(20) % 2)
+    (told,) = load(source="npz", path=str(tmp_path / "flat.npz")).warnings
+    assert "class '1': each of its 6 train images is of one colour" in told
+
+
+def test_a_rare_class_is_in_every_part(tmp_path):
+    y = np.array([0] * 120 + [1] * 3 + [2] * 3)
+    np.savez(tmp_path / "rare.npz", X=RNG.integers(0, 256, (126, 4, 4), dtype=np.uint8), y=y)
+    data = load(source="npz", path=str(tmp_path / "rare.npz"))
+    for part in ("train", "valid", "test"):
+        assert data.counts(part).min() >= 1
+    assert (
+        data.counts("train").sum() + data.counts("valid").sum() + data.counts("test").sum() == 126
+    )
+    assert data.warnings == ()
+    told = load(source="npz", path=str(tmp_path / "rare.npz"), valid=2).warnings
+    assert len(told) == 1 and told[0].startswith("valid: none of its 2 images is of class ")
+
+
 def test_npz(tmp_path):
     path = tmp_path / "mine.npz"
     x = RNG.integers(0, 256, (20, 4, 3), dtype=np.int64)
@@ -194,6 +361,34 @@ def test_npz(tmp_path):
     np.savez(path, X=x, y=y, other_x=x[:6], other_y=np.full(6, 7))
     data = load(source="npz", path=str(path), arrays={"test_x": "other_x", "test_y": "other_y"})
     assert data.classes == ("-3", "7") and data.test_y.tolist() == [1] * 6
+
+
+def test_labels_of_an_npz_file_may_be_texts(tmp_path):
+    x = RNG.integers(0, 256, (30, 4, 4, 3), dtype=np.uint8)
+    y = np.array(["dog", "cat", "dog"] * 10)
+    np.savez(tmp_path / "text.npz", X=x, y=y)
+    data = load(source="npz", path=str(tmp_path / "text.npz"))
+    assert data.classes == ("cat", "dog") and data.counts("train").tolist() == [6, 12]
+    wanted = {image.tobytes(): int(name == "dog") for image, name in zip(x, y, strict=True)}
+    assert [wanted[image.tobytes()] for image in data.valid_x] == data.valid_y.tolist()
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (1, 5, 6), (4, 4, 9), (3, 20, 2)])
+def test_channels_may_stand_first_in_an_npz_file(tmp_path, shape):
+    x = RNG.integers(0, 256, (30, *shape), dtype=np.uint8)
+    np.savez(tmp_path / "first.npz", X=x, y=np.arange(30) % 3)
+    data = load(source="npz", path=str(tmp_path / "first.npz"))
+    assert data.image_shape == (*shape[1:], shape[0])
+    parts = np.concatenate([data.train_x, data.valid_x, data.test_x])
+    assert keys(parts) == keys(np.ascontiguousarray(x.transpose(0, 2, 3, 1)))
+    assert len(data.warnings) == 1 and "taken for channels first" in data.warnings[0]
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 3), (4, 4, 1), (8, 8, 2), (2, 8, 8)])
+def test_channels_are_last_otherwise(tmp_path, shape):
+    np.savez(tmp_path / "last.npz", X=RNG.integers(0, 256, (30, *shape)), y=np.arange(30) % 3)
+    data = load(source="npz", path=str(tmp_path / "last.npz"))
+    assert data.image_shape == shape and data.warnings == ()
 
 
 # --- splits -------------------------------------------------------------------------------------
@@ -302,9 +497,10 @@ def test_a_small_file_that_claims_a_huge_image_is_refused(folder):
     assert "cats/0.png" in message and "100000000 pixels" in message
 
 
-def test_sixteen_bit_images_are_refused(folder):
-    save(folder / "cats" / "1.png", np.zeros((6, 5), np.uint16))
-    assert "8 bits a channel" in error_of(source="folder", path=str(folder))
+def test_pixels_of_other_types_are_refused(folder):
+    for pixels in (np.zeros((6, 5), np.float32), np.full((6, 5), 65536, np.int32)):
+        Image.fromarray(pixels).save(folder / "cats" / "1.tif")
+        assert "8 or 16 bits" in error_of(source="folder", path=str(folder))
 
 
 def test_folders_without_what_is_needed(folder, tmp_path):
@@ -351,13 +547,12 @@ MANY[1007] = -np.inf
     "arrays, words",
     [
         ({"X": X, "y": Y + 0.5}, "labels must be whole numbers"),
-        ({"X": X, "y": np.array(["a", "b"] * 6)}, "labels must be whole numbers"),
+        ({"X": X, "y": np.array([f"{i}" for i in range(12)])}, "12 different labels for 12 images"),
         ({"X": X, "y": np.where(Y, np.nan, 1)}, "labels must be whole numbers"),
         ({"X": X, "y": Y[:-1]}, "one label for each image"),
         ({"X": X, "y": Y * 0}, "only one class"),
         ({"X": X, "y": np.arange(12)}, "12 different labels for 12 images"),
         ({"X": X.reshape(12, -1), "y": Y}, "(N, height, width, channels)"),
-        ({"X": np.zeros((12, 3, 20, 20)), "y": Y}, "channels first"),
         ({"X": NAN, "y": Y}, "NaN, infinity or a number beyond 3e38 in image 7"),
         ({"X": MANY, "y": np.arange(1100) % 2}, "in image 1007"),
         ({"X": NAN * 0 + 1e39, "y": Y}, "in image 0"),
@@ -389,6 +584,7 @@ def test_bad_npz_files(tmp_path):
         ({"path": "x"}, "leave it out"),
         ({"source": "folder"}, "path: source 'folder' needs it"),
         ({"source": "npz", "path": "x", "resize": [4, 4]}, "for source 'folder'"),
+        ({"background": "white"}, "for source 'folder'"),
         ({"source": "folder", "path": "x", "resize": [4]}, "resize"),
         ({"source": "folder", "path": "x", "channels": 2}, "1 or 3"),
         ({"source": "npz", "path": "x", "arrays": {"test_x": "a"}}, "give both or neither"),

@@ -280,6 +280,8 @@ def test_folders_that_cannot_be_used(trained, config, tmp_path):
     assert "archive.h5" in error_of("train", tmp_path, config)
     stopped = tmp_path / "t"
     zero_("train", CELL, config, "--out", stopped, "--quiet", "--max-seconds", "0.0001")
+    for path in RunFolder.open(stopped).checkpoints.paths():
+        path.unlink()
     assert "no trained network" in error_of("export", stopped, "-o", tmp_path / "n.py")
 
 
@@ -329,3 +331,126 @@ def test_runs_that_hold_no_cells(tmp_path):
         find_genome(str(tmp_path))
     with pytest.raises(NetworkError, match="unknown cell"):
         find_genome(str(tmp_path / "none"))
+
+
+# --- which network it is, classes, and a training that is paused ----------------------------------
+
+
+def figures_of(*arguments):
+    return json.loads(zero_("cells", "count", *arguments, "--json")[0])
+
+
+def test_count_and_show_take_the_skeleton_that_is_trained(trained, config):
+    folder, out, err = trained
+    parameters = json.loads((folder / "train.json").read_text())["parameters"]
+    for counted in (figures_of(folder), figures_of(CELL, config)):
+        assert counted["parameters"] == parameters
+        assert counted["image_shape"] == [8, 8, 1] and counted["classes"] == 10
+    words = "nas_bench_201, N 1, F 4, stem of 4 channels"
+    first = err.splitlines()[0]
+    assert words in first and "images 8x8x1, 10 classes" in first and f"{parameters:,}" in first
+    for shown in (
+        out,
+        zero_("show", folder)[0],
+        zero_("cells", "show", folder)[0],
+        zero_("cells", "count", CELL, config)[0],
+    ):
+        assert words in shown and f"{parameters:,}" in shown
+    changed = figures_of(CELL, config, "--set", "cells.skeleton.filters=3")
+    assert changed["skeleton"]["filters"] == 3 and changed["parameters"] < parameters
+    assert figures_of(folder, "--filters", 3)["parameters"] == changed["parameters"]
+    assert figures_of(CELL)["skeleton"]["filters"] == 16  # the published one
+    _, err = zero_("cells", "count", "amoebanet_a", config, code=1)
+    assert "add --set cells.space=amoebanet" in err and err.count("\n") == 1
+
+
+def test_count_takes_a_runs_own_skeleton_and_images(config, tmp_path):
+    run = tmp_path / "run"
+    zero_("run", config, "--out", run, "--quiet", "--set", "cells.published=[]")
+    data = read_archive(run)
+    record = data.experiments[0].records[3]
+    counted = figures_of(f"{run}#{record.id}")
+    assert counted["parameters"] == record.parameters and "last_training" not in counted
+    assert counted["multiply_adds"] == record.multiply_adds and counted["batch"] == 20
+    both = figures_of(run)
+    best = {r.id: r for r in data.experiments[0].records}[data.results["record"]]
+    assert both["parameters"] == best.parameters
+    assert both["last_training"]["parameters"] == data.results["final"]["parameters"]
+    assert figures_of(run / "archive.h5") == {**both, "cell": "archive"}
+    out, _ = zero_("show", run)
+    assert "N 1, F 2, stem of 2" in out and "N 1, F 4, stem of 4" in out
+
+
+def unequal(folder):
+    """An NPZ file: 100 images of class 0, 20 of class 1; returns the setting that names it."""
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (120, 8, 8), dtype=np.uint8), (np.arange(120) % 6 == 0)
+    np.savez(folder / "unequal.npz", X=x, y=y.astype(np.int64))
+    return ["--set", f"cells.images={{source: npz, path: {folder / 'unequal.npz'}}}"]
+
+
+def test_counts_by_class_stand_beside_the_accuracies(config, tmp_path):
+    images = unequal(tmp_path)
+    told = {"train": "0 60, 1 12", "valid": "0 20, 1 4", "test": "0 20, 1 4"}
+    always = "always '0' would be right in 83.3 %"
+    out, _ = zero_("train", CELL, config, "--out", tmp_path / "t", *images)
+    show, _ = zero_("show", tmp_path / "t")
+    checked, _ = zero_("validate", config, "--data", *images)
+    for text in (out, show, checked):
+        for part, counts in told.items():
+            assert f"images: {counts}; {always}" in text and f"\n{part} " in text
+    figures = json.loads((tmp_path / "t/train.json").read_text())
+    right = figures["test_right_by_class"]
+    assert figures["test_accuracy"] == sum(right) / 24
+    assert figures["test_balanced_accuracy"] == pytest.approx((right[0] / 20 + right[1] / 4) / 2)
+    (tmp_path / "unequal.npz").unlink()  # their size is known without them
+    assert figures_of(tmp_path / "t")["classes"] == 2
+    assert f"by class           0 {right[0] / 20:.4f} of 20, 1 {right[1] / 4:.4f} of 4" in show
+
+
+def test_a_paused_training_is_exported_as_it_is(config, tmp_path):
+    folder = tmp_path / "t"
+    zero_("train", CELL, config, "--out", folder, "--quiet", "--max-seconds", "1e-9")
+    _, err = zero_("export", folder, "-o", tmp_path / "early.py")
+    assert "paused after epoch 0 of 3 (step 1)" in err and err.count("\n") == 1
+    zero_("resume", folder, "--quiet")
+    whole = network_bytes(folder)
+    (folder / "network.h5").unlink()  # as if killed after its last checkpoint
+    _, err = zero_("export", folder, "-o", tmp_path / "late.py")
+    assert "after epoch 3 of 3 (step 9)" in err
+    early, late = (np.load(tmp_path / f"{name}.npz") for name in ("early", "late"))
+    assert late.files == early.files
+    assert any((late[name] != early[name]).any() for name in late.files)
+    network_h5 = tmp_path / "whole.h5"
+    network_h5.write_bytes(whole)
+    zero_("export", network_h5, "-o", tmp_path / "whole.py")
+    ended = np.load(tmp_path / "whole.npz")
+    for name in late.files:
+        np.testing.assert_array_equal(ended[name], late[name])
+
+
+def test_export_needs_no_op_of_ones_own_whose_file_has_moved(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from zero.cells.ops import cell_op\n"
+        "@cell_op('moved_conv', 'a convolution of our own')\n"
+        "def moved_conv(b, x, channels, stride, rules):\n"
+        "    return b.batch_norm(b.conv(x, channels, 3, stride))\n"
+    )
+    ops = {"ops": ["moved_conv", "skip_connect"], "training": {"epochs": 1}}
+    path = tmp_path / "own.yaml"
+    settings = small_cell_settings(imports=[str(own)], cells=ops, budget={"individuals": 5})
+    path.write_text(yaml_loader.dump(settings))
+
+    def zero_elsewhere(*arguments):  # in this process the op would stay registered
+        command = [sys.executable, "-m", "zero", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    run, train = tmp_path / "run", tmp_path / "train"
+    assert zero_elsewhere("run", path, "--out", run, "-q").returncode == 0
+    assert zero_elsewhere("train", run, path, "--out", train, "-q").returncode == 0
+    (train / "network.h5").unlink()
+    own.rename(tmp_path / "elsewhere.py")
+    for folder in (run, train):
+        done = zero_elsewhere("export", folder, "-o", tmp_path / "net.py")
+        assert done.returncode == 0, done.stderr

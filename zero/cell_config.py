@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from zero.cells.objective import COSTS
+from zero.cells.objective import COSTS, METRICS
 from zero.cells.objective import KINDS as OBJECTIVES
 from zero.cells.objective import Objective as CellObjective
 from zero.cells.ops import get_cell_op
@@ -93,19 +93,24 @@ class CellBudget(Section):
 
 
 def _objective_word(value: Any) -> Any:
+    if value == "balanced_accuracy":
+        return {"metric": value}
     if isinstance(value, str) and value not in OBJECTIVES:
-        raise ValueError(unknown_name("objective", value, OBJECTIVES))
+        raise ValueError(unknown_name("objective", value, (*OBJECTIVES, "balanced_accuracy")))
     return {"kind": value} if isinstance(value, str) else value
 
 
 class ObjectiveSettings(Section):
     """What candidates are compared by (`zero.cells.objective`).
 
-    cost: what accuracy is weighed against; latency is measured, so that no two runs are the same.
-    target, exponent, exponent_below (by default as exponent): of mnasnet.
+    metric: `accuracy` counts images, `balanced_accuracy` classes: the mean of their accuracies.
+    cost: what accuracy is weighed against; latency (seconds to predict an image) is measured, so that
+    no two runs are the same. target (in the cost's unit), exponent, exponent_below (by default as
+    exponent): of mnasnet.
     """
 
     kind: Literal[OBJECTIVES] = "accuracy"
+    metric: Literal[METRICS] = "accuracy"
     cost: Literal[COSTS] = "parameters"
     target: float | None = Field(None, gt=0)
     exponent: float = Field(-0.07, le=0)
@@ -236,7 +241,7 @@ def objective_of(cells: Cells) -> CellObjective:
     own = cells.objective
     below = own.exponent if own.exponent_below is None else own.exponent_below
     target = float("nan") if own.target is None else own.target
-    return CellObjective(own.kind, own.cost, target, own.exponent, below)
+    return CellObjective(own.kind, own.cost, target, own.exponent, below, own.metric)
 
 
 # --- reading and checks -------------------------------------------------------------------------
@@ -385,6 +390,11 @@ def _differs(cells: Any, key: str, default: Any) -> bool:
         return True
 
 
+def _check_metric(config: Any) -> Iterator[Found]:
+    if _is_table(config.cells) and config.cells.objective.metric != "accuracy":
+        yield ("cells", "objective", "metric"), "a table has no accuracies by class"
+
+
 def _check_latency(config: Any) -> Iterator[Found]:
     cells = config.cells
     if (
@@ -403,7 +413,7 @@ def _check_dtype(config: Any) -> Iterator[Found]:
 _CHECKS = (
     _check_ops, _check_published, _check_form, _check_skeleton, _check_final_skeleton,
     _check_final_training, _check_target, _check_halving_rises, _check_halving_ends, _check_images,
-    _check_table, _check_latency, _check_dtype,
+    _check_table, _check_metric, _check_latency, _check_dtype,
 )  # fmt: skip
 
 

@@ -270,7 +270,7 @@ def show(
         data = read_archive(run_name)
         record = find_record(data, int(record_id))
         if data.kind == "cells":
-            cli_cell_runs.print_record(data, record, lineage)
+            cli_cell_runs.print_record(Path(run_name), data, record, lineage)
             return
     program = load_program(what)
     if is_record:
@@ -319,7 +319,7 @@ def _show_run(path: Path, lineage: bool, raw: bool) -> None:
                             sum(s.train_steps for s in summaries), None)  # fmt: skip
     record = best_record(data) if data else None
     if cells:
-        rows += cli_cell_runs.figure_rows(data, record) if record else []
+        rows += cli_cell_runs.figure_rows(path, data, record) if record else []
     elif results and results["final"]:
         for name in ("search", "select", "final"):
             shown = cli_figures.with_chance(_spread(results[name]), results[name])
@@ -598,6 +598,8 @@ def validate(
     maker = kind_of(checked)(checked)
     if data:
         maker.check()
+    else:
+        maker.check_code()
     print(f"{checked.name}: no mistakes")
     for note in maker.notes() if data else ():
         print(f"note: {note}")

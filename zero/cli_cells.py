@@ -86,7 +86,13 @@ Image = Annotated[
     str | None,
     typer.Option("--image", metavar="HxWxC", help="Size of the images, such as 28x28x1."),
 ]
-Batch = Annotated[int, typer.Option(metavar="B", min=1, help="Images in a training step.")]
+Batch = Annotated[
+    int | None, typer.Option(metavar="B", min=1, help="Images in a training step [default: 64].")
+]
+LikeTraining = Annotated[
+    str | None,
+    typer.Argument(metavar="[CONFIG]", help="Put into the network that `zero train` would take."),
+]
 
 
 def _find(what: str) -> Any:
@@ -94,17 +100,34 @@ def _find(what: str) -> Any:
     from dataclasses import replace
 
     from zero.cells.published import find_cell
-
-    try:
-        is_run = Path(what.partition("#")[0] or ".").is_dir()
-    except OSError:  # a genome's text is too long to be a file's name
-        is_run = False
-    if not is_run:
-        return find_cell(what)
     from zero.train_config import find_genome
 
+    if not _run_of(what):
+        return find_cell(what)
     name, genome = find_genome(what)
     return replace(find_cell(str(genome)), name=name)
+
+
+def _run_of(what: str) -> Path | None:
+    """Returns the run or training that a user names, None if it is something else."""
+    from zero.cells.published import PUBLISHED
+    from zero.train_config import is_run
+
+    name, mark, _ = what.rpartition("#")
+    path = Path(name if mark else what)
+    return path if what not in PUBLISHED and is_run(path) else None
+
+
+def _find_placed(what: str, config: str | None, settings: list[str] | None) -> tuple[Any, list]:
+    """Returns the cell that a user names, and what it is put into (`zero.placing`)."""
+    from zero.placing import of_config, of_preset, of_run
+    from zero.train_config import training_config
+
+    if config is not None:  # first: it imports ops of the user's own, which the genome may have
+        placings = [of_config(training_config(config, settings or []))]
+        return _find(what), placings
+    cell, path = _find(what), _run_of(what)
+    return cell, [of_preset(cell.preset)] if path is None else of_run(path, "#" in what)
 
 
 @cells.command("list")
@@ -129,17 +152,18 @@ def list_(
         from zero.cells.skeletons import KINDS
 
         rows = [
-            (name, _size(p.skeleton), _image(p.image_shape), p.classes,
+            (name, p.skeleton.size, _image(p.image_shape), p.classes,
              KINDS[p.skeleton.kind].description)
             for name, p in PRESETS.items()
         ]  # fmt: skip
         print_table(("skeleton", "size", "images", "classes", "what it is"), rows)
     else:
         from zero.cells.published import PUBLISHED
+        from zero.placing import of_preset
 
         rows = []
         for cell in PUBLISHED.values():
-            cost = _built(cell)["cost"]
+            cost = _built(cell, of_preset(cell.preset))["cost"]
             rows.append((cell.name, cell.source, cell.preset, f"{cost.parameters:,}",
                          f"{cost.multiply_adds / 1e6:,.1f}"))  # fmt: skip
         columns = ("name", "from", "skeleton", "parameters", "million mult-adds")
@@ -148,40 +172,66 @@ def list_(
 
 @cells.command()
 @guarded
-def show(name: CellName, debug: Debug = False) -> None:
+def show(
+    name: CellName, config: LikeTraining = None, settings: Set = None, debug: Debug = False
+) -> None:
     """Show a genome's cells, and what its network costs."""
-    cell = _find(name)
-    genome, built = cell.genome, _built(cell)
+    cell, placings = _find_placed(name, config, settings)
+    genome = cell.genome
     print(f"{cell.name}{f' ({cell.source})' if cell.source else ''}")
     print(f"\n{genome.listing()}\n")
-    print_pairs(_figures(built))
-    print(f"\ntext\n{genome}")
+    for placing in placings:
+        print_pairs(_figures(_built(cell, placing)))
+        print()
+    print(f"text\n{genome}")
 
 
 @cells.command()
 @guarded
 def count(
     name: CellName,
+    config: LikeTraining = None,
+    settings: Set = None,
     normal_cells: NormalCells = None,
     filters: Filters = None,
     layers: Layers = None,
     classes: Classes = None,
     skeleton: SkeletonName = None,
     image: Image = None,
-    batch: Batch = 64,
+    batch: Batch = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Count parameters, multiply-adds and memory of a genome's network, before any training."""
-    cell = _find(name)
-    built = _built(cell, normal_cells, filters, layers, classes, skeleton, image, batch)
+    """Count parameters, multiply-adds and memory of a genome's network, before any training.
+
+    Of a run's cells it is the network that the run trained, with CONFIG the one that `zero train`
+    makes of it, else the published one; options change its size.
+    """
+    from dataclasses import replace
+
+    from zero.placing import of_preset
+
+    cell, placings = _find_placed(name, config, settings)
+    if skeleton is not None:
+        placings = [of_preset(skeleton)]
+    counted = []
+    for placing in placings:
+        changes: dict[str, Any] = {
+            "skeleton": placing.skeleton.resized(normal_cells, filters, layers)
+        }
+        changes |= {} if image is None else {"image_shape": _image_shape(image)}
+        changes |= {} if classes is None else {"classes": classes}
+        changes |= {} if batch is None else {"batch": batch}
+        counted.append(_built(cell, replace(placing, **changes)))
     if as_json:
-        figures = {"cell": cell.name, "genome": str(cell.genome), **built, **asdict(built["cost"])}
-        figures["skeleton"] = asdict(built["skeleton"])
-        del figures["cost"]
+        first, *others = [_plain(built) for built in counted]
+        last = {"last_training": others[0]} if others else {}
+        figures = {"cell": cell.name, "genome": str(cell.genome), **first, **last}
         print(json.dumps(figures, indent=2))
         return
-    print_pairs([("cell", cell.name), *_figures(built)])
+    for number, built in enumerate(counted):
+        print_pairs([("cell", cell.name), *_figures(built)] if not number else _figures(built))
+        print(end="\n" if number + 1 < len(counted) else "")
 
 
 @cells.command()
@@ -325,64 +375,54 @@ def export_(
         ExportFormat | None,
         typer.Option("--format", help="Otherwise by the ending of FILE: .onnx or .py."),
     ] = None,
+    opset: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=13, max=21, help="ONNX's operators [default: 15]."),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Write a trained network as ONNX, or as a Python file that needs NumPy only.
 
+    Of a training that is paused it is the network as it was at its newest checkpoint.
     Both take images (N, height, width, channels) with pixel values as in the training images; the
     Python file reads its weights from the NPZ file written beside it. Programs cannot be exported.
     """
     from zero.export import export
 
-    for path in export(source, output, format_):
+    def told(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    for path in export(source, output, format_, told, opset):
         print(f"wrote {path}")
 
 
-def _built(
-    cell: Any,
-    normal_cells: int | None = None,
-    filters: int | None = None,
-    layers: int | None = None,
-    classes: int | None = None,
-    skeleton: str | None = None,
-    image: str | None = None,
-    batch: int = 64,
-) -> dict[str, Any]:
-    """Builds a cell's network; returns its skeleton, image_shape, classes, batch and cost."""
+def _built(cell: Any, placing: Any) -> dict[str, Any]:
+    """Builds a cell's network; returns its placing and its cost."""
     from zero.cells.cost import cost_of
-    from zero.cells.published import get_preset
-    from zero.cells.skeletons import build_network
 
-    preset = get_preset(skeleton or cell.preset)
-    whole = preset.skeleton.resized(normal_cells, filters, layers)
-    shape = preset.image_shape if image is None else _image_shape(image)
-    classes = preset.classes if classes is None else classes
-    network = build_network(cell.genome, whole, shape, classes)
     return {
-        "skeleton": whole,
-        "image_shape": shape,
-        "classes": classes,
-        "batch": batch,
-        "cost": cost_of(network, batch),
+        "placing": placing,
+        "cost": cost_of(placing.network(cell.genome, cell.name), placing.batch),
     }
+
+
+def _plain(built: dict[str, Any]) -> dict[str, Any]:
+    """Returns what `_built` gave as JSON has it."""
+    return {**asdict(built["placing"]), **asdict(built["cost"])}
 
 
 def _figures(built: dict[str, Any]) -> list[tuple[str, str]]:
     """Returns names and values of what a network is and costs."""
-    cost, batch = built["cost"], built["batch"]
+    cost, placing = built["cost"], built["placing"]
+    batch = placing.batch
     return [
-        ("skeleton", f"{built['skeleton'].kind}, {_size(built['skeleton'])}"),
-        ("images", f"{_image(built['image_shape'])}, {built['classes']} classes"),
+        ("skeleton", f"{placing.skeleton} ({placing.of})"),
+        ("images", f"{_image(placing.image_shape)}, {placing.classes} classes"),
         ("parameters", f"{cost.parameters:,}"),
         ("multiply-adds", f"{cost.multiply_adds:,} an image"),
         ("memory", f"{cost.activation_bytes / 2**20:,.1f} MiB of activations, batch {batch}"),
         ("time", f"{cost.seconds_per_step:.3g} s a training step of {batch} images (estimated)"),
     ]
-
-
-def _size(skeleton: Any) -> str:
-    number = f"{skeleton.layers} cells" if skeleton.layers else f"N {skeleton.normal_cells}"
-    return f"{number}, F {skeleton.filters}"
 
 
 def _image(shape: tuple[int, ...]) -> str:

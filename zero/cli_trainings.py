@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from zero.cli_cell_runs import print_text
+from zero.cli_cell_runs import by_class_row, image_rows, print_text
 from zero.cli_tables import Whole, print_pairs, print_table
 from zero.progress import duration
 
@@ -52,6 +52,8 @@ def print_figures(folder: Path, reason: str, figures: dict[str, Any]) -> None:
 
 def _rows(reason: str, figures: dict[str, Any]) -> list[tuple[str, str]]:
     images, test = figures["images"], figures["test_accuracy"]
+    right = figures.get("test_right_by_class")
+    summary = {**images, "classes": images.get("class_names")}  # absent: an older version's
     last = figures["curve"][-1] if figures["curve"] else None
     rows = [
         ("cell", figures["cell"]),
@@ -59,6 +61,7 @@ def _rows(reason: str, figures: dict[str, Any]) -> list[tuple[str, str]]:
             "images",
             f"{images['name']}, {'x'.join(map(str, images['shape']))}, {images['classes']} classes",
         ),
+        *([("skeleton", str(_skeleton(figures)))] if "skeleton" in figures else []),
         ("parameters", f"{figures['parameters']:,}"),
         ("multiply-adds", f"{figures['multiply_adds']:,} an image"),
         ("ended", f"{reason}: {REASONS.get(reason, reason)}"),
@@ -72,7 +75,21 @@ def _rows(reason: str, figures: dict[str, Any]) -> list[tuple[str, str]]:
             ("train accuracy", f"{last['train_accuracy']:.6f}"),
             ("valid accuracy", f"{last['valid_accuracy']:.6f} (highest {best})"),
         ]
-    return rows if test is None else [*rows, ("test accuracy", f"{test:.6f}")]
+    if test is not None:
+        rows.append(("test accuracy", f"{test:.6f}"))
+    balanced = figures.get("valid_balanced_accuracy")
+    if balanced is not None:
+        told = "" if right is None else f", test {figures['test_balanced_accuracy']:.6f}"
+        rows.append(("balanced accuracy", f"valid {balanced:.6f}{told}"))
+    if right is not None:
+        rows.append(by_class_row(summary, right))
+    return [*rows, *image_rows(summary)] if summary["classes"] else rows
+
+
+def _skeleton(figures: dict[str, Any]) -> Any:
+    from zero.cells.skeletons import Skeleton
+
+    return Skeleton(**figures["skeleton"])
 
 
 def _places(folder: Path, reason: str) -> list[tuple[str, str]]:

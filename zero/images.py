@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -20,7 +20,14 @@ import numpy as np
 from pydantic import ConfigDict, Field
 
 from zero.errors import TaskError
-from zero.read_images import class_folders, read_folder, read_image_arrays
+from zero.read_images import (
+    SUFFIXES,
+    FoundImages,
+    class_folders,
+    left_out_text,
+    read_folder,
+    read_image_arrays,
+)
 from zero.settings import Check, Found, Settings
 from zero.tasks.common import find_file, rng_for, split_sizes
 from zero.tasks.sources import load_source
@@ -53,7 +60,7 @@ class ImageArrays(Settings):
     checks: ClassVar[tuple[Check, ...]] = (_check_test_arrays,)
 
     x: str = Field("X", min_length=1, description="images")
-    y: str = Field("y", min_length=1, description="labels, whole numbers")
+    y: str = Field("y", min_length=1, description="labels, whole numbers or texts")
     test_x: str | None = Field(None, min_length=1, description="test images")
     test_y: str | None = Field(None, min_length=1, description="test labels")
 
@@ -73,6 +80,11 @@ def _for_folders(key: str) -> Check:
     return check
 
 
+def _check_background(images: Any) -> Iterator[Found]:
+    if images.source != "folder" and images.background != "auto":
+        yield ("background",), "for source 'folder' only; leave it out"
+
+
 def _check_arrays(images: Any) -> Iterator[Found]:
     if images.source != "npz" and images.arrays != ImageArrays():
         yield ("arrays",), "for source 'npz' only; leave it out"
@@ -89,7 +101,8 @@ class ImageSettings(Settings):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
     checks: ClassVar[tuple[Check, ...]] = (
-        _check_path, _for_folders("resize"), _for_folders("channels"), _check_arrays,
+        _check_path, _for_folders("resize"), _for_folders("channels"), _check_background,
+        _check_arrays,
     )  # fmt: skip
 
     source: Literal["digits", "fashion_mnist", "mnist", "cifar10", "folder", "npz"] = Field(
@@ -104,6 +117,11 @@ class ImageSettings(Settings):
     )
     channels: Literal[1, 3] | None = Field(
         None, description="make a folder's images all grey (1) or all coloured (3)"
+    )
+    background: Literal["auto", "white", "black"] = Field(
+        "auto",
+        description="what a folder's images with transparent pixels are put on; auto: white or "
+        "black for all of them, whichever leaves more to see",
     )
     train: Size | None = Field(None, description="train images, count or fraction")
     valid: Size | None = Field(None, description="valid images, count or fraction")
@@ -122,7 +140,9 @@ class ImageData:
     """Labelled images in three parts.
 
     name: for messages and reports. train_x, valid_x, test_x: (N, H, W, C), uint8 or float32, finite.
-    train_y, valid_y, test_y: (N,) int64, from 0. classes: a name for each label.
+    train_y, valid_y, test_y: (N,) int64, from 0. classes: a name for each label. background: what
+    images with transparent pixels were put on, "" if there are none. warnings: what the user should
+    know of the images, a sentence each.
     """
 
     name: str
@@ -133,6 +153,8 @@ class ImageData:
     test_x: np.ndarray
     test_y: np.ndarray
     classes: tuple[str, ...]
+    background: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -148,6 +170,20 @@ class ImageData:
     def std(self) -> np.ndarray:
         """Population standard deviation beside `mean`; 1 for a channel that never changes."""
         return self._statistics[1]
+
+    def counts(self, part: str) -> np.ndarray:
+        """Returns how many images of each class a part has ("train", "valid" or "test"), int64."""
+        return np.bincount(getattr(self, f"{part}_y"), minlength=len(self.classes))
+
+    def summary(self) -> dict[str, Any]:
+        """Returns what reports say of the images: name, shape, classes, counts, background."""
+        return {
+            "name": self.name,
+            "shape": [int(n) for n in self.image_shape],
+            "classes": list(self.classes),
+            "counts": {part: self.counts(part).tolist() for part in ("train", "valid", "test")},
+            "background": self.background,
+        }
 
     @cached_property
     def _statistics(self) -> tuple[np.ndarray, np.ndarray]:
@@ -183,14 +219,16 @@ def load_images(settings: ImageSettings) -> ImageData:
         TaskError: files that are absent or damaged, images of mixed sizes or channels, NaN, one
             class, or fewer images than the sizes ask for.
     """
-    x, labels, names = _read(settings, "train")
+    found = _read(settings, "train")
+    x, labels, names = found.x, found.labels, found.classes
     name = (
         Path(str(settings.path)).stem if settings.source in ("folder", "npz") else settings.source
     )
     if len(names) < 2:
         raise TaskError(f"{name}: only one class, '{names[0]}'; a network needs two to tell apart")
     rows_of = [np.flatnonzero(labels == k) for k in range(len(names))]
-    official = _read(settings, "test") if _has_test(settings) else None
+    # On the ground of the train images; without any that is transparent there, on its own.
+    official = _read(settings, "test", found.ground or None) if _has_test(settings) else None
     least = 2 if official else 3
     for class_name, rows in zip(names, rows_of, strict=True):
         if len(rows) < least:
@@ -212,9 +250,33 @@ def load_images(settings: ImageSettings) -> ImageData:
     if test_x.dtype != x.dtype:  # whole numbers in one array, fractions in the other
         x, test_x = x.astype(np.float32), test_x.astype(np.float32)
     train, valid = parts["train"], parts["valid"]
-    return ImageData(
-        name, x[train], labels[train], x[valid], labels[valid], test_x, test_y, names
+    ground = found.ground or (official.ground if official else "")
+    data = ImageData(
+        name, x[train], labels[train], x[valid], labels[valid], test_x, test_y, names, ground,
     )  # fmt: skip
+    left_out = found.left_out + (official.left_out if official else ())
+    notes = [part.note for part in (found, official) if part and part.note]
+    return replace(data, warnings=(*notes, *_warnings(data, left_out)))
+
+
+def _warnings(data: ImageData, left_out: tuple[str, ...]) -> Iterator[str]:
+    """Yields what the user should know before a network is trained on the images."""
+    if left_out:
+        yield f"{left_out_text(left_out)}: images end in {', '.join(SUFFIXES)}"
+    for label, name in enumerate(data.classes):
+        images = data.train_x[data.train_y == label]
+        if len(images) > 1 and all(np.array_equal(image, images[0]) for image in images):
+            yield f"class '{name}': all {len(images)} train images are alike, pixel for pixel"
+        elif len(images) > 1 and all((image == image[:1, :1]).all() for image in images):
+            yield f"class '{name}': each of its {len(images)} train images is of one colour all over"
+    for part in ("valid", "test"):
+        lacking = [name for name, n in zip(data.classes, data.counts(part), strict=True) if not n]
+        if lacking:
+            yield (
+                f"{part}: none of its {len(getattr(data, f'{part}_y'))} images is of class "
+                f"{', '.join(lacking[:5])}{' and others' if len(lacking) > 5 else ''}; its accuracy "
+                "says nothing of that"
+            )
 
 
 def _has_test(settings: ImageSettings) -> bool:
@@ -226,18 +288,23 @@ def _has_test(settings: ImageSettings) -> bool:
 
 
 def _read(
-    settings: ImageSettings, part: Literal["train", "test"]
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Returns images, labels from 0, and class names of all a source has for one part."""
+    settings: ImageSettings, part: Literal["train", "test"], ground: str | None = None
+) -> FoundImages:
+    """Returns images, labels from 0, and class names of all a source has for one part.
+
+    ground: as for `read_folder`, where the settings leave it open.
+    """
     if settings.source == "folder":
         folder = Path(str(settings.path))
         folder = folder / part if _has_test(settings) else folder
         resize = (settings.resize[0], settings.resize[1]) if settings.resize else None
-        return read_folder(folder, resize, settings.channels)
+        ground = ground if settings.background == "auto" else settings.background
+        return read_folder(folder, resize, settings.channels, ground)
+    note = ""
     if settings.source == "npz":
         names = settings.arrays
         x_name, y_name = (names.x, names.y) if part == "train" else (names.test_x, names.test_y)
-        x, labels = read_image_arrays(Path(str(settings.path)), str(x_name), str(y_name))
+        x, labels, note = read_image_arrays(Path(str(settings.path)), str(x_name), str(y_name))
     else:
         source = load_source(settings.source, settings.path, part)
         x, labels = _as_images(source.x, settings.source), source.labels
@@ -247,10 +314,10 @@ def _read(
             f"{settings.path or settings.source}: {len(ids)} different labels for {len(labels)} "
             "images; labels must be class ids"
         )
-    known = CLASS_NAMES.get(settings.source, ())
-    if np.array_equal(ids, np.arange(len(known))):
-        return x, labels.astype(np.int64), known
-    return x, labels.astype(np.int64), tuple(str(i) for i in ids)
+    classes = CLASS_NAMES.get(settings.source, ())
+    if not np.array_equal(ids, np.arange(len(classes))):
+        classes = tuple(str(i) for i in ids)
+    return FoundImages(x, labels.astype(np.int64), classes, note=note)
 
 
 def _as_images(flat: np.ndarray, source: str) -> np.ndarray:
@@ -289,6 +356,19 @@ def apportion(counts: np.ndarray, total: int) -> np.ndarray:
     return shares
 
 
+def _with_all(counts: np.ndarray, total: int) -> np.ndarray:
+    """Returns `apportion`'s numbers, but with one of each class where that can be.
+
+    The largest class gives up an image for one that would have none, unless that is its last.
+    """
+    takes = apportion(counts, total)
+    for label in np.flatnonzero((takes == 0) & (counts > 1)):
+        if takes.max() > 1:
+            takes[takes.argmax()] -= 1
+            takes[label] = 1
+    return takes
+
+
 def _split(rows_of: list[np.ndarray], sizes: dict[str, int], seed: int) -> dict[str, np.ndarray]:
     """Returns each part's rows, in rising order; classes in proportion."""
     # Test rows first, in an order that the seed does not change; then valid, so that the number of
@@ -301,7 +381,7 @@ def _split(rows_of: list[np.ndarray], sizes: dict[str, int], seed: int) -> dict[
             rng = rng_for("images/split", seed)
             left = [rng.permutation(np.sort(rows)) for rows in left]
         if part in sizes:
-            takes = apportion(np.array([len(rows) for rows in left]), sizes[part])
+            takes = _with_all(np.array([len(rows) for rows in left]), sizes[part])
             taken = [rows[:n] for rows, n in zip(left, takes, strict=True)]
             left = [rows[n:] for rows, n in zip(left, takes, strict=True)]
             parts[part] = np.sort(np.concatenate(taken))
@@ -309,14 +389,14 @@ def _split(rows_of: list[np.ndarray], sizes: dict[str, int], seed: int) -> dict[
 
 
 def _official_test(
-    official: tuple[np.ndarray, np.ndarray, tuple[str, ...]],
+    official: FoundImages,
     settings: ImageSettings,
     x: np.ndarray,
     names: tuple[str, ...],
     where: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the source's own test images and labels, or as many of them as the settings ask."""
-    test_x, labels, test_names = official
+    test_x, labels, test_names = official.x, official.labels, official.classes
     if test_x.shape[1:] != x.shape[1:]:
         raise TaskError(
             f"{where}: test images of shape {test_x.shape[1:]}, train images of {x.shape[1:]}; "

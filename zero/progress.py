@@ -5,8 +5,9 @@ a full disk) silences the reporter, never stops the run. The live view has no th
 since islands are forked processes.
 
 Keys of `update`'s stats, all optional: individuals, individuals_per_second, best_fitness,
-mean_fitness, cache_hits (0 to 1), seconds (elapsed), seconds_left (None: unknown), experiment,
-islands, train_steps, reason, now (text: what is being done), nearest (as `nearest_limit` returns it).
+mean_fitness, cache_hits (0 to 1), seconds (elapsed), seconds_left (None: unknown), seconds_after
+(estimate of what follows then: last trainings), experiment, islands, train_steps, reason, now (text:
+what is being done), nearest (as `nearest_limit` returns it).
 """
 
 import json
@@ -480,7 +481,9 @@ def _fields(stats: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if stats.get("seconds") is not None:
         yield "time", duration(stats["seconds"])
     if "seconds_left" in stats:
-        yield "time left", duration(stats["seconds_left"])
+        after = stats.get("seconds_after")
+        then = "" if after is None else f", then the last training, about {duration(after)}"
+        yield "time left", duration(stats["seconds_left"]) + then
     if stats.get("now"):
         yield "now", stats["now"]
 
@@ -523,7 +526,7 @@ def _finish_text(summary: dict[str, Any]) -> str:
     return ", ".join([f"ended: {summary.get('reason') or 'done'}", *parts])
 
 
-_FORECAST = ("seconds_left", "now", "nearest")
+_FORECAST = ("seconds_left", "seconds_after", "now", "nearest")
 
 
 def _without_forecast(summary: dict[str, Any]) -> dict[str, Any]:

@@ -364,7 +364,7 @@ class _Run:
                 self.info["settings"] = settings_of(self.folder.config_text())
         digest = self.kind.data_digest()
         if known is None:
-            self.info["data"] = digest
+            self.info |= {"data": digest, **self.kind.data_info()}
             self.folder.write_info(self.info)
         elif digest != known:
             raise ConfigError(
@@ -378,8 +378,9 @@ class _Run:
             "name": config.name, "seed": config.seed, "islands": config.islands.count,
             "backend": config.backend, "dtype": config.dtype, "folder": str(self.folder.path),
         })  # fmt: skip
-        for note in self.kind.notes():
-            self.reporter.message(f"note: {note}")
+        if state is None and "data" in self.info:  # they are read
+            for note in self.kind.notes():
+                self._message(f"note: {note}")
         self.folder.log("start" if state is None else "resume", seconds=self.earlier_seconds)
 
     # --- a larger budget ------------------------------------------------------------------------
@@ -489,7 +490,8 @@ class _Run:
 
     def _closing_now(self, text: str) -> None:
         totals = self._totals()
-        totals.pop("seconds_left", None)  # of the search, which is over
+        for key in ("seconds_left", "seconds_after"):  # of the search, which is over
+            totals.pop(key, None)
         self.reporter.update({**totals, "now": text})
 
     def _experiments(self, states: list[dict] | None) -> list[dict[str, Any]]:
@@ -671,7 +673,11 @@ class _Run:
         ):
             budget[key] = budget[key] and budget[key] - before
         # A forecast from the first individuals would be wild.
-        totals["seconds_left"] = seconds_left(budget, recent) if recent["seconds"] >= 1 else None
+        known = recent["seconds"] >= 1
+        totals["seconds_left"] = seconds_left(budget, recent) if known else None
+        after = self.kind.closing_seconds(recent["train_steps"], recent["seconds"])
+        if after is not None and known:
+            totals["seconds_after"] = after
         return totals
 
     def _limits(self) -> dict[str, Any]:

@@ -12,6 +12,8 @@ and candidates (or a last training) too large for the machine's memory, which fa
 from __future__ import annotations
 
 import hashlib
+import math
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -36,17 +38,19 @@ from zero.cells.evaluator import TableEvaluator, TrainEvaluator, Training, Weigh
 from zero.cells.genome import Genome, parse_genome
 from zero.cells.halving import Halving
 from zero.cells.island import DRAWS, CellIsland, Rules, draw_within, pack_records, unpack_records
-from zero.cells.objective import pareto_front
+from zero.cells.objective import Objective, pareto_front
 from zero.cells.published import get_published
-from zero.cells.skeletons import Skeleton, build_network
+from zero.cells.skeletons import Skeleton, build_network, check_ops
 from zero.cells.table import read_cell_table
+from zero.classes import balanced_accuracy
 from zero.errors import ConfigError, NetworkError
 from zero.images import ImageData, load_images
 from zero.memory import usable_bytes
 from zero.nn import make_model
 from zero.nn.network import Network
 from zero.nn.saved import save_network
-from zero.nn.train import evaluate, trained_network, training_bytes
+from zero.nn.train import right_by_class, trained_network, training_bytes
+from zero.progress import duration
 from zero.records import CellRecord
 from zero.rng import key_for
 from zero.run_kind import Conclusion, Kind
@@ -78,6 +82,16 @@ class Cells(Kind):
     def resumed(cls, config: CellRunConfig, info: dict[str, Any]) -> Cells:
         """Returns the kind of a run that began earlier."""
         return cls(config)
+
+    def data_info(self) -> dict[str, Any]:
+        """Returns what run.json says of the images, so that nobody needs to read them again."""
+        return {} if self.is_table else {"image_set": self.data.summary()}
+
+    def notes(self) -> list[str]:
+        """Returns what a person should know of the images."""
+        if self.is_table:
+            return []
+        return list(dict.fromkeys([*self.data.warnings, *self.final_data.warnings]))
 
     # --- data and what is made of them ----------------------------------------------------------
 
@@ -133,14 +147,19 @@ class Cells(Kind):
         """The most that candidates may cost."""
         return Budget(**self.cells.budget.model_dump())
 
+    def check_code(self) -> None:
+        """Tries every op of the space in a small network; raises NetworkError where one fails."""
+        check_ops(self.space.ops, skeleton_of(self.cells).kind)
+
     def check(self) -> None:
-        """Checks what only the data can tell.
+        """Checks the ops, and what only the data can tell.
 
         Raises:
             TaskError: images or table cannot be read.
             NetworkError: no network of this skeleton fits the images.
             ConfigError: no candidate can meet the budget, or the table lacks ops of the space.
         """
+        self.check_code()
         rng = new_state(self.config.seed, "check")
         genome = self._buildable(rng)
         if self.is_table:
@@ -158,6 +177,7 @@ class Cells(Kind):
                     self._last_network(cell)
                 except NetworkError as error:
                     raise NetworkError(f"{where}: {error}") from None
+            _ = self._steps_after  # counted before the clock runs
         self._check_budget(rng)
 
     def _buildable(self, rng: np.ndarray) -> Genome:
@@ -296,6 +316,26 @@ class Cells(Kind):
         skeleton, data = skeleton_of(self.cells, final=True), self.final_data
         return build_network(genome, skeleton, data.image_shape, len(data.classes))
 
+    def closing_seconds(self, steps: int, seconds: float) -> float | None:
+        """Returns about how long the last trainings will take, by the search's steps so far."""
+        if self.is_table or not steps:
+            return None
+        return seconds / steps * self._steps_after or None
+
+    @cached_property
+    def _steps_after(self) -> float:
+        """About how many of the search's steps take as long as all last trainings."""
+        genome = self._buildable(new_state(self.config.seed, "check"))
+        step = self.evaluator.cost(genome).seconds_per_step
+        return sum(self._estimated(cell) for _, cell in self._last_trainings(genome)) / step
+
+    def _estimated(self, genome: Genome) -> float:
+        """Returns the estimated seconds of a genome's last training, right up to a factor."""
+        settings, count = training_of(self.cells, final=True), len(self.final_data.train_x)
+        batch = min(settings.batch, count)
+        steps = settings.epochs * (count // batch)
+        return steps * cost_of(self._last_network(genome), batch).seconds_per_step
+
     def finish(
         self,
         best: dict[str, Any],
@@ -310,9 +350,12 @@ class Cells(Kind):
             return None, True
         state = state or {"done": {}, "trial": None}
         evaluator = self._trainer(final=True)
+        estimated = {name: self._estimated(genome) for name, genome in jobs}
+        began, trained = time.monotonic(), 0.0  # in this process: seconds, and their estimate
         for name, genome in jobs:
             if name in state["done"]:
                 continue
+            todo = sum(estimated[n] for n, _ in jobs if n != name and n not in state["done"])
             try:
                 trial = evaluator.begin(genome, key_for(self.config.seed, "final", name), name)
             except NetworkError as error:  # too large for the memory
@@ -323,8 +366,13 @@ class Cells(Kind):
                 trial.restore(state["trial"])
             try:
                 while not trial.ended:
-                    tell(f"{name}: epoch {trial.epochs + 1} of {trial.all_epochs}")
+                    before = trial.epochs
+                    ahead = todo + estimated[name] * (1 - before / trial.all_epochs)
+                    left = ahead * (time.monotonic() - began) / trained if trained else None
+                    about = "" if left is None else f", about {duration(left)} left"
+                    tell(f"{name}: epoch {before + 1} of {trial.all_epochs}{about}")
                     trial.step(should_stop)
+                    trained += estimated[name] * (trial.epochs - before) / trial.all_epochs
                     state = {**state, "trial": trial.state()}
                     save(state)
                     if not trial.ended and should_stop():
@@ -342,14 +390,27 @@ class Cells(Kind):
         """Returns the figures of a last training; reason: why it failed, "" if it did not."""
         cost = cost_of(network)
         failed = trial is None or bool(reason)
+        figures = dict.fromkeys(("select", "select_balanced", "final", "balanced"), math.nan)
+        if not failed:
+            figures = self._figures(trial.trainer.right_by_class("test"), self.final_data)
+            figures |= {"select": trial.accuracy, "select_balanced": trial.balanced_accuracy}
         return {
             "reason": reason,
             "epochs": trial.epochs if trial else 0,
-            "select": float("nan") if failed else trial.accuracy,
-            "final": float("nan") if failed else trial.trainer.test_accuracy(),
+            **figures,
             "parameters": cost.parameters,
             "multiply_adds": cost.multiply_adds,
             "weights": None,
+        }
+
+    @staticmethod
+    def _figures(right: np.ndarray, data: ImageData) -> dict[str, Any]:
+        """Returns a network's figures on test images; right: how many of each class are."""
+        images = data.counts("test")
+        return {
+            "final": int(right.sum()) / int(images.sum()),
+            "balanced": balanced_accuracy(right, images),
+            "right": right,
         }
 
     def reopened(self, finished: Any) -> Any:
@@ -390,25 +451,31 @@ class Cells(Kind):
         """Takes the final figure; writes best.txt, best.svg and best_weights.h5."""
         genome = parse_genome(best["text"])
         done = (finished or {"done": {}})["done"]
-        details = _details(best)
+        details, objective = _details(best), objective_of(self.cells)
         final = self._final(genome, best, experiments[number]["keepsake"], done, folder)
         records = [r for e in experiments for r in self.unpack(e["records"])]
         results = self._outline(best, folder) | {
             "final": final,
             # Halving trains only the better ones in full: no mean of those is of random cells.
-            "random_sampling": _random_sampling([] if self.cells.halving else records),
+            "random_sampling": _random_sampling([] if self.cells.halving else records, objective),
             "published": {
                 name: {k: v for k, v in figures.items() if k != "weights"}
                 for name, figures in done.items()
                 if name != OUTCOME
             },
         }
-        objective = objective_of(self.cells)
+        if not self.is_table:
+            results |= {"images": _plain(self.data), "final_images": _plain(self.final_data)}
+            retrained = bool(final and final.get("retrained"))
+            details["images"] = (self.final_data if retrained else self.data).summary()
         if objective.kind == "pareto":
             results["front"] = _front(records, objective.cost)
         pairs = {n: (f["select"], f["final"]) for n, f in done.items() if n != OUTCOME}
         if final:
             details |= {k: v for k, v in final.items() if k != "fitness"}
+        details["published_balanced"] = {
+            n: f.get("balanced", math.nan) for n, f in done.items() if n != OUTCOME
+        }
         score = Score(final["fitness"]) if final else None
         return Conclusion(genome, score, pairs, results, details)
 
@@ -428,6 +495,8 @@ class Cells(Kind):
             self._save(genome, True, last["weights"], last["select"], last["final"], folder)
             figures = {n: last[n] for n in ("parameters", "multiply_adds", "epochs")}
             figures["valid_accuracy"] = last["select"]
+            # A training that an older version began has no figures by class.
+            figures |= {n: last[n] for n in ("select_balanced", "balanced", "right") if n in last}
             return {"fitness": last["final"], "retrained": True, **figures}
         if keepsake is None or (self.cells.final is not None and last is None):
             return None
@@ -438,10 +507,14 @@ class Cells(Kind):
             self.cells.threads,
         )  # fmt: skip
         model.parameters[:], model.statistics[:] = weights
-        accuracy = evaluate(model, self.data.test_x, self.data.test_y, self.data)
+        data = self.data
+        figures = self._figures(right_by_class(model, data.test_x, data.test_y, data), data)
+        valid = right_by_class(model, data.valid_x, data.valid_y, data)
+        figures["select_balanced"] = balanced_accuracy(valid, data.counts("valid"))
+        accuracy = figures.pop("final")
         self._save(genome, False, weights, best["accuracy"], accuracy, folder)
         failed = last["reason"] if last is not None else ""
-        return {"fitness": accuracy, "retrained": False, "failed": failed}
+        return {"fitness": accuracy, "retrained": False, "failed": failed, **figures}
 
     def _save(
         self,
@@ -481,18 +554,37 @@ def save_weights(
     Raises:
         ArchiveError: as `save_network` does.
     """
-    save_network(
-        path, str(genome), asdict(skeleton), data.image_shape, data.classes, data.mean, data.std,
-        *weights, extra=extra,
+    *network, layers = saved_form(genome, skeleton, data)
+    extra |= {"background": data.background} if data.background else {}
+    save_network(path, *network, *weights, extra=extra, network=layers)
+
+
+def saved_form(genome: Genome, skeleton: Skeleton, data: ImageData) -> tuple:
+    """Returns the arguments of `zero.nn.saved.network_tree`."""
+    network = build_network(genome, skeleton, data.image_shape, len(data.classes))
+    return (
+        str(genome), asdict(skeleton), data.image_shape, data.classes, data.mean, data.std, network,
     )  # fmt: skip
 
 
-def _random_sampling(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns how good random candidates are: number, mean and spread of their accuracies."""
-    found = [r["accuracy"] for r in records if r["parent"] < 0 and r["reason"] == ""]
+def _random_sampling(records: list[dict[str, Any]], objective: Objective) -> dict[str, Any]:
+    """Returns how good random candidates are: number, mean and spread of their accuracies.
+
+    metric: which accuracy that is; the balanced one is known where it alone is the fitness.
+    """
+    balanced = objective.metric != "accuracy" and objective.kind != "mnasnet"
+    column, metric = ("fitness", objective.metric) if balanced else ("accuracy", "accuracy")
+    found = [r[column] for r in records if r["parent"] < 0 and r["reason"] == ""]
     values = np.array(found, dtype=np.float64)
     mean, std = (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
-    return {"count": len(values), "mean": mean, "std": std}
+    return {"count": len(values), "mean": mean, "std": std, "metric": metric}
+
+
+def _plain(data: ImageData) -> dict[str, Any]:
+    """Returns the images' summary as archives keep it."""
+    summary = data.summary()
+    counts = {part: np.array(n, dtype=np.int64) for part, n in summary["counts"].items()}
+    return {**summary, "counts": counts}
 
 
 def _front(records: list[dict[str, Any]], cost: str) -> np.ndarray:

@@ -56,9 +56,19 @@ class Kind:
         """Returns what run.json keeps, beside the config, for `resumed`."""
         return {}
 
+    def check_code(self) -> None:
+        """Tries the user's own code where that takes no data; raises a ZeroError."""
+
     def check(self) -> None:
-        """Checks what only the data can tell; raises a ZeroError. May change defaults in `config`."""
+        """Checks what only the data can tell, and the user's code; raises a ZeroError.
+
+        May change defaults in `config`.
+        """
         raise NotImplementedError
+
+    def data_info(self) -> dict[str, Any]:
+        """Returns what run.json keeps of the data, so that nobody needs to read them again."""
+        return {}
 
     def notes(self) -> list[str]:
         """Returns what a person should know of the data, a line each."""
@@ -138,6 +148,13 @@ class Kind:
     def archived(self, raw: list[dict[str, Any]]) -> list[Any]:
         """Returns an experiment's records as the archive has them."""
         raise NotImplementedError
+
+    def closing_seconds(self, steps: int, seconds: float) -> float | None:
+        """Returns about how long `finish` will take, None where there is nothing to do or to go by.
+
+        steps: train steps of the search so far; seconds: that they took.
+        """
+        return None
 
     def finish(
         self,

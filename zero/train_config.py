@@ -41,7 +41,7 @@ def find_genome(what: str) -> tuple[str, Genome]:
     """
     run, mark, number = what.rpartition("#")
     path = Path(run if mark else what)
-    if what in PUBLISHED or not _is_run(path):
+    if what in PUBLISHED or not is_run(path):
         cell = find_cell(what)
         return cell.name, cell.genome
     import_ops(path if path.is_dir() else path.parent)
@@ -59,7 +59,8 @@ def find_genome(what: str) -> tuple[str, Genome]:
     return f"{name}-{number}" if mark else name, parse_genome(record.text)
 
 
-def _is_run(path: Path) -> bool:
+def is_run(path: Path) -> bool:
+    """Returns whether a path is a folder or an archive, so that of a run or a training."""
     try:
         return path.is_dir() or (path.suffix == ".h5" and path.is_file())
     except OSError:  # a genome's text is too long to be a file's name

@@ -13,11 +13,14 @@ outcome of a run, trained with the run's own config, gets the same weights again
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from zero import imports
 from zero.archive import RunFolder, run_info
@@ -25,14 +28,18 @@ from zero.cell_config import CellRunConfig, skeleton_of
 from zero.cells.cost import cost_of
 from zero.cells.drawing import draw_svg
 from zero.cells.genome import Genome
-from zero.cells.skeletons import KINDS, build_network
+from zero.cells.skeletons import check_ops
+from zero.cells.spaces import get_space
+from zero.classes import balanced_accuracy
 from zero.config import config_to_yaml
 from zero.errors import ArchiveError, ConfigError, NetworkError, ZeroError
 from zero.images import ImageData
+from zero.nn.saved import network_tree
 from zero.nn.train import EpochRecord, Trainer
+from zero.placing import of_training
 from zero.progress import Reporter, duration
 from zero.rng import key_for
-from zero.run_cells import OUTCOME, Cells, save_weights
+from zero.run_cells import OUTCOME, Cells, save_weights, saved_form
 from zero.run_settings import check_unchanged, settings_of
 from zero.signals import Stop, Stops
 from zero.store import write_bytes
@@ -49,8 +56,8 @@ class Trained:
     """How far a training has come.
 
     reason: "epochs", "seconds" or "accuracy" (of cells.training) if it has ended; "interrupted" or
-    "max_seconds" if it can go on. figures: what train.json holds; accuracies are shares,
-    test_accuracy None until the end, seconds those of training and validation
+    "max_seconds" if it can go on. figures: what train.json holds; accuracies are shares, those on
+    test images None until the end, seconds those of training and validation
     in all processes, curve a list of `zero.nn.train.EpochRecord` as dicts. They are empty where it
     was stopped before the images were read.
     """
@@ -81,17 +88,9 @@ def read_figures(path: str | Path) -> dict[str, Any]:
 def _make_trainer(
     config: CellRunConfig, data: ImageData, genome: Genome, name: str, threads: int | None
 ) -> Trainer:
-    skeleton = skeleton_of(config.cells)
-    if not isinstance(genome.normal, KINDS[skeleton.kind].form):
-        space = genome.space.partition("[")[0]
-        raise NetworkError(
-            f"{name}: cells of space {space} do not fit the config's skeleton {skeleton.kind}; add "
-            f"--set cells.space={space}"
-        )
-    try:
-        network = build_network(genome, skeleton, data.image_shape, len(data.classes))
-    except NetworkError as error:
-        raise NetworkError(f"{name}: {error}") from None
+    placing = of_training(config, data.image_shape, len(data.classes))
+    check_ops(get_space(genome.space).ops, placing.skeleton.kind)
+    network = placing.network(genome, name)
     return Trainer(
         network, data, config.cells.training, key_for(config.seed, "final", OUTCOME),
         config.backend, threads or os.cpu_count() or 1, dtype=config.dtype, name=name,
@@ -219,6 +218,10 @@ class _Run:
                 "cannot go on as if unbroken; put the old files back, or train anew"
             )
         trainer = _make_trainer(self.config, kind.data, self.genome, name, threads)
+        self.form = network_tree(
+            *saved_form(self.genome, skeleton_of(self.config.cells), kind.data)
+        )
+        info.setdefault("image_set", kind.data_info()["image_set"])
         self.folder.write_info(info)
         return trainer
 
@@ -238,22 +241,31 @@ class _Run:
                 "cells.training.learning_rate"
             )
         self.people.message("taking the accuracy on the test images")
-        test = trainer.test_accuracy()
-        self._save_network(test)
-        return self._finish(trainer.reason, test)
+        right = trainer.right_by_class("test")
+        self._save_network(int(right.sum()) / len(trainer.data.test_y))
+        return self._finish(trainer.reason, right)
 
     def _begin(self) -> None:
         trainer, data, path = self.trainer, self.trainer.data, self.folder.path
         epochs, done = trainer.settings.epochs, trainer.epochs_done
         parameters = cost_of(trainer.network).parameters
+        skeleton = skeleton_of(self.config.cells)
+        size = "x".join(map(str, data.image_shape))
         self.people.message(
-            f"training {self.info['cell']} on {data.name}: {parameters:,} parameters, "
-            f"{len(data.train_x):,} images, epochs {min(done + 1, epochs)} to {epochs}, folder {path}"
+            f"training {self.info['cell']} in the skeleton {skeleton}, images {size}, "
+            f"{len(data.classes)} classes: {parameters:,} parameters"
         )
+        self.people.message(
+            f"on {data.name}: {len(data.train_x):,} images, epochs {min(done + 1, epochs)} to "
+            f"{epochs}, folder {path}"
+        )
+        for text in () if trainer.step else data.warnings:
+            self.people.message(f"note: {text}")
         self.events.start({
             "cell": self.info["cell"], "seed": self.config.seed, "backend": self.config.backend,
             "dtype": self.config.dtype, "folder": str(path), "parameters": parameters,
-            "epochs": epochs, "epochs_done": done,
+            "epochs": epochs, "epochs_done": done, "skeleton": asdict(skeleton),
+            "image_shape": list(data.image_shape), "classes": len(data.classes),
         })  # fmt: skip
         self.folder.log("resume" if trainer.step else "start", seconds=trainer.seconds)
 
@@ -291,7 +303,8 @@ class _Run:
     # --- files ----------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        self.folder.checkpoints.save(self.trainer.state())
+        # With all that `zero export` needs, so that a paused training can be exported, too.
+        self.folder.checkpoints.save({**self.trainer.state(), "network": self.form})
         self.saved = time.monotonic()
 
     def _save_network(self, test: float) -> None:
@@ -308,9 +321,12 @@ class _Run:
             epochs=trainer.epochs_done,
         )
 
-    def _write_figures(self, reason: str, test: float | None) -> dict[str, Any]:
+    def _write_figures(self, reason: str, right: np.ndarray | None) -> dict[str, Any]:
+        """Writes and returns the figures; right: how many test images of each class are."""
         trainer, data = self.trainer, self.trainer.data
         cost, result = cost_of(trainer.network), trainer.result()
+        images = data.counts("test")
+        tested = right is not None
         figures = {
             "cell": self.info["cell"],
             "genome": str(self.genome),
@@ -321,27 +337,41 @@ class _Run:
             "seconds": trainer.seconds,
             "images_per_second": trainer.step * trainer.batch / max(trainer.seconds, 1e-9),
             "valid_accuracy": result.valid_accuracy,
+            "valid_balanced_accuracy": _known(trainer.curve[-1].valid_balanced)
+            if trainer.curve
+            else None,
             "best_valid_accuracy": result.best_valid_accuracy,
             "best_epoch": result.best_epoch,
-            "test_accuracy": test,
+            "test_accuracy": int(right.sum()) / int(images.sum()) if tested else None,
+            "test_balanced_accuracy": balanced_accuracy(right, images) if tested else None,
+            "test_right_by_class": right.tolist() if tested else None,
+            "skeleton": asdict(skeleton_of(self.config.cells)),
             "parameters": cost.parameters,
             "multiply_adds": cost.multiply_adds,
             "images": {
-                "name": data.name,
-                "shape": list(data.image_shape),
+                **data.summary(),
                 "classes": len(data.classes),
+                "class_names": list(data.classes),
                 **{part: len(getattr(data, f"{part}_x")) for part in ("train", "valid", "test")},
             },
-            "curve": [record._asdict() for record in trainer.curve],
-            "run": {k: v for k, v in self.info.items() if k not in ("cell", "images")},
+            "curve": [
+                {name: _known(value) for name, value in record._asdict().items()}
+                for record in trainer.curve
+            ],
+            "run": {k: v for k, v in self.info.items() if k not in ("cell", "images", "image_set")},
         }
         text = json.dumps(figures, indent=2)
         write_bytes(self.folder.path / FIGURES, text.encode() + b"\n")
         return figures
 
-    def _finish(self, reason: str, test: float | None) -> Trained:
-        figures = self._write_figures(reason, test)
+    def _finish(self, reason: str, right: np.ndarray | None) -> Trained:
+        figures = self._write_figures(reason, right)
         ended = {"reason": reason, "seconds": self.trainer.seconds, "epochs": figures["epochs"]}
         self.folder.log("finish", **ended)
         self.events.finish(ended)
         return Trained(self.folder.path, reason, figures)
+
+
+def _known(value: float) -> float | None:
+    """Returns a figure as JSON has it: None where a checkpoint of an older version has none."""
+    return None if math.isnan(value) else value

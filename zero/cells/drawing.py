@@ -15,7 +15,7 @@ from html import escape
 
 from zero.cells.genome import EDGES, EdgeCell, Genome, GraphCell, PairCell, state_name
 from zero.cells.layout import Box, Layout, arrange
-from zero.cells.ops import SLIM, get_cell_op
+from zero.cells.ops import SLIM, add_op
 from zero.nn.network import Builder
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
@@ -112,7 +112,7 @@ def short_label(op: str) -> str:
 def op_family(op: str) -> str:
     """Returns the key in `FAMILIES` of an op, from the layers that it makes."""
     builder = Builder((32, 32, 8))
-    get_cell_op(op).build(builder, 0, 8, 1, SLIM)
+    add_op(builder, op, 0, 8, 1, SLIM)
     layers = builder.layers[1:]
     kinds = {layer.kind for layer in layers}
     if any(layer.dilation > 1 for layer in layers):

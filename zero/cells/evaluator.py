@@ -26,6 +26,9 @@ from zero.nn.train import Trainer, trained_network
 from zero.nn.train_settings import TrainSettings
 from zero.nn.weights import inherit, initial_parameters, initial_statistics
 
+# What a table's networks are for: CIFAR-10, as NAS-Bench-201 trains them.
+TABLE_IMAGE, TABLE_CLASSES, TABLE_BATCH = (32, 32, 3), 10, 256
+
 Weights = tuple[np.ndarray, np.ndarray]  # flat parameters and statistics
 
 
@@ -72,6 +75,13 @@ class Training:
         if self.trainer.reason == "diverged" or not self.trainer.curve:
             return math.nan
         return self.trainer.curve[-1].valid_accuracy
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean over classes of the shares of their valid images that are right; NaN as above."""
+        if self.trainer.reason == "diverged" or not self.trainer.curve:
+            return math.nan
+        return self.trainer.curve[-1].valid_balanced
 
     @property
     def curve(self) -> np.ndarray:
@@ -245,7 +255,8 @@ class TableEvaluator:
 
     def _cost(self, genome: Genome) -> Cost:
         """Returns what the genome's network costs, on CIFAR-10's images at batch 256."""
-        return cost_of(build_network(genome, self.skeleton, (32, 32, 3), 10), 256)
+        network = build_network(genome, self.skeleton, TABLE_IMAGE, TABLE_CLASSES)
+        return cost_of(network, TABLE_BATCH)
 
     def _value(self, genome: Genome, column: str) -> float:
         row = self.rows.get(str(genome.normal))

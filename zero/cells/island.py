@@ -251,8 +251,9 @@ class CellIsland(BaseIsland):
             if rules.halving is not None and not trial.ended and trial.epochs > before:
                 at = rules.halving.rung(trial.epochs)
             if at is not None:
-                on = rules.halving.goes_on(trial.accuracy, self.rungs[at])
-                self.rungs[at].append(trial.accuracy)
+                reached = rules.objective.accuracy_of(trial)
+                on = rules.halving.goes_on(reached, self.rungs[at])
+                self.rungs[at].append(reached)
                 if not on:
                     rung = at
                     break
@@ -265,7 +266,9 @@ class CellIsland(BaseIsland):
             return
         if rules.objective.measures_latency:
             record["latency"] = self.evaluator.latency(genome)
-        record["fitness"] = rules.objective.fitness(trial.accuracy, self._cost(record))
+        record["fitness"] = rules.objective.fitness(
+            rules.objective.accuracy_of(trial), self._cost(record)
+        )
         if rung is not None:
             record["fitness"] = rules.halving.fitness(record["fitness"], rung)
             record["reason"] = f"stopped by cells.halving after {trial.epochs} epochs"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zero.cells.genome import EDGES, EdgeCell, GraphCell
-from zero.cells.ops import CELL_OPS, SLIM, relu_conv_bn
+from zero.cells.ops import SLIM, add_op, relu_conv_bn
 from zero.errors import NetworkError
 from zero.nn.network import Builder, Network
 
@@ -79,7 +79,7 @@ def _graph_cell(b: Builder, cell: GraphCell, x: int, channels: int) -> int:
             if 0 in reads:
                 with b.scope("in"):
                     inputs.append(_conv_bn_relu(b, x, width, 1))
-            states.append(CELL_OPS[op].build(b, b.add(*inputs), width, 1, SLIM))
+            states.append(add_op(b, op, b.add(*inputs), width, 1, SLIM))
     with b.scope("out"):
         parts = [states[v] for v in sorted(cell.output) if v]
         if not parts:
@@ -130,7 +130,7 @@ def _edge_cell(b: Builder, cell: EdgeCell, x: int, channels: int) -> int:
         for op, (source, end) in zip(cell.ops, EDGES, strict=True):
             if end == target and op != "none":
                 with b.scope(f"{source}>{target}"):
-                    parts.append(CELL_OPS[op].build(b, states[source], channels, 1, SLIM))
+                    parts.append(add_op(b, op, states[source], channels, 1, SLIM))
         with b.scope(f"n{target}"):
             states[target] = b.add(*parts) if parts else b.zero(x, b.shape(x))
     return states[3]

@@ -1,5 +1,8 @@
 """What a search over cells is after: accuracy alone, or accuracy against what a network costs.
 
+Accuracy is the share of valid images that are right or, where the classes are unequal and the metric
+says so, the mean over classes of these shares (`METRICS`).
+
 * `accuracy`: fitness is the accuracy on the valid images.
 * `mnasnet`: accuracy * (cost / target) ** exponent, with another exponent where the cost is below the
   target if one is given (Tan et al. 2019, "MnasNet", equation 2; soft constraint: both -0.07, hard:
@@ -13,22 +16,32 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 COSTS = ("parameters", "multiply_adds", "latency")
 KINDS = ("accuracy", "mnasnet", "pareto")
+METRICS = ("accuracy", "balanced_accuracy")
 
 
 @dataclass(frozen=True)
 class Objective:
-    """An objective; cost: which of `COSTS` counts; target, exponents: of `mnasnet`."""
+    """An objective; cost: which of `COSTS` counts; target, exponents: of `mnasnet`.
+
+    metric: which of `METRICS` is called accuracy.
+    """
 
     kind: str = "accuracy"
     cost: str = "parameters"
     target: float = math.nan
     exponent: float = -0.07
     exponent_below: float = -0.07
+    metric: str = "accuracy"
+
+    def accuracy_of(self, trial: Any) -> float:
+        """Returns the accuracy that counts of a trial of `zero.cells.evaluator`."""
+        return trial.accuracy if self.metric == "accuracy" else trial.balanced_accuracy
 
     @property
     def measures_latency(self) -> bool:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from zero.errors import NetworkError, unknown_name
 from zero.nn.network import Builder
+from zero.own_code import fault_of, is_own, place_of
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,69 @@ def get_cell_op(name: str) -> CellOp:
     if name not in CELL_OPS:
         raise NetworkError(unknown_name("op", name, CELL_OPS))
     return CELL_OPS[name]
+
+
+# --- ops in networks ----------------------------------------------------------------------------
+
+
+def add_op(b: Builder, name: str, x: int, channels: int, stride: int, rules: Rules) -> int:
+    """Adds an op's layers and returns the index of its output.
+
+    Arguments as for `OpFunction`; name: of the op.
+
+    Raises:
+        NetworkError: Nothing would be left of the image; or the op is the user's own and raises
+            something (then with file and line), or makes no layer of the size that it must.
+    """
+    op = get_cell_op(name)
+    height, width, _ = b.shape(x)
+    wanted = (-(-height // stride), -(-width // stride), channels)
+    try:
+        y = op.build(b, x, channels, stride, rules)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, NetworkError) and not is_own(op.build):
+            raise
+        raise _fault(name, error) from error
+    if type(y) is not int or not 0 <= y < len(b.layers):
+        made = f"returned {y!r}; it must return the layer that it made, such as b.relu(x)"
+    elif b.shape(y) != wanted:
+        made = f"made a layer of {b.shape(y)}; it must be {wanted}"
+    else:
+        return y
+    raise NetworkError(f"op '{name}' {made} ({place_of(op.build)})")
+
+
+def _fault(name: str, error: BaseException) -> NetworkError:
+    return NetworkError(f"op '{name}' failed: {fault_of(error)}")
+
+
+def check_op(name: str, rules: Rules, strides: tuple[int, ...] = (1, 2)) -> None:
+    """Builds and trains a small network of an op for one step, as cells have it.
+
+    Raises:
+        NetworkError: That fails; for an op of the user's own with file and line.
+    """
+    import numpy as np
+
+    from zero.nn.reference import ReferenceModel
+    from zero.nn.weights import initial_parameters
+
+    for stride in strides:
+        for channels in (4, 6):  # as many as the op gets, and others
+            b = Builder((9, 8, 4))
+            with b.scope(name):
+                y = add_op(b, name, b.relu(0), channels, stride, rules)
+            network = b.network(b.linear(b.global_pool(y), 2))
+            try:
+                model = ReferenceModel(network, 2, "float32")
+                model.parameters[:] = initial_parameters(network, 0, "float32")
+                images = np.zeros((2, *b.shape(0)), dtype=np.float32)
+                model.train_step(images, np.array([0, 1]))
+            except Exception as error:
+                place = place_of(get_cell_op(name).build)
+                raise NetworkError(
+                    f"op '{name}' makes layers that cannot be trained ({place}): {fault_of(error)}"
+                ) from error
 
 
 # --- parts that several ops and skeletons use ---------------------------------------------------

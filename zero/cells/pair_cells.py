@@ -13,7 +13,7 @@ The published networks differ in how a cell's two inputs get its size and channe
 from __future__ import annotations
 
 from zero.cells.genome import PairCell, state_name
-from zero.cells.ops import CELL_OPS, Rules, factorized_reduction, relu_conv_bn
+from zero.cells.ops import CELL_OPS, Rules, add_op, factorized_reduction, relu_conv_bn
 from zero.errors import NetworkError
 from zero.nn.network import Builder
 
@@ -71,11 +71,7 @@ def _strided(shape: tuple[int, ...], stride: int) -> tuple[int, int]:
 
 
 def _op(b: Builder, name: str, x: int, channels: int, stride: int, rules: Rules, share: float):
-    op = CELL_OPS[name]
-    wanted = (*_strided(b.shape(x), stride), channels)
-    y = op.build(b, x, channels, stride, rules)
-    if b.shape(y) != wanted:
-        raise NetworkError(f"op '{name}' made a layer of {b.shape(y)}; it must be {wanted}")
+    op, y = CELL_OPS[name], add_op(b, name, x, channels, stride, rules)
     # A strided identity is dropped in DARTS, where it is a layer of its own, and nowhere else.
     kept = op.identity and (stride == 1 or rules.calibration != "darts")
     return y if kept or not share else b.drop_path(y, share)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from zero.cells.darts_text import genome_text, is_genotype
 from zero.cells.genome import Genome, parse_genome
 from zero.cells.skeletons import Skeleton
 from zero.errors import NetworkError, unknown_name
@@ -216,30 +217,42 @@ def get_published(name: str) -> Published:
 def find_cell(what: str) -> Published:
     """Returns the cell that a user names: a published one, a file with a genome's text, or the text.
 
+    Names go without case and punctuation; the text may be a genotype as DARTS prints it.
+
     Raises:
         NetworkError: It is none of them, or the text is no genome.
         OSError: The file cannot be read.
     """
+    names = {_letters(name): cell for name, cell in PUBLISHED.items()}
     if what in PUBLISHED:
         return PUBLISHED[what]
+    if _letters(what) in names and not _exists(Path(what)):
+        return names[_letters(what)]
     if not what.strip():
         raise NetworkError("no cell is named; give a published one, a file or a genome's text")
     path = Path(what)
-    if _exists(path):
+    is_file = _exists(path)
+    if is_file:
         name, text = path.stem, _read(path)
-    elif ":" in what or "|" in what:
+    elif ":" in what or "|" in what or is_genotype(what):
         name, text = "genome", what
     else:
         message = unknown_name("cell", what, PUBLISHED)
         raise NetworkError(f"{message}; or give a file with a genome's text, or the text itself")
-    cell = Published(name, "", text, "")
     try:
+        text = genome_text(text) if is_genotype(text) else text
+        cell = Published(name, "", text, "")
         space = cell.genome.space.partition("[")[0]
     except NetworkError as error:
-        raise NetworkError(str(error) if text is what else f"{what}: {error}") from None
+        raise NetworkError(f"{what}: {error}" if is_file else str(error)) from None
     usual = {"darts": "darts_cifar", "amoebanet": "amoebanet_cifar", "nasnet": "nasnet_cifar"}
     preset = space if space in PRESETS else usual.get(space, "nasnet_cifar")
     return Published(name, "", text, preset)
+
+
+def _letters(name: str) -> str:
+    """Returns a name without case and punctuation, as names are compared."""
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def _exists(path: Path) -> bool:

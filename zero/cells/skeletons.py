@@ -11,10 +11,11 @@ al. 2018 (pnasnet), Pham et al. 2018 (enas), Liu et al. 2019 (darts), Ying et al
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from zero.cells.genome import EdgeCell, Genome, GraphCell, PairCell
-from zero.cells.ops import DARTS, ENAS, SLIM, Rules, relu_conv_bn
+from zero.cells.ops import DARTS, ENAS, SLIM, Rules, check_op, relu_conv_bn
 from zero.cells.pair_cells import add_pair_cell
 from zero.errors import NetworkError, unknown_name
 from zero.nn.network import Builder, Network, Shape
@@ -119,6 +120,26 @@ class Skeleton:
             return self.layers // 3, 2 * self.layers // 3
         return self.normal_cells, 2 * self.normal_cells + 1
 
+    @property
+    def stem_channels(self) -> int:
+        """Channels of the stem's first convolution."""
+        kind = KINDS[self.kind]
+        if kind.form is not PairCell:
+            return self.filters
+        wide = {"cifar": 3 * self.filters, "darts_imagenet": max(self.filters // 2, 1)}
+        return wide.get(kind.stem, self.stem_filters)
+
+    @property
+    def size(self) -> str:
+        """N (or the number of cells) and F in words."""
+        number = f"{self.layers} cells" if self.layers else f"N {self.normal_cells}"
+        return f"{number}, F {self.filters}"
+
+    def __str__(self) -> str:
+        """Kind, size, stem, and what else adds parameters, in words."""
+        head = ", auxiliary head" if self.auxiliary else ""
+        return f"{self.kind}, {self.size}, stem of {self.stem_channels} channels{head}"
+
     def resized(
         self, normal_cells: int | None = None, filters: int | None = None, layers: int | None = None
     ) -> Skeleton:
@@ -173,7 +194,8 @@ def build_network(
     if not isinstance(genome.normal, kind.form):
         raise NetworkError(
             f"a genome of space {genome.space} does not fit the skeleton {skeleton.kind}; "
-            f"use one of: {', '.join(skeletons_of(genome))}"
+            f"use one of: {', '.join(skeletons_of(genome))} (with a config, "
+            f"add --set cells.space={genome.space.partition('[')[0]})"
         )
     if classes < 2:
         raise NetworkError(
@@ -192,6 +214,14 @@ def build_network(
     except NetworkError as error:
         size = " x ".join(map(str, image_shape))
         raise NetworkError(f"{skeleton.kind} on images of {size}: {error}") from None
+
+
+def check_ops(names: Iterable[str], kind: str) -> None:
+    """Tries ops in small networks as a kind of skeleton has them; see `zero.cells.ops.check_op`."""
+    rules = KINDS[kind].rules
+    strides = (1, 2) if KINDS[kind].form is PairCell else (1,)
+    for name in names:
+        check_op(name, rules, strides)
 
 
 def skeletons_of(genome: Genome) -> list[str]:
@@ -246,13 +276,13 @@ def _stem(b: Builder, genome: Genome, skeleton: Skeleton, total: int) -> tuple[i
     pad = kind.rules.pad(3)
     with b.scope("stem"):
         if kind.stem == "cifar":
-            x = b.batch_norm(b.conv(0, 3 * channels, 3, pad=pad))
+            x = b.batch_norm(b.conv(0, skeleton.stem_channels, 3, pad=pad))
             return (None if kind.rules.calibration == "slim" else x), x
         if kind.stem == "darts_imagenet":
-            x = b.batch_norm(b.conv(0, max(channels // 2, 1), 3, 2, pad=pad))
+            x = b.batch_norm(b.conv(0, skeleton.stem_channels, 3, 2, pad=pad))
             first = b.batch_norm(b.conv(b.relu(x), channels, 3, 2, pad=pad))
             return first, relu_conv_bn(b, first, channels, 3, 2, pad=pad)
-        prev, cur = None, b.batch_norm(b.conv(0, skeleton.stem_filters, 3, 2, pad="valid"))
+        prev, cur = None, b.batch_norm(b.conv(0, skeleton.stem_channels, 3, 2, pad="valid"))
     for number, divisor in enumerate((4, 2)):
         cell = genome.normal if kind.one_cell else genome.reduction
         width = max(channels // divisor, 1)

@@ -21,8 +21,9 @@ from zero.errors import DeviceError, NetworkError
 from zero.nn.inference import Step, inference_steps
 from zero.nn.network import Layer, Network
 
-# What onnx writes by default is newer than what current onnxruntimes read.
-IR_VERSION, OPSET = 10, 21
+# Nothing here needs a newer opset than 13. With 15 goes IR 8, which runtimes have read since 2021, and
+# a definition of batch normalisation that leaves no doubt whether it is in training.
+OLDEST_OPSET, OPSET, NEWEST_OPSET = 13, 15, 21
 MOST_BYTES = 2**31 - 2**20  # one ONNX file holds 2 GiB
 
 
@@ -34,6 +35,7 @@ def to_onnx(
     std: np.ndarray,
     classes: tuple[str, ...],
     notes: dict[str, str] | None = None,
+    opset: int = OPSET,
 ) -> bytes:
     """Returns the model's file content; equal arguments give equal bytes.
 
@@ -45,9 +47,11 @@ def to_onnx(
         std: (channels,), above 0.
         classes: a name for each label.
         notes: further metadata, such as the genome.
+        opset: version of ONNX's operators, from `OLDEST_OPSET` to `NEWEST_OPSET`; the IR version is the
+            oldest that goes with it.
 
     Raises:
-        NetworkError: arrays that do not fit, or a model too large for an ONNX file.
+        NetworkError: another opset; arrays that do not fit, or a model too large for an ONNX file.
         DeviceError: the onnx package is not installed.
     """
     try:
@@ -56,6 +60,8 @@ def to_onnx(
         raise DeviceError(
             "writing ONNX needs the onnx package: pip install 'zero-discovery[export]'"
         ) from error
+    if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
+        raise NetworkError(f"opset {opset}: it must be from {OLDEST_OPSET} to {NEWEST_OPSET}")
     if 4 * parameters.size > MOST_BYTES:
         raise NetworkError(
             f"{parameters.size} parameters are more than an ONNX file can hold; "
@@ -72,6 +78,7 @@ def to_onnx(
     graph.node("Flatten", graph.tensors[output], to="logits", axis=1)
 
     helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
+    versions = [helper.make_opsetid("", opset)]
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -81,8 +88,8 @@ def to_onnx(
             list(graph.initializers.values()),
         ),
         producer_name="zero",
-        ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=helper.find_min_ir_version_for(versions),
+        opset_imports=versions,
     )
     names = json.dumps(list(classes), ensure_ascii=False)
     for key, value in sorted(({**(notes or {}), "classes": names}).items()):
@@ -192,7 +199,8 @@ def _slice(graph: _Graph, step: Step, inputs: list[str]) -> str:
 
 def _zero(graph: _Graph, step: Step, inputs: list[str]) -> str:
     height, width, channels = step.layer.shape
-    count = graph.node("Shape", *inputs, start=0, end=1)
+    first, end = graph.integers(0), graph.integers(1)
+    count = graph.node("Slice", graph.node("Shape", *inputs), first, end, first)
     shape = graph.node("Concat", count, graph.integers(channels, height, width), axis=0)
     return graph.node("ConstantOfShape", shape, to=step.layer.name)
 

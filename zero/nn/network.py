@@ -11,6 +11,7 @@ Called by `zero.cells` (genome to network), the backends and the exports.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -242,6 +243,9 @@ class Builder:
                 f"{shape[2]} channels); use larger images, or a skeleton with fewer reductions"
             )
         self._names.add(name)
+        shape = tuple(
+            operator.index(size) for size in shape
+        )  # half a channel is found where it is made
         self.layers.append(Layer(kind, name, inputs, shape, **settings))
         return len(self.layers) - 1
 

@@ -1,21 +1,23 @@
-"""A trained network as a file: genome text, skeleton, class names, normalisation and weights.
+"""A trained network as a file: genome text, skeleton, layers, class names, normalisation, weights.
 
-Written by `zero train` and at the end of a run (best_weights.h5), read by `zero export`. It holds
-no layers: `zero.cells` builds the network again from genome and skeleton, and
-`SavedNetwork.check_fits` tells whether the weights belong to it.
+Written by `zero train` and at the end of a run (best_weights.h5), read by `zero export`. It holds the
+layers, so that whoever reads it needs no ops of the user's own; in files of older versions they are
+missing, `zero.cells` builds the network again from genome and skeleton, and `SavedNetwork.check_fits`
+tells whether the weights belong to it. The checkpoints of a training hold the same but for weights.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zero.errors import ArchiveError
-from zero.nn.network import Network
+from zero.nn.network import KINDS as LAYERS
+from zero.nn.network import Layer, Network
 from zero.nn.weights import batch_norms
 from zero.store import read_tree, write_tree
 
@@ -33,7 +35,8 @@ class SavedNetwork:
     images. parameters: float32 (n,), as `Network.parameters` lays them out, with or without the
     auxiliary head's, which come last; statistics: float32 (m,), for every batch_norm layer in layer
     order its mean, then its variance. extra: anything else worth knowing, such as
-    "test_accuracy" (a share in [0, 1]), seed and epochs.
+    "test_accuracy" (a share in [0, 1]), seed and epochs. network: its layers, None in files of older
+    versions.
     """
 
     genome: str
@@ -45,6 +48,7 @@ class SavedNetwork:
     parameters: np.ndarray
     statistics: np.ndarray
     extra: dict[str, Any] = field(default_factory=dict)
+    network: Network | None = None
 
     def notes(self) -> dict[str, str]:
         """Returns what an export says about the network: genome, skeleton, numbers and texts."""
@@ -96,6 +100,7 @@ def save_network(
     parameters: np.ndarray,
     statistics: np.ndarray,
     extra: dict[str, Any] | None = None,
+    network: Network | None = None,
 ) -> None:
     """Writes a trained network in one step; equal networks give equal bytes.
 
@@ -106,18 +111,34 @@ def save_network(
             back (such as weights that are not finite).
     """
     tree = {
+        **network_tree(genome, skeleton, image_shape, classes, mean, std, network),
+        "parameters": np.asarray(parameters, np.float32),
+        "statistics": np.asarray(statistics, np.float32),
+        "extra": _plain(extra or {}),
+    }
+    from_tree(tree, path)
+    write_tree(path, tree, KIND, VERSION)
+
+
+def network_tree(
+    genome: str,
+    skeleton: dict[str, Any],
+    image_shape: tuple[int, int, int],
+    classes: list[str] | tuple[str, ...],
+    mean: np.ndarray,
+    std: np.ndarray,
+    network: Network | None,
+) -> dict[str, Any]:
+    """Returns what a file holds of a network besides its weights; see `from_tree`."""
+    return {
         "genome": genome,
         "skeleton": _plain(skeleton),
         "image_shape": [int(n) for n in image_shape],
         "classes": [str(name) for name in classes],
         "mean": np.asarray(mean, np.float32),
         "std": np.asarray(std, np.float32),
-        "parameters": np.asarray(parameters, np.float32),
-        "statistics": np.asarray(statistics, np.float32),
-        "extra": _plain(extra or {}),
+        **({} if network is None else {"layers": _layers_text(network)}),
     }
-    _from_tree(tree, path)
-    write_tree(path, tree, KIND, VERSION)
 
 
 def load_network(path: str | Path) -> SavedNetwork:
@@ -127,11 +148,14 @@ def load_network(path: str | Path) -> SavedNetwork:
         ArchiveError: the file is missing, foreign, cut off, damaged, of a newer version, or what it
             holds is no network.
     """
-    return _from_tree(read_tree(path, KIND, VERSION), path)
+    return from_tree(read_tree(path, KIND, VERSION), path)
 
 
-def _from_tree(tree: dict[str, Any], path: str | Path) -> SavedNetwork:
-    """Returns the network that a tree holds; raises ArchiveError where it holds none."""
+def from_tree(tree: dict[str, Any], path: str | Path) -> SavedNetwork:
+    """Returns the network that a tree holds; raises ArchiveError where it holds none.
+
+    tree: of `network_tree`, with parameters, statistics and extra. path: for messages.
+    """
 
     def take(key: str, kind: type, what: str) -> Any:
         value = tree.get(key)
@@ -171,8 +195,40 @@ def _from_tree(tree: dict[str, Any], path: str | Path) -> SavedNetwork:
         image_shape=tuple(shape),
         classes=tuple(classes),
         extra=take("extra", dict, "a dict"),
+        network=_network_of(take("layers", str, "text"), path) if "layers" in tree else None,
         **arrays,
     )
+
+
+def _layers_text(network: Network) -> str:
+    """Returns a network's layers as JSON, without what a layer has by default."""
+    usual = {f.name: f.default for f in fields(Layer)}
+    layers = [{k: v for k, v in vars(layer).items() if v != usual[k]} for layer in network.layers]
+    return json.dumps({"output": network.output, "auxiliary": network.auxiliary, "layers": layers})
+
+
+def _network_of(text: str, path: str | Path) -> Network:
+    """Returns the network of `_layers_text`; raises ArchiveError where it is none."""
+    try:
+        found = json.loads(text)
+        layers = tuple(
+            Layer(**{k: tuple(v) if isinstance(v, list) else v for k, v in layer.items()})
+            for layer in [{"inputs": (), **layer} for layer in found["layers"]]
+        )
+        network = Network(layers, found["output"], found["auxiliary"])
+        for number, layer in enumerate(layers):
+            if layer.kind not in LAYERS or not all(0 <= i < number for i in layer.inputs):
+                raise ValueError(f"layer {number} is none")
+            if len(layer.shape) != 3 or not all(type(n) is int and n > 0 for n in layer.shape):
+                raise ValueError(f"layer {number} has the shape {layer.shape}")
+        if not 0 < network.output < len(layers) or network.auxiliary not in (
+            None,
+            *range(len(layers)),
+        ):
+            raise ValueError("its output is no layer")
+        return network
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArchiveError(f"{path}: 'layers' holds no network: {error}") from None
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ out of it. Called by the search and the command line.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from zero import signals
+from zero.classes import balanced_accuracy
 from zero.errors import ArchiveError, NetworkError
 from zero.memory import gigabytes, usable_bytes
 from zero.nn import make_model
@@ -45,7 +47,8 @@ class EpochRecord(NamedTuple):
 
     epoch, steps: how many were finished. train_loss: mean over the epoch's batches, with the
     auxiliary head's part. train_accuracy: share of the epoch's (augmented) images that were right
-    when they were trained on. valid_accuracy: share of the valid images, after the epoch.
+    when they were trained on. valid_accuracy: share of the valid images, after the epoch;
+    valid_balanced: mean over classes of their shares, NaN in records of older versions.
     """
 
     epoch: int
@@ -53,6 +56,7 @@ class EpochRecord(NamedTuple):
     train_loss: float
     train_accuracy: float
     valid_accuracy: float
+    valid_balanced: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,24 +95,30 @@ def training_bytes(network: Network, settings: TrainSettings, batch: int, dtype:
     return double * (network.activation_bytes(batch) + 4 * copies * values)
 
 
-def evaluate(model: Any, x: np.ndarray, y: np.ndarray, data: ImageData) -> float:
-    """Returns the share of images (N, H, W, C) that a model assigns to their labels y (N,).
+def right_by_class(model: Any, x: np.ndarray, y: np.ndarray, data: ImageData) -> np.ndarray:
+    """Returns how many images (N, H, W, C) of each class a model assigns to their labels y (N,).
 
-    data: gives the normalisation. An image with a logit that is not finite counts as wrong.
+    Returns int64 (K,). data: gives the normalisation. An image with a logit that is not finite counts
+    as wrong.
 
     Raises:
         Stop: a stop acts at once here (`zero.signals`).
     """
     normalise = Normaliser(data.image_shape, data.mean, data.std)
     size = model.batch * max(EVALUATED_AT_ONCE // model.batch, 1)
-    right = 0
+    right = np.zeros(len(data.classes), dtype=np.int64)
     began = time.monotonic()
     for start in range(0, len(x), size):
         signals.check(began)
-        logits = model.predict(normalise(x[start : start + size]))
+        labels, logits = y[start : start + size], model.predict(normalise(x[start : start + size]))
         answers = np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
-        right += int((answers == y[start : start + size]).sum())
-    return right / len(x)
+        right += np.bincount(labels[answers == labels], minlength=len(right))
+    return right
+
+
+def evaluate(model: Any, x: np.ndarray, y: np.ndarray, data: ImageData) -> float:
+    """Returns the share of images that a model assigns to their labels; see `right_by_class`."""
+    return int(right_by_class(model, x, y, data).sum()) / len(x)
 
 
 class Trainer:
@@ -276,9 +286,11 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         """Validates, writes the epoch's record, and checks whether training is over."""
-        accuracy = self.accuracy(self.data.valid_x, self.data.valid_y)
+        valid = self.right_by_class("valid")
+        accuracy = int(valid.sum()) / len(self.data.valid_y)
+        balanced = balanced_accuracy(valid, self.data.counts("valid"))
         loss, right = self._loss / self._seen, self._right / self._seen
-        self.curve.append(EpochRecord(self.epochs_done, self.step, loss, right, accuracy))
+        self.curve.append(EpochRecord(self.epochs_done, self.step, loss, right, accuracy, balanced))
         self._loss, self._right, self._seen = 0.0, 0, 0
         if self.settings.accuracy is not None and accuracy >= self.settings.accuracy:
             self.reason = "accuracy"
@@ -303,6 +315,15 @@ class Trainer:
         """Returns the share of images that the network as it is now assigns to their labels."""
         with self._final_weights():
             return evaluate(self.model, x, y, self.data)
+
+    def right_by_class(self, part: str) -> np.ndarray:
+        """Returns how many images of each class of a part are right, int64 (K,).
+
+        part: "valid"; or "test", to be asked for once, at the very end.
+        """
+        x, y = getattr(self.data, f"{part}_x"), getattr(self.data, f"{part}_y")
+        with self._final_weights():
+            return right_by_class(self.model, x, y, self.data)
 
     def test_accuracy(self) -> float:
         """Returns the accuracy on the test part; to be asked for once, at the very end."""

@@ -1,0 +1,70 @@
+"""Genotypes as DARTS's code prints them, read into the text of a genome of the space darts.
+
+`Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=..., reduce_concat=...)`:
+two ops a node, each with the state that it reads: 0 the cell before the last, 1 the last, 2 the first
+node. Nothing is executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from zero.errors import NetworkError
+
+OPS = {
+    "sep_conv_3x3": "sep3", "sep_conv_5x5": "sep5", "dil_conv_3x3": "dil3", "dil_conv_5x5": "dil5",
+    "max_pool_3x3": "max3", "avg_pool_3x3": "avg3", "skip_connect": "id",
+}  # fmt: skip
+
+
+def is_genotype(text: str) -> bool:
+    """Returns whether a text is one that DARTS prints, perhaps with a name: `DARTS_V3 = Genotype(`."""
+    return re.match(r"\s*(\w+\s*=\s*)?Genotype\s*\(", text) is not None
+
+
+def genome_text(text: str) -> str:
+    """Returns the genome's text of a genotype.
+
+    Raises:
+        NetworkError: It is damaged, or has ops or states that the space has not.
+    """
+    try:
+        statement = ast.parse(text.strip()).body[0]
+        fields = {k.arg: _value(k.value) for k in statement.value.keywords}
+        cells = [
+            _cell(fields[name], fields[f"{name}_concat"], name) for name in ("normal", "reduce")
+        ]
+    except (SyntaxError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        raise NetworkError(
+            f"the genotype cannot be read ({type(error).__name__}: {error}); give it as DARTS prints "
+            "it: Genotype(normal=[...], normal_concat=..., reduce=[...], reduce_concat=...)"
+        ) from None
+    return f"darts: normal {cells[0]}; reduction {cells[1]}"
+
+
+def _value(node: ast.expr) -> list:
+    """Returns a field's list; ranges are written as such in older code."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "range":
+        return list(range(*map(ast.literal_eval, node.args)))
+    return ast.literal_eval(node)
+
+
+def _cell(edges: list[tuple[str, int]], concat: list[int], where: str) -> str:
+    """Returns the text of one cell."""
+    if len(edges) != 8:
+        raise NetworkError(
+            f"the genotype's {where} has {len(edges)} ops; a cell of the space darts has 8, two for "
+            "each of its 4 nodes"
+        )
+    for op, _ in edges:
+        if op not in OPS:
+            why = " ('none' is no op of a found cell)" if op == "none" else ""
+            raise NetworkError(f"the genotype's {where}: op '{op}'{why}; known: {', '.join(OPS)}")
+    parts = [f"{OPS[op]}({_state(state)})" for op, state in edges]
+    nodes = [f"{a}+{b}" for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    return f"{' '.join(nodes)} out({','.join(map(_state, concat))})"
+
+
+def _state(number: int) -> str:
+    return ("prev", "cur")[number] if number in (0, 1) else f"n{number - 1}"
