@@ -68,7 +68,7 @@ def cut_run(folder, **changes):
             r"^evaluation\.hurdle\.valid is 11, but .* 10 valid examples; give at most 10, or hurdle: none$",
         ),
         (
-            {"evaluation": {"hurdle": {"train": 9, "valid": 5}}},
+            {"evaluation": {"cache": {"train": 10}, "hurdle": {"train": 9, "valid": 5}}},
             ConfigError,
             r"^evaluation\.hurdle\.train is 9, but evaluation\.cache\.train is 10 and comes first; give "
             r"the hurdle at least 10$",

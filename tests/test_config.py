@@ -158,13 +158,16 @@ def test_user_ops_are_imported_before_op_names_are_checked(load, tmp_path, mista
     assert line.startswith("run.yaml:9:11: imports[0]: ")
     assert "ZeroDivisionError: division by zero" in line
     for text, said in (
-        ("import sys\nsys.exit(3)\n", "it ends the program by exit(3) (line 2); take that out"),
-        ("raise SystemExit\n", "it ends the program by exit() (line 1)"),
-        ("exit('done')\n", "it ends the program by exit(done)"),
-        ("raise BaseException('odd')\n", "BaseException: odd (line 1)"),
-        ("class Stop(BaseException): pass\nraise Stop\n", "Stop (line 2)"),
-        ("def f(:\n", "SyntaxError: invalid syntax (broken"),
-        ("import nothing_of_that_name\n", "No module named 'nothing_of_that_name' (line 1)"),
+        (
+            "import sys\nsys.exit(3)\n",
+            ", line 2: SystemExit: 3: it ends the program; take that out",
+        ),
+        ("raise SystemExit\n", ", line 1: SystemExit: it ends the program"),
+        ("exit('done')\n", ", line 1: SystemExit: done: it ends the program"),
+        ("raise BaseException('odd')\n", ", line 1: BaseException: odd; mend the file"),
+        ("class Stop(BaseException): pass\nraise Stop\n", ", line 2: Stop; mend the file"),
+        ("def f(:\n", ", line 1: SyntaxError: invalid syntax; mend the file"),
+        ("import nothing_of_that_name\n", "No module named 'nothing_of_that_name'; give"),
     ):
         (tmp_path / f"broken{abs(hash(text))}.py").write_text(text)
         (line,) = mistakes(GOOD + f"imports: [broken{abs(hash(text))}.py]\n")

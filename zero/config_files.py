@@ -6,13 +6,13 @@ Called by `zero.config`, `zero.cell_config` and `zero.train_config`.
 from __future__ import annotations
 
 import sys
-import traceback
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from zero import imports
 from zero.errors import ZeroError, visible
+from zero.own_code import fault_of
 from zero.yaml_loader import Document, Loc, Problem
 
 
@@ -58,32 +58,27 @@ def run_imports(document: Document, data: dict[str, Any]) -> list[Problem]:
     for i, name in enumerate(names if isinstance(names, list) else []):
         if not isinstance(name, str):
             continue  # reported as a wrong type
-        kept = document.kept.get(name)
         try:
             with redirect_stdout(sys.stderr):
-                imports.execute(name, kept)
+                imports.execute(name, document.kept.get(name))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            message = f"'{visible(name)}' cannot be imported: {_reason(error, str(kept or name))}"
+            message = f"'{visible(name)}' cannot be imported: {_reason(error)}"
             problems.append(document.problem(("imports", i), message))
     return problems
 
 
-def _reason(error: BaseException, name: str) -> str:
+def _reason(error: BaseException) -> str:
     """Returns what an import did instead of coming to its end, where, and what to do."""
-    text = " ".join(str(error).split())
+    fault = fault_of(error)
     if isinstance(error, ZeroError):
-        return text
-    frames = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == name]
-    line = f" (line {frames[-1]})" if frames else ""
+        return fault
     if isinstance(error, SystemExit):
-        code = text if text not in ("", "None") else ""
         return (
-            f"it ends the program by exit({code}){line}; take that out, or put it under "
+            f"{fault}: it ends the program; take that out, or put it under "
             'if __name__ == "__main__":'
         )
-    reason = type(error).__name__ + (f": {text}" if text else "") + line
     if isinstance(error, ImportError | FileNotFoundError):
-        return f"{reason}; give a .py file or a module's name"
-    return f"{reason}; mend the file"
+        return f"{fault}; give a .py file or a module's name"
+    return f"{fault}; mend the file"
