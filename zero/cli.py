@@ -205,7 +205,7 @@ def _tell_outcome(outcome: Any, as_json: bool) -> None:
                 final = {**outcome.details, "fitness": outcome.final.fitness}
                 final["chance"] = outcome.details["chance"]["final"]
                 for note in cli_figures.notes(final):
-                    print(note)
+                    print_paragraph(note)
             print()
         rows.append(("folder", Whole(folder)))
         quoted = shlex.quote(folder)
