@@ -14,7 +14,7 @@ from commands import zero_
 
 import zero
 from zero import library, ops
-from zero.archive import RunFolder, best_record, lineage, read_archive, write_archive
+from zero.archive import ArchiveData, RunFolder, best_record, lineage, read_archive, write_archive
 from zero.config import load_config, shipped_configs
 from zero.errors import ZeroError
 from zero.mutation_names import MUTATION_NAMES
@@ -381,6 +381,16 @@ def test_show_a_run_that_has_only_begun():
     RunFolder.create("begun", "tiny", "name: tiny\nislands: {count: 3}\n", {}).close()
     out, _ = zero_("show", "begun")
     assert "name tiny\n" in squeezed(out) and "islands 3\n" in squeezed(out)
+    assert "no program yet" in out
+
+
+def test_show_a_run_that_was_stopped_before_it_found_anything():
+    folder = RunFolder.create("stopped", "tiny", "name: tiny\nislands: {count: 1}\n", {})
+    with folder:
+        write_archive(folder.archive_path, ArchiveData(0, folder.config_text(), [], "0", [], None))
+        folder.log("finish", reason="max_seconds", seconds=1.5, individuals=0, train_steps=0)
+    out = squeezed(zero_("show", "stopped")[0])
+    assert "ended max_seconds: --max-seconds have passed\n" in out and "time 1.5 s\n" in out
     assert "no program yet" in out
 
 

@@ -307,7 +307,7 @@ def _show_run(path: Path, lineage: bool, raw: bool) -> None:
     if results:
         rows += _totals(results["reason"], results["individuals"], results["train_steps"],
                         seconds[-1] if seconds else None)  # fmt: skip
-    elif data and _ended(events):  # without results: no individual could be evaluated
+    elif data and _finished(events):  # without results: no individual was evaluated
         summaries = [e.summary for e in data.experiments]
         rows += _totals(events[-1]["reason"], sum(s.individuals for s in summaries),
                         sum(s.train_steps for s in summaries), seconds[-1])  # fmt: skip
@@ -355,10 +355,9 @@ def _show_run(path: Path, lineage: bool, raw: bool) -> None:
         print(f"\nthe program of one of them: zero show '{path}#RECORD'")
 
 
-def _ended(events: list[dict[str, Any]]) -> bool:
-    """Returns whether a run's log says that it has ended for good."""
-    last = events[-1] if events else {}
-    return last.get("event") == "finish" and last.get("reason") not in RESUMABLE
+def _finished(events: list[dict[str, Any]]) -> bool:
+    """Returns whether a run's log ends with its end, or with a stop."""
+    return bool(events) and events[-1].get("event") == "finish"
 
 
 def _lineage_table(data: Any, record_id: int) -> None:

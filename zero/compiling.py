@@ -18,7 +18,7 @@ Tell = Callable[[int, int, str], None]
 # The function that a stage begins with -> what the stage is, in the order of compiling.
 PROGRAMS = {
     "handlers": "ops",  # by LLVM: `zero.interpreter.handlers`
-    "new_record": "the population",
+    "_new_individual": "the population",
     "create_initial": "random programs",
     "breed": "mutations",
     "decode": "simplification",
@@ -54,12 +54,11 @@ def telling(tell: Tell) -> Iterator[None]:
         def on_end(self, found: event.Event) -> None:
             pass
 
-    last = 0
+    last: dict[int, int] = {}
 
     def forward(number: int, total: int, what: str) -> None:
-        nonlocal last
-        if number > last:
-            last = number
+        if number > last.get(total, 0):
+            last[total] = number
             tell(number, total, what)
 
     _tellers.append(forward)
