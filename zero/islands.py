@@ -383,13 +383,14 @@ class Islands:
                 ending = answers is None
                 for k in range(count):
                     self._send(k, ("end",) if ending else ("go", answers[k]))
-            # Only now: a run that is stopped at once, again and again, still gets somewhere.
-            if wanted and len(self.heard) == count:
+            # Only now: a run that is stopped at once, again and again, still gets somewhere, also
+            # where all that it has to do is to answer.
+            if wanted and len(self.heard) == count and self.pending is None:
                 stopping = True
                 for k in range(count):
                     self._send(k, ("stop",))
             due = time.monotonic() - self.last_snapshot >= self.snapshot_every
-            if due and self.pending is None and not ending and not stopping:
+            if due and self.pending is None and not ending and not wanted:
                 self.pending = {}
                 for k in range(count):
                     self._send(k, ("snapshot",))
