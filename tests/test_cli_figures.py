@@ -6,7 +6,7 @@ from zero.cli_figures import notes, outcome_table, with_chance
 
 FINAL = {
     "fitness": 0.8, "metric": "accuracy", "chance": 0.6, "interval": [0.7, 0.9],
-    "lasting_fitness": 0.8, "order_matters": False,
+    "lasting_fitness": 0.8, "order_matters": False, "departures": ["it counts twice"],
 }  # fmt: skip
 
 
@@ -25,7 +25,7 @@ def test_a_figure_no_better_than_chance_says_so():
 
 def test_a_figure_that_needs_the_order_says_so():
     said = notes(FINAL | {"order_matters": True, "lasting_fitness": 0.97})
-    assert "0.9700" in said[1] and "0.8000" in said[1] and "row to row" in said[1]
+    assert "0.9700" in said[1] and "0.8000" in said[1] and "(it counts twice)" in said[1]
 
 
 def test_chance_stands_beside_every_fitness():

@@ -9,6 +9,7 @@ from helpers import MEMORY, parse, random_program, small_tasks
 from zero.evaluator import Evaluation, Evaluator
 from zero.figures import chance, differ, interval
 from zero.interpreter import cpu
+from zero.simplified import departures
 from zero.tasks import TaskSet
 
 BACKENDS = ["reference", "cpu"]
@@ -75,6 +76,33 @@ def test_a_predictor_is_what_training_left_at_its_end(backend):
     assert evaluate(worse, tasks, backend, **limit).fitness > 0.0
     failed = evaluate(worse, tasks, backend, independent=True, **limit)
     assert failed.fitness == 0.0 and np.isnan(failed.errors).all()
+
+
+def test_what_a_search_counts_beyond_a_predictor_is_named():
+    average = parse(Predict="s1 = s2 + s2", Learn="s3 = s0 + s2; s2 = s3 * s4")
+    assert departures(average, 1) == []  # it learns from row to row, but predicts from what is left
+    assert departures(average, 3) == ["the best of 3 epochs counts"]
+    (memory,) = departures(TOGGLE, 1)
+    (draws,) = departures(parse(Predict="s1 = gaussian(0, 1); s3 = gaussian(0, 1)"), 1)
+    assert "memory" in memory and "random" in draws
+    assert departures(parse(Setup="s1 = gaussian(0, 1)", Predict="s4 = s4 + s3"), 1) == []
+    both = "s1 = gaussian(0, 1); s5 = s5 + s1; s1 = s5 + s1"
+    assert departures(parse(Predict=both), 2) == [memory, draws, "the best of 2 epochs counts"]
+
+
+def test_without_a_departure_a_predictor_has_what_the_search_counts():
+    tasks = small_tasks(2, 6, 7)
+    rng = np.random.default_rng(6)
+    same = 0
+    for _ in range(150):
+        program = random_program(rng, MEMORY, (3, 4, 4))
+        if departures(program, tasks.epochs):
+            continue
+        one = evaluate(program, tasks, "reference", independent=True)
+        two = evaluate(program, tasks, "reference")
+        np.testing.assert_array_equal(one.errors, two.errors)
+        same += len(np.unique(one.errors)) > 2
+    assert same  # otherwise this says nothing
 
 
 # --- chance -----------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def figures_event(outcome: Any) -> dict[str, Any]:
         name: {"select_fitness": select, "final_fitness": final}
         for name, (select, final) in outcome.baselines.items()
     }
-    keys = ("chance", "interval", "lasting_fitness", "order_matters")
+    keys = ("chance", "interval", "lasting_fitness", "order_matters", "departures")
     return event | {key: outcome.details[key] for key in keys if key in outcome.details}
 
 
@@ -59,9 +59,11 @@ def notes(final: dict[str, Any]) -> list[str]:
         always = _chance_name(final)
         said.append(f"not beyond chance: a predictor that says {always} has {final['chance']:.4f}")
     if final["order_matters"]:
+        why = "; ".join(final.get("departures", ["memory lasts from row to row"]))
         said.append(
-            f"this program carries memory from row to row: with it the final fitness would be "
-            f"{final['lasting_fitness']:.4f}, for single rows it is {final['fitness']:.4f}"
+            f"counted as in the search ({why}) the final fitness would be "
+            f"{final['lasting_fitness']:.4f}; that of a predictor, row by row after all training, is "
+            f"{final['fitness']:.4f}"
         )
     return said
 

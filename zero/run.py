@@ -83,7 +83,8 @@ class Outcome:
     published cell that the config names) its fitness on the select and on the final tasks, none
     after such a stop. kind: "programs" or "cells". details: more figures by name, of programs: chance
     (search, select, final: the fitness of a predictor that looks at no feature), interval (95 %, of
-    the final fitness), lasting_fitness and order_matters (see `zero.run_programs.Maker.figures`).
+    the final fitness), lasting_fitness, order_matters and departures (see
+    `zero.run_programs.Maker.figures`).
     """
 
     folder: Path

@@ -33,6 +33,7 @@ from zero.program import (
 )
 from zero.rng import key_for
 from zero.run_kind import Conclusion, Kind
+from zero.simplified import departures, simplify
 from zero.tasks import PURPOSES, TaskSet, make_task_set
 
 # What every outcome is set beside: both were written by people.
@@ -255,8 +256,9 @@ class Maker(Kind):
 
         The final figure is that of a predictor, see `Evaluator`. The dict has fitness, task_names,
         task_fitness, metric and chance (`zero.figures.chance`, over tasks); of the final tasks also interval
-        (95 %), lasting_fitness (what it were if memory lasted from row to row, as in the search) and
-        order_matters, whether the two differ by more than chance.
+        (95 %), lasting_fitness (what it were if counted as in the search, where memory lasts from row
+        to row), order_matters (whether the two differ by more than chance) and departures (why they
+        can differ, a list of text; empty if they cannot).
         """
         final = purpose == "final"
         evaluate = self.evaluator(purpose, experiment, on_gpu, independent=final, keep_errors=final)
@@ -273,6 +275,7 @@ class Maker(Kind):
             found["interval"] = list(interval(tasks, result))
             found["lasting_fitness"] = lasting.fitness
             found["order_matters"] = differ(tasks, result, lasting)
+            found["departures"] = departures(program, tasks.epochs)
         return result, found
 
     def baselines(self, experiment: int) -> dict[str, float]:
@@ -289,8 +292,6 @@ class Maker(Kind):
 
     def shown(self, record: dict[str, Any]) -> str:
         """Returns a raw record's program without what changes no prediction."""
-        from zero.simplified import simplify
-
         return str(simplify(from_arrays(record["code"], record["consts"], record["sizes"])))
 
     def groups(self) -> list[list[int]] | None:
@@ -508,7 +509,7 @@ class Maker(Kind):
         baselines = {name: {"select": pair[0], "final": pair[1]} for name, pair in pairs.items()}
         folder.write_best(str(program))
         results = {"program": str(program), **figures, "baselines": baselines}
-        keys = ("metric", "interval", "lasting_fitness", "order_matters")
+        keys = ("metric", "interval", "lasting_fitness", "order_matters", "departures")
         details = {key: figures["final"][key] for key in keys}
         details["chance"] = {purpose: part["chance"] for purpose, part in figures.items()}
         return Conclusion(program, final, pairs, results, details)

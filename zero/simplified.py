@@ -37,6 +37,29 @@ def simplify(program: Program) -> Program:
             return Program(_backward(setup, before_predict)[1], live_predict, live_learn)
 
 
+def departures(program: Program, epochs: int) -> list[str]:
+    """Returns, in words, what a search counts in the program's fitness and a predictor's has not.
+
+    A search validates after each of the epochs with memory from row to row; see `independent` of
+    `zero.evaluator.Evaluator`. Without any, both fitnesses are equal.
+    """
+    needed: _Places = set()
+    while True:  # validation: one predict after the other
+        before, live = _backward(program.predict, needed | _PREDICTION)
+        if before - _GIVEN <= needed:
+            break
+        needed |= before - _GIVEN
+    ops = {i: get_op(i.op) for i in live}
+    found = []
+    if any((op.output, i.out) in needed for i, op in ops.items()):
+        found.append("memory lasts from row to row")
+    if any(op.random for op in ops.values()):
+        found.append("each row draws random numbers of its own")
+    if epochs > 1:
+        found.append(f"the best of {epochs} epochs counts")
+    return found
+
+
 def _backward(
     function: tuple[Instruction, ...], after: _Places
 ) -> tuple[_Places, tuple[Instruction, ...]]:
