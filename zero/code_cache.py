@@ -206,6 +206,7 @@ def _waited(child: int, stages: int) -> bool:
             pause = min(2 * pause, 0.05)
             done, code = os.waitpid(child, os.WNOHANG)
             status = code if done else None
+        _tell_stages(told, stages)  # its last words
     except ChildProcessError:  # a program that has its children waited for elsewhere
         return True
     finally:
