@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zero.memory import gigabytes
+from zero.errors import NetworkError
+from zero.memory import gigabytes, usable_bytes
 from zero.nn import make_model
 from zero.nn.arrays import Arrays
 from zero.nn.network import Network
@@ -52,6 +53,12 @@ class TrainingMemory:
     def total(self) -> int:
         """All of it."""
         return sum(getattr(self, field.name) for field in fields(self))
+
+    def check(self, name: str, batch: int, limit: int | None = None) -> None:
+        """Raises NetworkError if it is more than `limit`, by default what the machine has to spare."""
+        allowed = usable_bytes() if limit is None else limit
+        if self.total > allowed:
+            raise NetworkError(self.too_large(name, batch, allowed))
 
     def too_large(self, name: str, batch: int, allowed: int) -> str:
         """Returns in words that it is more than is allowed, and what would help."""
@@ -96,7 +103,7 @@ def training_memory(
     written = state + state * 9 // 8  # copies, and the file's bytes: a buffer that grows
     return TrainingMemory(
         program=PROGRAM_BYTES,
-        images=0 if data is None else _image_bytes(data),
+        images=0 if data is None else image_bytes(data),
         activations=model.activations,
         weights=arrays.bytes - model.activations,
         batches=_batch_bytes(network, settings, batch, data),
@@ -109,8 +116,11 @@ def training_bytes(network: Network, settings: TrainSettings, batch: int, *more,
     return training_memory(network, settings, batch, *more, **named).total
 
 
-def _image_bytes(data: ImageData) -> int:
-    parts = (getattr(data, f"{part}_{axis}") for part in ("train", "valid", "test") for axis in "xy")
+def image_bytes(data: ImageData) -> int:
+    """Returns what a data set takes."""
+    parts = (
+        getattr(data, f"{part}_{axis}") for part in ("train", "valid", "test") for axis in "xy"
+    )
     return sum(array.nbytes for array in parts)
 
 
