@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from zero.errors import DeviceError, unknown_name
 
 if TYPE_CHECKING:
+    from zero.nn.arrays import Arrays
     from zero.nn.network import Network
 
 BACKENDS = ("cpu", "reference")
@@ -22,6 +23,7 @@ def make_model(
     backend: str = "cpu",
     dtype: str = "float32",
     threads: int = 1,
+    arrays: Arrays | None = None,
 ):
     """Returns a model: a network with its parameters on a backend.
 
@@ -31,6 +33,7 @@ def make_model(
         backend: "cpu" (numba, float32) or "reference" (NumPy, the definition).
         dtype: "float32", or "float64" ("reference" only).
         threads: of "cpu"; "reference" leaves them to NumPy.
+        arrays: what makes its arrays; one that is not real only counts them, and the model cannot run.
 
     Returns:
         An object with the attributes and methods of `zero.nn.reference.ReferenceModel`; all
@@ -51,7 +54,7 @@ def make_model(
     if backend == "reference":
         from zero.nn.reference import ReferenceModel
 
-        return ReferenceModel(network, batch, dtype)
+        return ReferenceModel(network, batch, dtype, arrays)
     from zero.nn.cpu import CpuModel
 
-    return CpuModel(network, batch, threads=threads)
+    return CpuModel(network, batch, threads, arrays)

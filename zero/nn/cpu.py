@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from zero import code_cache, jit
-from zero.nn import kernels, loads, plan, products, simd, steps
+from zero.nn import kernels, loads, products, simd, steps
+from zero.nn.arrays import Arrays
 from zero.nn.network import Network
 from zero.nn.plan import CHUNKS, Plan
 from zero.nn.reference_layers import softmax_cross_entropy
@@ -52,17 +53,23 @@ class CpuModel:
         parameters: (n,), all trainable arrays in the order of `network.parameters`.
         statistics: (m,), mean then variance of every batch normalisation, in layer order.
         gradients: (n,), of the last `train_step`.
+        activations: bytes of its arrays that are values of layers or their gradients.
     """
 
-    def __init__(self, network: Network, batch: int, threads: int = 1):
+    def __init__(
+        self, network: Network, batch: int, threads: int = 1, arrays: Arrays | None = None
+    ):
         self.network, self.batch = network, batch
         self.threads = max(1, min(threads, CHUNKS, os.cpu_count() or 1))
-        p = self._plan = Plan(network, batch)
-        self._run = _runner().run
+        arrays = arrays or Arrays()
+        p = self._plan = Plan(network, batch, arrays)
+        self.activations = p.activations
+        self._run = _runner().run if arrays.real else None
         size = sum(x.size for x in network.parameters)
-        self._extended = np.zeros(size + 1, dtype=np.float32)  # the last one stays 0
+        self._extended = arrays.zeros(size + 1)  # the last one stays 0
         self.parameters = self._extended[:size]
-        self.gradients = np.zeros(size, dtype=np.float32)
+        self.gradients = arrays.zeros(size)
+        self._sources = arrays.zeros(p.sources)
         self.statistics = initial_statistics(network)
         self._means, self._variances, self._norm_at, decays = [], [], [], []
         for index, at, c in batch_norms(network):
@@ -78,7 +85,7 @@ class CpuModel:
         )
         joined = np.concatenate(decays, axis=1) if decays else np.zeros((2, 0))
         self._decay, self._pixels = joined[0].astype(np.float32), joined[1]
-        self._memory = [plan.aligned(p.memory // 4 + 16) for _ in range(self.threads)]
+        self._memory = [arrays.zeros(p.memory // 4 + 16) for _ in range(self.threads)]
         self._sync = np.zeros((max(len(p.forward), len(p.backward), 1), 8), dtype=np.int64)
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self._outputs = [p.refs[i] for i in p.outputs]
@@ -102,7 +109,8 @@ class CpuModel:
     def _load(self, images: np.ndarray) -> None:
         """Packs weights and copies images."""
         p = self._plan
-        np.take(self._extended, p.pack_index, out=p.weights[: len(p.pack_index)])
+        # mode: else NumPy copies the result once more.
+        np.take(self._extended, p.pack_index, out=p.weights[: p.packed], mode="clip")
         p.norms[N_GAMMA] = self._extended[p.gamma_index]
         p.norms[N_BETA] = self._extended[p.beta_index]
         p.input.buffer.view()[: len(images), ..., : images.shape[3]] = images
@@ -153,12 +161,13 @@ class CpuModel:
             gradient[:, list(ref.places)] = slope
         p.weight_gradients[:] = 0
         self._execute(p.backward, True, True, count)
-        biases = [bias_gradients[layer] for layer, _ in p.biases]
-        source = np.concatenate(
-            [p.weight_gradients[:, : p.gradients].sum(0), p.norms[N_D_GAMMA], p.norms[N_D_BETA],
-             *biases, np.zeros(1, np.float32)]
-        )  # fmt: skip
-        np.take(source, p.gradient_index, out=self.gradients)
+        source, norms = self._sources, p.gradients + p.norms.shape[1]
+        np.sum(p.weight_gradients[:, : p.gradients], axis=0, out=source[: p.gradients])
+        source[p.gradients : norms], source[norms : p.bias_start] = p.norms[[N_D_GAMMA, N_D_BETA]]
+        if p.biases:
+            biases = [bias_gradients[layer] for layer, _ in p.biases]
+            source[p.bias_start : -1] = np.concatenate(biases)
+        np.take(source, p.gradient_index, out=self.gradients, mode="clip")
         self._update_statistics(count)
         return float(loss), correct
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from zero.errors import NetworkError
 from zero.nn import steps as k
+from zero.nn.arrays import Arrays
 from zero.nn.network import Layer, Network
 
 PAD = 8  # channels come in multiples of this
@@ -23,6 +24,11 @@ PAD = 8  # channels come in multiples of this
 def padded(channels: int) -> int:
     """Returns the number of channels in memory."""
     return -(-channels // PAD) * PAD
+
+
+def _whole(size: int) -> int:
+    """Returns that many values in whole cache lines."""
+    return -(-size // 16) * 16
 
 
 @dataclass(eq=False)
@@ -88,6 +94,46 @@ class Ref:
     factor: int = -1
 
 
+@dataclass(frozen=True)
+class Packing:
+    """How a parameter lies among the packed weights and gradients.
+
+    inputs, outputs: where its channels lie among size_in and size_out padded ones; of a depthwise
+    filter, outputs is None and size_out 1. at: place of the weights, back: of those for the gradient of
+    the inputs, transposed (depthwise: taps reversed); gradient: of its own gradient.
+    """
+
+    number: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...] | None
+    size_in: int
+    size_out: int
+    taps: int
+    at: int
+    back: int
+    gradient: int
+
+    @property
+    def used(self) -> int:
+        """Padded input channels whose weights are read forward."""
+        return self.size_in if self.outputs is None else max(self.inputs) + 1
+
+    def indices(self, start: int, nothing: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns what stands at `at` and `back`, and the places of the parameter's own gradients.
+
+        The first two are indices of parameters, of which this one's begin at `start`; `nothing` is
+        that of a 0. All int64, flat.
+        """
+        columns = (0,) if self.outputs is None else self.outputs
+        index = np.full((self.taps, self.size_in, self.size_out), nothing)
+        where = np.ix_(range(self.taps), self.inputs, columns)
+        shape = (self.taps, len(self.inputs), len(columns))
+        index[where] = np.arange(start, start + math.prod(shape)).reshape(shape)
+        places = np.arange(index.size).reshape(index.shape)[where]
+        back = index[::-1] if self.outputs is None else index.transpose(0, 2, 1)
+        return index[:, : self.used].ravel(), back.ravel(), places.ravel()
+
+
 @dataclass(eq=False)
 class Step:
     """A step before addresses are known."""
@@ -112,21 +158,19 @@ class Fusion:
         steps: in order of execution.
         quantities: all buffers' values.
         refs: by layer, how its output is read.
-        pack: for each packed weight, indices into (parameters, 0); packed: their total size.
-        gradients: size of the packed gradients; gradient_places: by parameter, places in them.
+        packings: of every weight. packed: size of all packed weights; gradients: of their gradients.
         factor_layers, mask_layers: drop path and dropout. biases: (layer, parameter's number).
         norm_layers: (layer, its first channel among those of all batch normalisations).
     """
 
-    def __init__(self, network: Network, batch: int):
-        self.network, self.batch = network, batch
+    def __init__(self, network: Network, batch: int, arrays: Arrays):
+        self.network, self.batch, self.arrays = network, batch, arrays
         self.steps: list[Step] = []
         self.quantities: list[Quantity] = []
         self.norm_channels = 0
-        self.pack: list[np.ndarray] = []  # index into (parameters, 0) for each packed weight
+        self.packings: list[Packing] = []
         self.packed = 0
         self.gradients = 0  # size of a chunk's packed gradients
-        self.gradient_places: dict[int, np.ndarray] = {}  # parameter number -> packed places
         self.factor_layers: list[int] = []  # layers of drop path
         self.mask_layers: dict[int, Step] = {}
         self.biases: list[tuple[int, int]] = []  # (layer, parameter's number)
@@ -283,36 +327,20 @@ class Fusion:
 
     def _weight(self, step, name, number, inputs, outputs, size_in, size_out, taps=None) -> None:
         """Gives a weight its places among the packed weights and gradients."""
-        parameter = self.network.parameters[number]
-        nothing = sum(p.size for p in self.network.parameters)
-        source = np.arange(parameter.start, parameter.start + parameter.size)
-        if outputs is None:
-            taps = parameter.size // len(inputs)
-            index = np.full((taps, size_in), nothing)
-            index[:, list(inputs)] = source.reshape(taps, len(inputs))
-            step.weights["depthwise back"] = self._packed(np.ascontiguousarray(index[::-1]))
-        else:
-            index = np.full((taps, size_in, size_out), nothing)
-            where = np.ix_(range(taps), list(inputs), list(outputs))
-            index[where] = source.reshape(taps, len(inputs), len(outputs))
-            step.weights["back"] = self._packed(np.ascontiguousarray(index.transpose(0, 2, 1)))
-            step.fields[k.USED] = max(inputs) + 1
-        used = index if outputs is None else index[:, : max(inputs) + 1]
-        step.weights[name] = self._packed(np.ascontiguousarray(used))
-        step.weights[f"{name} gradient"] = self.gradients
-        places = np.flatnonzero(index.ravel() != nothing)
-        # In the parameter's own order.
-        order = np.argsort(index.ravel()[places], kind="stable")
-        self.gradient_places[number] = self.gradients + places[order]
-        self.gradients += -(-index.size // 16) * 16
-
-    def _packed(self, index: np.ndarray) -> int:
-        size = -(-index.size // 16) * 16
-        full = np.full(size, sum(p.size for p in self.network.parameters))
-        full[: index.size] = index.ravel()
-        self.pack.append(full)
-        self.packed += size
-        return self.packed - size
+        taps = taps or self.network.parameters[number].size // len(inputs)
+        size, back = taps * size_in * size_out, self.packed
+        at = back + _whole(size)
+        packing = Packing(
+            number, inputs, outputs, size_in, size_out, taps, at, back, self.gradients
+        )
+        self.packings.append(packing)
+        self.packed = at + _whole(taps * packing.used * size_out)
+        self.gradients += _whole(size)
+        if outputs is not None:
+            step.fields[k.USED] = packing.used
+        step.weights["depthwise back" if outputs is None else "back"] = back
+        step.weights[name] = at
+        step.weights[f"{name} gradient"] = packing.gradient
 
     def _plan_pool(self, index: int, layer: Layer) -> Ref:
         ref = self._read(layer.inputs[0])
@@ -376,7 +404,8 @@ class Fusion:
         ref = self._read(layer.inputs[0])
         buffer = ref.quantity.buffer
         step = self._emit(k.MASK, [ref], layer.shape, ref.places, buffer.channels)
-        step.array = np.ones((self.batch, buffer.height, buffer.width, buffer.channels), np.float32)
+        shape = (self.batch, buffer.height, buffer.width, buffer.channels)
+        step.array = self.arrays.full(shape, 1)
         self.mask_layers[index] = step
         return step.result
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from zero.nn.arrays import Arrays
 from zero.nn.network import Network
 
 if TYPE_CHECKING:
@@ -32,13 +33,19 @@ class Optimizer:
 
     slots: ClassVar[dict[str, float]] = {}
 
-    def __init__(self, network: Network, settings: TrainSettings, dtype: str = "float32"):
-        self.settings = settings
+    def __init__(
+        self,
+        network: Network,
+        settings: TrainSettings,
+        dtype: str = "float32",
+        arrays: Arrays | None = None,
+    ):
+        self.settings, arrays = settings, arrays or Arrays()
         count = sum(p.size for p in network.parameters)
-        self.state = {name: np.full(count, value, dtype) for name, value in self.slots.items()}
-        self._decay = np.zeros(count, dtype)
+        self.state = {name: arrays.full(count, x, dtype) for name, x in self.slots.items()}
+        self._decay = arrays.zeros(count, dtype)
         for p in network.parameters:
-            if p.decays:
+            if p.decays and arrays.real:
                 self._decay[p.start : p.start + p.size] = settings.weight_decay
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray, learning_rate: float) -> None:
@@ -122,8 +129,15 @@ class WeightAverage:
     values given.
     """
 
-    def __init__(self, parameters: np.ndarray, statistics: np.ndarray, decay: float):
-        self.parameters, self.statistics = parameters.copy(), statistics.copy()
+    def __init__(
+        self,
+        parameters: np.ndarray,
+        statistics: np.ndarray,
+        decay: float,
+        arrays: Arrays | None = None,
+    ):
+        arrays = arrays or Arrays()
+        self.parameters, self.statistics = arrays.copy(parameters), arrays.copy(statistics)
         self.decay = decay
 
     def update(self, parameters: np.ndarray, statistics: np.ndarray, steps: int) -> None:

@@ -7,17 +7,15 @@ at the same time share memory.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from zero.nn import steps as k
+from zero.nn.arrays import LINE, Arrays
 from zero.nn.fusion import Buffer, Fusion, Quantity, Ref, Step
 from zero.nn.network import Layer, Network
 from zero.nn.simd import widest
 
 CHUNKS = 8  # parts of a batch that threads take and that sums are made of, whatever the threads
-LINE = 64  # bytes of a cache line
 
 
 class Plan(Fusion):
@@ -26,13 +24,13 @@ class Plan(Fusion):
     Attributes:
         forward, backward: int64 (steps, FIELDS).
         memory: bytes that each thread needs.
-        bytes: of all buffers.
+        activations: bytes of all values and their gradients.
         norms: float32 (NORM_ROWS, channels of all batch normalisations).
         factors: float32 (drop paths, batch).
     """
 
-    def __init__(self, network: Network, batch: int):
-        super().__init__(network, batch)
+    def __init__(self, network: Network, batch: int, arrays: Arrays):
+        super().__init__(network, batch, arrays)
         self._constants: list[np.ndarray] = []
         self._plan_norms()
         self._allocate_forward()
@@ -49,7 +47,7 @@ class Plan(Fusion):
     def _plan_norms(self) -> None:
         parameters, norms = self.network.parameters, self.norm_channels
         nothing = sum(p.size for p in parameters)
-        self.norms = np.zeros((k.NORM_ROWS, max(norms, 1)), dtype=np.float32)
+        self.norms = self.arrays.zeros((k.NORM_ROWS, max(norms, 1)))
         self.gamma_index = np.full(max(norms, 1), nothing)
         self.beta_index = np.full(max(norms, 1), nothing)
         self.epsilon = np.ones(max(norms, 1))
@@ -67,11 +65,19 @@ class Plan(Fusion):
         sizes = [self.gradients, max(norms, 1), max(norms, 1)]
         starts = np.concatenate([[0], np.cumsum(sizes)])
         self.bias_start = int(starts[3])
-        total = sum(parameters[n].size for _, n in self.biases)
-        index = np.full(nothing, self.bias_start + total)
-        for number, places in self.gradient_places.items():
-            p = parameters[number]
-            index[p.start : p.start + p.size] = places
+        self.sources = self.bias_start + sum(parameters[n].size for _, n in self.biases) + 1
+        self.gradient_index = index = self.arrays.zeros(nothing, np.int64)
+        self.pack_index = self.arrays.zeros(self.packed, np.int64)
+        if not self.arrays.real:
+            return
+        index[:] = self.sources - 1
+        self.pack_index[:] = nothing
+        for packing in self.packings:
+            p = parameters[packing.number]
+            dense, back, places = packing.indices(p.start, nothing)
+            self.pack_index[packing.at : packing.at + len(dense)] = dense
+            self.pack_index[packing.back : packing.back + len(back)] = back
+            index[p.start : p.start + p.size] = packing.gradient + places
         for layer, _ in self.norm_layers:
             for role, start in (("gamma", starts[1]), ("beta", starts[2])):
                 p = parameters[self.parameters_of[layer][role]]
@@ -81,17 +87,15 @@ class Plan(Fusion):
             p = parameters[number]
             index[p.start : p.start + p.size] = np.arange(at, at + p.size)
             at += p.size
-        self.gradient_index = index
-        self.pack_index = np.concatenate(self.pack) if self.pack else np.zeros(0, dtype=np.int64)
 
     def _allocate_forward(self) -> None:
-        batch = self.batch
-        self.weights = aligned(max(self.packed, 1))
-        self.weight_gradients = aligned(CHUNKS * max(self.gradients, 16)).reshape(CHUNKS, -1)
-        self.sums = np.zeros((CHUNKS, 2 * max(self.norm_channels, 1)), dtype=np.float64)
-        self.factors = np.ones((max(len(self.factor_layers), 1), batch), dtype=np.float32)
+        zeros = self.arrays.zeros
+        self.weights = zeros(max(self.packed, 1))
+        self.weight_gradients = zeros((CHUNKS, max(self.gradients, 16)))
+        self.sums = zeros((CHUNKS, 2 * max(self.norm_channels, 1)), np.float64)
+        self.factors = self.arrays.full((max(len(self.factor_layers), 1), self.batch), 1)
         self.one_offset = self._constant(np.zeros(1, dtype=np.int64))
-        self.bytes = 0
+        self.activations = 0
         for quantity in self.quantities:
             buffer = quantity.buffer
             if buffer.parent is None:
@@ -99,8 +103,8 @@ class Plan(Fusion):
 
     def _give_memory(self, buffer: Buffer) -> None:
         shape = (self.batch, buffer.height, buffer.width, buffer.channels)
-        buffer.array = aligned(math.prod(shape)).reshape(shape)
-        self.bytes += buffer.array.nbytes
+        buffer.array = self.arrays.zeros(shape)
+        self.activations += buffer.array.nbytes
 
     def _vector(self, *channels: int) -> int:
         return 16 if widest() == 16 and all(c % 16 == 0 for c in channels) else 8
@@ -418,8 +422,8 @@ class Plan(Fusion):
                 if until < buffer.first and size <= len(m) <= 4 * size
             ]
             if buffer.zeroed or not fits:
-                memory = aligned(size)
-                self.bytes += memory.nbytes
+                memory = self.arrays.zeros(size)
+                self.activations += memory.nbytes
             else:
                 memory = free.pop(min(fits)[1])[1]
             buffer.array = memory[:size].reshape(shape)
@@ -433,10 +437,3 @@ class Plan(Fusion):
     def zeroed(self) -> list[np.ndarray]:
         """Gradients that start as zeros."""
         return [b.array for b in self._gradients if b.zeroed]
-
-
-def aligned(size: int) -> np.ndarray:
-    """Returns float32 zeros that start at a cache line; a vector's length more than asked for."""
-    raw = np.zeros(4 * size + 2 * LINE, dtype=np.uint8)
-    start = -raw.ctypes.data % LINE
-    return raw[start : start + 4 * size].view(np.float32)

@@ -7,10 +7,13 @@ Called by `zero.nn.make_model` (backend "reference") and by tests.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from zero.errors import NetworkError
-from zero.nn.network import Network
+from zero.nn.arrays import Arrays
+from zero.nn.network import Layer, Network
 from zero.nn.reference_layers import LAYERS, Call, running_statistics, softmax_cross_entropy
 from zero.nn.weights import batch_norms, initial_statistics, views
 
@@ -23,18 +26,24 @@ class ReferenceModel:
         parameters: (n,) trainable values, zeros at first; written in place by the caller.
         gradients: (n,) of the last training step.
         statistics: (m,) running means and variances, see `weights.initial_statistics`.
+        activations: bytes that a training step makes and drops again, about.
     """
 
-    def __init__(self, network: Network, batch: int, dtype: str = "float64"):
+    def __init__(
+        self, network: Network, batch: int, dtype: str = "float64", arrays: Arrays | None = None
+    ):
         self.network, self.batch, self.dtype = network, batch, np.dtype(dtype)
         size = sum(p.size for p in network.parameters)
-        self.parameters = np.zeros(size, self.dtype)
-        self.gradients = np.zeros(size, self.dtype)
+        arrays = arrays or Arrays()
+        self.parameters = arrays.zeros(size, self.dtype)
+        self.gradients = arrays.zeros(size, self.dtype)
         self.statistics = initial_statistics(network, dtype)
         self._statistics: dict[int, list[np.ndarray]] = {}
         for layer, start, channels in batch_norms(network):
             both = self.statistics[start : start + 2 * channels]
             self._statistics[layer] = [both[:channels], both[channels:]]
+        self.activations = batch * self.dtype.itemsize * _values_of_a_step(network)
+        arrays.bytes += self.activations
 
     def train_step(
         self,
@@ -143,6 +152,35 @@ class ReferenceModel:
                 place[:] = value
             for source, value in zip(call.layer.inputs, to_inputs, strict=True):
                 to_values[source] = to_values[source] + value if source in to_values else value
+
+
+def _values_of_a_step(network: Network) -> int:
+    """Returns about how many values of one image a training step holds at its worst.
+
+    All layers' outputs; and, walking back, the gradients that wait, and a layer's own temporaries.
+    """
+    sizes = [math.prod(layer.shape) for layer in network.layers]
+    waiting = {network.output: sizes[network.output]}
+    if network.auxiliary is not None:
+        waiting[network.auxiliary] = sizes[network.auxiliary]
+    most = 0
+    for index in reversed(range(1, len(sizes))):
+        layer = network.layers[index]
+        read = sum(sizes[i] for i in layer.inputs)
+        most = max(most, sum(waiting.values()) + _temporaries(layer, read, sizes[index]))
+        if waiting.pop(index, None) is not None:
+            waiting |= {i: sizes[i] for i in layer.inputs}
+    views = ("slice", "drop_path")  # of their inputs
+    return most + sum(s for s, y in zip(sizes, network.layers, strict=True) if y.kind not in views)
+
+
+def _temporaries(layer: Layer, read: int, made: int) -> int:
+    """Returns about how many values a layer's backward function has besides its gradient."""
+    if layer.kind.endswith("_pool") and layer.kind not in ("avg_pool", "global_pool"):
+        return math.prod(layer.kernel) * made + 3 * read + 3 * made
+    return {"conv": 3 * read + made, "depthwise": 3 * read + made, "batch_norm": 4 * made}.get(
+        layer.kind, read
+    )
 
 
 def check_batch(

@@ -23,14 +23,15 @@ import numpy as np
 from zero import signals
 from zero.classes import balanced_accuracy
 from zero.errors import ArchiveError, NetworkError
-from zero.memory import gigabytes, usable_bytes
+from zero.memory import usable_bytes
 from zero.nn import make_model
 from zero.nn.augment import Augmenter, Choices, Normaliser, draw_choices, epoch_order
 from zero.nn.masks import Masks
 from zero.nn.network import Network
 from zero.nn.optimizers import OPTIMIZERS, WeightAverage, clip_gradients
 from zero.nn.schedules import learning_rate
-from zero.nn.train_settings import TrainSettings
+from zero.nn.train_memory import EVALUATED_AT_ONCE, training_bytes, training_memory
+from zero.nn.train_settings import TrainSettings, trained_network
 from zero.nn.weights import initial_parameters, initial_statistics
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
 Tree = dict[str, Any]
 Weights = tuple[np.ndarray, np.ndarray]
 
-EVALUATED_AT_ONCE = 1024  # images normalised at a time, rounded to whole batches
+__all__ = [
+    "EpochRecord", "TrainResult", "TrainSettings", "Trainer", "evaluate", "right_by_class", "train",
+    "trained_network", "training_bytes",
+]  # fmt: skip
 
 
 class EpochRecord(NamedTuple):
@@ -82,19 +86,6 @@ class TrainResult:
     statistics: np.ndarray
 
 
-def trained_network(network: Network, settings: TrainSettings) -> Network:
-    """Returns the network that a training runs: without auxiliary head if that has no weight."""
-    return network if settings.auxiliary_weight else network.without_auxiliary
-
-
-def training_bytes(network: Network, settings: TrainSettings, batch: int, dtype: str) -> int:
-    """Returns an estimate of the memory that training takes besides the images."""
-    values = sum(p.size for p in network.parameters)
-    copies = 2 + len(OPTIMIZERS[settings.optimizer].slots) + (2 if settings.ema else 0)
-    double = np.dtype(dtype).itemsize // 4
-    return double * (network.activation_bytes(batch) + 4 * copies * values)
-
-
 def right_by_class(model: Any, x: np.ndarray, y: np.ndarray, data: ImageData) -> np.ndarray:
     """Returns how many images (N, H, W, C) of each class a model assigns to their labels y (N,).
 
@@ -133,8 +124,9 @@ class Trainer:
         backend, threads, dtype: as for `zero.nn.make_model`.
         initial: parameters and statistics to start from instead of random ones, laid out for
             `trained_network(network, settings)`.
-        memory_limit: bytes that training may take; by default what the machine has to spare, so
-            where several train side by side each needs its share.
+        memory_limit: bytes that the process may take, as `training_memory` counts them; by default
+            what the machine has to spare, so where several train side by side each needs its share.
+        checkpoints: whether `state` will be taken and written meanwhile, which takes memory, too.
         name: of the candidate, for messages.
 
     Raises:
@@ -153,6 +145,7 @@ class Trainer:
         dtype: str = "float32",
         initial: Weights | None = None,
         memory_limit: int | None = None,
+        checkpoints: bool = False,
         name: str = "network",
     ):
         _check_fits(network, data, name)
@@ -160,14 +153,15 @@ class Trainer:
         self.data, self.settings, self.seed, self.dtype = data, settings, seed, dtype
         self.batch = min(settings.batch, len(data.train_x))
         self.steps_per_epoch = len(data.train_x) // self.batch
-        self.model = self._make_model(backend, threads, memory_limit, name)
-        parameters, statistics = initial or (
-            initial_parameters(self.network, seed, dtype),
-            initial_statistics(self.network, dtype),
+        needed = training_memory(
+            self.network, settings, self.batch, dtype, backend, threads, data, checkpoints
         )
-        self.model.parameters[:], self.model.statistics[:] = parameters, statistics
-        self.optimizer = OPTIMIZERS[settings.optimizer](self.network, settings, dtype)
-        self.average = WeightAverage(parameters, statistics, settings.ema) if settings.ema else None
+        needed.check(name, self.batch, memory_limit)
+        try:
+            self._make(backend, threads, initial)
+        except MemoryError:
+            short = needed.too_large(name, self.batch, usable_bytes())
+            raise NetworkError(f"{short} (the system has less to give)") from None
         self.masks = Masks(
             self.network, settings.drop_path, settings.epochs * self.steps_per_epoch, seed
         )
@@ -178,19 +172,17 @@ class Trainer:
         self.curve: list[EpochRecord] = []
         self._loss, self._right, self._seen = 0.0, 0, 0  # of the epoch in progress
 
-    def _make_model(self, backend: str, threads: int, limit: int | None, name: str) -> Any:
-        needed = training_bytes(self.network, self.settings, self.batch, self.dtype)
-        allowed = usable_bytes() if limit is None else limit
-        too_large = (
-            f"{name}: training needs {gigabytes(needed)} at batch {self.batch}, "
-            f"{gigabytes(allowed)} allowed; use a smaller batch, fewer filters or smaller images"
+    def _make(self, backend: str, threads: int, initial: Weights | None) -> None:
+        """Makes all that `training_memory` counts, but for what is made anew in each step."""
+        network, settings = self.network, self.settings
+        self.model = make_model(network, self.batch, backend, self.dtype, threads)
+        parameters, statistics = initial or (
+            initial_parameters(network, self.seed, self.dtype),
+            initial_statistics(network, self.dtype),
         )
-        if needed > allowed:
-            raise NetworkError(too_large)
-        try:
-            return make_model(self.network, self.batch, backend, self.dtype, threads)
-        except MemoryError:
-            raise NetworkError(f"{too_large} (the system has less to give)") from None
+        self.model.parameters[:], self.model.statistics[:] = parameters, statistics
+        self.optimizer = OPTIMIZERS[settings.optimizer](network, settings, self.dtype)
+        self.average = WeightAverage(parameters, statistics, settings.ema) if settings.ema else None
 
     @property
     def epochs_done(self) -> int:
@@ -453,7 +445,8 @@ def train(
         NetworkError: the network does not fit the images, or is too large for the memory.
         ArchiveError: `resume` belongs to another training.
     """
-    trainer = Trainer(network, data, settings, seed, backend, threads, **more)
+    kept = checkpoint is not None
+    trainer = Trainer(network, data, settings, seed, backend, threads, checkpoints=kept, **more)
     if resume is not None:
         trainer.restore(resume)
 

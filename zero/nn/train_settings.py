@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field
 
@@ -15,6 +15,9 @@ from zero.errors import unknown_name
 from zero.nn.optimizers import OPTIMIZERS
 from zero.nn.schedules import SCHEDULES
 from zero.settings import Check, Found, Settings
+
+if TYPE_CHECKING:
+    from zero.nn.network import Network
 
 
 def _one_of(kind: str, known: Iterable[str]) -> AfterValidator:
@@ -104,3 +107,8 @@ class TrainSettings(Settings):
     max_loss: float = Field(
         100.0, gt=0, description="a batch's loss above this ends training as diverged"
     )
+
+
+def trained_network(network: Network, settings: TrainSettings) -> Network:
+    """Returns the network that a training runs: without auxiliary head if that has no weight."""
+    return network if settings.auxiliary_weight else network.without_auxiliary

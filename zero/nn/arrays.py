@@ -1,0 +1,55 @@
+"""Where the large arrays of a training come from, so that their bytes are known before they are made.
+
+`Arrays(real=False)` makes none: it counts. What allocates through it (models, optimizers, averages) is
+its own estimate. Called by the backends and `zero.nn.train`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+LINE = 64  # bytes of a cache line
+
+
+class Arrays:
+    """Makes arrays, and counts their bytes.
+
+    Args:
+        real: whether to make them. If not, they have shape and dtype but no memory of their own, and
+            cannot be written to.
+
+    Attributes:
+        bytes: of all arrays so far.
+    """
+
+    def __init__(self, real: bool = True):
+        self.real, self.bytes = real, 0
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: str | type = "float32") -> np.ndarray:
+        """Returns zeros that start at a cache line; a vector's length more is allocated."""
+        dtype = np.dtype(dtype)
+        size = math.prod(shape if isinstance(shape, tuple) else (shape,)) * dtype.itemsize
+        self.bytes += size
+        if not self.real:
+            return np.broadcast_to(np.zeros((), dtype), shape)
+        raw = np.zeros(size + 2 * LINE, dtype=np.uint8)
+        start = -raw.ctypes.data % LINE
+        return raw[start : start + size].view(dtype).reshape(shape)
+
+    def full(
+        self, shape: int | tuple[int, ...], value: float, dtype: str | type = "float32"
+    ) -> np.ndarray:
+        """Returns an array of one value, as `zeros` does."""
+        array = self.zeros(shape, dtype)
+        if self.real:
+            array[:] = value
+        return array
+
+    def copy(self, array: np.ndarray) -> np.ndarray:
+        """Returns a copy of an array."""
+        made = self.zeros(array.shape, array.dtype)
+        if self.real:
+            made[:] = array
+        return made
