@@ -132,6 +132,8 @@ def start(
     stops = Stops(max_seconds)
     kind = kind_of(config)(config)
     kind.check_device()
+    if config.backend != "reference":
+        code_cache.cache_folder()  # where it cannot be used, nothing has begun
     with RunFolder.create(out, config.name, config_to_yaml(config), {}) as folder:
         info = run_info(config.seed, command or []) | kind.info()
         try:
