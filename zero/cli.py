@@ -307,10 +307,13 @@ def _show_run(path: Path, lineage: bool, raw: bool) -> None:
     if results:
         rows += _totals(results["reason"], results["individuals"], results["train_steps"],
                         seconds[-1] if seconds else None)  # fmt: skip
-    elif data and _finished(events):  # without results: no individual was evaluated
+    elif data and _has_stopped(events):  # without results: no individual was evaluated
         summaries = [e.summary for e in data.experiments]
         rows += _totals(events[-1]["reason"], sum(s.individuals for s in summaries),
-                        sum(s.train_steps for s in summaries), seconds[-1])  # fmt: skip
+                        sum(s.train_steps for s in summaries),
+                        seconds[-1] if seconds else None)  # fmt: skip
+        if events[-1]["reason"] in RESUMABLE:
+            rows += [("go on with", f"zero resume {path}")]
     else:
         rows += [("ended", f"not yet: it goes on, or after a stop with `zero resume {path}`")]
         if data:
@@ -355,9 +358,10 @@ def _show_run(path: Path, lineage: bool, raw: bool) -> None:
         print(f"\nthe program of one of them: zero show '{path}#RECORD'")
 
 
-def _finished(events: list[dict[str, Any]]) -> bool:
-    """Returns whether a run's log ends with its end, or with a stop."""
-    return bool(events) and events[-1].get("event") == "finish"
+def _has_stopped(events: list[dict[str, Any]]) -> bool:
+    """Returns whether a run's log says that it has ended, or was stopped, and why."""
+    last = events[-1] if events else {}
+    return last.get("event") == "finish" and "reason" in last
 
 
 def _lineage_table(data: Any, record_id: int) -> None:

@@ -59,9 +59,8 @@ def _chosen(given: str | None, base: str | None, home: str | None, temporary: st
         return folder
     # Its name is known, so anybody may have been here before.
     folder = Path(temporary) / f"zero-cache-{os.getuid()}"
-    if not folder.is_symlink() and _usable(folder):
-        if not folder.is_symlink() and not _fault(folder):
-            return folder
+    if _is_own(folder) and _usable(folder) and _is_own(folder):
+        return folder
     folder = Path(tempfile.mkdtemp(prefix="zero-cache-"))
     print("note: compiled code is kept for this command only; set ZERO_CACHE to a folder of your "
           "own", file=sys.stderr)  # fmt: skip
@@ -83,6 +82,10 @@ def _fault(folder: Path) -> str:
         if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             return f"others may write to {path} (chmod go-w takes that from them)"
     return ""
+
+
+def _is_own(folder: Path) -> bool:
+    return not folder.is_symlink() and not _fault(folder)
 
 
 def _usable(folder: Path) -> bool:

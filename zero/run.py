@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from zero import compiling, imports
+from zero import code_cache, compiling, imports
 from zero.archive import (
     ArchiveData,
     CurvePoint,
@@ -173,6 +173,8 @@ def _start(
 ) -> Outcome:
     kind = kind_of(config)(config)
     kind.check_device()
+    if config.backend != "reference":
+        code_cache.cache_folder()  # where it cannot be used, nothing has begun
     with RunFolder.create(out, config.name, config_to_yaml(config), {}) as folder:
         info = run_info(config.seed, command or []) | kind.info()
         try:
