@@ -148,24 +148,32 @@ def test_examples_that_tasks_share_count_once():
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "rms_error"])
-def test_the_interval_holds_what_it_promises(metric):
+@pytest.mark.parametrize(("rows", "least"), [(3, 0.87), (80, 0.91)])
+def test_the_interval_holds_what_it_promises(metric, rows, least):
     """Of 400 draws of examples, some 95 % have the true fitness in their interval."""
     rng = np.random.default_rng(8)
     held = 0
     for _ in range(400):
         if metric == "accuracy":
-            tasks, evaluation = classes(rng.random((2, 80)) < 0.2)
+            tasks, evaluation = classes(rng.random((2, rows)) < 0.2)
             true = 0.8
         else:
-            tasks, _ = classes(np.zeros((2, 80)))
+            tasks, _ = classes(np.zeros((2, rows)))
             tasks = replace(tasks, metric="rms_error")
-            errors = np.abs(rng.normal(size=(2, 80)))
+            errors = np.abs(rng.normal(size=(2, rows)))
             fitness = 1 - 2 / np.pi * np.arctan(np.sqrt((errors**2).mean(axis=1)))
             evaluation = Evaluation(float(fitness.mean()), fitness, 0, errors)
             true = 0.5
         low, high = interval(tasks, evaluation)
         held += low <= true <= high
-    assert 0.91 * 400 <= held <= 0.985 * 400
+    assert least * 400 <= held <= 0.985 * 400
+
+
+def test_one_row_tells_nothing_of_an_error():
+    tasks, _ = classes(np.zeros((3, 1)), np.zeros((3, 1), int))
+    tasks = replace(tasks, metric="rms_error")
+    evaluation = Evaluation(0.8, np.full(3, 0.8), 0, np.full((3, 1), 0.3))
+    assert interval(tasks, evaluation) == (0.0, 1.0)
 
 
 def test_two_figures_differ_only_by_more_than_chance():

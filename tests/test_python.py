@@ -58,6 +58,20 @@ WRONG = {  # what a person types, and what the one line says
     "program: None": (lambda: zero.load_program(None), "got None"),
     "program: path": (lambda: zero.load_program(Path("nowhere.txt")), "no program 'nowhere.txt'"),
     "op: formula": (lambda: zero.register_op("A_B", "s>s", 3), "formula must be text, got an int"),
+    "op: kind": (
+        lambda: zero.register_op("A_B", "s>s", "a", kind=[]), "kind must be text, got a list",
+    ),
+    "op: listing": (lambda: zero.register_op("A_B", "s>s", "a", listing=[]), "listing must be text"),
+    "purpose: array": (lambda: zero.make_task_set(from_settings(LINEAR), X), "unknown purpose"),
+    "experiment": (
+        lambda: zero.make_task_set(from_settings(LINEAR), "select", "x"),
+        "experiment must be a whole number",
+    ),
+    "dtype: array": (lambda: zero.Evaluator(tasks(), dtype=X), "unknown dtype"),
+    "backend: array": (lambda: zero.Evaluator(tasks(), backend=X), "unknown backend"),
+    "command": (
+        lambda: zero.start(small_config(), command=3), "command must be a list of texts or None",
+    ),
     "op: cost": (lambda: zero.register_op("A_B", "s>s", "a", cost="x"), "cost must be a number"),
     "evaluator: family": (lambda: zero.Evaluator(from_settings(LINEAR)), "zero.make_task_set"),
     "evaluator: dtype": (lambda: zero.Evaluator(tasks(), dtype="float16"), "unknown dtype"),

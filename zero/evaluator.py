@@ -43,7 +43,7 @@ def check_backend(backend: str) -> None:
     Raises:
         DeviceError: there is no such backend, or it cannot run on this machine.
     """
-    if backend not in BACKENDS:
+    if not isinstance(backend, str) or backend not in BACKENDS:
         raise DeviceError(unknown_name("backend", backend, BACKENDS))
     if backend == "cuda":
         from zero import cuda
@@ -59,7 +59,7 @@ def _check_arguments(tasks, dtype, memory, seed_key, max_abs_error, combine) -> 
             hint = '; make one of it with zero.make_task_set(family, "select")'
         raise ConfigError(f"an Evaluator takes a TaskSet, got {what_is(tasks)}{hint}")
     for what, value, known in (("dtype", dtype, DTYPES), ("combine", combine, COMBINE)):
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             raise ConfigError(unknown_name(what, value, known))
     if memory is not None and not isinstance(memory, Memory):
         raise ConfigError(f"memory must be a zero.program.Memory or None, got {what_is(memory)}")

@@ -38,12 +38,12 @@ def chance(tasks: TaskSet) -> np.ndarray:
 def interval(tasks: TaskSet, evaluation: Evaluation) -> tuple[float, float]:
     """Returns the 95 % interval of the mean fitness over tasks, within [0, 1].
 
-    evaluation: with `errors`. Wilson's interval for shares of right classes, else the normal one.
+    evaluation: with `errors`. Wilson's interval for shares of right classes. For errors Student's, of
+    the error's logarithm, which is nearer to normal than the fitness; one example a task tells nothing.
     """
     fitness, spread = float(np.mean(evaluation.task_fitness)), _standard_error(tasks, evaluation)
     if tasks.metric != "accuracy":
-        low, high = fitness - _INTERVAL * spread, fitness + _INTERVAL * spread
-        return max(0.0, low), min(1.0, high)
+        return _of_errors(fitness, spread, _examples(tasks), tasks.valid_y.shape[1])
     # As many independent examples would have this standard error; all right or all wrong: the rows.
     number = _examples(tasks)
     if spread > 0.0 and 0.0 < fitness < 1.0:
@@ -52,6 +52,23 @@ def interval(tasks: TaskSet, evaluation: Evaluation) -> tuple[float, float]:
     centre = (fitness + z / 2) / (1 + z)
     half = math.sqrt(z * fitness * (1 - fitness) + z * z / 4) / (1 + z)
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _of_errors(fitness: float, spread: float, examples: int, rows: int) -> tuple[float, float]:
+    if not 0.0 < fitness < 1.0:
+        return fitness, fitness
+    if rows == 1:
+        return 0.0, 1.0
+    from scipy.special import stdtrit  # takes a while to import
+
+    # The mean of each task's own rows is taken off them.
+    free = (rows - 1) / rows
+    error = math.tan(math.pi / 2 * (1.0 - fitness))
+    of_log = math.pi / 2 * (1.0 + error**2) / error * spread / math.sqrt(free)
+    factor = math.exp(min(300.0, float(stdtrit(examples * free, 0.975)) * of_log))
+    return fitness_of_loss((error * factor) ** 2, False), fitness_of_loss(
+        (error / factor) ** 2, False
+    )
 
 
 def differ(tasks: TaskSet, one: Evaluation, other: Evaluation) -> bool:

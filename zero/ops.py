@@ -262,7 +262,9 @@ def register_op(
     Example:
         >>> register_op("VECTOR_TANH", "v>v", "tanh(a)")  # doctest: +SKIP
     """
-    texts = {"name": name, "signature": signature, "formula": formula, "listing": listing or ""}
+    texts = {"name": name, "signature": signature, "formula": formula, "kind": kind}
+    if listing is not None:
+        texts["listing"] = listing
     for what, text in texts.items():
         if not isinstance(text, str):
             raise ProgramError(f"register_op: {what} must be text, got {what_is(text)}")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _ZERO = f"{Path(__file__).parent}{os.sep}"
-_INSTALLED = tuple(sysconfig.get_paths()[kind] for kind in ("stdlib", "purelib", "platlib"))
+_STANDARD = sysconfig.get_paths()["stdlib"]
 
 
 def fault_of(error: BaseException) -> str:
@@ -31,10 +31,16 @@ def fault_of(error: BaseException) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith((_ZERO, "<"))
     ]
-    own = [frame for frame in frames if not frame.filename.startswith(_INSTALLED)]
+    own = [frame for frame in frames if not _installed(frame.filename)]
     for frame in reversed(own or frames):
         return f"{frame.filename}, line {frame.lineno}: {text}"
     return text
+
+
+def _installed(filename: str) -> bool:
+    # An environment may show libraries of others: those of the user, of the system, of a parent.
+    folders = ("site-packages", "dist-packages")
+    return filename.startswith(_STANDARD) or any(f in Path(filename).parts for f in folders)
 
 
 def place_of(function: Callable) -> str:

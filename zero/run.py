@@ -151,6 +151,10 @@ def start(
             f"start takes a config, got {what_is(config)}{hints.get(type(config), '')}"
         )
     _check_arguments(reporter, max_seconds, checkpoint_seconds)
+    if command is not None and not (
+        isinstance(command, list | tuple) and all(isinstance(word, str) for word in command)
+    ):
+        raise ConfigError(f"command must be a list of texts or None, got {what_is(command)}")
     if out is not None:
         out = _path(out, "out")
     if command is None and out is not None and out.is_dir() and any(out.iterdir()):

@@ -15,18 +15,20 @@ import pkgutil
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from pydantic import ConfigDict, Field
 
-from zero.errors import TaskError, unknown_name, what_is
+from zero.errors import TaskError, ZeroError, unknown_name, what_is
+from zero.own_code import fault_of, is_own, place_of
 from zero.settings import Settings
 from zero.tasks.common import rng_for
 
 PURPOSES = ("search", "select", "final")
 Purpose = Literal["search", "select", "final"]
 Metric = Literal["rms_error", "accuracy"]
+METRICS = get_args(Metric)
 
 SeedList = list[Annotated[int, Field(ge=0, lt=2**63)]]
 
@@ -112,6 +114,25 @@ class TaskFamily(Settings):
         default=[], description="seeds of the tasks' hidden parameters; missing ones count up"
     )
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Checks a family of the user's own as soon as its file is imported."""
+        if "kind" not in cls.__dict__ or cls.__module__.startswith(f"{__name__}."):
+            return
+        kind, cls.kind = cls.kind, ""  # as long as it is wrong, no config can ask for it
+        metric = getattr(cls, "metric", None)
+        if not isinstance(kind, str) or not kind:
+            fault = f"kind must be text, got {what_is(kind)}"
+        elif getattr(task_families().get(kind), "__module__", "").startswith(f"{__name__}."):
+            fault = f"a shipped task family has kind '{kind}' already; choose another"
+        elif not isinstance(metric, property) and metric not in METRICS:
+            got = f", got {what_is(metric)}" if metric is not None else ""
+            fault = f"metric must be one of {', '.join(METRICS)}{got}"
+        else:
+            cls.kind = kind
+            return
+        raise TaskError(f"task family {cls.__name__}: {fault}")
+
     def make(self, data_seed: int, param_seed: int, purpose: Purpose) -> Task:
         """Returns the task that these seeds name; the same arguments give the same bits.
 
@@ -154,7 +175,7 @@ def task_families() -> dict[str, type[TaskFamily]]:
     while todo:
         family = todo.pop()
         todo.extend(family.__subclasses__())
-        if "kind" in family.__dict__:
+        if family.__dict__.get("kind"):
             found[family.kind] = family
     return dict(sorted(found.items()))
 
@@ -164,11 +185,15 @@ def make_task(family: TaskFamily, data_seed: int, param_seed: int, purpose: Purp
 
     Checked are shapes, that all is finite, and that no class is missing in a part.
     """
-    task = family.make(data_seed, param_seed, purpose)
-    parts = {
-        name: np.ascontiguousarray(getattr(task, name), dtype=np.float64)
-        for name in ("train_x", "train_y", "valid_x", "valid_y")
-    }
+    task = _made(family, data_seed, param_seed, purpose)
+    parts = {}
+    for name in ("train_x", "train_y", "valid_x", "valid_y"):
+        try:
+            parts[name] = np.ascontiguousarray(getattr(task, name), dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise TaskError(
+                f"task '{task.name}': {name} is no array of numbers: {error}"
+            ) from error
     for split in ("train", "valid"):
         x, y = parts[f"{split}_x"], parts[f"{split}_y"]
         if x.ndim != 2 or y.shape != x.shape[:1] or len(x) == 0:
@@ -195,6 +220,24 @@ def make_task(family: TaskFamily, data_seed: int, param_seed: int, purpose: Purp
                 parts[name] = np.ascontiguousarray(parts[name][order])
             ids = ids[order] if split == "valid" and ids is not None else ids
     return Task(task.name, **parts, valid_ids=ids)
+
+
+def _made(family: TaskFamily, data_seed: int, param_seed: int, purpose: Purpose) -> Task:
+    """Returns what `make` returns; a fault of a family of the user's own is told in one line."""
+    own = is_own(family.make)
+    try:
+        task = family.make(data_seed, param_seed, purpose)
+    except (Exception, SystemExit) as error:
+        if not own or isinstance(error, ZeroError):
+            raise
+        raise TaskError(f"task family '{family.kind}' failed: {fault_of(error)}") from error
+    if not isinstance(task, Task) or not isinstance(task.name, str):
+        found = what_is(task) if not isinstance(task, Task) else f"one named {what_is(task.name)}"
+        raise TaskError(
+            f"task family '{family.kind}': make must return a zero.tasks.Task with a name that is "
+            f"text, got {found} ({place_of(family.make)})"
+        )
+    return task
 
 
 _PART_NAMES = {
@@ -245,8 +288,12 @@ def make_task_set(family: TaskFamily, purpose: Purpose, experiment: int = 0) -> 
             "make_task_set takes a task family, such as zero.table_from_frame returns, got "
             f"{what_is(family)}"
         )
-    if purpose not in PURPOSES:
+    if not isinstance(purpose, str) or purpose not in PURPOSES:
         raise TaskError(unknown_name("purpose", purpose, PURPOSES))
+    if not isinstance(experiment, int | np.integer) or experiment < 0:
+        raise TaskError(
+            f"experiment must be a whole number of at least 0, got {what_is(experiment)}"
+        )
     data_seeds = seeds_of(family.data_seeds, family.count, purpose, "data", experiment)
     param_seeds = seeds_of(family.param_seeds, family.count, purpose, "param", experiment)
     pairs = list(zip(data_seeds, param_seeds, strict=True))
