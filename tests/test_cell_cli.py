@@ -110,7 +110,9 @@ def test_stop_show_and_resume(config, finished, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         # However busy the machine, it cannot end before it is told to stop.
         patched.setattr(
-            CellIsland, "advance", lambda self, s: advance(self, s) if self.individuals < 5 else None
+            CellIsland,
+            "advance",
+            lambda self, s: advance(self, s) if self.individuals < 5 else None,
         )
         out, _ = zero_("run", config, "--out", folder, "--max-seconds", "0.01")
     assert f"go on with zero resume {folder}" in squeezed(out)

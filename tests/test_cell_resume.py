@@ -114,7 +114,10 @@ class InterruptedWithABest(Reporter):
 
 
 def test_an_interrupted_run_tells_its_best_so_far(tmp_path):
-    config, folder = small_cells(budget={"individuals": 10**6}, islands={"count": 2}), tmp_path / "r"
+    config, folder = (
+        small_cells(budget={"individuals": 10**6}, islands={"count": 2}),
+        tmp_path / "r",
+    )
 
     def interrupted():
         reporter = InterruptedWithABest(folder)
