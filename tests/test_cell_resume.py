@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 from small_cells import small_cells
-from small_runs import archive_bytes, living, wait_until
+from small_runs import all_records, archive_bytes, living, wait_until
 from test_resume import forked, kill, start_or_resume
 
 from zero import run
@@ -101,15 +101,34 @@ def test_killed_at_random_moments(name, tmp_path):
     assert archive_bytes(folder) == archive_bytes(outcome.folder)
 
 
+class InterruptedWithABest(Reporter):
+    """Interrupts the run and its processes once the archive holds a candidate."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def update(self, totals):
+        if (self.folder / "archive.h5").exists() and all_records(self.folder):
+            os.killpg(os.getpid(), signal.SIGINT)
+            self.update = lambda totals: None  # a second one would break it off
+
+
 def test_an_interrupted_run_tells_its_best_so_far(tmp_path):
-    config = small_cells(budget={"individuals": 10**6}, islands={"count": 2})
-    child = forked(lambda: start_or_resume(config, tmp_path / "run"))
-    assert wait_until((tmp_path / "run" / "archive.h5").exists)
-    os.killpg(child, signal.SIGINT)
+    config, folder = (
+        small_cells(budget={"individuals": 10**6}, islands={"count": 2}),
+        tmp_path / "r",
+    )
+
+    def interrupted():
+        reporter = InterruptedWithABest(folder)
+        outcome = run.start(config, folder, reporter, checkpoint_seconds=0.0)
+        assert outcome.reason == "interrupted"
+
+    child = forked(interrupted)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert (tmp_path / "run" / "best.svg").exists()
+    assert (folder / "best.svg").exists()
     assert not living(child)
-    outcome = run.resume(tmp_path / "run", max_seconds=0.2)
+    outcome = run.resume(folder, max_seconds=0.2)
     assert (outcome.reason, outcome.final) == ("max_seconds", None)
     assert 0 < outcome.details["valid_accuracy"] < 1
 

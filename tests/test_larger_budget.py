@@ -12,6 +12,7 @@ from zero.archive import RunFolder
 from zero.config import make_config
 from zero.errors import ArchiveError, ConfigError
 from zero.rounds import reopened
+from zero.run_programs import Maker
 
 TWO = {"islands": {"count": 2}}
 MANY = {"experiments": {"max": 0, "individuals": 4000, "new_tasks": True}}
@@ -181,6 +182,38 @@ def test_a_folder_of_an_older_version_goes_on_with_a_note(tmp_path):
     assert archive_bytes(tmp_path / "run") == archive_bytes(tmp_path / "whole")
     with pytest.raises(ArchiveError, match="kept nothing to go on from"):
         run.resume(tmp_path / "whole", settings=["budget.individuals=7000"])
+
+
+def test_a_run_that_cannot_go_on_keeps_its_budget(tmp_path, monkeypatch):
+    run.start(small_config(budget={"individuals": 500}), tmp_path / "run")
+    before = (tmp_path / "run" / "config.yaml").read_text()
+    monkeypatch.setattr(Maker, "data_digest", lambda self: "others")
+    with pytest.raises(ConfigError, match="so it cannot go on"):
+        run.resume(tmp_path / "run", settings=["budget.individuals=900"])
+    assert (tmp_path / "run" / "config.yaml").read_text() == before
+
+
+@pytest.mark.parametrize("killed", [1, 2, 3])
+def test_killed_while_its_budget_becomes_larger_a_run_goes_on(killed, tmp_path, monkeypatch):
+    run.start(small_config(budget={"individuals": 500}), tmp_path / "run")
+    writes = []
+
+    def dying(write):
+        def writing(*arguments):
+            writes.append(1)
+            if len(writes) == killed:
+                raise KeyboardInterrupt
+            return write(*arguments)
+
+        return writing
+
+    with monkeypatch.context() as patched:
+        for name in ("write_info", "write_config"):
+            patched.setattr(RunFolder, name, dying(getattr(RunFolder, name)))
+        with pytest.raises(KeyboardInterrupt):
+            run.resume(tmp_path / "run", settings=["budget.individuals=900"])
+    outcome = run.resume(tmp_path / "run", settings=["budget.individuals=900"])
+    assert outcome.individuals == 900
 
 
 # --- imports --------------------------------------------------------------------------------------

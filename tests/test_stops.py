@@ -93,6 +93,28 @@ def test_a_signal_acts_wherever_the_run_is(stuck, number, whole, tmp_path):
     assert archive_bytes(tmp_path / "run") == whole
 
 
+@pytest.mark.parametrize("name", ["check", "data_digest"])
+def test_defaults_are_cut_to_the_data_after_a_stop_in_the_reading(name, tmp_path, monkeypatch):
+    config = small_config(
+        tasks={"search": {"type": "linear_regression", "features": 4, "train": 20, "valid": 6}},
+        evaluation={"cache": {}},
+    )
+    run.start(config, tmp_path / "whole")
+    read, reads = getattr(Maker, name), []
+
+    def slow(self):
+        found = read(self)
+        reads.append(1)
+        if len(reads) == 1:
+            time.sleep(FOREVER)
+        return found
+
+    monkeypatch.setattr(Maker, name, slow)
+    assert run.start(config, tmp_path / "run", max_seconds=1.5).individuals == 0
+    assert run.resume(tmp_path / "run").reason == "individuals"
+    assert archive_bytes(tmp_path / "run") == archive_bytes(tmp_path / "whole")
+
+
 def test_a_run_that_was_stopped_is_shown_and_evaluated(tmp_path, monkeypatch):
     method = before(Maker.conclude, lambda: time.sleep(FOREVER))
     monkeypatch.setattr(Maker, "conclude", method)

@@ -59,7 +59,13 @@ from zero.run_programs import (
     memory_of,
     train_budget,
 )
-from zero.run_settings import BUDGETS, check_unchanged, settings_of, with_larger_budget
+from zero.run_settings import (
+    BUDGETS,
+    change_settings,
+    check_unchanged,
+    settings_of,
+    with_larger_budget,
+)
 from zero.signals import Stop, Stops
 
 __all__ = [
@@ -273,7 +279,7 @@ def resume(
         if state is not None:
             state = {**state, "budget": state.get("budget") or old.budget.model_dump()}
         if config != old:
-            run.take_budget(old.budget.model_dump())
+            run.budget_before = old.budget.model_dump()
         if state is None or state.get("reason") is None:
             kind.check_device()
         return run.go(state)
@@ -302,6 +308,7 @@ class _Run:
         self.archived: list[ExperimentData] = []  # the same, as the archive has them
         self.next_archive = 0.0
         self.stats: list[dict[str, Any]] = []
+        self.budget_before: dict[str, Any] | None = None  # if the config's is a larger one
         self.evolving_since: float | None = None  # when this process began to evolve
         self.done_before: dict[str, int] = {}
         self.ended_by: str | None = None  # what ended the experiment, decided at the end of a round
@@ -328,10 +335,13 @@ class _Run:
         with self.stops.listening():
             try:
                 with self.stops.at_once(anywhere=True):
-                    self._read_data()
+                    digest = self._read_data()
+                self._keep_data(digest)  # not within: a stop would come between two files
             except Stop:
+                self._take_budget()
                 self._begin(state)
                 return self._conclude(str(self.stops.why), states, reading=True)
+            self._take_budget()
             self._begin(state)
             if state is not None and state["budget"] != self.config.budget.model_dump():
                 states, reason = self._reopen(states, reason, Budget(**state["budget"]))
@@ -356,8 +366,10 @@ class _Run:
                 return self._conclude(str(self.stops.why), states)
             return self._conclude(reason, states)
 
-    def _read_data(self) -> None:
+    def _read_data(self) -> str:
         """Reads the data; checks them where that was not done, else that they are the same.
+
+        Returns: their digest.
 
         Raises:
             ZeroError: they cannot be used, or have changed.
@@ -365,19 +377,23 @@ class _Run:
         known = self.info.get("data")
         if known is None:
             self.kind.check()
-            if self.kind.config != self.config:  # defaults that were cut to what the data have
-                self.config = self.kind.config
-                self.folder.write_config(config_to_yaml(self.config))
-                self.info["settings"] = settings_of(self.folder.config_text())
         digest = self.kind.data_digest()
-        if known is None:
-            self.info |= {"data": digest, **self.kind.data_info()}
-            self.folder.write_info(self.info)
-        elif digest != known:
+        if known not in (None, digest):
             raise ConfigError(
                 f"the data of {self.folder.path} have changed since the run began, so it cannot go "
                 "on as if unbroken; put the old files back, or start a new run"
             )
+        return digest
+
+    def _keep_data(self, digest: str) -> None:
+        """Writes what the data are to the run's folder, unless it is there."""
+        if "data" in self.info:
+            return
+        if self.kind.config != self.config:  # defaults that were cut to what the data have
+            self.config = self.kind.config
+            change_settings(self.folder, self.info, config_to_yaml(self.config))
+        self.info |= {"data": digest, **self.kind.data_info()}
+        self.folder.write_info(self.info)
 
     def _begin(self, state: dict[str, Any] | None) -> None:
         config = self.config
@@ -392,16 +408,14 @@ class _Run:
 
     # --- a larger budget ------------------------------------------------------------------------
 
-    def take_budget(self, old: dict[str, Any]) -> None:
-        """Writes the config's budget, which is larger than the old one, to the run's folder."""
-        new = self.config.budget.model_dump()
+    def _take_budget(self) -> None:
+        """Writes the config's budget, if it is a larger one, to the run's folder."""
+        if self.budget_before is None:
+            return
+        old, new = self.budget_before, self.config.budget.model_dump()
         changes = {key: [old[key], new[key]] for key in BUDGETS if old[key] != new[key]}
-        text = config_to_yaml(self.config)
-        self.info["settings"] = settings_of(text)
         self.info["budgets"] = [*self.info.get("budgets", []), changes]
-        # In this order: a config with a larger budget than was recorded would be refused.
-        self.folder.write_info(self.info)
-        self.folder.write_config(text)
+        change_settings(self.folder, self.info, config_to_yaml(self.config))
         words = ", ".join(f"budget.{k} {a} to {b}" for k, (a, b) in changes.items())
         self._message(f"the run's budget becomes larger: {words}")
 

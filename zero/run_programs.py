@@ -195,11 +195,16 @@ class Maker(Kind):
     @classmethod
     def resumed(cls, config: RunConfig, info: dict[str, Any]) -> Maker:
         """Returns the maker of a run that began earlier; info: what `info` gave then."""
+        evaluation = _with_defaults(config.evaluation, info.get("evaluation_defaults", []))
+        config = config.model_copy(update={"evaluation": evaluation})
         return cls(config, parse_program(info.get("initial_program", ""), "run.json"))
 
     def info(self) -> dict[str, Any]:
         """Returns what run.json keeps, beside the config, for `resumed`."""
-        found: dict[str, Any] = {"initial_program": str(self.initial)}
+        found: dict[str, Any] = {
+            "initial_program": str(self.initial),
+            "evaluation_defaults": _defaults(self.config.evaluation),
+        }
         if self.config.backend == "cuda":
             from zero.cuda.search import gpu_names
 
@@ -533,6 +538,28 @@ def _cut(section: Section, most: dict[str, int]) -> Section:
     return section.model_copy(
         update={key: min(getattr(section, key), n) for key, n in most.items() if key not in given}
     )
+
+
+def _defaults(evaluation: EvaluationSettings) -> list[str]:
+    """Returns which settings of cache and hurdle `_fitted` may cut; a config on disk has them all."""
+    sections = {"cache": evaluation.cache, "hurdle": evaluation.hurdle}
+    return [
+        f"{name}.{split}"
+        for name, section in sections.items()
+        for split in ("train", "valid")
+        if section and split not in section.model_fields_set
+    ]
+
+
+def _with_defaults(evaluation: EvaluationSettings, keys: list[str]) -> EvaluationSettings:
+    """Returns the section with these settings as if nobody had given them."""
+    update = {}
+    for name in ("cache", "hurdle"):
+        section = getattr(evaluation, name)
+        if section:
+            given = {k for k in section.model_fields_set if f"{name}.{k}" not in keys}
+            update[name] = type(section).model_construct(given, **dict(section))
+    return evaluation.model_copy(update=update)
 
 
 def _with_stored_data(config: RunConfig, folder: Path) -> RunConfig:

@@ -38,6 +38,8 @@ def check_unchanged(folder: RunFolder, info: dict[str, Any]) -> bool:
         return False
     path = folder.path / RunFolder.CONFIG
     now = settings_of(folder.config_text(), str(path))
+    if now == info.pop("settings_before", None):  # killed within `change_settings`
+        info["settings"] = recorded = now
     found = _differences(recorded, now)
     if found:
         words = [f"{key} is {_shown(new)}, recorded {_shown(old)}" for key, old, new in found[:5]]
@@ -47,6 +49,18 @@ def check_unchanged(folder: RunFolder, info: dict[str, Any]) -> bool:
             "or start a new run (to give a larger budget: zero resume RUN --set budget.individuals=N)"
         )
     return True
+
+
+def change_settings(folder: RunFolder, info: dict[str, Any], text: str) -> None:
+    """Writes another config and its record; killed meanwhile, the folder has the old or the new one.
+
+    info: of run.json; gets the record.
+    """
+    before = info.get("settings")
+    info["settings"] = settings_of(text)
+    folder.write_info(info | {"settings_before": before})
+    folder.write_config(text)
+    folder.write_info(info)
 
 
 def with_larger_budget(path: Path, settings: Iterable[str]) -> tuple[RunConfig, RunConfig]:
