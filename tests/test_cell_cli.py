@@ -20,6 +20,7 @@ from zero.images import ImageSettings, load_images
 from zero.nn import make_model
 from zero.nn.augment import Normaliser
 from zero.nn.saved import load_network
+from zero.nn.train_memory import PROGRAM_BYTES
 from zero.progress import PlainReporter
 from zero.run_cells import Cells
 
@@ -198,7 +199,9 @@ def test_a_network_too_large_for_the_memory_is_never_made(config, tmp_path, monk
 
 
 def test_a_last_training_that_fails_is_told(config, tmp_path, monkeypatch):
-    monkeypatch.setattr("zero.run_cells.usable_bytes", lambda: 1_000_000)
+    monkeypatch.setattr(
+        "zero.run_cells.usable_bytes", lambda: PROGRAM_BYTES["reference"] + 4_000_000
+    )
     settings = ["--set", "cells.published=[]", "--set", "cells.final.filters=64"]
     out, _ = zero_("run", config, "--out", tmp_path / "r", *settings)
     assert "the last training failed: outcome: training needs" in out

@@ -21,7 +21,8 @@ from zero.export import network_of
 from zero.images import load_images
 from zero.nn import make_model
 from zero.nn.saved import load_network
-from zero.nn.train import Trainer, evaluate
+from zero.nn.train import Trainer, evaluate, training_bytes
+from zero.nn.train_memory import PROGRAM_BYTES
 from zero.run_cells import Cells
 from zero.search_rng import new_state
 
@@ -323,9 +324,17 @@ def test_where_all_fail_the_run_ends_in_order(tmp_path):
     assert run.resume(outcome.folder).program is None
 
 
+def _needed(kind, record):
+    """Returns the bytes that a candidate's training takes."""
+    network, settings = kind.evaluator.network(parse_genome(record.text)), kind.cells.training
+    own = (settings.batch, kind.config.dtype, kind.config.backend)
+    return training_bytes(network, settings, *own, data=kind.data, checkpoints=True)
+
+
 def test_candidates_too_large_for_the_memory_are_kept_by_name(tmp_path, monkeypatch):
     free = all_records(go(tmp_path / "free").folder)
-    needed = sorted({r.activation_bytes + 12 * r.parameters for r in free})  # as the trainer counts
+    kind = Cells(small_cells())
+    needed = sorted({_needed(kind, r) for r in free})
     monkeypatch.setattr("zero.run_cells.usable_bytes", lambda: needed[len(needed) // 2])
     outcome = go(tmp_path / "run")
     records = all_records(outcome.folder)
@@ -384,13 +393,24 @@ def test_a_run_over_cells_holds_no_program(plain):
 
 
 def test_a_last_training_too_large_for_the_memory_fails_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr("zero.run_cells.usable_bytes", lambda: 1_000_000)
+    monkeypatch.setattr(
+        "zero.run_cells.usable_bytes", lambda: PROGRAM_BYTES["reference"] + 4_000_000
+    )
     outcome = go(tmp_path / "run", cells={"final": {"filters": 64}}, budget={"individuals": 5})
     final = read_archive(outcome.folder).results["final"]
     assert not final["retrained"]
     assert "outcome: training needs" in final["failed"]
     assert 0 < outcome.final.fitness == final["fitness"]
     assert load_network(outcome.folder / "best_weights.h5").skeleton["filters"] == 2
+
+
+def test_published_cells_too_large_for_the_memory_are_refused_before_the_search(monkeypatch):
+    monkeypatch.setattr(
+        "zero.run_cells.usable_bytes", lambda: PROGRAM_BYTES["reference"] + 4_000_000
+    )
+    large = {"published": ["nas_bench_201_conv3x3"], "final": {"filters": 64}}
+    fails(NetworkError, r"^cells.published: nas_bench_201_conv3x3: training needs .* allowed; use",
+          cells=large)  # fmt: skip
 
 
 def test_ops_of_ones_own(tmp_path):

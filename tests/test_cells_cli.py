@@ -67,6 +67,16 @@ def test_count_tells_all_figures():
     assert twice["seconds_per_step"] > figures["seconds_per_step"] > 0
 
 
+def test_count_tells_what_training_takes_and_if_that_is_too_much(monkeypatch):
+    count = ("count", "darts_v1", "--image", "28x28x1", "--batch", 8)
+    needed = json.loads(cells(*count, "--json")[0])["training_bytes"]
+    for usable, too_large in ((needed, False), (needed - 1, True)):
+        monkeypatch.setattr("zero.memory.usable_bytes", lambda n=usable: n)
+        out, _ = cells(*count)
+        assert f"{needed / 2**20:,.0f} MiB to train" in out
+        assert ("too large here" in out) is too_large
+
+
 def test_count_takes_texts_and_files(tmp_path):
     text = str(PUBLISHED["amoebanet_d"].genome)
     file = tmp_path / "cell.txt"

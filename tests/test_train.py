@@ -126,7 +126,7 @@ def test_a_validation_that_a_stop_met_is_done_first(few, tmp_path, monkeypatch):
     mine = trainer(few)
     while mine.reason == "paused":
         with monkeypatch.context() as patch:
-            patch.setattr(train_module, "evaluate", _raise_stop)
+            patch.setattr(train_module, "right_by_class", _raise_stop)
             with pytest.raises(Stop):
                 mine.run_epochs()
         write_tree(tmp_path / "state.h5", mine.state(), "checkpoint", 1)
@@ -220,8 +220,9 @@ def test_the_seconds_budget_ends_within_an_epoch(few, monkeypatch):
 def test_a_candidate_too_large_for_the_memory_is_named(few):
     with pytest.raises(NetworkError, match=r"cell 17: training needs .* MB .* 0\.0 MB allowed"):
         trainer(few, memory_limit=1000, name="cell 17")
-    needed = train_module.training_bytes(small(), TrainSettings(**EVERYTHING), 16, "float32")
-    assert needed > small().activation_bytes(16)
+    needed = train_module.training_bytes(
+        small(), TrainSettings(**EVERYTHING), 16, "float32", "reference", data=few
+    )
     trainer(few, memory_limit=needed)
     with pytest.raises(NetworkError):
         trainer(few, memory_limit=needed - 1)

@@ -397,18 +397,45 @@ def export_(
 
 
 def _built(cell: Any, placing: Any) -> dict[str, Any]:
-    """Builds a cell's network; returns its placing and its cost."""
+    """Builds a cell's network; returns it with its placing and its cost."""
     from zero.cells.cost import cost_of
 
-    return {
-        "placing": placing,
-        "cost": cost_of(placing.network(cell.genome, cell.name), placing.batch),
-    }
+    network = placing.network(cell.genome, cell.name)
+    return {"placing": placing, "network": network, "cost": cost_of(network, placing.batch)}
+
+
+def _needed(built: dict[str, Any]) -> Any:
+    """Returns what a process that trains it takes, but for the images; None if the cpu cannot."""
+    from zero.nn.train_memory import training_memory
+
+    placing = built["placing"]
+    try:
+        return training_memory(built["network"], placing.training, placing.batch, checkpoints=True)
+    except NetworkError:
+        return None
+
+
+def _memory(built: dict[str, Any]) -> str:
+    """Returns in words what training takes, and whether that is too much."""
+    from zero.memory import gigabytes, usable_bytes
+
+    needed, usable = _needed(built), usable_bytes()
+    batch = f"batch {built['placing'].batch}"
+    if needed is None:
+        return f"{built['cost'].activation_bytes / 2**20:,.1f} MiB of activations, {batch}"
+    parts = (needed.total, needed.activations, needed.weights)
+    whole, activations, weights = (f"{size / 2**20:,.0f} MiB" for size in parts)
+    text = f"{whole} to train ({activations} of activations, {weights} of weights), {batch}"
+    if needed.total > usable:
+        text += f"; too large here: {gigabytes(usable)} usable"
+    return text
 
 
 def _plain(built: dict[str, Any]) -> dict[str, Any]:
     """Returns what `_built` gave as JSON has it."""
-    return {**asdict(built["placing"]), **asdict(built["cost"])}
+    placing = {k: v for k, v in asdict(built["placing"]).items() if k != "training"}
+    needed = _needed(built)
+    return {**placing, **asdict(built["cost"]), "training_bytes": needed and needed.total}
 
 
 def _figures(built: dict[str, Any]) -> list[tuple[str, str]]:
@@ -420,7 +447,7 @@ def _figures(built: dict[str, Any]) -> list[tuple[str, str]]:
         ("images", f"{_image(placing.image_shape)}, {placing.classes} classes"),
         ("parameters", f"{cost.parameters:,}"),
         ("multiply-adds", f"{cost.multiply_adds:,} an image"),
-        ("memory", f"{cost.activation_bytes / 2**20:,.1f} MiB of activations, batch {batch}"),
+        ("memory", _memory(built)),
         ("time", f"{cost.seconds_per_step:.3g} s a training step of {batch} images (estimated)"),
     ]
 

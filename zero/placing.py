@@ -12,7 +12,7 @@ Called by `zero.train_run` and the command line.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from zero.cells.skeletons import Skeleton, build_network
 from zero.errors import ArchiveError, NetworkError
 from zero.images import load_images
 from zero.nn.network import Network, Shape
+from zero.nn.train_settings import TrainSettings
 from zero.train_config import is_training
 
 
@@ -36,7 +37,7 @@ class Placing:
     """A network but for its cells.
 
     image_shape: (height, width, channels). batch: images in a training step. of: whose it is, in
-    words.
+    words. training: how it is trained.
     """
 
     skeleton: Skeleton
@@ -44,6 +45,7 @@ class Placing:
     classes: int
     batch: int
     of: str
+    training: TrainSettings = field(default_factory=TrainSettings)
 
     def network(self, genome: Genome, name: str) -> Network:
         """Returns a genome's network; name: of the genome, for messages.
@@ -129,5 +131,6 @@ def _images_of(folder: Path, cells: Cells) -> tuple[Shape, int]:
 
 
 def _of_cells(cells: Cells, shape: Shape, classes: int, final: bool, of: str) -> Placing:
-    batch = training_of(cells, final).batch if cells.images is not None else TABLE_BATCH
-    return Placing(skeleton_of(cells, final), shape, classes, batch, of)
+    training = training_of(cells, final)
+    batch = training.batch if cells.images is not None else TABLE_BATCH
+    return Placing(skeleton_of(cells, final), shape, classes, batch, of, training)

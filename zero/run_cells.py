@@ -50,6 +50,7 @@ from zero.nn import make_model
 from zero.nn.network import Network
 from zero.nn.saved import save_network
 from zero.nn.train import right_by_class, trained_network, training_bytes
+from zero.nn.train_memory import image_bytes
 from zero.progress import duration
 from zero.records import CellRecord
 from zero.rng import key_for
@@ -126,14 +127,16 @@ class Cells(Kind):
 
     def _trainer(self, final: bool) -> TrainEvaluator:
         config, cells = self.config, self.cells
-        # The islands' trainings share memory and cores; that of the outcome has all of them, and no
-        # backend's results depend on the number of threads.
-        islands = config.islands.count
-        limit, threads = usable_bytes() // islands, cells.threads
+        # The islands' trainings share images, memory and cores; that of the outcome has all of them,
+        # and no backend's results depend on the number of threads.
+        islands, data = config.islands.count, self.final_data if final else self.data
+        limit, threads = usable_bytes(), cells.threads
         if final:
-            limit, threads = usable_bytes(), threads * islands
+            threads *= islands
+        elif islands > 1:
+            limit = max(limit - image_bytes(data), 0) // islands + image_bytes(data)
         return TrainEvaluator(
-            self.final_data if final else self.data,
+            data,
             skeleton_of(cells, final),
             training_of(cells, final),
             config.backend,
@@ -174,9 +177,11 @@ class Cells(Kind):
             for name, cell in self._last_trainings(genome):
                 where = "cells.final" if name == OUTCOME else f"cells.published: {name}"
                 try:
-                    self._last_network(cell)
+                    network = self._last_network(cell)
                 except NetworkError as error:
                     raise NetworkError(f"{where}: {error}") from None
+                if name != OUTCOME:  # whose cells are other ones, maybe smaller
+                    self._trainer(final=True).check_memory(network, where)
             _ = self._steps_after  # counted before the clock runs
         self._check_budget(rng)
 
@@ -267,7 +272,9 @@ class Cells(Kind):
         unit(island.rng.copy())
         if not self.is_table:
             network = self.evaluator.network(self.space.random(new_state(0, "warm up")))
-            needed = training_bytes(network, self.cells.training, 1, self.config.dtype)
+            needed = training_bytes(
+                network, self.cells.training, 1, self.config.dtype, self.config.backend
+            )
             if needed > self.evaluator.memory_limit:
                 return  # candidates like it will be skipped, this one must not take the memory
             model = make_model(network, 1, self.config.backend, self.config.dtype)

@@ -93,7 +93,8 @@ def _make_trainer(
     network = placing.network(genome, name)
     return Trainer(
         network, data, config.cells.training, key_for(config.seed, "final", OUTCOME),
-        config.backend, threads or os.cpu_count() or 1, dtype=config.dtype, name=name,
+        config.backend, threads or os.cpu_count() or 1, dtype=config.dtype, checkpoints=True,
+        name=name,
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from zero.errors import NetworkError
 from zero.images import ImageData
 from zero.nn.network import Network
 from zero.nn.train import Trainer, trained_network
+from zero.nn.train_memory import training_memory
 from zero.nn.train_settings import TrainSettings
 from zero.nn.weights import inherit, initial_parameters, initial_statistics
 
@@ -120,7 +121,7 @@ class TrainEvaluator:
         skeleton: what cells are put into.
         settings: of training.
         backend, dtype, threads: of `zero.nn.make_model`.
-        memory_limit: bytes that one training may take.
+        memory_limit: bytes that a process that trains may take.
     """
 
     def __init__(
@@ -158,6 +159,13 @@ class TrainEvaluator:
         batch = min(self.settings.batch, len(self.data.train_x))
         return cost_of(trained_network(network, self.settings), batch)
 
+    def check_memory(self, network: Network, name: str) -> None:
+        """Raises NetworkError, with that name, if a network's training does not fit the memory."""
+        batch = min(self.settings.batch, len(self.data.train_x))
+        training_memory(
+            network, self.settings, batch, self.dtype, self.backend, self.threads, self.data, True
+        ).check(name, batch, self.memory_limit)
+
     def begin(
         self, genome: Genome, seed: int, name: str, parent: tuple[Genome, Weights] | None = None
     ) -> Training:
@@ -181,7 +189,8 @@ class TrainEvaluator:
             inherit(theirs, *parent[1], mine, *initial)
         trainer = Trainer(
             network, self.data, self.settings, seed, self.backend, self.threads,
-            dtype=self.dtype, initial=initial, memory_limit=self.memory_limit, name=name,
+            dtype=self.dtype, initial=initial, memory_limit=self.memory_limit, checkpoints=True,
+            name=name,
         )  # fmt: skip
         return Training(trainer)
 

@@ -153,14 +153,15 @@ class Trainer:
         self.data, self.settings, self.seed, self.dtype = data, settings, seed, dtype
         self.batch = min(settings.batch, len(data.train_x))
         self.steps_per_epoch = len(data.train_x) // self.batch
-        self.model = self._make_model(backend, threads, memory_limit, checkpoints, name)
-        parameters, statistics = initial or (
-            initial_parameters(self.network, seed, dtype),
-            initial_statistics(self.network, dtype),
+        needed = training_memory(
+            self.network, settings, self.batch, dtype, backend, threads, data, checkpoints
         )
-        self.model.parameters[:], self.model.statistics[:] = parameters, statistics
-        self.optimizer = OPTIMIZERS[settings.optimizer](self.network, settings, dtype)
-        self.average = WeightAverage(parameters, statistics, settings.ema) if settings.ema else None
+        needed.check(name, self.batch, memory_limit)
+        try:
+            self._make(backend, threads, initial)
+        except MemoryError:
+            short = needed.too_large(name, self.batch, usable_bytes())
+            raise NetworkError(f"{short} (the system has less to give)") from None
         self.masks = Masks(
             self.network, settings.drop_path, settings.epochs * self.steps_per_epoch, seed
         )
@@ -171,21 +172,17 @@ class Trainer:
         self.curve: list[EpochRecord] = []
         self._loss, self._right, self._seen = 0.0, 0, 0  # of the epoch in progress
 
-    def _make_model(
-        self, backend: str, threads: int, limit: int | None, checkpoints: bool, name: str
-    ) -> Any:
-        needed = training_memory(
-            self.network, self.settings, self.batch, self.dtype, backend, threads, self.data,
-            checkpoints,
-        )  # fmt: skip
-        allowed = usable_bytes() if limit is None else limit
-        too_large = needed.too_large(name, self.batch, allowed)
-        if needed.total > allowed:
-            raise NetworkError(too_large)
-        try:
-            return make_model(self.network, self.batch, backend, self.dtype, threads)
-        except MemoryError:
-            raise NetworkError(f"{too_large} (the system has less to give)") from None
+    def _make(self, backend: str, threads: int, initial: Weights | None) -> None:
+        """Makes all that `training_memory` counts, but for what is made anew in each step."""
+        network, settings = self.network, self.settings
+        self.model = make_model(network, self.batch, backend, self.dtype, threads)
+        parameters, statistics = initial or (
+            initial_parameters(network, self.seed, self.dtype),
+            initial_statistics(network, self.dtype),
+        )
+        self.model.parameters[:], self.model.statistics[:] = parameters, statistics
+        self.optimizer = OPTIMIZERS[settings.optimizer](network, settings, self.dtype)
+        self.average = WeightAverage(parameters, statistics, settings.ema) if settings.ema else None
 
     @property
     def epochs_done(self) -> int:

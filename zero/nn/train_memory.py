@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zero.memory import gigabytes
+from zero.errors import NetworkError
+from zero.memory import gigabytes, usable_bytes
 from zero.nn import make_model
 from zero.nn.arrays import Arrays
 from zero.nn.network import Network
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 EVALUATED_AT_ONCE = 1024  # images normalised at a time, rounded to whole batches
 
-# What is resident before a training makes its first array: interpreter, NumPy, Numba with LLVM, and the
-# compiled steps. Measured by benchmarks/nn_memory.py; where scikit-learn is loaded it is 90 MB more, and
-# while the steps are compiled for the first time 200 MB.
-PROGRAM_BYTES = 175 << 20
+# By backend, what is resident without a training's arrays: interpreter and NumPy; of cpu also Numba with
+# LLVM and the compiled steps. Measured by benchmarks/nn_memory.py; with scikit-learn (for digits) it
+# is 90 MB more.
+PROGRAM_BYTES = {"cpu": 175 << 20, "reference": 80 << 20}
 DRAWN_BYTES = 128  # for each train image at the start of an epoch: its place, crop, flip and cutout
 
 
@@ -52,6 +53,12 @@ class TrainingMemory:
     def total(self) -> int:
         """All of it."""
         return sum(getattr(self, field.name) for field in fields(self))
+
+    def check(self, name: str, batch: int, limit: int | None = None) -> None:
+        """Raises NetworkError if it is more than `limit`, by default what the machine has to spare."""
+        allowed = usable_bytes() if limit is None else limit
+        if self.total > allowed:
+            raise NetworkError(self.too_large(name, batch, allowed))
 
     def too_large(self, name: str, batch: int, allowed: int) -> str:
         """Returns in words that it is more than is allowed, and what would help."""
@@ -95,8 +102,8 @@ def training_memory(
     state = own * (2 if settings.ema else 1) + sum(v.nbytes for v in optimizer.state.values())
     written = state + state * 9 // 8  # copies, and the file's bytes: a buffer that grows
     return TrainingMemory(
-        program=PROGRAM_BYTES,
-        images=0 if data is None else _image_bytes(data),
+        program=PROGRAM_BYTES[backend],
+        images=0 if data is None else image_bytes(data),
         activations=model.activations,
         weights=arrays.bytes - model.activations,
         batches=_batch_bytes(network, settings, batch, data),
@@ -109,8 +116,11 @@ def training_bytes(network: Network, settings: TrainSettings, batch: int, *more,
     return training_memory(network, settings, batch, *more, **named).total
 
 
-def _image_bytes(data: ImageData) -> int:
-    parts = (getattr(data, f"{part}_{axis}") for part in ("train", "valid", "test") for axis in "xy")
+def image_bytes(data: ImageData) -> int:
+    """Returns what a data set takes."""
+    parts = (
+        getattr(data, f"{part}_{axis}") for part in ("train", "valid", "test") for axis in "xy"
+    )
     return sum(array.nbytes for array in parts)
 
 
