@@ -254,6 +254,32 @@ processes share in part.
 {table(head, rows)}"""
 
 
+def nn_memory(results: dict[str, Any]) -> str:
+    """Returns the section of nn_memory.json."""
+    rows = []
+    for row in results["rows"]:
+        notes = [f"{name} {value}" for name, value in row["settings"].items()]
+        notes += ["checkpoints"] * row["checkpoints"]
+        parts = row["parts"]
+        rows.append([
+            row["cell"], f"{row['kind']}, N {row['normal_cells']}, F {row['filters']}",
+            "x".join(map(str, row["image"])), str(row["batch"]), str(row["threads"]),
+            row["backend"], ", ".join(notes), f"{row['parameters']:,}",
+            *(f"{parts[name] / 2**20:,.0f}" for name in ("activations", "weights")),
+            *(f"{row[name] / 2**20:,.0f}" for name in ("estimate", "peak")), f"{row['ratio']:.3f}",
+        ])  # fmt: skip
+    head = ["cell", "skeleton", "images", "batch", "threads", "backend", "settings", "parameters",
+            "activations, MiB", "weights", "estimate", "peak", "estimate / peak"]  # fmt: skip
+    return f"""## Memory of trainings
+
+{machine_line(results)}Two steps and an evaluation on random images, each in a process of its own. *Estimate*
+is what decides whether a training fits the memory: of the whole process, with *activations* and their
+gradients, *weights* with all that is kept for each, images, program and results. *Peak* is the most
+that was resident.
+
+{table(head, rows)}"""
+
+
 def discovery(results: dict[str, Any]) -> str:
     """Returns the section of discovery.json."""
     success = {

@@ -203,7 +203,9 @@ def test_a_network_too_large_for_the_memory_is_never_made(config, tmp_path, monk
 
 
 def test_a_last_training_that_fails_is_told(config, tmp_path, monkeypatch):
-    monkeypatch.setattr("zero.run_cells.usable_bytes", lambda: PROGRAM_BYTES + 4_000_000)
+    monkeypatch.setattr(
+        "zero.run_cells.usable_bytes", lambda: PROGRAM_BYTES["reference"] + 4_000_000
+    )
     settings = ["--set", "cells.published=[]", "--set", "cells.final.filters=64"]
     out, _ = zero_("run", config, "--out", tmp_path / "r", *settings)
     assert "the last training failed: outcome: training needs" in out

@@ -21,7 +21,8 @@ from zero.export import network_of
 from zero.images import load_images
 from zero.nn import make_model
 from zero.nn.saved import load_network
-from zero.nn.train import Trainer, evaluate
+from zero.nn.train import Trainer, evaluate, training_bytes
+from zero.nn.train_memory import PROGRAM_BYTES
 from zero.run_cells import Cells
 from zero.search_rng import new_state
 
@@ -392,7 +393,9 @@ def test_a_run_over_cells_holds_no_program(plain):
 
 
 def test_a_last_training_too_large_for_the_memory_fails_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr("zero.run_cells.usable_bytes", lambda: PROGRAM_BYTES + 4_000_000)
+    monkeypatch.setattr(
+        "zero.run_cells.usable_bytes", lambda: PROGRAM_BYTES["reference"] + 4_000_000
+    )
     outcome = go(tmp_path / "run", cells={"final": {"filters": 64}}, budget={"individuals": 5})
     final = read_archive(outcome.folder).results["final"]
     assert not final["retrained"]
@@ -402,9 +405,11 @@ def test_a_last_training_too_large_for_the_memory_fails_alone(tmp_path, monkeypa
 
 
 def test_published_cells_too_large_for_the_memory_are_refused_before_the_search(monkeypatch):
-    monkeypatch.setattr("zero.run_cells.usable_bytes", lambda: PROGRAM_BYTES + 4_000_000)
-    large = {"published": ["nas_bench_201_best"], "final": {"filters": 64}}
-    fails(NetworkError, r"^cells.published: nas_bench_201_best: training needs .* allowed; use",
+    monkeypatch.setattr(
+        "zero.run_cells.usable_bytes", lambda: PROGRAM_BYTES["reference"] + 4_000_000
+    )
+    large = {"published": ["nas_bench_201_conv3x3"], "final": {"filters": 64}}
+    fails(NetworkError, r"^cells.published: nas_bench_201_conv3x3: training needs .* allowed; use",
           cells=large)  # fmt: skip
 
 

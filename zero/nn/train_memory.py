@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 EVALUATED_AT_ONCE = 1024  # images normalised at a time, rounded to whole batches
 
-# What is resident before a training makes its first array: interpreter, NumPy, Numba with LLVM, and the
-# compiled steps. Measured by benchmarks/nn_memory.py; where scikit-learn is loaded it is 90 MB more, and
-# while the steps are compiled for the first time 200 MB.
-PROGRAM_BYTES = 175 << 20
+# By backend, what is resident without a training's arrays: interpreter and NumPy; of cpu also Numba with
+# LLVM and the compiled steps. Measured by benchmarks/nn_memory.py; with scikit-learn (for digits) it
+# is 90 MB more.
+PROGRAM_BYTES = {"cpu": 175 << 20, "reference": 80 << 20}
 DRAWN_BYTES = 128  # for each train image at the start of an epoch: its place, crop, flip and cutout
 
 
@@ -102,7 +102,7 @@ def training_memory(
     state = own * (2 if settings.ema else 1) + sum(v.nbytes for v in optimizer.state.values())
     written = state + state * 9 // 8  # copies, and the file's bytes: a buffer that grows
     return TrainingMemory(
-        program=PROGRAM_BYTES,
+        program=PROGRAM_BYTES[backend],
         images=0 if data is None else image_bytes(data),
         activations=model.activations,
         weights=arrays.bytes - model.activations,
