@@ -83,6 +83,9 @@ def test_what_a_search_counts_beyond_a_predictor_is_named():
     assert departures(average, 1) == []  # it learns from row to row, but predicts from what is left
     assert departures(average, 3) == ["the best of 3 epochs counts"]
     (memory,) = departures(TOGGLE, 1)
+    # What validation leaves in memory changes how the next epoch learns.
+    total = parse(Predict="v2 = v2 + v0; s1 = dot(v1, v0)", Learn="v1 = v1 + v2")
+    assert departures(total, 1) == [] and departures(total, 2)[0] == memory
     (draws,) = departures(parse(Predict="s1 = gaussian(0, 1); s3 = gaussian(0, 1)"), 1)
     assert "memory" in memory and "random" in draws
     assert departures(parse(Setup="s1 = gaussian(0, 1)", Predict="s4 = s4 + s3"), 1) == []

@@ -213,3 +213,10 @@ def test_what_was_left_out_is_told_once(tmp_path):
     assert [t for t in told.texts if "note" in t] == [
         "note: frame: 1 of 3 feature columns has the same value in every row and is left out: same"
     ]
+
+
+def test_cells_of_arrays_that_are_no_numbers_are_told_as_such():
+    x = X.copy()
+    x[2, 0], x[3, 1] = np.nan, np.inf
+    with pytest.raises(zero.ZeroError, match=r'"1" \(NaN or infinity in row 3\)'):
+        zero.table_from_arrays(x, Y, "binary")

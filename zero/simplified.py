@@ -22,7 +22,33 @@ def simplify(program: Program) -> Program:
         ProgramError: the program is not valid in any memory.
     """
     validate_program(program, memory_needed(program))
-    setup, predict, learn = program.functions
+    before, predict, learn = _flow(program.predict, program.learn)
+    return Program(_backward(program.setup, before)[1], predict, learn)
+
+
+def departures(program: Program, epochs: int) -> list[str]:
+    """Returns, in words, what a search counts in the program's fitness and a predictor's has not.
+
+    A search validates after each of the epochs, memory lasts from row to row and from there into the
+    next epoch; see `independent` of `zero.evaluator.Evaluator`. Without any, both fitnesses are equal.
+    """
+    _, live, _ = _flow(program.predict, ())
+    # What later rows, and the training after them, read of what predict wrote.
+    lasting, writing, _ = _flow(program.predict, program.learn if epochs > 1 else ())
+    found = []
+    if any((get_op(i.op).output, i.out) in lasting for i in writing):
+        found.append("memory lasts from row to row")
+    if any(get_op(i.op).random for i in live):
+        found.append("each row draws random numbers of its own")
+    if epochs > 1:
+        found.append(f"the best of {epochs} epochs counts")
+    return found
+
+
+def _flow(
+    predict: tuple[Instruction, ...], learn: tuple[Instruction, ...]
+) -> tuple[_Places, tuple[Instruction, ...], tuple[Instruction, ...]]:
+    """Returns what must be there before predict, and the instructions of both that matter."""
     before_predict: _Places = set()
     before_learn: _Places = set()
     while True:
@@ -34,30 +60,7 @@ def simplify(program: Program) -> Program:
         needed, live_learn = _backward(learn, before_predict)
         before_learn = needed - _GIVEN
         if (before_predict, before_learn) == known:
-            return Program(_backward(setup, before_predict)[1], live_predict, live_learn)
-
-
-def departures(program: Program, epochs: int) -> list[str]:
-    """Returns, in words, what a search counts in the program's fitness and a predictor's has not.
-
-    A search validates after each of the epochs with memory from row to row; see `independent` of
-    `zero.evaluator.Evaluator`. Without any, both fitnesses are equal.
-    """
-    needed: _Places = set()
-    while True:  # validation: one predict after the other
-        before, live = _backward(program.predict, needed | _PREDICTION)
-        if before - _GIVEN <= needed:
-            break
-        needed |= before - _GIVEN
-    ops = {i: get_op(i.op) for i in live}
-    found = []
-    if any((op.output, i.out) in needed for i, op in ops.items()):
-        found.append("memory lasts from row to row")
-    if any(op.random for op in ops.values()):
-        found.append("each row draws random numbers of its own")
-    if epochs > 1:
-        found.append(f"the best of {epochs} epochs counts")
-    return found
+            return before_predict, live_predict, live_learn
 
 
 def _backward(

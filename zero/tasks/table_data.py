@@ -107,7 +107,10 @@ def _is_empty(value: Any) -> bool:
 
 def _cell(raw: RawTable, row: int, value: Any) -> str:
     """Returns what is wrong with a cell, and where it is, in few words."""
-    what = "empty" if _is_empty(value) else one_line(value)
+    if isinstance(value, float):
+        what = "NaN or infinity"
+    else:
+        what = "empty" if _is_empty(value) else one_line(value)
     return f"{what} in {raw.place(row)}"
 
 
