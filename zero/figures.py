@@ -47,7 +47,7 @@ def interval(tasks: TaskSet, evaluation: Evaluation) -> tuple[float, float]:
     # As many independent examples would have this standard error; all right or all wrong: the rows.
     number = _examples(tasks)
     if spread > 0.0 and 0.0 < fitness < 1.0:
-        number = min(tasks.valid_y.size, fitness * (1.0 - fitness) / spread**2)
+        number = min(number, fitness * (1.0 - fitness) / spread**2)
     z = _INTERVAL**2 / number
     centre = (fitness + z / 2) / (1 + z)
     half = math.sqrt(z * fitness * (1 - fitness) + z * z / 4) / (1 + z)
