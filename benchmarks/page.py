@@ -272,10 +272,10 @@ def nn_memory(results: dict[str, Any]) -> str:
             "activations, MiB", "weights", "estimate", "peak", "estimate / peak"]  # fmt: skip
     return f"""## Memory of trainings
 
-{machine_line(results)}Two steps and an evaluation on random images, each in a process of its own. *Estimate*
-is what decides whether a training fits the memory: of the whole process, with *activations* and their
-gradients, *weights* with all that is kept for each, images, program and results. *Peak* is the most
-that was resident.
+{machine_line(results)}Two steps and an evaluation on random images, each in a process of its own. \
+*Estimate* is what decides whether a training fits the memory: of the whole process, with *activations*
+and their gradients, *weights* with all that is kept for each, images, program and results. *Peak* is
+the most that was resident.
 
 {table(head, rows)}"""
 
@@ -589,7 +589,8 @@ def gpu_line(results: dict[str, Any]) -> str:
 
 
 SECTIONS = {
-    "speed": speed, "split": split, "growth": growth, "memory": memory, "discovery": discovery,
+    "speed": speed, "split": split, "growth": growth, "memory": memory,
+    "nn_memory": nn_memory, "discovery": discovery,
     "nas_table": nas_table, "cells_cpu": cells_cpu,
     "cells_search": cells_search, "gpu_interpreter": gpu_interpreter,
 }  # fmt: skip
