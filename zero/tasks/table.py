@@ -142,7 +142,10 @@ class Table(TaskFamily):
         return Task(name, train_x, train_y, scored_x, scored_y, scored)
 
     def _one_value(self, data: TableData, part: str, labels: np.ndarray) -> str:
-        said = f"{data.where}: the {len(labels)} {part} rows all have the same '{data.target_name}'"
+        rows = f"the {len(labels)} {part} rows all have the same '{data.target_name}'"
+        if len(labels) == 1:
+            rows = f"there is only one {part} row, of one '{data.target_name}'"
+        said = f"{data.where}: {rows}"
         if self.problem == "binary":
             ones = int(data.y.sum())
             counts = f"{ones} of {len(data.y)} rows"
