@@ -575,3 +575,12 @@ def test_bench_evaluate(backend):
     evaluator = Evaluator(make_task_set(config.tasks.search, "search"), "reference")
     expected = evaluator(library.program("linear")).fitness
     assert figures["fitness"] == pytest.approx(expected)
+
+
+def test_ctrl_c_while_the_command_line_is_imported_is_one_line(tmp_path):
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "from zero.__main__ import main; main()"],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")

@@ -589,7 +589,7 @@ def test_unusable_csv(tmp_path, text, message):
         ({"train": 5.0}, "5 usable rows cannot be split into train 5, valid 0, test 0"),
         ({"train": 2, "valid": 2, "test": 2}, "cannot be split"),
         ({"train": 0.5, "valid": 0.1}, "cannot be split into train 2, valid 0"),
-        ({"train": 1}, "the 1 train rows all have the same 'label'"),
+        ({"train": 1}, "there is only one train row, of one 'label'"),
     ],
 )
 def test_impossible_tables(tmp_path, keys, message):
