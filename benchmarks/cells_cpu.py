@@ -552,7 +552,7 @@ def main() -> None:
         ours = Ours(network, images, labels, max(threads))
         entry["memory_mb"] = {
             "estimate": network.activation_bytes(options.batch) / 1e6,
-            "ours": ours.model.activations / 1e6,
+            "ours": ours.model.activation_bytes / 1e6,
         }
         with tempfile.TemporaryDirectory() as folder:
             if torch:

@@ -59,7 +59,9 @@ def test_run_prints_cells_and_figures(finished):
     final, valid = results["final"]["fitness"], results["select"]["fitness"]
     assert f"discovered {valid:.6f} {valid:.6f} {final:.6f}" in text
     skip = results["published"]["nas_bench_201_skip"]
-    assert f"nas_bench_201_skip (published) {skip['select']:.6f} {skip['final']:.6f}" in text
+    figures = f"{skip['select']:.6f} {skip['final']:.6f}"
+    # Its first column may be narrow.
+    assert re.search(rf"nas_bench_201_skip (\(published\) )?{figures}", text)
     assert f"look with zero show {folder}" in text
 
 
@@ -312,7 +314,8 @@ def test_accuracies_by_class_and_a_balanced_objective(tmp_path):
     assert "always '0' 0.833333 0.833333 0.500000" in squeezed(out)
     balanced = " ".join(f"{p} {np.mean(shares[p]):.6f}" for p in ("valid", "test"))
     assert f"balanced accuracy {balanced.replace(' test', ', test')}" in show
-    assert "by balanced accuracy" in show and "balanced valid accuracy, standard" in show
+    words = " ".join(show.split())
+    assert "by balanced accuracy" in words and "balanced valid accuracy, standard" in words
     assert "always '0' would be right in 83.3 %" in show
     record, _ = zero_("show", f"{tmp_path / 'run'}#{best.id}")
     assert "# valid: 24 images: 0 20, 1 4; always '0' would be right in 83.3 %" in record

@@ -56,7 +56,7 @@ def test_what_is_counted_is_what_is_made(make):
     for arrays in (counted, made):
         model = CpuModel(network, 5, 2, arrays)
         OPTIMIZERS["rmsprop"](network, TrainSettings(), "float32", arrays)
-    assert counted.bytes == made.bytes > model.activations > 0
+    assert counted.bytes == made.bytes > model.activation_bytes > 0
 
 
 def test_limits_of_control_groups_and_of_the_shell_count(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from zero.archive import lineage, read_archive
 from zero.config import make_config
 from zero.errors import ArchiveError, ProgramError
 from zero.evaluator import Evaluator
+from zero.figures import chance
 from zero.island import Island
 from zero.program import Program, parse_program, validate_program
 from zero.progress import Reporter
@@ -369,6 +370,7 @@ def test_what_a_view_shows_is_true_and_changes_nothing(tmp_path, monkeypatch):
     slow = config.model_copy(update={"backend": "reference"})
     evaluate = run.make_evaluator(slow, run.make_tasks(config, "search"))
     wanted = {name: evaluate(library.program(name)).fitness for name in run.BASELINES}
+    wanted["always the mean"] = chance(evaluate.tasks).mean()
     assert len(watcher.beside) == 1 and watcher.beside[0] == pytest.approx(wanted)
     shown = parse_program(watcher.found[-1]["program"])
     assert evaluate(shown).fitness == pytest.approx(watcher.found[-1]["fitness"])

@@ -53,7 +53,7 @@ class CpuModel:
         parameters: (n,), all trainable arrays in the order of `network.parameters`.
         statistics: (m,), mean then variance of every batch normalisation, in layer order.
         gradients: (n,), of the last `train_step`.
-        activations: bytes of its arrays that are values of layers or their gradients.
+        activation_bytes: bytes of its arrays that are values of layers or their gradients.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class CpuModel:
         self.threads = max(1, min(threads, CHUNKS, os.cpu_count() or 1))
         arrays = arrays or Arrays()
         p = self._plan = Plan(network, batch, arrays)
-        self.activations = p.activations
+        self.activation_bytes = p.activations
         self._run = _runner().run if arrays.real else None
         size = sum(x.size for x in network.parameters)
         self._extended = arrays.zeros(size + 1)  # the last one stays 0

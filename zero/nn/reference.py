@@ -42,8 +42,8 @@ class ReferenceModel:
         for layer, start, channels in batch_norms(network):
             both = self.statistics[start : start + 2 * channels]
             self._statistics[layer] = [both[:channels], both[channels:]]
-        self.activations = batch * self.dtype.itemsize * _values_of_a_step(network)
-        arrays.bytes += self.activations
+        self.activation_bytes = batch * self.dtype.itemsize * _values_of_a_step(network)
+        arrays.bytes += self.activation_bytes
 
     def train_step(
         self,

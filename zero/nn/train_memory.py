@@ -104,8 +104,8 @@ def training_memory(
     return TrainingMemory(
         program=PROGRAM_BYTES[backend],
         images=0 if data is None else image_bytes(data),
-        activations=model.activations,
-        weights=arrays.bytes - model.activations,
+        activations=model.activation_bytes,
+        weights=arrays.bytes - model.activation_bytes,
         batches=_batch_bytes(network, settings, batch, data),
         copies=max(results, written) if checkpoints else results,
     )
