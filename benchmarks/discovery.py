@@ -60,9 +60,6 @@ def summary(config: str, runs: list[dict]) -> dict:
         "median_individuals": statistics.median(r["individuals"] for r in runs),
         "median_seconds": statistics.median(r["seconds"] for r in runs),
         "median_final_fitness": statistics.median(r["final_fitness"] for r in runs),
-        "least_final_fitness": min(r["final_fitness"] for r in runs),
-        "largest_final_fitness": max(r["final_fitness"] for r in runs),
-        "median_chance": statistics.median(r["chance"] for r in runs),
         "median_linear_final_fitness": statistics.median(r["baselines"]["linear"] for r in runs),
     }
 
