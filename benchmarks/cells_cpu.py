@@ -322,8 +322,8 @@ class Ours:
 
 
 def network_of(cell: str, kind: str, normal_cells: int, filters: int):
+    from zero.cells.networks.skeletons import Skeleton, build_network
     from zero.cells.published import get_published
-    from zero.cells.skeletons import Skeleton, build_network
 
     skeleton = Skeleton(kind, normal_cells, filters)
     return build_network(get_published(cell).genome, skeleton, IMAGE, CLASSES)
@@ -381,7 +381,7 @@ def sgemm_gflops(threads: int) -> float:
 
 def kind_of(row: np.ndarray) -> str:
     """Returns the name of what a row of the plan does."""
-    from zero.nn import kernels as k
+    from zero.nn.cpu import kernels as k
 
     kind = row[k.KIND]
     if kind == k.MEAN or (kind == k.CONV and row[k.Y_HEIGHT] * row[k.Y_WIDTH] == 1):
@@ -522,7 +522,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.serve:
         return serve()
-    from zero.archive import run_info
+    from zero.runs.archive import run_info
 
     names = options.only.split(";") if options.only else list(NETWORKS)
     threads = [int(n) for n in options.threads.split(",")]

@@ -26,10 +26,10 @@ from pathlib import Path
 
 import numpy as np
 
-from zero.archive import read_archive, run_info
-from zero.config import load_config
-from zero.images import ImageSettings, load_images
-from zero.run import start
+from zero.data.images import ImageSettings, load_images
+from zero.programs.config import load_config
+from zero.runs.archive import read_archive, run_info
+from zero.runs.run import start
 
 PARTS = {  # what is compared, and the settings of both sides
     "search": {
@@ -159,8 +159,8 @@ def summary(runs: dict[str, list[dict]]) -> dict:
 
 def published() -> dict:
     """Returns the curve and test accuracy of AmoebaNet-A, N = 1, F = 8."""
+    from zero.cells.networks.skeletons import Skeleton, build_network
     from zero.cells.published import get_published
-    from zero.cells.skeletons import Skeleton, build_network
     from zero.nn.train import Trainer, TrainSettings
 
     data = load_images(ImageSettings(source="fashion_mnist"))

@@ -20,9 +20,9 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from zero.archive import run_info
-from zero.config import load_config
-from zero.run import start
+from zero.programs.config import load_config
+from zero.runs.archive import run_info
+from zero.runs.run import start
 
 CONFIGS = ("linear_demo", "quickstart", "own_csv")
 SUFFICIENT = 0.9999

@@ -54,17 +54,18 @@ from gpu.programs import (
 )
 from page import gpu_cells, sweep_cells
 
-from zero import cuda, library
-from zero.archive import run_info
-from zero.bench import search_speed
-from zero.config import load_config
-from zero.cuda.layout import WARP, Layout, best_layout
+from zero import cuda
+from zero.bench.speed import search_speed
 from zero.errors import ZeroError
-from zero.interpreter import cpu
-from zero.islands import in_child
-from zero.program import Memory, memory_needed
-from zero.rng import key_for
-from zero.run import make_tasks, memory_of
+from zero.evolution.workers import in_child
+from zero.programs import library
+from zero.programs.config import load_config
+from zero.programs.cuda.layout import WARP, Layout, best_layout
+from zero.programs.interpreter import cpu
+from zero.programs.program import Memory, memory_needed
+from zero.rng.philox import key_for
+from zero.runs.archive import run_info
+from zero.runs.run import make_tasks, memory_of
 
 HERE = Path(__file__).resolve().parent
 CASES = [root / "shared/conformance/reference_cases.jsonl.gz" for root in HERE.parents[:2]]

@@ -18,14 +18,14 @@ import statistics
 from functools import cache
 from pathlib import Path
 
-from zero import library
-from zero.archive import run_info
-from zero.bench import evaluation_speed, search_speed
-from zero.config import RunConfig, load_config
-from zero.evaluator import Evaluator
-from zero.program import Program, make_instruction
-from zero.run import make_tasks
-from zero.simplified import simplify
+from zero.bench.speed import evaluation_speed, search_speed
+from zero.programs import library
+from zero.programs.config import RunConfig, load_config
+from zero.programs.evaluator import Evaluator
+from zero.programs.program import Program, make_instruction
+from zero.programs.simplified import simplify
+from zero.runs.archive import run_info
+from zero.runs.run import make_tasks
 
 CONFIG = "linear_demo"
 PROGRAMS = 5  # of each length

@@ -21,14 +21,15 @@ from pathlib import Path
 
 import numpy as np
 
-from zero.archive import RunFolder, run_info
-from zero.config import load_config
+from zero.programs.config import load_config
+from zero.runs.archive import RunFolder, run_info
 
 CACHE_SIZE = 100_000
 FULL = 0.99  # entries that were served often are forgotten now and then, so some are always free
 LIMIT_MB = 400
 _IMPORTS = (
-    "import zero.run, zero.island, zero.islands, zero.cli, zero.archive, zero.interpreter.cpu"
+    "import zero.runs.run, zero.programs.island, zero.evolution.workers, zero.cli.main, "
+    "zero.runs.archive, zero.programs.interpreter.cpu"
 )
 
 

@@ -6,7 +6,7 @@ Tuning sees the select column only, and other random streams than the comparison
 with which a run never met the optimum are out; of those whose mean of the select column after the
 budget is within two standard errors (of the difference) of the best, the one that needs the fewest
 individuals for the optimum is chosen. Both count every individual, repeats as well: the stricter
-count. The comparison runs with the settings of `zero.nas_table.TUNED`, which are to be what the
+count. The comparison runs with the settings of `zero.bench.nas_table.TUNED`, which are to be what the
 tuning found; a difference is told.
 
 FILE: NAS-Bench-201's CIFAR-10 columns as CSV. Writes benchmarks/results/nas_table.json.
@@ -18,9 +18,9 @@ import math
 import time
 from pathlib import Path
 
-from zero import nas_table
-from zero.archive import run_info
+from zero.bench import nas_table
 from zero.cells.table import read_cell_table
+from zero.runs.archive import run_info
 
 BUDGET, TUNING_SEED, SEED = 100, 1000, 0
 POPULATIONS = (5, 10, 15, 20, 30, 50, 100)
@@ -86,7 +86,7 @@ def tune(name: str, table, select: str, runs: int, skip_known: bool) -> dict:
 
 
 def variant(name: str, table, options, settings: dict, skip_known: bool, compared: dict) -> dict:
-    """Returns the figures of a method with other settings, as `zero.nas_table.compare` does."""
+    """Returns the figures of a method with other settings, as `zero.bench.nas_table.compare` does."""
     lookup = nas_table.make_lookup(table, options.select, skip_known)
     made = nas_table.trajectories(name, lookup, settings, options.runs, SEED)
     found = nas_table.figures(name, made, table, options.select, options.report, BUDGET)

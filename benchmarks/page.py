@@ -12,9 +12,9 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from zero import library
-from zero.config import load_config
-from zero.ops import Op, get_op
+from zero.programs import library
+from zero.programs.config import load_config
+from zero.programs.ops import Op, get_op
 
 HERE = Path(__file__).parent
 BAR = 40  # characters of the longest bar

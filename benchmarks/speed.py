@@ -24,12 +24,12 @@ import subprocess
 import time
 from pathlib import Path
 
-from zero import library
-from zero.archive import run_info
-from zero.bench import evaluation_speed, search_speed
-from zero.config import load_config
-from zero.evaluator import Evaluator
-from zero.run import Maker, initial_program
+from zero.bench.speed import evaluation_speed, search_speed
+from zero.programs import library
+from zero.programs.config import load_config
+from zero.programs.evaluator import Evaluator
+from zero.runs.archive import run_info
+from zero.runs.run import Maker, initial_program
 from zero.tasks import from_settings, make_task_set
 
 # The original engine's figures on this class of machine when this project began (individuals or

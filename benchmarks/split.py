@@ -29,17 +29,27 @@ from pathlib import Path
 
 import numpy as np
 
-from zero import run
-from zero.archive import run_info
-from zero.config import Budget, Experiments, RunConfig, load_config
 from zero.errors import ZeroError
-from zero.interpreter import handlers
-from zero.interpreter.arrays import BUDGET_FAILS, EVALUATED, FEC_HITS, SEEN_HITS
-from zero.interpreter.handlers import HANDLER, ROW
-from zero.interpreter.lanes import execute
-from zero.jit import jit
-from zero.population import FILLED, new_record
-from zero.struct import address
+from zero.evolution.population import FILLED, new_record
+from zero.jit.decorators import jit
+from zero.jit.struct import address
+from zero.programs.config import (
+    Budget,
+    Experiments,
+    RunConfig,
+    load_config,
+)
+from zero.programs.interpreter import handlers
+from zero.programs.interpreter.arrays import (
+    BUDGET_FAILS,
+    EVALUATED,
+    FEC_HITS,
+    SEEN_HITS,
+)
+from zero.programs.interpreter.handlers import HANDLER, ROW
+from zero.programs.interpreter.lanes import execute
+from zero.runs import run
+from zero.runs.archive import run_info
 
 CONFIGS = (
     "linear_demo",

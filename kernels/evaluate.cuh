@@ -1,10 +1,10 @@
 // Trains and validates programs: every unit takes one program and group of tasks after another.
-// zero/interpreter/reference.py (`run`) is the definition, step by step.
+// zero/programs/interpreter/reference.py (`run`) is the definition, step by step.
 //
 // What is seldom needed is read again from the job or from shared memory instead of kept in registers:
 // the interpreter needs those.
 
-enum Function { SETUP, PREDICT, LEARN, VALIDATE };  // as in zero/rng.py
+enum Function { SETUP, PREDICT, LEARN, VALIDATE };  // as in zero/rng/philox.py
 
 // The next example is copied to shared memory while this one is used; a lane sees to its own part.
 

@@ -1,4 +1,4 @@
-// What a launch works on: one `Job`, made by zero/cuda/job.py, field by field the same.
+// What a launch works on: one `Job`, made by zero/programs/cuda/job.py, field by field the same.
 // All fields have 8 bytes. Arrays are C-contiguous; P programs, T tasks, n and m examples, F features.
 
 struct alignas(16) Row { int op, a, b, out; };

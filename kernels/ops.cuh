@@ -1,5 +1,5 @@
-// One function an op kind, for all dtypes and layouts; zero/interpreter/reference.py is the definition.
-// The switch that calls them and the formulas are written from the op table (zero/cuda/source.py).
+// One function an op kind, for all dtypes and layouts; zero/programs/interpreter/reference.py is the definition.
+// The switch that calls them and the formulas are written from the op table (zero/programs/cuda/source.py).
 //
 // A lane writes only what is its own. Kinds that read what other lanes wrote call sync() before they
 // read, and again before anything is overwritten; the others need none.

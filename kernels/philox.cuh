@@ -1,4 +1,4 @@
-// Random numbers from a counter, the same as zero/rng.py: Philox-4x32-10 (Salmon et al., SC 2011).
+// Random numbers from a counter, the same as zero/rng/philox.py: Philox-4x32-10 (Salmon et al., SC 2011).
 
 struct Words { unsigned x[4]; };
 

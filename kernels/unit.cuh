@@ -1,5 +1,5 @@
 // A unit: the threads that run one program together, and what they tell each other.
-// The macros are set by zero/cuda/source.py: REAL, FEATURES, GROUP, LANES, SHARED, STRICT, INDEPENDENT, ...
+// The macros are set by zero/programs/cuda/source.py: REAL, FEATURES, GROUP, LANES, SHARED, STRICT, INDEPENDENT, ...
 
 #ifdef __CUDACC__
 #define INLINE __device__ __forceinline__
@@ -33,7 +33,7 @@ struct Unit {
 #if RESIDENT
   Chunk resident[EACH][CHUNKS];  // this lane's rows of one matrix, in registers
 #endif
-  // What names the random draws (zero/rng.py).
+  // What names the random draws (zero/rng/philox.py).
   unsigned long long key;
   unsigned task_key, function, example;
 };
@@ -108,7 +108,7 @@ DEVICE REAL sum_of_task(const Unit &u, REAL x) {
   return x;
 }
 
-// --- memory, see zero/cuda/layout.py ---------------------------------------------------------------
+// --- memory, see zero/programs/cuda/layout.py ---------------------------------------------------------------
 
 DEVICE REAL &scalar(const Unit &u, int place) { return u.memory[place + u.lane]; }
 

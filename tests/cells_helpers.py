@@ -5,7 +5,7 @@ import numpy as np
 from zero.cells.genome import EDGES, EdgeCell, Genome, GraphCell, PairCell, parse_genome
 from zero.cells.published import PUBLISHED
 from zero.cells.spaces import SPACES, get_space
-from zero.search_rng import new_state
+from zero.rng.splitmix import new_state
 
 OWN = "amoebanet[sep3,max3,id]"
 SPACE_NAMES = [*SPACES, OWN, "darts[sep3,1x1]", "nas_bench_201[none,nor_conv_3x3]"]

@@ -2,7 +2,7 @@
 
 from typer.testing import CliRunner
 
-from zero import cli
+from zero.cli import main as cli
 
 
 def zero_(*arguments, code=0):

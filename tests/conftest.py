@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from zero import ops
+from zero.programs import ops
 
 # They run the GPU's code on the CPU, which g++ compiles.
 NEED_COMPILER = {
@@ -36,8 +36,8 @@ def own_ops():
 def no_gpu(monkeypatch):
     """A machine without a GPU, whatever it has."""
     from zero import cuda
-    from zero.cuda.search import gpu_names
     from zero.errors import DeviceError
+    from zero.programs.cuda.search import gpu_names
 
     def opening(index=0):
         raise DeviceError("no CUDA device found; use backend: cpu")

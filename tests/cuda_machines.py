@@ -10,11 +10,12 @@ from functools import cache
 import numpy as np
 import pytest
 
-from zero import cuda, library
+from zero import cuda
 from zero.cuda.host import HostMachine
 from zero.errors import DeviceError
-from zero.islands import in_child
-from zero.program import Memory, Program
+from zero.evolution.workers import in_child
+from zero.programs import library
+from zero.programs.program import Memory, Program
 
 WIDE = Memory(8, 14, 3)  # room for every shipped program
 

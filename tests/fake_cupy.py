@@ -10,7 +10,7 @@ import types
 import numpy as np
 
 from zero.cuda import host
-from zero.cuda.job import JOB
+from zero.programs.cuda.job import JOB
 
 
 class FakeCupy:

@@ -8,11 +8,16 @@ from unittest import mock
 
 import numpy as np
 
-from zero.interpreter import cpu, reference
-from zero.interpreter.reference import Banks, Draws
-from zero.island import new_space
-from zero.ops import OPS, get_op
-from zero.program import Instruction, Memory, Program, parse_program
+from zero.programs.interpreter import cpu, reference
+from zero.programs.interpreter.reference import Banks, Draws
+from zero.programs.island import new_space
+from zero.programs.ops import OPS, get_op
+from zero.programs.program import (
+    Instruction,
+    Memory,
+    Program,
+    parse_program,
+)
 from zero.tasks import TaskSet
 
 MODULES = [
@@ -252,7 +257,7 @@ class SearchEvaluator:
         return float(fitness[0]), int(steps[0])
 
     def count(self, which):
-        """Returns one of the counters in `zero.interpreter.arrays`."""
+        """Returns one of the counters in `zero.programs.interpreter.arrays`."""
         return int(self.arrays.counters[which])
 
 

@@ -20,7 +20,12 @@ from nn_networks import (  # noqa: F401 (tests take all of it from here)
 from zero.nn.reference import ReferenceModel
 from zero.nn.reference_layers import pad_or_crop, taps
 from zero.nn.weights import batch_norms, views
-from zero.rng import counters, gaussian, key_for, uniform
+from zero.rng.philox import (
+    counters,
+    gaussian,
+    key_for,
+    uniform,
+)
 
 
 def normal(shape, *purpose):

@@ -5,7 +5,7 @@
 """
 
 from zero.nn.network import Builder
-from zero.rng import key_for
+from zero.rng.philox import key_for
 
 CHANNELS = (3, 5, 8, 12, 16, 20, 24, 48)
 NETWORKS = []
@@ -344,9 +344,14 @@ for _seed in range(8):
 
 def cell_network(space, seed):
     """Returns the network of a random genome, small."""
-    from zero.cells.skeletons import KINDS, Skeleton, build_network, skeletons_of
+    from zero.cells.networks.skeletons import (
+        KINDS,
+        Skeleton,
+        build_network,
+        skeletons_of,
+    )
     from zero.cells.spaces import get_space
-    from zero.search_rng import new_state
+    from zero.rng.splitmix import new_state
 
     genome = get_space(space).random(new_state(seed, "genome", space))
     kinds = [kind for kind in skeletons_of(genome) if "imagenet" not in kind]
@@ -382,8 +387,8 @@ PUBLISHED = {  # cell: its skeleton, at F = 8
 
 def published_network(name):
     """Returns a published cell's network for 16x16 images and 5 classes."""
+    from zero.cells.networks.skeletons import Skeleton, build_network
     from zero.cells.published import get_published
-    from zero.cells.skeletons import Skeleton, build_network
 
     skeleton = Skeleton(filters=8, **PUBLISHED[name])
     return build_network(get_published(name).genome, skeleton, (16, 16, 3), 5)

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 from small_runs import _merged
 
-from zero.cell_config import CellRunConfig
-from zero.config import make_config
+from zero.cells.config import CellRunConfig
+from zero.programs.config import make_config
 
 SETTINGS = {
     "seed": 3,

@@ -4,9 +4,9 @@ import os
 import time
 from pathlib import Path
 
-from zero.archive import read_archive
-from zero.config import RunConfig, make_config
-from zero.progress import Reporter
+from zero.programs.config import RunConfig, make_config
+from zero.runs.archive import read_archive
+from zero.runs.progress import Reporter
 
 SETTINGS = {
     "seed": 3,

@@ -15,84 +15,85 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Lower rooms first; a module may import rooms above it in this list, or its own.
 ROOMS = [
-    ["errors"],
+    ["errors", "jit", "rng", "system", "config", "evolution", "runs", "programs", "bench", "cli"],
     [
-        "ops",
-        "rng",
-        "jit",
-        "imports",
-        "code_cache",
-        "compiling",
-        "memory",
-        "settings",
-        "signals",
-        "mutation_names",
-        "shipped",
-        "own_code",
-        "classes",
-        "store",
-        "struct",
-        "yaml_loader",
+        "programs.ops",
+        "rng.philox",
+        "jit.decorators",
+        "config.imports",
+        "jit.cache",
+        "jit.compiling",
+        "system.memory",
+        "config.settings",
+        "system.signals",
+        "programs.mutation_names",
+        "config.shipped",
+        "system.own_code",
+        "data.classes",
+        "system.trees",
+        "jit.struct",
+        "config.yaml",
     ],
-    ["program", "search_rng", "fec"],
+    ["programs.program", "rng.splitmix", "programs.fec"],
     [
-        "mutations",
-        "library",
-        "population",
-        "simplified",
-        "simplify",
+        "programs.mutations",
+        "programs.library",
+        "evolution.population",
+        "programs.simplified",
+        "programs.simplify",
         "tasks",
-        "config_read",  # both ways: a family made in Python is read like a section
-        "config_words",
-        "images",
-        "read_images",
+        "data",
+        "config.read",  # both ways: a family made in Python is read like a section
+        "config.words",
+        "data.images",
+        "data.image_files",
     ],
-    ["loop", "batches", "search", "rounds"],
-    ["interpreter", "nn"],
-    ["cells", "cuda"],
+    ["evolution.loop", "evolution.batches", "search", "evolution.island"],
+    ["programs.interpreter", "nn"],
+    ["cells", "cuda", "programs.cuda"],
     [
-        "evaluator",
-        "conformance",
-        "island",
-        "islands",
-        "interpreter.reference_loop",
-        "cuda.search",
-        "figures",
-        "records",
-    ],
-    [
-        "archive",
-        "config",
-        "config_checks",
-        "config_files",
-        "cell_config",
-        "notebook",
-        "progress",
-    ],
-    ["run_settings"],
-    [
-        "run",
-        "run_kind",
-        "run_cells",
-        "run_programs",
-        "train_config",
-        "train_run",
-        "export",
-        "placing",
+        "programs.evaluator",
+        "bench.conformance",
+        "programs.island",
+        "evolution.workers",
+        "programs.reference_island",
+        "programs.cuda.search",
+        "programs.figures",
+        "runs.records",
     ],
     [
-        "bench",
-        "nas_table",
-        "nas_table_runs",
-        "cli",
-        "cli_cells",
-        "cli_nas_table",
-        "cli_common",
-        "cli_completion",
-        "cli_figures",
-        "cli_tables",
-        "cli_cell_runs",
-        "cli_trainings",
+        "runs.archive",
+        "programs.config",
+        "programs.checks",
+        "config.endings",
+        "cells.config",
+        "runs.notebook",
+        "runs.progress",
+    ],
+    ["runs.settings"],
+    [
+        "runs.run",
+        "runs.kind",
+        "cells.kind",
+        "programs.kind",
+        "cells.train_config",
+        "cells.train_run",
+        "cells.export",
+        "cells.placing",
+    ],
+    [
+        "bench.speed",
+        "bench.nas_table",
+        "bench.nas_table_runs",
+        "cli.main",
+        "cli.cells",
+        "cli.nas_table",
+        "cli.common",
+        "cli.completion",
+        "cli.figures",
+        "cli.tables",
+        "cells.view",
+        "cli.trainings",
     ],
     ["", "__main__", "__init__"],
 ]
@@ -100,19 +101,20 @@ LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}
 
 # Libraries and the only modules that may import them.
 ONLY = {
-    "yaml": {"config", "config_checks", "yaml_loader"},
-    "h5py": {"store", "archive"},
-    "typer": {"cli", "cli_cells", "cli_nas_table", "cli_common", "cli_completion"},
-    "multiprocess": {"islands"},
-    "onnx": {"nn.export_onnx"},
-    "PIL": {"read_images"},
+    "yaml": {"programs.config", "programs.checks", "config.yaml"},
+    "h5py": {"system.trees", "runs.archive"},
+    "typer": {"cli.main", "cli.cells", "cli.nas_table", "cli.common", "cli.completion"},
+    "multiprocess": {"evolution.workers"},
+    "onnx": {"nn.export.onnx"},
+    "PIL": {"data.image_files"},
     "cupy": {"cuda.device"},
 }
-LIGHT = ["__init__", "__main__", "cli", "cli_common", "cli_completion", "cli_tables", "config",
-         "config_checks", "program", "ops", "errors", "library", "rng", "progress", "evaluator",
-         "mutation_names", "shipped", "simplified", "yaml_loader"]  # fmt: skip
+LIGHT = ["__init__", "__main__", "cli.main", "cli.common", "cli.completion", "cli.tables", "programs.config",
+         "programs.checks", "programs.program", "programs.ops", "errors", "programs.library", "rng.philox",
+         "runs.progress", "programs.evaluator",
+         "programs.mutation_names", "config.shipped", "programs.simplified", "config.yaml"]  # fmt: skip
 # Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing.
-PICKLES = {"islands", "tasks.read_cifar"}
+PICKLES = {"evolution.workers", "data.cifar"}
 HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess"}
 
 
@@ -190,7 +192,7 @@ def test_light_modules_import_nothing_heavy_at_their_top():
 
 
 def test_what_a_command_line_loads_before_it_knows_the_command():
-    code = "import sys, zero, zero.config, zero.program, zero.tasks\n"
+    code = "import sys, zero, zero.programs.config, zero.programs.program, zero.tasks\n"
     code += f"print(sorted({{m.split('.')[0] for m in sys.modules}} & set({sorted(HEAVY)!r})))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT.parent)}
     done = subprocess.run(
@@ -209,6 +211,6 @@ def test_nothing_is_pickled_and_no_file_is_executed():
             for n in ast.walk(ast.parse(path.read_text()))
             if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
         }
-        allowed = {"eval"} if name_of(path) == "interpreter.reference" else set()
+        allowed = {"eval"} if name_of(path) == "programs.interpreter.reference" else set()
         assert not calls & {"eval", "exec", "compile"} - allowed, name_of(path)
         assert "allow_pickle=True" not in path.read_text()

@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 from small_runs import archive_bytes, small_config, small_settings
 
-from zero import run, store
-from zero.archive import ARCHIVE_VERSION, read_archive
-from zero.config import load_config, make_config
 from zero.errors import (
     ArchiveError,
     ConfigError,
@@ -20,6 +17,10 @@ from zero.errors import (
     TaskError,
     ZeroError,
 )
+from zero.programs.config import load_config, make_config
+from zero.runs import run
+from zero.runs.archive import ARCHIVE_VERSION, read_archive
+from zero.system import trees as store
 
 LONG = {"budget": {"individuals": 10**9}}
 

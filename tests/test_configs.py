@@ -5,10 +5,12 @@ import pytest
 from small_cells import write_table
 from typer.testing import CliRunner
 
-from zero import cli, cuda, run
-from zero.config import load_config, shipped_configs
-from zero.cuda import search
+from zero import cuda
+from zero.cli import main as cli
 from zero.cuda.host import HostMachine
+from zero.programs.config import load_config, shipped_configs
+from zero.programs.cuda import search
+from zero.runs import run
 
 CONFIGS = sorted(shipped_configs())
 CELLS = [name for name in CONFIGS if load_config(name).genomes == "cells"]
@@ -154,9 +156,9 @@ def test_cells_run(name, tmp_path):
 
 @pytest.mark.parametrize("name", [name for name in CELLS if name != "nas_bench_201_table"])
 def test_the_networks_of_its_size_can_be_built(name):
-    from zero.cell_config import skeleton_of, space_of
-    from zero.cells.skeletons import build_network
-    from zero.search_rng import new_state
+    from zero.cells.config import skeleton_of, space_of
+    from zero.cells.networks.skeletons import build_network
+    from zero.rng.splitmix import new_state
 
     cells = load_config(name).cells
     shape = {"digits": (8, 8, 1), "fashion_mnist": (28, 28, 1)}.get(

@@ -12,9 +12,9 @@ import pytest
 from cuda_machines import missing
 
 import zero
-from zero import library
-from zero.cuda.code import encode_program
-from zero.cuda.layout import Layout
+from zero.programs import library
+from zero.programs.cuda.encode import encode_program
+from zero.programs.cuda.layout import Layout
 
 FOLDER = Path(zero.__file__).parents[1] / "benchmarks"
 SCRIPT = FOLDER / "gpu_interpreter.py"
@@ -147,7 +147,7 @@ def test_shared_memory_of_rows_by_hand(imported):
     assert row_cost("VECTOR_SUM", Layout("float64", 16, 8))[1] == 1 + 3 * 2 * 2
     assert row_cost("MATRIX_MATRIX_PRODUCT", single)[0] == 2 * 16**3
     assert row_cost("VECTOR_MEAN", single)[0] == 16
-    for name in zero.ops.OPS:
+    for name in zero.programs.ops.OPS:
         if name != "NO_OP":
             assert row_cost(name, single)[1] > 1, name
 

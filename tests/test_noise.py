@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from helpers import parse
 
-from zero import run
-from zero.config import load_config
-from zero.evaluator import Evaluator
-from zero.figures import chance, interval
+from zero.programs.config import load_config
+from zero.programs.evaluator import Evaluator
+from zero.programs.figures import chance, interval
+from zero.runs import run
 from zero.tasks import from_settings, make_task_set
 
 ROWS, FEATURES = 300, 8
@@ -82,7 +82,7 @@ def _with(name, changes, folder):
     """The shipped config with some settings replaced."""
     import yaml
 
-    from zero.tasks.common import shipped_file
+    from zero.data.splits import shipped_file
 
     settings = yaml.safe_load(shipped_file(f"{name}.yaml").read_text())
     for key, value in changes.items():

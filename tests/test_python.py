@@ -11,7 +11,7 @@ import pytest
 from small_runs import Messages, small_config, small_settings
 
 import zero
-from zero import notebook, progress
+from zero.runs import notebook, progress
 from zero.tasks import from_settings
 
 FRAME = pd.DataFrame({"a": [1.0, 2, 3, 4, 5, 6], "b": [3.0, 1, 2, 5, 4, 1], "y": [0, 1] * 3})

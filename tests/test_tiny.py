@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from helpers import SearchEvaluator, parse, run_reference, small_tasks, space_for
 
-from zero import library
-from zero.evaluator import Evaluator
-from zero.interpreter import cpu
-from zero.interpreter.reference import Banks
-from zero.program import Memory, parse_instruction, parse_program
+from zero.programs import library
+from zero.programs.evaluator import Evaluator
+from zero.programs.interpreter import cpu
+from zero.programs.interpreter.reference import Banks
+from zero.programs.program import Memory, parse_instruction, parse_program
 
 OPS = [
     "SCALAR_CONST_SET", "VECTOR_INNER_PRODUCT", "SCALAR_DIFF", "SCALAR_PRODUCT",
@@ -44,7 +44,7 @@ def test_search_evaluates_as_the_evaluator_does():
 
 def island(seed, ops, tasks, **more):
     """An island of 50 programs with all three functions free to change."""
-    from zero.island import Island, Limits
+    from zero.programs.island import Island, Limits
 
     module = cpu.build("float64", 4)
     memory = Memory(4, 3, 1)
@@ -89,8 +89,8 @@ def test_what_the_search_says_of_its_programs_is_true():
     # that amplify the last bit, or were alike in the fingerprint.
     from helpers import noisy
 
-    from zero.ops import OPS as ALL
-    from zero.program import from_arrays
+    from zero.programs.ops import OPS as ALL
+    from zero.programs.program import from_arrays
 
     tasks = small_tasks(tasks=4, train=10)
     done = finished(island(3, list(ALL), tasks))
@@ -111,7 +111,7 @@ def test_what_the_search_says_of_its_programs_is_true():
 
 def test_a_run_from_settings_to_results(tmp_path):
     import zero
-    from zero.archive import best_record, read_archive
+    from zero.runs.archive import best_record, read_archive
 
     task = {"type": "linear_regression", "features": 4, "train": 20, "valid": 10, "count": 4}
     functions = {

@@ -13,23 +13,24 @@
 
 `zero.__all__` lists what there is; what goes wrong raises a `zero.ZeroError` whose message says what
 to do. The names are loaded when they are first used: `import zero` itself takes no time. Where
-things are: `zero.ops` the op table, `zero.program`, `zero.tasks`, `zero.loop` the evolutionary
-loop, `zero.run` a run from start to end, `zero.archive` what it leaves, `zero.cli` the commands.
+things are: `zero.programs.ops` the op table, `zero.programs.program`, `zero.tasks`,
+`zero.evolution.loop` the evolutionary loop, `zero.runs.run` a run from start to end,
+`zero.runs.archive` what it leaves, `zero.cli.main` the commands.
 """
 
 import importlib
 
 _PLACES = {
-    "Evaluator": "zero.evaluator",
-    "Reporter": "zero.progress",
+    "Evaluator": "zero.programs.evaluator",
+    "Reporter": "zero.runs.progress",
     "ZeroError": "zero.errors",
-    "load_config": "zero.config",
-    "load_program": "zero.run",
-    "make_config": "zero.config",
+    "load_config": "zero.programs.config",
+    "load_program": "zero.runs.run",
+    "make_config": "zero.programs.config",
     "make_task_set": "zero.tasks",
-    "register_op": "zero.ops",
-    "resume": "zero.run",
-    "start": "zero.run",
+    "register_op": "zero.programs.ops",
+    "resume": "zero.runs.run",
+    "start": "zero.runs.run",
     "table_from_arrays": "zero.tasks.table",
     "table_from_frame": "zero.tasks.table",
 }

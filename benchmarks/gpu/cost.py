@@ -6,10 +6,10 @@ import numpy as np
 from gpu.programs import Launches, Programs
 from page import operations
 
-from zero.cuda.job import SPAN
-from zero.cuda.layout import WARP, Layout
-from zero.cuda.source import row_numbers
-from zero.ops import OPS, get_op
+from zero.programs.cuda.job import SPAN
+from zero.programs.cuda.layout import WARP, Layout
+from zero.programs.cuda.source import row_numbers
+from zero.programs.ops import OPS, get_op
 
 REPEATED = 4  # times more of an instruction in `where_time_goes`
 

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zero import cuda
-from zero.bench import FILLED
-from zero.cuda.code import Encoder
-from zero.cuda.evaluate import CudaEvaluator
-from zero.cuda.layout import Layout
+from zero.bench.speed import FILLED
 from zero.errors import ZeroError
-from zero.interpreter import cpu
-from zero.program import Memory
-from zero.run import Maker
+from zero.programs.cuda.encode import Encoder
+from zero.programs.cuda.evaluate import CudaEvaluator
+from zero.programs.cuda.layout import Layout
+from zero.programs.interpreter import cpu
+from zero.programs.program import Memory
+from zero.runs.run import Maker
 from zero.tasks import TaskSet
 
 

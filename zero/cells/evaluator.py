@@ -17,10 +17,10 @@ import numpy as np
 
 from zero.cells.cost import Cost, cost_of
 from zero.cells.genome import Genome, canonical_key
-from zero.cells.skeletons import Skeleton, build_network
+from zero.cells.networks.skeletons import Skeleton, build_network
 from zero.cells.table import CellTable
+from zero.data.images import ImageData
 from zero.errors import NetworkError
-from zero.images import ImageData
 from zero.nn.network import Network
 from zero.nn.train import Trainer, trained_network
 from zero.nn.train_memory import training_memory

@@ -1,6 +1,6 @@
 """One island of cells: the same loop as for programs, in plain Python, with every candidate recorded.
 
-`zero.loop.run_block` makes individuals one at a time. Training one may take minutes; so that a run
+`zero.evolution.loop.run_block` makes individuals one at a time. Training one may take minutes; so that a run
 can be stopped and saved meanwhile, an evaluation pauses between batches: the loop is left by an
 exception, population and random stream go back to what they were before the individual, and the
 half-trained network is kept. When the loop goes on it makes the very same individual and finds its
@@ -22,14 +22,15 @@ from typing import Any
 
 import numpy as np
 
-from zero import loop
 from zero.cells.cost import Budget
 from zero.cells.evaluator import Weights
 from zero.cells.genome import Genome, parse_genome
-from zero.cells.halving import Halving
-from zero.cells.objective import Objective, pareto_ranks
 from zero.errors import NetworkError
-from zero.population import (
+from zero.evolution import loop
+from zero.evolution.halving import Halving
+from zero.evolution.island import BaseIsland, Limits
+from zero.evolution.objective import Objective, pareto_ranks
+from zero.evolution.population import (
     BEST,
     BEST_AT,
     COPY,
@@ -39,9 +40,8 @@ from zero.population import (
     new_population,
     new_record,
 )
-from zero.rng import key_for
-from zero.rounds import BaseIsland, Limits
-from zero.struct import arrays_of
+from zero.jit.struct import arrays_of
+from zero.rng.philox import key_for
 
 DRAWS = 1000  # of a genome within the budget, before a candidate is given up
 COSTS = ("parameters", "multiply_adds", "activation_bytes")
@@ -97,7 +97,7 @@ class CellIsland(BaseIsland):
         size: population size.
         settings: numbers of the search method.
         rules: what counts, and which candidates are trained how far.
-        seed, experiment, index, count, limits, migrants: as for `zero.rounds.BaseIsland`.
+        seed, experiment, index, count, limits, migrants: as for `zero.evolution.island.BaseIsland`.
     """
 
     longest_block = 1  # so that a pause costs one individual's draws at most

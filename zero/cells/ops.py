@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from zero.errors import NetworkError, unknown_name
 from zero.nn.network import Builder
-from zero.own_code import fault_of, is_own, place_of
+from zero.system.own_code import fault_of, is_own, place_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Rules:
     norm and ReLU between 1x7 and 7x1; else none of it. identity: what an identity with stride 2 is:
     "conv" (ReLU, 1x1 convolution of stride 2, batch norm), "factorized" (a factorised reduction) or
     "relu_factorized" (after a ReLU). calibration: how a cell's inputs get its size, see
-    `zero.cells.pair_cells`.
+    `zero.cells.networks.pair_cells`.
     """
 
     name: str

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from zero.cells.darts_text import genome_text, is_genotype
 from zero.cells.genome import Genome, parse_genome
-from zero.cells.skeletons import Skeleton
+from zero.cells.networks.skeletons import Skeleton
 from zero.errors import NetworkError, unknown_name
 from zero.nn.network import Shape
 

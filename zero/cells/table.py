@@ -2,7 +2,7 @@
 
 A cell of n nodes is written node by node, joined by `+`; node k lists what it reads as `|op~source|`
 for the sources 0 to k - 1: `|a~0|+|b~0|a~1|+|b~0|b~1|a~2|` (Dong and Yang 2020, "NAS-Bench-201").
-Which ops there are is what the table says; nothing is built or trained. Used by `zero.nas_table`.
+Which ops there are is what the table says; nothing is built or trained. Used by `zero.bench.nas_table`.
 
 Each string is a cell of its own: cells that compute the same thing (isomorphic ones, or those that
 differ behind an op that gives zeros) have rows, and accuracies, of their own in such tables.
@@ -23,9 +23,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zero.data.splits import read_error
+from zero.data.tables import NUMBER, one_line
 from zero.errors import TaskError, unknown_name
-from zero.tasks.common import read_error
-from zero.tasks.read_table import NUMBER, one_line
 
 ARCH = "arch"
 FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"

@@ -1,9 +1,6 @@
-"""Backend `cuda`: many programs at once on an NVIDIA GPU.
+"""A GPU: `device` compiles CUDA C text and launches it, `host` runs the same text on the CPU for tests.
 
-`code` turns programs into rows, `layout` says how their memory lies on the GPU's lanes, `source` writes the
-CUDA C text (with kernels/), `device` compiles and launches it, `evaluate` gives fitness. `host` runs the
-same text on the CPU, for tests. Importing this package imports none of them, and CuPy only when a
-machine is opened.
+Importing this package imports neither, and CuPy only when a machine is opened.
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from zero.code_cache import cache_folder, write_whole
-from zero.cuda import source
-from zero.cuda.layout import Layout
 from zero.errors import DeviceError
+from zero.jit.cache import cache_folder, write_whole
+from zero.programs.cuda import source
+from zero.programs.cuda.layout import Layout
 
 _DEFAULT_SHARED = 48 * 1024  # bytes a block may have without asking
 _INSTALL = "pip install 'zero-discovery[gpu]' (drivers for CUDA 12: 'zero-discovery[gpu12]')"
@@ -276,7 +276,7 @@ class Kernel:
         """Starts a job.
 
         Args:
-            job: (1,) `zero.cuda.job.JOB`, passed by value; its queue must be zero.
+            job: (1,) `zero.programs.cuda.job.JOB`, passed by value; its queue must be zero.
             units: how many run; more than `units` says would only wait for others to end.
             unit_bytes: shared memory of a unit.
         """

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from zero.code_cache import cache_folder
-from zero.cuda import source
-from zero.cuda.layout import Layout
 from zero.errors import DeviceError
+from zero.jit.cache import cache_folder
+from zero.programs.cuda import source
+from zero.programs.cuda.layout import Layout
 
 _OPTIONS = (
     "-O2",
@@ -147,7 +147,7 @@ def compile_library(text: str, path: Path, options: tuple[str, ...] = _OPTIONS) 
             raise DeviceError("there is no g++ to build the GPU's code for the CPU with") from error
         if done.returncode:
             raise DeviceError(f"g++ failed:\n{done.stderr[:4000]}")
-        from zero.code_cache import write_whole
+        from zero.jit.cache import write_whole
 
         write_whole(path, made.read_bytes())
 

@@ -55,6 +55,6 @@ def make_model(
         from zero.nn.reference import ReferenceModel
 
         return ReferenceModel(network, batch, dtype, arrays)
-    from zero.nn.cpu import CpuModel
+    from zero.nn.cpu.model import CpuModel
 
     return CpuModel(network, batch, threads, arrays)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from zero.rng import key_for, philox
+from zero.rng.philox import key_for, philox
 
 
 class Choices(NamedTuple):

@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 
 from zero.nn.network import Network
-from zero.rng import key_for, philox
+from zero.rng.philox import key_for, philox
 
 
 class Masks:

@@ -19,7 +19,7 @@ from zero.errors import ArchiveError
 from zero.nn.network import KINDS as LAYERS
 from zero.nn.network import Layer, Network
 from zero.nn.weights import batch_norms
-from zero.store import read_tree, write_tree
+from zero.system.trees import read_tree, write_tree
 
 KIND = "network"
 VERSION = 1

@@ -20,10 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zero import signals
-from zero.classes import balanced_accuracy
+from zero.data.classes import balanced_accuracy
 from zero.errors import ArchiveError, NetworkError
-from zero.memory import usable_bytes
 from zero.nn import make_model
 from zero.nn.augment import Augmenter, Choices, Normaliser, draw_choices, epoch_order
 from zero.nn.masks import Masks
@@ -33,9 +31,11 @@ from zero.nn.schedules import learning_rate
 from zero.nn.train_memory import EVALUATED_AT_ONCE, training_bytes, training_memory
 from zero.nn.train_settings import TrainSettings, trained_network
 from zero.nn.weights import initial_parameters, initial_statistics
+from zero.system import signals
+from zero.system.memory import usable_bytes
 
 if TYPE_CHECKING:
-    from zero.images import ImageData
+    from zero.data.images import ImageData
 
 Tree = dict[str, Any]
 Weights = tuple[np.ndarray, np.ndarray]
@@ -93,7 +93,7 @@ def right_by_class(model: Any, x: np.ndarray, y: np.ndarray, data: ImageData) ->
     as wrong.
 
     Raises:
-        Stop: a stop acts at once here (`zero.signals`).
+        Stop: a stop acts at once here (`zero.system.signals`).
     """
     normalise = Normaliser(data.image_shape, data.mean, data.std)
     size = model.batch * max(EVALUATED_AT_ONCE // model.batch, 1)
@@ -341,7 +341,7 @@ class Trainer:
         )
 
     def state(self) -> Tree:
-        """Returns all that `restore` needs, as a tree for `zero.store.write_tree`; copies."""
+        """Returns all that `restore` needs, as a tree for `zero.system.trees.write_tree`; copies."""
         tree: Tree = {
             "made_with": self._made_with(),
             "parameters": self.model.parameters.copy(),

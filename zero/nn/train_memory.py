@@ -1,6 +1,6 @@
 """How much memory a training takes, known before it: counted by the code that makes the arrays.
 
-Called by `zero.nn.train` before it makes a model, by `zero.run_cells` and by `zero cells count`.
+Called by `zero.nn.train` before it makes a model, by `zero.cells.kind` and by `zero cells count`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zero.errors import NetworkError
-from zero.memory import gigabytes, usable_bytes
 from zero.nn import make_model
 from zero.nn.arrays import Arrays
 from zero.nn.network import Network
 from zero.nn.optimizers import OPTIMIZERS, WeightAverage
 from zero.nn.train_settings import TrainSettings, trained_network
+from zero.system.memory import gigabytes, usable_bytes
 
 if TYPE_CHECKING:
-    from zero.images import ImageData
+    from zero.data.images import ImageData
 
 EVALUATED_AT_ONCE = 1024  # images normalised at a time, rounded to whole batches
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from zero.config.settings import Check, Found, Settings
 from zero.errors import unknown_name
 from zero.nn.optimizers import OPTIMIZERS
 from zero.nn.schedules import SCHEDULES
-from zero.settings import Check, Found, Settings
 
 if TYPE_CHECKING:
     from zero.nn.network import Network

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from zero.nn.network import Network, Parameter
-from zero.rng import key_for
+from zero.rng.philox import key_for
 
 
 def views(network: Network, flat: np.ndarray) -> list[list[np.ndarray]]:

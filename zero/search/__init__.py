@@ -1,8 +1,9 @@
 """Search methods: which individual is the next parent. One file per method in this folder.
 
 A method is a module with `DESCRIPTION` (one line), `choose(slot_fitness, settings, rng)` (plain Python
-that numba can compile; returns a slot or `zero.loop.RANDOM`) and `settings(search) -> list of numbers`
-from the config's `search:` section. Its name in YAML is the module's name, found by listing the folder.
+that numba can compile; returns a slot or `zero.evolution.loop.RANDOM`) and `settings(search) -> list of
+numbers` from the config's `search:` section. Its name in YAML is the module's name, found by listing
+the folder.
 """
 
 from __future__ import annotations

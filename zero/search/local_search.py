@@ -11,8 +11,8 @@ individuals are worse than it, the search starts again there: without that, some
 local optimum whose neighbours all lead back.
 """
 
-from zero.loop import RANDOM
-from zero.search_rng import below
+from zero.evolution.loop import RANDOM
+from zero.rng.splitmix import below
 
 DESCRIPTION = "the best living individual is the parent, now and then a random restart"
 

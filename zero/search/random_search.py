@@ -4,7 +4,7 @@ Programs have sizes drawn uniformly between smallest and largest; with fixed siz
 search of Real et al. 2020, section 4.1.
 """
 
-from zero.loop import RANDOM
+from zero.evolution.loop import RANDOM
 
 DESCRIPTION = "every individual is a new random one: the baseline"
 

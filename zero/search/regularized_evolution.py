@@ -5,7 +5,7 @@ Real et al. 2019 ("Regularized Evolution for Image Classifier Architecture Searc
 overwritten included, and the first drawn wins ties.
 """
 
-from zero.search_rng import below
+from zero.rng.splitmix import below
 
 DESCRIPTION = "tournament selection, the oldest individual is replaced (the paper's method)"
 

@@ -5,7 +5,7 @@ under `tasks: {search: {type: NAME, ...}}`, its method `make` builds one `Task`.
 by importing the modules of this folder (in sorted order), so adding one touches one file and its
 test. `common`, `sources`, `table_data` and `read_*` hold what families share.
 
-Called by `zero.config` (validation of the keys) and `zero.run` (`make_task_set`).
+Called by `zero.programs.config` (validation of the keys) and `zero.runs.run` (`make_task_set`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 import numpy as np
 from pydantic import ConfigDict, Field
 
+from zero.config.settings import Settings
+from zero.data.splits import rng_for
 from zero.errors import TaskError, ZeroError, unknown_name, what_is
-from zero.own_code import fault_of, is_own, place_of
-from zero.settings import Settings
-from zero.tasks.common import rng_for
+from zero.system.own_code import fault_of, is_own, place_of
 
 PURPOSES = ("search", "select", "final")
 Purpose = Literal["search", "select", "final"]
@@ -328,7 +328,7 @@ def from_settings(settings: dict[str, Any]) -> TaskFamily:
     Raises:
         TaskError: the type is unknown. ConfigError: a key is wrong; a line each.
     """
-    from zero.config_read import read_family
+    from zero.config.read import read_family
 
     if not isinstance(settings, dict):
         raise TaskError(f"from_settings takes a dict such as {{'type': 'table', ...}}, got "

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from zero.data.splits import rng_for
 from zero.tasks import Metric, Purpose, Task, TaskFamily
-from zero.tasks.common import rng_for
 
 
 class AffineRegression(TaskFamily):

@@ -6,14 +6,14 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from zero.data.splits import rng_for
 from zero.tasks import Metric, Purpose, Task, TaskFamily
-from zero.tasks.common import rng_for
 
 
 class LinearRegression(TaskFamily):
     """Predict w.x: the weights w follow from the parameter seed, the examples from the data seed.
 
-    Departs from the original in its random numbers only (see `zero.tasks.common.rng_for`).
+    Departs from the original in its random numbers only (see `zero.data.splits.rng_for`).
     """
 
     kind: ClassVar[str] = "linear_regression"

@@ -16,11 +16,27 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import ConfigDict, Field
 
+from zero.config.settings import (
+    Check,
+    Found,
+    Settings,
+    roughly,
+)
+from zero.data.sources import (
+    BUNDLED,
+    WITH_OFFICIAL_TEST,
+    Labelled,
+    SourceName,
+    load_source,
+)
+from zero.data.splits import (
+    find_file,
+    rng_for,
+    split_sizes,
+    standardize,
+)
 from zero.errors import TaskError
-from zero.settings import Check, Found, Settings, roughly
 from zero.tasks import Metric, Purpose, Task, TaskFamily
-from zero.tasks.common import find_file, rng_for, split_sizes, standardize
-from zero.tasks.sources import BUNDLED, WITH_OFFICIAL_TEST, Labelled, SourceName, load_source
 
 DEFAULT_FEATURES = 16
 # Rows projected at a time: as float64, 1000 CIFAR images take 25 MB.

@@ -14,11 +14,16 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import AfterValidator, Field, PrivateAttr, StrictInt, StrictStr
 
-from zero.errors import ConfigError, TaskError, what_is
-from zero.settings import Check, Found, plain
-from zero.tasks import Metric, Purpose, Task, TaskFamily
-from zero.tasks.common import find_file, read_error, rng_for, split_sizes, standardize
-from zero.tasks.read_table import (
+from zero.config.settings import Check, Found, plain
+from zero.data.splits import (
+    find_file,
+    read_error,
+    rng_for,
+    split_sizes,
+    standardize,
+)
+from zero.data.table_checks import TableData, check_table
+from zero.data.tables import (
     Column,
     RawTable,
     from_arrays,
@@ -27,7 +32,8 @@ from zero.tasks.read_table import (
     read_csv,
     read_npz_table,
 )
-from zero.tasks.table_data import TableData, check_table
+from zero.errors import ConfigError, TaskError, what_is
+from zero.tasks import Metric, Purpose, Task, TaskFamily
 
 DELIMITERS = {".csv": ",", ".txt": ",", ".tsv": "\t"}
 IN_MEMORY = "(in memory)"
@@ -310,7 +316,7 @@ def table_from_frame(
 
 def _in_memory(where: str, keys: dict[str, Any], unused: tuple[str, ...] = ()) -> Table:
     """Returns the family of data that Python gives; `unused` keys have no meaning there."""
-    from zero.config_read import read_family
+    from zero.config.read import read_family
 
     for key in ("path", "x", "y", "delimiter", *unused):
         if key in keys:

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from zero.data.splits import rng_for
 from zero.tasks import Metric, Purpose, Task, TaskFamily
-from zero.tasks.common import rng_for
 
 # The original switches these two hidden units off, whatever F is (spec, section 8, row 40).
 DEAD_UNITS = [0, 2]

@@ -1,0 +1,1 @@
+"""What `zero bench` measures."""

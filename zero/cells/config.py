@@ -1,0 +1,452 @@
+"""Configuration of a run over cells: the section `cells`, and what stands beside it in the file.
+
+A YAML file with a section `cells` is of this form; the others are `zero.programs.config.RunConfig`. Mistakes
+are reported the same way. Checks across keys stand at the end; they also take what is known of a
+config that is wrong in part (`zero.config.settings`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from zero.cells.networks.skeletons import KINDS as SKELETONS
+from zero.cells.networks.skeletons import Skeleton
+from zero.cells.ops import get_cell_op
+from zero.cells.published import PUBLISHED
+from zero.cells.spaces import SPACES, get_space, space_with_ops
+from zero.config.endings import resolve_imports, run_imports
+from zero.config.read import read_section
+from zero.config.settings import (
+    Found,
+    Part,
+    Unknown,
+    across,
+    changed,
+)
+from zero.config.yaml import Document, Problem
+from zero.data.images import ImageSettings
+from zero.data.splits import find_file
+from zero.errors import NetworkError, ZeroError, unknown_name
+from zero.evolution.objective import COSTS, METRICS
+from zero.evolution.objective import KINDS as OBJECTIVES
+from zero.evolution.objective import Objective as CellObjective
+from zero.nn.train_settings import TrainSettings
+from zero.programs.checks import OF_EVERY_RUN
+from zero.programs.config import (
+    Budget,
+    Positive,
+    Repetitions,
+    RunName,
+    Section,
+    Whole,
+    as_tuple,
+    fitted_to_population,
+    one_of,
+    search_methods,
+    short,
+)
+
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+
+
+class SkeletonSettings(Section):
+    """The network around the cells (`zero cells list skeletons`).
+
+    kind: by default slim_cifar for nasnet and amoebanet, else the one of the space's name.
+    normal_cells: between two reductions (NAS-Benches: cells a stage). filters: channels of the first
+    cells' nodes. layers: number of cells instead, of kind darts. auxiliary: with the auxiliary head.
+    drop_path: with layers for scheduled drop path (training.drop_path says how much).
+    """
+
+    kind: Annotated[str, one_of("kind of skeleton", lambda: SKELETONS)] | None = None
+    normal_cells: Whole = Field(1, ge=0, le=100)
+    filters: Whole = Field(8, ge=1, le=4096)
+    layers: Whole = Field(0, ge=0, le=300)
+    stem_filters: Whole = Field(32, ge=1, le=4096)
+    auxiliary: bool = False
+    dropout: float = Field(0.0, ge=0, lt=1)
+    drop_path: bool = False
+
+
+class TableSettings(Section):
+    """A table of evaluated cells in NAS-Bench-201's form, instead of training.
+
+    table: CSV or CSV.gz with a column `arch`. select: column that the search sees. report: column of
+    the final figure, which it does not.
+    """
+
+    table: str = Field(min_length=1)
+    select: str = Field(min_length=1)
+    report: str = Field(min_length=1)
+
+
+class CellBudget(Section):
+    """The most that a candidate may cost, known before any training; others are drawn again.
+
+    multiply_adds: of one image. activation_bytes and seconds_per_step (an estimate, the same on all
+    machines): of a training step.
+    """
+
+    parameters: Positive | None = None
+    multiply_adds: Positive | None = None
+    activation_bytes: Positive | None = None
+    seconds_per_step: float | None = Field(None, gt=0)
+
+
+def _objective_word(value: Any) -> Any:
+    if value == "balanced_accuracy":
+        return {"metric": value}
+    if isinstance(value, str) and value not in OBJECTIVES:
+        raise ValueError(unknown_name("objective", value, (*OBJECTIVES, "balanced_accuracy")))
+    return {"kind": value} if isinstance(value, str) else value
+
+
+class ObjectiveSettings(Section):
+    """What candidates are compared by (`zero.evolution.objective`).
+
+    metric: `accuracy` counts images, `balanced_accuracy` classes: the mean of their accuracies.
+    cost: what accuracy is weighed against; latency (seconds to predict an image) is measured, so that
+    no two runs are the same. target (in the cost's unit), exponent, exponent_below (by default as
+    exponent): of mnasnet.
+    """
+
+    kind: Literal[OBJECTIVES] = "accuracy"
+    metric: Literal[METRICS] = "accuracy"
+    cost: Literal[COSTS] = "parameters"
+    target: float | None = Field(None, gt=0)
+    exponent: float = Field(-0.07, le=0)
+    exponent_below: float | None = Field(None, le=0)
+
+
+class HalvingSettings(Section):
+    """Successive halving: after each of these epochs only the best share goes on (`keep`)."""
+
+    epochs: Annotated[tuple[Positive, ...], BeforeValidator(as_tuple)] = Field(min_length=1)
+    keep: float = Field(0.5, gt=0, lt=1)
+
+
+class FinalSettings(Section):
+    """The last training of the best cells, in a larger network and longer; what is left out stays.
+
+    training, images: instead of the sections of that name in cells, whole; images of the same size
+    and classes. epochs: of cells.training, changed alone.
+    """
+
+    normal_cells: Whole | None = Field(None, ge=0, le=100)
+    filters: Whole | None = Field(None, ge=1, le=4096)
+    layers: Whole | None = Field(None, ge=0, le=300)
+    auxiliary: bool | None = None
+    drop_path: bool | None = None
+    epochs: Positive | None = None
+    training: TrainSettings | None = None
+    images: ImageSettings | None = None
+
+
+class Cells(Section):
+    """The cells that a search may visit, and how they are evaluated.
+
+    space: `zero cells list spaces`. ops: a choice of ops instead of the space's own. evaluate:
+    `train`, or a table. threads: of one training; decides nothing about its result. published: cells
+    trained like the outcome and set beside it. inherit_weights: children start with the weights of
+    those of their parent's layers that they share. retrain_duplicates: the same cells are trained
+    again, from other weights. none switches halving and final off.
+    """
+
+    space: Annotated[str, one_of("space", lambda: SPACES)] = "amoebanet"
+    ops: Names | None = None
+    skeleton: SkeletonSettings = SkeletonSettings()
+    images: ImageSettings | None = None
+    training: TrainSettings = TrainSettings()
+    evaluate: Literal["train"] | TableSettings = "train"
+    budget: CellBudget = CellBudget()
+    objective: Annotated[ObjectiveSettings, BeforeValidator(_objective_word)] = ObjectiveSettings()
+    halving: HalvingSettings | None = None
+    inherit_weights: bool = False
+    retrain_duplicates: bool = False
+    threads: Whole = Field(1, ge=1, le=1024)
+    final: FinalSettings | None = None
+    published: Names = ()
+
+
+class CellSearch(Section):
+    """The search method and its settings; mutations are those of the space."""
+
+    method: Annotated[str, one_of("search method", search_methods)] = "regularized_evolution"
+    population: Whole = Field(100, ge=2, le=1_000_000)
+    tournament: Positive = 25
+
+
+class CellIslands(Section):
+    """Processes that evolve side by side and exchange migrants."""
+
+    count: Whole = Field(1, ge=1, le=1024)
+    migrate_every: Positive = 50
+    migrants: Whole = Field(5, ge=0)
+
+
+class CellExperiments(Repetitions):
+    """Repetitions over cells, each with other weights too."""
+
+
+class CellRunConfig(Section):
+    """A checked run over cells."""
+
+    genomes: ClassVar[str] = "cells"
+
+    def __repr__(self) -> str:
+        return short(self)
+
+    name: RunName = "run"
+    seed: Whole = Field(0, ge=0, lt=2**63)
+    backend: Literal["cpu", "reference"] = "cpu"
+    dtype: Literal["float32", "float64"] = "float32"
+    imports: list[str] = Field(default=[])
+    cells: Cells
+    search: CellSearch = CellSearch()
+    islands: CellIslands = CellIslands()
+    experiments: CellExperiments = CellExperiments()
+    budget: Budget = Budget()
+
+
+# --- from settings to what cells are made with --------------------------------------------------
+
+
+def space_of(cells: Cells) -> Any:
+    """Returns the space of genomes; raises NetworkError for ops that there are not."""
+    return get_space(cells.space) if cells.ops is None else space_with_ops(cells.space, cells.ops)
+
+
+def skeleton_of(cells: Cells, final: bool = False) -> Skeleton:
+    """Returns the skeleton of the search, or of the last training."""
+    own = cells.skeleton.model_dump()
+    if own["kind"] is None:
+        own["kind"] = cells.space if cells.space in SKELETONS else "slim_cifar"
+    if final and cells.final is not None:
+        others = {"epochs", "training", "images"}
+        own |= cells.final.model_dump(exclude=others, exclude_none=True)
+    return Skeleton(**own)
+
+
+def training_of(cells: Cells, final: bool = False) -> TrainSettings:
+    """Returns the settings of a candidate's training, or of the last one."""
+    if not final or cells.final is None:
+        return cells.training
+    training = cells.final.training or cells.training
+    if cells.final.epochs is None:
+        return training
+    return TrainSettings(**{**training.model_dump(), "epochs": cells.final.epochs})
+
+
+def objective_of(cells: Cells) -> CellObjective:
+    """Returns the objective."""
+    own = cells.objective
+    below = own.exponent if own.exponent_below is None else own.exponent_below
+    target = float("nan") if own.target is None else own.target
+    return CellObjective(own.kind, own.cost, target, own.exponent, below, own.metric)
+
+
+# --- reading and checks -------------------------------------------------------------------------
+
+
+def read_cells(
+    document: Document, data: dict[str, Any], folder: Path, check_files: bool = True
+) -> tuple[Any, list[Problem]]:
+    """Returns a run's config (what is known of it, if it is wrong in part), and all problems.
+
+    data: the document's, which this changes. check_files: as for `zero.programs.config.load_config`; there is
+    no file that only a start reads.
+    """
+    resolve_imports(document, data, folder)
+    problems = run_imports(document, data)
+    config, found = read_section(document, CellRunConfig, data)
+    problems += found
+    for loc, message in across(config, (*OF_EVERY_RUN, *_CHECKS)):
+        problem = document.problem(loc, message)
+        # An item's place is told, but not its number: lists of one item may be written without [].
+        shown = problem.loc[:-1] if isinstance(loc[-1], int) else problem.loc
+        problems.append(replace(problem, loc=shown))
+    if isinstance(config, CellRunConfig):
+        config = config.model_copy(update=fitted_to_population(config))
+        config, found = _with_paths(document, config, folder)
+        problems += found
+    return config, problems
+
+
+def _check_ops(config: Any) -> Iterator[Found]:
+    cells, loc = config.cells, ("cells", "ops")
+    for i, op in enumerate(cells.ops or ()):
+        try:
+            get_cell_op(op)
+        except NetworkError as error:
+            yield (*loc, i), str(error)
+            loc = ("cells", "ops")
+    if cells.ops is not None and (not cells.ops or len(set(cells.ops)) < len(cells.ops)):
+        given = ", ".join(cells.ops)
+        yield loc, f"a space needs at least one op, each named once; got {given}"
+
+
+def _check_published(config: Any) -> Iterator[Found]:
+    for i, name in enumerate(config.cells.published):
+        if name not in PUBLISHED:
+            message = unknown_name("published cell", name, PUBLISHED)
+            yield ("cells", "published", i), message
+
+
+def _kind_of(cells: Any) -> str:
+    """Returns the kind of skeleton."""
+    return cells.skeleton.kind or (cells.space if cells.space in SKELETONS else "slim_cifar")
+
+
+def _check_form(config: Any) -> Iterator[Found]:
+    cells = config.cells
+    kind, needed = _kind_of(cells), SPACES[cells.space].form
+    if SKELETONS[kind].form is not needed:
+        fitting = ", ".join(name for name, k in SKELETONS.items() if k.form is needed)
+        message = f"kind {kind} does not fit the space {cells.space}; use one of: {fitting}"
+        yield ("cells", "skeleton"), message
+
+
+def _check_skeleton(config: Any) -> Iterator[Found]:
+    skeleton = config.cells.skeleton
+    try:
+        Skeleton(_kind_of(config.cells), layers=skeleton.layers, normal_cells=skeleton.normal_cells)
+    except NetworkError as error:
+        yield ("cells", "skeleton"), str(error)
+
+
+def _check_final_skeleton(config: Any) -> Iterator[Found]:
+    cells, final = config.cells, config.cells.final
+    if final is None or list(across(config, [_check_skeleton])):
+        return
+    sizes = {}
+    for key in ("layers", "normal_cells"):
+        own = getattr(final, key)
+        sizes[key] = getattr(cells.skeleton, key) if own is None else own
+    try:
+        Skeleton(_kind_of(cells), **sizes)
+    except NetworkError as error:
+        yield ("cells", "final"), str(error)
+
+
+def _check_final_training(config: Any) -> Iterator[Found]:
+    cells, final = config.cells, config.cells.final
+    if final is None or final.epochs is None:
+        return
+    if "training" in final.model_fields_set and final.training is not None:
+        yield ("cells", "final", "epochs"), "give final.epochs or final.training, not both"
+    elif not list(across(cells.training, TrainSettings.checks)):
+        training = changed(cells.training, epochs=final.epochs)
+        for keys, message in across(training, TrainSettings.checks):
+            yield ("cells", "final"), f"{'.'.join(map(str, keys))}: {message}"
+
+
+def _check_target(config: Any) -> Iterator[Found]:
+    objective = config.cells.objective
+    if objective.kind == "mnasnet" and objective.target is None:
+        message = "mnasnet needs a target, such as target: 100000 for cost: parameters"
+        yield ("cells", "objective"), message
+
+
+def _check_halving_rises(config: Any) -> Iterator[Found]:
+    halving = config.cells.halving
+    if halving and list(halving.epochs) != sorted(set(halving.epochs)):
+        yield ("cells", "halving", "epochs"), "must rise"
+
+
+def _check_halving_ends(config: Any) -> Iterator[Found]:
+    halving, training = config.cells.halving, config.cells.training
+    if halving and list(halving.epochs) == sorted(set(halving.epochs)):
+        last = halving.epochs[-1]
+        if last >= training.epochs:
+            message = f"must be below training.epochs ({training.epochs}), got {last}"
+            yield ("cells", "halving", "epochs"), message
+
+
+def _is_table(cells: Any) -> bool:
+    return isinstance(cells.evaluate, TableSettings | Part)
+
+
+def _check_images(config: Any) -> Iterator[Found]:
+    if not _is_table(config.cells) and config.cells.images is None:
+        yield ("cells", "images"), "is missing; it must be a section such as {source: digits}"
+
+
+def _check_table(config: Any) -> Iterator[Found]:
+    cells = config.cells
+    if not _is_table(cells):
+        return
+    unused = {"images": None, "halving": None, "final": None, "published": ()}
+    unused |= {"inherit_weights": False, "training": TrainSettings()}
+    for key, default in unused.items():
+        if key in cells.model_fields_set and _differs(cells, key, default):
+            yield ("cells", key), "has no meaning with a table; leave it out"
+    if cells.space != "nas_bench_201":
+        yield ("cells", "evaluate"), "a table needs space: nas_bench_201"
+
+
+def _differs(cells: Any, key: str, default: Any) -> bool:
+    try:
+        return getattr(cells, key) != default
+    except Unknown:
+        return True
+
+
+def _check_metric(config: Any) -> Iterator[Found]:
+    if _is_table(config.cells) and config.cells.objective.metric != "accuracy":
+        yield ("cells", "objective", "metric"), "a table has no accuracies by class"
+
+
+def _check_latency(config: Any) -> Iterator[Found]:
+    cells = config.cells
+    if (
+        _is_table(cells)
+        and cells.objective.cost == "latency"
+        and cells.objective.kind != "accuracy"
+    ):
+        yield ("cells", "objective", "cost"), "latency cannot be measured from a table"
+
+
+def _check_dtype(config: Any) -> Iterator[Found]:
+    if config.dtype == "float64" and config.backend == "cpu":
+        yield ("dtype",), "float64 needs backend: reference; cpu trains in float32"
+
+
+_CHECKS = (
+    _check_ops, _check_published, _check_form, _check_skeleton, _check_final_skeleton,
+    _check_final_training, _check_target, _check_halving_rises, _check_halving_ends, _check_images,
+    _check_table, _check_metric, _check_latency, _check_dtype,
+)  # fmt: skip
+
+
+def _with_paths(
+    document: Document, config: CellRunConfig, folder: Path
+) -> tuple[CellRunConfig, list[Problem]]:
+    """Returns the config with absolute paths; those on the command line start where the user is."""
+    cells, changes = config.cells, {}
+    problems: list[Problem] = []
+
+    def base(*keys: str) -> Path:
+        return Path.cwd() if document.override_of(("cells", *keys)) else folder
+
+    def resolved(images: ImageSettings, *keys: str) -> ImageSettings:
+        try:
+            return images.resolve_paths(base(*keys, "path"))
+        except ZeroError as error:
+            problems.append(document.problem(("cells", *keys, "path"), str(error)))
+            return images
+
+    if cells.images is not None:
+        changes["images"] = resolved(cells.images, "images")
+    if cells.final is not None and cells.final.images is not None:
+        images = resolved(cells.final.images, "final", "images")
+        changes["final"] = cells.final.model_copy(update={"images": images})
+    if isinstance(cells.evaluate, TableSettings):
+        path = find_file(cells.evaluate.table, base("evaluate", "table"))
+        changes["evaluate"] = cells.evaluate.model_copy(update={"table": str(path)})
+    changed = cells.model_copy(update=changes)
+    return config.model_copy(update={"cells": changed}), problems

@@ -1,0 +1,1 @@
+"""From a genome of cells to a network of layers."""

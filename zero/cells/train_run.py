@@ -1,0 +1,388 @@
+"""`zero train`: one network trained in full, in a folder of its own that it can be resumed from.
+
+The folder is a run's (`zero.runs.archive.RunFolder`: config.yaml, run.json, log.jsonl, checkpoints/) with
+    genome.txt     the text of the cells
+    cells.svg      their drawing
+    train.json     figures so far, after every epoch; see `Trained`
+    network.h5     the trained network (`zero.nn.saved`), once training has ended
+
+A config is read as for the last training of a run (`zero.cells.kind`), and the seed is the same: the
+outcome of a run, trained with the run's own config, gets the same weights again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zero.cells.config import CellRunConfig, skeleton_of
+from zero.cells.cost import cost_of
+from zero.cells.drawing.svg import draw_svg
+from zero.cells.genome import Genome
+from zero.cells.kind import (
+    OUTCOME,
+    Cells,
+    save_weights,
+    saved_form,
+)
+from zero.cells.networks.skeletons import check_ops
+from zero.cells.placing import of_training
+from zero.cells.spaces import get_space
+from zero.cells.train_config import (
+    GENOME,
+    find_genome,
+    read_genome,
+    training_config,
+)
+from zero.config import imports
+from zero.data.classes import balanced_accuracy
+from zero.data.images import ImageData
+from zero.errors import ArchiveError, ConfigError, NetworkError, ZeroError
+from zero.nn.saved import network_tree
+from zero.nn.train import EpochRecord, Trainer
+from zero.programs.config import config_to_yaml
+from zero.rng.philox import key_for
+from zero.runs.archive import RunFolder, run_info
+from zero.runs.progress import Reporter, duration
+from zero.runs.settings import check_unchanged, settings_of
+from zero.system.signals import Stop, Stops
+from zero.system.trees import write_bytes
+
+DRAWING, FIGURES, NETWORK = "cells.svg", "train.json", "network.h5"
+CHECKPOINT_SECONDS = 60.0  # the longest time without one, where an epoch takes longer
+
+Told = tuple[Reporter, Reporter]  # gets lines for people; gets an event with figures
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How far a training has come.
+
+    reason: "epochs", "seconds" or "accuracy" (of cells.training) if it has ended; "interrupted" or
+    "max_seconds" if it can go on. figures: what train.json holds; accuracies are shares, those on
+    test images None until the end, seconds those of training and validation
+    in all processes, curve a list of `zero.nn.train.EpochRecord` as dicts. They are empty where it
+    was stopped before the images were read.
+    """
+
+    folder: Path
+    reason: str
+    figures: dict[str, Any]
+
+
+def read_figures(path: str | Path) -> dict[str, Any]:
+    """Returns what the train.json in a training's folder holds; without an epoch there is none.
+
+    Raises:
+        ArchiveError: it cannot be read, or is damaged.
+    """
+    file = Path(path) / FIGURES
+    try:
+        figures = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArchiveError(f"cannot read {file}: {error.strerror}; no epoch is over yet") from None
+    except ValueError as error:
+        raise ArchiveError(f"{file} is damaged: {error}") from None
+    if not isinstance(figures, dict) or not {"curve", "reason", "genome"} <= set(figures):
+        raise ArchiveError(f"{file} holds no figures of a training")
+    return figures
+
+
+def _make_trainer(
+    config: CellRunConfig, data: ImageData, genome: Genome, name: str, threads: int | None
+) -> Trainer:
+    placing = of_training(config, data.image_shape, len(data.classes))
+    check_ops(get_space(genome.space).ops, placing.skeleton.kind)
+    network = placing.network(genome, name)
+    return Trainer(
+        network, data, config.cells.training, key_for(config.seed, "final", OUTCOME),
+        config.backend, threads or os.cpu_count() or 1, dtype=config.dtype, checkpoints=True,
+        name=name,
+    )  # fmt: skip
+
+
+# --- starting and resuming ------------------------------------------------------------------------
+
+
+def start(
+    what: str,
+    config: CellRunConfig,
+    out: str | Path | None = None,
+    threads: int | None = None,
+    max_seconds: float | None = None,
+    told: Told | None = None,
+    command: list[str] | None = None,
+) -> Trained:
+    """Trains a network in a new folder.
+
+    Args:
+        what: as for `zero.cells.train_config.find_genome`.
+        config: of `zero.cells.train_config.training_config`.
+        out: the folder, new or empty; by default runs/train-NAME-001 and so on.
+        threads: by default one for each core; decides nothing about the outcome.
+        max_seconds: stop after this time, with reading and compiling, so that `resume` can go on.
+        told: who is told what happens; by default nobody.
+        command: kept in run.json.
+
+    Raises:
+        NetworkError: genome, skeleton and images do not fit together, the network is too large for
+            the memory, or training diverged.
+        ZeroError: images, run or folder cannot be used, or no space is left.
+    """
+    stops = Stops(max_seconds)
+    name, genome = find_genome(what)
+    text = config_to_yaml(config)
+    with RunFolder.create(out, f"train-{name}", text, {}) as folder:
+        info = run_info(config.seed, command or []) | {"cell": name, "threads": threads}
+        try:
+            info["settings"] = settings_of(text)
+            info["imports"] = imports.keep(config.imports, folder.path)
+            folder.write_info(info)
+            write_bytes(folder.path / DRAWING, draw_svg(genome, name).encode())
+            write_bytes(folder.path / GENOME, f"{genome}\n".encode())
+            return _Run(genome, config, info, folder, stops, told).go(None)
+        except ZeroError:
+            if not folder.checkpoints.paths() and not (folder.path / FIGURES).exists():
+                folder.discard()  # it has not begun: a fault of the images, say
+            raise
+
+
+def resume(path: str | Path, max_seconds: float | None = None, told: Told | None = None) -> Trained:
+    """Goes on with a training from its newest readable checkpoint; the weights are as if unbroken.
+
+    One that has ended stays as it is. Arguments as for `start`.
+
+    Raises:
+        ArchiveError: it is no training's folder, it is in use, or no checkpoint can be read.
+        ZeroError: as for `start`; or the images or the settings have changed since.
+    """
+    stops = Stops(max_seconds)
+    with RunFolder.open(path, write=True) as folder:
+        info = folder.info()
+        check_unchanged(folder, info)
+        told = told or (Reporter(), Reporter())
+        for line in imports.changed(folder.path):
+            told[0].message(line)
+        config, genome = training_config(folder.path / RunFolder.CONFIG), read_genome(folder.path)
+        state, skipped = folder.checkpoints.load() or (None, [])
+        for text in skipped:
+            told[0].message(f"{text}; going on from an older checkpoint")
+        return _Run(genome, config, info, folder, stops, told).go(state)
+
+
+class _Run:
+    """One process's share of a training."""
+
+    def __init__(
+        self,
+        genome: Genome,
+        config: CellRunConfig,
+        info: dict[str, Any],
+        folder: RunFolder,
+        stops: Stops,
+        told: Told | None,
+    ):
+        self.genome, self.config, self.info = genome, config, info
+        self.folder, self.stops = folder, stops
+        self.people, self.events = told or (Reporter(), Reporter())
+        stops.on_signal = lambda: self.people.message(
+            "stopping; Ctrl-C again stops at once (then `zero resume`)"
+        )
+
+    def go(self, state: dict[str, Any] | None) -> Trained:
+        """Trains to the end, or until it is stopped; state: of a checkpoint to go on from."""
+        with self.stops.listening():
+            try:
+                with self.stops.at_once(anywhere=True):
+                    self.trainer = self._made_trainer()
+            except Stop:  # in the reading
+                return Trained(self.folder.path, str(self.stops.why), {})
+            if state is not None:
+                self.trainer.restore(state)
+            self._begin()
+            try:
+                with self.stops.at_once():
+                    return self._train()
+            except Stop:  # while compiling, or in an evaluation
+                self._save()
+                return self._finish(str(self.stops.why), None)
+
+    def _made_trainer(self) -> Trainer:
+        """Reads the images and returns what trains on them.
+
+        Raises:
+            ZeroError: they cannot be used, or are not those that the training began with.
+        """
+        kind, info = Cells(self.config), self.info
+        name, threads = str(info.get("cell")), info.get("threads")
+        digest = kind.data_digest()
+        if info.setdefault("images", digest) != digest:
+            raise ConfigError(
+                f"the images of {self.folder.path} have changed since the training began, so it "
+                "cannot go on as if unbroken; put the old files back, or train anew"
+            )
+        trainer = _make_trainer(self.config, kind.data, self.genome, name, threads)
+        self.form = network_tree(
+            *saved_form(self.genome, skeleton_of(self.config.cells), kind.data)
+        )
+        info.setdefault("image_set", kind.data_info()["image_set"])
+        self.folder.write_info(info)
+        return trainer
+
+    def _train(self) -> Trained:
+        trainer = self.trainer
+        self.mark_step = trainer.step
+        self.mark = self.saved = time.monotonic()
+        trainer.run_epochs(on_epoch=self._after_epoch, should_stop=self._after_step)
+        if trainer.reason == "paused":
+            self._save()
+            return self._finish(str(self.stops.why), None)
+        if trainer.reason == "diverged":
+            self._finish("diverged", None)
+            raise NetworkError(
+                f"{self.info['cell']}: training diverged in epoch {trainer.epochs_done + 1}: a "
+                "loss or gradient that is too large or no number; set a lower "
+                "cells.training.learning_rate"
+            )
+        self.people.message("taking the accuracy on the test images")
+        right = trainer.right_by_class("test")
+        self._save_network(int(right.sum()) / len(trainer.data.test_y))
+        return self._finish(trainer.reason, right)
+
+    def _begin(self) -> None:
+        trainer, data, path = self.trainer, self.trainer.data, self.folder.path
+        epochs, done = trainer.settings.epochs, trainer.epochs_done
+        parameters = cost_of(trainer.network).parameters
+        skeleton = skeleton_of(self.config.cells)
+        size = "x".join(map(str, data.image_shape))
+        self.people.message(
+            f"training {self.info['cell']} in the skeleton {skeleton}, images {size}, "
+            f"{len(data.classes)} classes: {parameters:,} parameters"
+        )
+        self.people.message(
+            f"on {data.name}: {len(data.train_x):,} images, epochs {min(done + 1, epochs)} to "
+            f"{epochs}, folder {path}"
+        )
+        for text in () if trainer.step else data.warnings:
+            self.people.message(f"note: {text}")
+        self.events.start({
+            "cell": self.info["cell"], "seed": self.config.seed, "backend": self.config.backend,
+            "dtype": self.config.dtype, "folder": str(path), "parameters": parameters,
+            "epochs": epochs, "epochs_done": done, "skeleton": asdict(skeleton),
+            "image_shape": list(data.image_shape), "classes": len(data.classes),
+        })  # fmt: skip
+        self.folder.log("resume" if trainer.step else "start", seconds=trainer.seconds)
+
+    # --- between steps and epochs ---------------------------------------------------------------
+
+    def _after_step(self) -> bool:
+        """Returns whether to stop; keeps a checkpoint now and then where epochs are long."""
+        epoch, step = divmod(self.trainer.step, self.trainer.steps_per_epoch)
+        if step and time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
+            self.people.message(f"epoch {epoch + 1}: {step / self.trainer.steps_per_epoch:.0%}")
+            self._save()
+        return self.stops.wanted()
+
+    def _after_epoch(self, record: EpochRecord) -> None:
+        trainer, settings = self.trainer, self.trainer.settings
+        now = time.monotonic()
+        seen = (trainer.step - self.mark_step) * trainer.batch
+        rate = seen / max(now - self.mark, 1e-9)
+        self.mark, self.mark_step = now, trainer.step
+        left = (settings.epochs * trainer.steps_per_epoch - trainer.step) * trainer.batch
+        seconds = left / max(rate, 1e-9)
+        if settings.seconds is not None:
+            seconds = min(seconds, max(settings.seconds - trainer.seconds, 0.0))
+        self.people.message(
+            f"epoch {record.epoch} of {settings.epochs}: loss {record.train_loss:.4f}, accuracy "
+            f"{record.train_accuracy:.4f}, valid {record.valid_accuracy:.4f}, "
+            f"{rate:,.0f} images/s, {duration(seconds)} left"
+        )
+        event = {**record._asdict(), "images_per_second": rate, "seconds_left": seconds}
+        self.events.update(event)
+        self.folder.log("epoch", **record._asdict(), seconds=trainer.seconds)
+        self._save()
+        self._write_figures("paused", None)
+
+    # --- files ----------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        # With all that `zero export` needs, so that a paused training can be exported, too.
+        self.folder.checkpoints.save({**self.trainer.state(), "network": self.form})
+        self.saved = time.monotonic()
+
+    def _save_network(self, test: float) -> None:
+        trainer, result = self.trainer, self.trainer.result()
+        save_weights(
+            self.folder.path / NETWORK,
+            self.genome,
+            skeleton_of(self.config.cells),
+            trainer.data,
+            (result.parameters, result.statistics),
+            valid_accuracy=result.valid_accuracy,
+            test_accuracy=test,
+            seed=self.config.seed,
+            epochs=trainer.epochs_done,
+        )
+
+    def _write_figures(self, reason: str, right: np.ndarray | None) -> dict[str, Any]:
+        """Writes and returns the figures; right: how many test images of each class are."""
+        trainer, data = self.trainer, self.trainer.data
+        cost, result = cost_of(trainer.network), trainer.result()
+        images = data.counts("test")
+        tested = right is not None
+        figures = {
+            "cell": self.info["cell"],
+            "genome": str(self.genome),
+            "config": self.config.name,
+            "reason": reason,
+            "epochs": trainer.epochs_done,
+            "steps": trainer.step,
+            "seconds": trainer.seconds,
+            "images_per_second": trainer.step * trainer.batch / max(trainer.seconds, 1e-9),
+            "valid_accuracy": result.valid_accuracy,
+            "valid_balanced_accuracy": _known(trainer.curve[-1].valid_balanced)
+            if trainer.curve
+            else None,
+            "best_valid_accuracy": result.best_valid_accuracy,
+            "best_epoch": result.best_epoch,
+            "test_accuracy": int(right.sum()) / int(images.sum()) if tested else None,
+            "test_balanced_accuracy": balanced_accuracy(right, images) if tested else None,
+            "test_right_by_class": right.tolist() if tested else None,
+            "skeleton": asdict(skeleton_of(self.config.cells)),
+            "parameters": cost.parameters,
+            "multiply_adds": cost.multiply_adds,
+            "images": {
+                **data.summary(),
+                "classes": len(data.classes),
+                "class_names": list(data.classes),
+                **{part: len(getattr(data, f"{part}_x")) for part in ("train", "valid", "test")},
+            },
+            "curve": [
+                {name: _known(value) for name, value in record._asdict().items()}
+                for record in trainer.curve
+            ],
+            "run": {k: v for k, v in self.info.items() if k not in ("cell", "images", "image_set")},
+        }
+        text = json.dumps(figures, indent=2)
+        write_bytes(self.folder.path / FIGURES, text.encode() + b"\n")
+        return figures
+
+    def _finish(self, reason: str, right: np.ndarray | None) -> Trained:
+        figures = self._write_figures(reason, right)
+        ended = {"reason": reason, "seconds": self.trainer.seconds, "epochs": figures["epochs"]}
+        self.folder.log("finish", **ended)
+        self.events.finish(ended)
+        return Trained(self.folder.path, reason, figures)
+
+
+def _known(value: float) -> float | None:
+    """Returns a figure as JSON has it: None where a checkpoint of an older version has none."""
+    return None if math.isnan(value) else value

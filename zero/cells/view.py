@@ -1,0 +1,389 @@
+"""What the command line prints of runs over cells: their outcome, and `zero show`.
+
+Called by `zero.cli.main`, which does the same for programs.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from zero.cli.common import json_number, shown_fitness
+from zero.cli.tables import Whole, print_pairs, print_table
+from zero.data.classes import (
+    by_class_text,
+    counts_text,
+    largest,
+    largest_share,
+)
+
+
+def outcome_event(outcome: Any) -> dict[str, Any]:
+    """Returns what the JSON line of a run's end says of the cells that were found."""
+    final = outcome.final.fitness if outcome.final else math.nan
+    return {
+        "fitness": json_number(outcome.search_fitness),
+        "valid_accuracy": json_number(outcome.details.get("valid_accuracy", math.nan)),
+        "test_accuracy": json_number(final),
+        **_class_figures(outcome.details),
+        "parameters": outcome.details.get("parameters"),
+        "multiply_adds": outcome.details.get("multiply_adds"),
+        "published": {
+            name: {"valid_accuracy": json_number(valid), "test_accuracy": json_number(test)}
+            for name, (valid, test) in outcome.baselines.items()
+        },
+        "genome": outcome.program and str(outcome.program),
+    }
+
+
+def _class_figures(details: dict[str, Any]) -> dict[str, Any]:
+    """Returns what the outcome's JSON says of classes; nothing for a table's."""
+    images, right = details.get("images"), details.get("right")
+    if images is None:
+        return {}
+    counts = images["counts"]
+    found = {
+        "valid_images_of_largest_class": largest_share(counts["valid"], counts["train"]),
+        "test_images_of_largest_class": largest_share(counts["test"], counts["train"]),
+    }
+    if right is not None:
+        found["valid_balanced_accuracy"] = details["select_balanced"]
+        found["test_balanced_accuracy"] = details["balanced"]
+        found["test_accuracy_by_class"] = {
+            name: int(r) / n if n else None
+            for name, r, n in zip(images["classes"], right, counts["test"], strict=True)
+        }
+    return found
+
+
+def image_rows(images: dict[str, Any]) -> list[tuple[str, str]]:
+    """Returns how many images of each class every part has; images: `ImageData.summary`."""
+    counts, rows = images["counts"], []
+    name = images["classes"][largest(counts["train"])]
+    for part in ("train", "valid", "test"):
+        found = counts[part]
+        text = f"{sum(found):,} images: {counts_text(images['classes'], found)}"
+        share = largest_share(found, counts["train"])
+        rows.append((part, f"{text}; always '{name}' would be right in {100 * share:.1f} %"))
+    if images["background"]:
+        rows.append(("background", f"transparent pixels are put on {images['background']}"))
+    return rows
+
+
+def by_class_row(images: dict[str, Any], right: Any) -> tuple[str, str]:
+    """Returns the accuracies by class on test images; right: how many of each class are."""
+    return "by class", by_class_text(images["classes"], right, images["counts"]["test"])
+
+
+def print_outcome(outcome: Any) -> None:
+    """Prints the cells that a run found and their figures."""
+    if outcome.program is None:
+        made = outcome.individuals
+        print(f"none of {made:,} candidates could be trained" if made else "no candidate was made")
+        return
+    print()
+    print(outcome.program.listing())
+    final = outcome.final.fitness if outcome.final else math.nan
+    details, images = outcome.details, outcome.details.get("images")
+    own = (details.get("valid_accuracy", math.nan), final, details.get("balanced", math.nan))
+    balanced = details.get("published_balanced") or {}
+    rows = [
+        ("discovered", shown_fitness(outcome.search_fitness), *map(shown_fitness, own),
+         f"{details['parameters']:,}"),
+        *(
+            (f"{name} (published)", "", *map(shown_fitness, pair),
+             shown_fitness(balanced.get(name, math.nan)), "")
+            for name, pair in outcome.baselines.items()
+        ),
+    ]  # fmt: skip
+    if images is not None:
+        rows.append(_constant_row(images))
+    print()
+    columns = ("cells", "fitness", "valid accuracy", "test accuracy", "test, balanced")
+    print_table((*columns, "parameters"), rows)
+    if details.get("right") is not None:
+        print_pairs([by_class_row(images, details["right"])])
+    if outcome.details.get("failed"):
+        print(f"the last training failed: {outcome.details['failed']}")
+        print("the figures are those of the network that the search trained")
+    print()
+
+
+def _constant_row(images: dict[str, Any]) -> tuple:
+    """Returns the outcome table's row of always answering with the class of most train images."""
+    counts = images["counts"]
+    name = images["classes"][largest(counts["train"])]
+    shares = (largest_share(counts[part], counts["train"]) for part in ("valid", "test"))
+    present = sum(n > 0 for n in counts["test"])
+    return f"always '{name}'", "", *map(shown_fitness, (*shares, 1 / present)), ""
+
+
+def print_text(text: str) -> None:
+    """Prints a genome's cells for people to read, then its text."""
+    from zero.cells.genome import parse_genome
+    from zero.errors import NetworkError
+
+    try:
+        print(parse_genome(text).listing())
+    except NetworkError:  # ops of the user's own, which only the run's config imports
+        print("cells with ops of one's own, as text")
+    print(f"\n{text}\n")
+
+
+def setting_rows(settings: dict[str, Any]) -> list[tuple[str, str]]:
+    """Returns what a run's settings say of space and network."""
+    cells = settings.get("cells") or {}
+    evaluate, images = cells.get("evaluate"), cells.get("images") or {}
+    epochs = (cells.get("training") or {}).get("epochs")
+    how = f"{images.get('source')}, {epochs} epochs"
+    if isinstance(evaluate, dict):
+        how = f"{evaluate.get('table')}, column {evaluate.get('select')}"
+    return [
+        ("space", str(cells.get("space"))),
+        *_skeleton_rows(settings),
+        ("evaluated on", how),
+        *_search_rows(settings.get("search") or {}, cells),
+    ]
+
+
+def _skeleton_rows(settings: dict[str, Any]) -> list[tuple[str, str]]:
+    """Returns the search's skeleton, and the last training's where it has another."""
+    from zero.cells.config import skeleton_of
+    from zero.cells.placing import cells_of
+
+    cells = cells_of(settings)
+    if cells is None:  # of another version
+        return []
+    search, last = skeleton_of(cells), skeleton_of(cells, final=True)
+    rows = [("skeleton", str(search))]
+    return rows if last == search else [*rows, ("last skeleton", f"{last} (the last training's)")]
+
+
+def _search_rows(search: dict[str, Any], cells: dict[str, Any]) -> list[tuple[str, str]]:
+    """Returns what the settings say of the search method, and of what is not as usual in it."""
+    words = [str(search.get("method")), f"population {search.get('population')}"]
+    if search.get("method") == "regularized_evolution":
+        words.append(f"tournament {search.get('tournament')}")
+    objective = cells.get("objective") or {}
+    if objective.get("kind", "accuracy") != "accuracy":
+        unit = " s" if objective["cost"] == "latency" else ""
+        target = f", target {objective['target']:,}{unit}" if objective["kind"] == "mnasnet" else ""
+        words.append(f"{objective['kind']} of accuracy and {objective['cost']}{target}")
+    if objective.get("metric", "accuracy") != "accuracy":
+        words.append("by balanced accuracy")
+    if cells.get("halving"):
+        words.append("successive halving")
+    if cells.get("inherit_weights"):
+        words.append("weights inherited")
+    return [("search", ", ".join(words))]
+
+
+def figure_rows(path: Path, data: Any, record: Any) -> list[tuple[str, str]]:
+    """Returns the figures of a run's best candidate, and of all of them; path: of the run."""
+    records = [r for e in data.experiments for r in e.records]
+    rows = [
+        ("fitness", shown_fitness(record.fitness)),
+        ("valid accuracy", shown_fitness(record.accuracy)),
+    ]
+    results = data.results or {}
+    final = results.get("final")
+    if final:
+        network = ", of the network of the search"
+        if final.get("failed"):
+            network += f" (the last training failed: {final['failed']})"
+        if final.get("retrained"):
+            network = f", after {final['epochs']} epochs with {final['parameters']:,} parameters"
+        column = "" if "retrained" in final else ", from the table"
+        told = shown_fitness(final["fitness"])
+        rows.append(("test accuracy", told + (column or network)))
+    rows += _class_rows(path, results, final)
+    rows += [
+        ("parameters", f"{record.parameters:,}"),
+        ("multiply-adds", f"{record.multiply_adds:,} an image"),
+        ("activations", f"{record.activation_bytes / 2**20:,.1f} MiB in a training step"),
+    ]
+    if not math.isnan(record.latency):
+        rows.append(("latency", f"{record.latency:.6f} s an image, measured"))
+    sampled = results.get("random_sampling")
+    if sampled and sampled["count"]:
+        # By balanced accuracy, where that is the fitness.
+        balanced = sampled.get("metric", "accuracy") != "accuracy"
+        own, of = (record.fitness, "balanced ") if balanced else (record.accuracy, "")
+        rows.append((
+            "random sampling",
+            f"{shown_fitness(sampled['mean'])} {of}valid accuracy, standard deviation "
+            f"{sampled['std']:.4f}, of {sampled['count']} random candidates",
+        ))  # fmt: skip
+        if sampled["mean"] > 0:
+            gain = 100 * (own - sampled["mean"]) / sampled["mean"]
+            rows.append(("over random", f"{gain:+.2f} % of that mean{_unequal(data, record)}"))
+    failed = [r.reason for r in records if math.isinf(r.fitness)]
+    same = sum(r.same_as >= 0 for r in records)
+    rows.append(("candidates", f"{len(records):,}, {same:,} of them as others before"))
+    if failed:
+        rows.append(("failed", f"{len(failed):,}, such as: {failed[0]}"))
+    return rows
+
+
+def _class_rows(
+    path: Path, results: dict[str, Any], final: dict[str, Any] | None
+) -> list[tuple[str, str]]:
+    """Returns what is known of a run's classes; of older versions' runs nothing is."""
+    rows, images = [], _images_of(path, results)
+    if images and final and "right" in final:
+        images = _images_of(path, results, bool(final.get("retrained")))
+        told = [shown_fitness(final[key]) for key in ("select_balanced", "balanced")]
+        rows.append(("balanced accuracy", f"valid {told[0]}, test {told[1]}"))
+        rows.append(by_class_row(images, final["right"].tolist()))
+    return [*rows, *image_rows(images)] if images else rows
+
+
+def _images_of(path: Path, results: dict[str, Any] | None, last: bool = False) -> dict[str, Any]:
+    """Returns the summary of a run's images, or of its last training's; {} if there is none."""
+    from zero.cells.placing import image_set_of
+
+    kept = (results or {}).get("final_images" if last else "images")
+    if kept is None:
+        return image_set_of(path if path.is_dir() else path.parent)
+    return {**kept, "counts": {k: v.tolist() for k, v in kept["counts"].items()}}
+
+
+def _unequal(data: Any, record: Any) -> str:
+    """Returns a warning where a candidate's weights were inherited: it was trained for longer."""
+    from zero.config import yaml as yaml_loader
+    from zero.runs.archive import lineage
+
+    cells = yaml_loader.parse(data.config, "config").data.get("cells") or {}
+    if not cells.get("inherit_weights"):
+        return ""
+    steps = {r.id: r.train_steps for e in data.experiments for r in e.records}
+    ancestors = lineage(data, record.id)
+    if len(ancestors) == 1:
+        return ""
+    whole = sum(steps[r.same_as if r.same_as >= 0 else r.id] for r in ancestors)
+    first = [r.train_steps for e in data.experiments for r in e.records
+             if r.parent < 0 and r.same_as < 0 and not r.reason]  # fmt: skip
+    return (
+        f"; no equal training: with weights inherited from {len(ancestors) - 1} ancestors up to "
+        f"{whole:,} steps are in its weights, in a random candidate's {max(first, default=0):,}"
+    )
+
+
+def print_run(path: Path, data: Any, record: Any, lineage: bool) -> None:
+    """Prints the best cells of a run, and what else its archive says."""
+    print(f"\nrecord {record.id}:")
+    print_text(record.text)
+    files = {"drawing": "best.svg", "weights": "best_weights.h5", "genome": "best.txt"}
+    if path.is_dir() and data.results:
+        rows = [
+            (name, Whole(path / file)) for name, file in files.items() if (path / file).exists()
+        ]
+        print_pairs(rows)
+        print()
+    _print_comparisons(data)
+    print_table(
+        ("experiment", "ended", "candidates", "train steps", "fitness", "record"),
+        [
+            (n, s.reason or "not yet", f"{s.individuals:,}", f"{s.train_steps:,}",
+             shown_fitness(s.search_fitness), "-" if s.candidate < 0 else s.candidate)
+            for n, s in enumerate((e.summary for e in data.experiments), 1)
+        ],
+    )  # fmt: skip
+    if lineage:
+        print()
+        print_lineage(data, record.id)
+        print(f"\nthe cells of one of them: zero show '{path}#RECORD'")
+
+
+def _print_comparisons(data: Any) -> None:
+    """Prints published cells and the Pareto front, where the run has them."""
+    results = data.results or {}
+    if results.get("published"):
+        print_table(
+            ("published cell", "valid accuracy", "test accuracy", "test, balanced", "parameters"),
+            [
+                (name, shown_fitness(f["select"]), shown_fitness(f["final"]),
+                 shown_fitness(f.get("balanced", math.nan)), f"{f['parameters']:,}")
+                for name, f in results["published"].items()
+            ],
+        )  # fmt: skip
+        print()
+    if "front" in results:
+        by_id = {r.id: r for e in data.experiments for r in e.records}
+        print("candidates that no other beats in both accuracy and cost:")
+        print_table(
+            ("record", "valid accuracy", "parameters", "multiply-adds", "latency, s"),
+            [
+                (r.id, shown_fitness(r.accuracy), f"{r.parameters:,}", f"{r.multiply_adds:,}",
+                 "" if math.isnan(r.latency) else f"{r.latency:.6f}")
+                for r in (by_id[number] for number in results["front"].tolist())
+            ],
+        )  # fmt: skip
+        print()
+
+
+def print_record(path: Path, data: Any, record: Any, lineage: bool) -> None:
+    """Prints one candidate: figures as comments, then its genome's text; path: of its run."""
+    images = _images_of(path, data.results)
+    valid = [row for row in image_rows(images) if row[0] == "valid"] if images else []
+    for name, value in [*_record_rows(record), *valid]:
+        print(f"# {name}: {value}")
+    print(record.text)
+    if lineage:
+        print()
+        print_lineage(data, record.id)
+
+
+def _record_rows(record: Any) -> list[tuple[str, str]]:
+    rows = [
+        ("record", f"{record.id}, candidate {record.individuals:,} of island {record.island}"),
+        ("parent", f"{record.parent}, {record.mutation}" if record.parent >= 0 else "none"),
+        ("fitness", shown_fitness(record.fitness)),
+        ("valid accuracy", shown_fitness(record.accuracy)),
+        ("parameters", f"{record.parameters:,}"),
+        ("multiply-adds", f"{record.multiply_adds:,}"),
+        ("seed", str(record.seed)),
+    ]
+    if record.reason:
+        rows.append(("reason", record.reason))
+    if record.same_as >= 0:
+        rows.append(("same as", str(record.same_as)))
+    for epoch, (loss, accuracy) in enumerate(record.curve.tolist(), 1):
+        rows.append((f"epoch {epoch}", f"train loss {loss:.4f}, valid accuracy {accuracy:.4f}"))
+    return rows
+
+
+def print_lineage(data: Any, record_id: int) -> None:
+    """Prints the candidates that a candidate descends from, oldest first."""
+    from zero.runs.archive import lineage
+
+    print("lineage:")
+    print_table(
+        ("record", "island", "candidate", "mutation", "fitness", "valid accuracy", "parameters"),
+        [
+            (r.id, r.island, f"{r.individuals:,}", r.mutation, shown_fitness(r.fitness),
+             shown_fitness(r.accuracy), f"{r.parameters:,}")
+            for r in lineage(data, record_id)
+        ],
+    )  # fmt: skip
+
+
+def print_checked(kind: Any) -> None:
+    """Prints what `zero validate --data` says of a run over cells."""
+    from zero.cells.config import skeleton_of
+
+    skeleton = skeleton_of(kind.cells)
+    rows = [("space", f"{kind.space.name}: {', '.join(kind.space.ops)}")]
+    rows.append(("skeleton", str(skeleton)))
+    last = skeleton_of(kind.cells, final=True)
+    rows += [("last skeleton", f"{last} (the last training's)")] if last != skeleton else []
+    if kind.is_table:
+        rows.append(("table", f"{len(kind.evaluator.table):,} cells"))
+    else:
+        images = kind.data.summary()
+        shape = " x ".join(map(str, images["shape"]))
+        rows.append(("images", f"{images['name']}, {shape}, {len(images['classes'])} classes"))
+        rows += image_rows(images)
+        if kind.final_data is not kind.data:
+            rows += [(f"last {name}", text) for name, text in image_rows(kind.final_data.summary())]
+        rows += [("note", text) for text in kind.notes()]
+    print_pairs(rows)

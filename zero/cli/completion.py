@@ -1,0 +1,98 @@
+"""What the shell offers after TAB, for arguments that name something.
+
+Called by the command line's options; quick, since a person waits: nothing that needs numba or a config
+is imported. What is returned begins with the text typed so far. Where nothing that zero knows begins
+so, the shell offers files by itself.
+"""
+
+import shlex
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import typer
+
+
+def configs(incomplete: str) -> list[str]:
+    """Returns shipped configs, and YAML files."""
+    from zero.config.shipped import shipped_configs
+
+    return _with_files(shipped_configs(), incomplete, (".yaml", ".yml"))
+
+
+def programs(incomplete: str) -> list[str]:
+    """Returns shipped programs, and files and folders."""
+    from zero.programs import library
+
+    return _with_files(library.names(), incomplete)
+
+
+def cells(incomplete: str) -> list[str]:
+    """Returns published cells, and files and folders."""
+    from zero.cells.published import PUBLISHED
+
+    return _with_files(PUBLISHED, incomplete)
+
+
+def skeletons(incomplete: str) -> list[str]:
+    """Returns what `--skeleton` takes."""
+    from zero.cells.published import PRESETS
+
+    return _starting(PRESETS, incomplete)
+
+
+def listed(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Returns names from the list that the command line asks for."""
+    topic = str(ctx.params.get("topic") or "")
+    return _starting(names_of(topic), incomplete)
+
+
+def names_of(topic: str) -> list[str]:
+    """Returns the names in a list of `zero list`, [] for one that there is not."""
+    if topic == "ops":
+        from zero.programs.ops import OPS
+
+        return list(OPS)
+    if topic == "tasks":
+        from zero.tasks import task_families
+
+        return list(task_families())
+    if topic == "programs":
+        from zero.programs import library
+
+        return library.names()
+    if topic == "mutations":
+        from zero.programs.mutation_names import MUTATION_NAMES
+
+        return list(MUTATION_NAMES)
+    if topic == "searches":
+        from zero import search
+
+        return search.names()
+    if topic == "configs":
+        from zero.config.shipped import shipped_configs
+
+        return list(shipped_configs())
+    return []
+
+
+def _starting(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _with_files(names: Iterable[str], incomplete: str, suffixes: tuple[str, ...] = ()) -> list[str]:
+    """Returns names, and beside them what is in this folder; [] where no name fits.
+
+    suffixes: of files; () = any. Shells quote only what they find by themselves, so what needs
+    quotes is left to them.
+    """
+    found = _starting(names, incomplete)
+    if not found:
+        return []
+    with suppress(OSError):
+        for path in sorted(Path().iterdir()):
+            name = path.name + ("/" if path.is_dir() else "")
+            fits = path.is_dir() or not suffixes or path.suffix in suffixes
+            if fits and name.startswith(incomplete) and shlex.quote(name) == name:
+                found += [] if name.startswith(".") else [name]
+    return found

@@ -1,0 +1,101 @@
+"""What the command line prints of trainings: their outcome, and `zero show`.
+
+Called by `zero.cli.main` and `zero.cli.cells`.
+"""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from zero.cells.view import by_class_row, image_rows, print_text
+from zero.cli.tables import Whole, print_pairs, print_table
+from zero.runs.progress import duration
+
+# Why a training stopped, in words.
+REASONS = {
+    "epochs": "all epochs were trained",
+    "seconds": "cells.training.seconds have passed",
+    "accuracy": "cells.training.accuracy was reached",
+    "diverged": "it diverged",
+    "interrupted": "stopped by Ctrl-C or another signal",
+    "max_seconds": "--max-seconds have passed",
+    "paused": "not yet: it goes on, or after a stop with zero resume",
+}
+RESUMABLE = ("interrupted", "max_seconds", "paused")
+
+
+def show_training(folder: Path) -> None:
+    """Does what `zero show` does with the folder of a training."""
+    from zero.cells.train_run import read_figures
+
+    figures = read_figures(folder)
+    print_figures(folder, figures["reason"], figures)
+    print()
+    print_text(figures["genome"])
+    print_table(
+        ("epoch", "train loss", "train accuracy", "valid accuracy"),
+        [
+            (r["epoch"], *(f"{r[k]:.6f}" for k in ("train_loss", "train_accuracy", "valid_accuracy")))
+            for r in figures["curve"]
+        ],
+    )  # fmt: skip
+
+
+def print_figures(folder: Path, reason: str, figures: dict[str, Any]) -> None:
+    """Prints how far a training has come, where it is, and what to do next.
+
+    reason: why it stopped. figures: of train.json; none where it was stopped before it began.
+    """
+    rows = _rows(reason, figures) if figures else [("ended", f"{reason}: {REASONS[reason]}")]
+    print_pairs([*rows, *_places(folder, reason)])
+
+
+def _rows(reason: str, figures: dict[str, Any]) -> list[tuple[str, str]]:
+    images, test = figures["images"], figures["test_accuracy"]
+    right = figures.get("test_right_by_class")
+    summary = {**images, "classes": images.get("class_names")}  # absent: an older version's
+    last = figures["curve"][-1] if figures["curve"] else None
+    rows = [
+        ("cell", figures["cell"]),
+        (
+            "images",
+            f"{images['name']}, {'x'.join(map(str, images['shape']))}, {images['classes']} classes",
+        ),
+        *([("skeleton", str(_skeleton(figures)))] if "skeleton" in figures else []),
+        ("parameters", f"{figures['parameters']:,}"),
+        ("multiply-adds", f"{figures['multiply_adds']:,} an image"),
+        ("ended", f"{reason}: {REASONS.get(reason, reason)}"),
+        ("epochs", f"{figures['epochs']:,}, {figures['steps']:,} steps"),
+        ("time", duration(figures["seconds"])),
+    ]
+    if last is not None:
+        best = f"{figures['best_valid_accuracy']:.6f} in epoch {figures['best_epoch']}"
+        rows += [
+            ("train loss", f"{last['train_loss']:.6f}"),
+            ("train accuracy", f"{last['train_accuracy']:.6f}"),
+            ("valid accuracy", f"{last['valid_accuracy']:.6f} (highest {best})"),
+        ]
+    if test is not None:
+        rows.append(("test accuracy", f"{test:.6f}"))
+    balanced = figures.get("valid_balanced_accuracy")
+    if balanced is not None:
+        told = "" if right is None else f", test {figures['test_balanced_accuracy']:.6f}"
+        rows.append(("balanced accuracy", f"valid {balanced:.6f}{told}"))
+    if right is not None:
+        rows.append(by_class_row(summary, right))
+    return [*rows, *image_rows(summary)] if summary["classes"] else rows
+
+
+def _skeleton(figures: dict[str, Any]) -> Any:
+    from zero.cells.networks.skeletons import Skeleton
+
+    return Skeleton(**figures["skeleton"])
+
+
+def _places(folder: Path, reason: str) -> list[tuple[str, str]]:
+    quoted = shlex.quote(str(folder))
+    if reason in RESUMABLE:
+        return [("folder", Whole(folder)), ("go on with", Whole(f"zero resume {quoted}"))]
+    if reason == "diverged":
+        return [("folder", Whole(folder))]
+    return [("folder", Whole(folder)), ("export with", Whole(f"zero export {quoted} -o net.onnx"))]

@@ -1,0 +1,1 @@
+"""YAML and settings: reading, checking, and one clear line for every mistake."""

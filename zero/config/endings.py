@@ -1,0 +1,84 @@
+"""Files that a run's settings name: where relative paths start, and what is wrong with `imports`.
+
+Called by `zero.programs.config`, `zero.cells.config` and `zero.cells.train_config`.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from zero.config import imports
+from zero.config.yaml import Document, Loc, Problem
+from zero.errors import ZeroError, visible
+from zero.system.own_code import fault_of
+
+
+def resolve_paths(document: Document, data: dict[str, Any], folder: Path) -> None:
+    """Makes `imports` and `program.initial` in `data` absolute where they are paths of files."""
+    program = data.get("program")
+    if isinstance(program, dict) and is_path(program.get("initial")):
+        initial = _absolute(document, program["initial"], ("program", "initial"), folder)
+        data["program"] = {**program, "initial": initial}
+    resolve_imports(document, data, folder)
+
+
+def resolve_imports(document: Document, data: dict[str, Any], folder: Path) -> None:
+    """Makes `imports` in `data` absolute where they are paths of files."""
+    imports = data.get("imports")
+    if isinstance(imports, list):
+        data["imports"] = [
+            _absolute(document, name, ("imports", i), folder) if is_path(name, ".py") else name
+            for i, name in enumerate(imports)
+        ]
+
+
+def _absolute(document: Document, value: Any, loc: Loc, folder: Path) -> str:
+    return str((Path.cwd() if document.override_of(loc) else folder) / value)
+
+
+def is_path(value: Any, suffix: str = ".") -> bool:
+    """Returns whether a value is text that must be a file's path rather than a name."""
+    return isinstance(value, str) and ("/" in value or "\\" in value or suffix in value)
+
+
+def run_imports(document: Document, data: dict[str, Any]) -> list[Problem]:
+    """Imports the Python files and modules that `imports` names; returns what failed.
+
+    Each is executed once a process, however often a config is loaded. What it prints goes to
+    standard error: standard output is for results.
+
+    Raises:
+        KeyboardInterrupt: while a file is executed.
+    """
+    names = data.get("imports")
+    problems = []
+    for i, name in enumerate(names if isinstance(names, list) else []):
+        if not isinstance(name, str):
+            continue  # reported as a wrong type
+        try:
+            with redirect_stdout(sys.stderr):
+                imports.execute(name, document.kept.get(name))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            message = f"'{visible(name)}' cannot be imported: {_reason(error)}"
+            problems.append(document.problem(("imports", i), message))
+    return problems
+
+
+def _reason(error: BaseException) -> str:
+    """Returns what an import did instead of coming to its end, where, and what to do."""
+    fault = fault_of(error)
+    if isinstance(error, ZeroError):
+        return fault
+    if isinstance(error, SystemExit):
+        return (
+            f"{fault}: it ends the program; take that out, or put it under "
+            'if __name__ == "__main__":'
+        )
+    if isinstance(error, ImportError | FileNotFoundError):
+        return f"{fault}; give a .py file or a module's name"
+    return f"{fault}; mend the file"

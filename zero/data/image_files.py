@@ -1,0 +1,353 @@
+"""Images from the user's own files: a folder of images per class, or arrays in an NPZ file.
+
+Both return images as channels-last arrays and labels as numbers. Every message is one line: which
+file, what is wrong, what to do. Called by `zero.data.images`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zero.data.arrays import read_npz
+from zero.data.splits import read_error
+from zero.errors import TaskError
+from zero.system.memory import gigabytes, usable_bytes
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Named for Pillow one by one: some of its other formats start foreign programs.
+FORMATS = {
+    "PNG": (".png",), "JPEG": (".jpg", ".jpeg", ".jfif"), "BMP": (".bmp",), "GIF": (".gif",),
+    "WEBP": (".webp",), "TIFF": (".tif", ".tiff"), "PPM": (".ppm", ".pgm"),
+}  # fmt: skip
+SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+# Pillow's names of pixels. 16 bits a channel: "I;16" and its kin, or "I" (PNG, PGM); of colour Pillow
+# itself takes the upper 8 bits.
+GREY_MODES, DEEP_MODES = ("1", "L", "LA", "La"), ("I", "I;16", "I;16L", "I;16B", "I;16N")
+COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+GROUNDS = {"white": 255, "black": 0}  # what may shine through transparent pixels
+CHANNELS = (1, 3, 4)  # that images have
+CHECKED_AT_ONCE = 1000  # images looked at for NaN at a time
+
+
+@dataclass(frozen=True, eq=False)
+class FoundImages:
+    """Images of a source: x (N, H, W, C), labels (N,) int64 from 0, a name for each label.
+
+    ground: a key of `GROUNDS`, "" where no pixel is transparent. left_out: the endings of files in class
+    folders that are no image's, once for each file. note: what else the user should know.
+    """
+
+    x: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    ground: str = ""
+    left_out: tuple[str, ...] = ()
+    note: str = ""
+
+
+def read_folder(
+    folder: Path,
+    resize: tuple[int, int] | None = None,
+    channels: int | None = None,
+    ground: str | None = None,
+) -> FoundImages:
+    """Returns the images of a folder that has one folder of images for each class.
+
+    Class folders and files go by name; names that start with "." or "__" are left out, and so are
+    files whose name ends like no image's. Photographs are turned as their camera says. Of animated
+    images it is the first picture; 16 bits a channel become 8.
+
+    Args:
+        folder: the folder of class folders.
+        resize: (height, width) to which each image is scaled (bilinear, smoothed); None: as it is.
+        channels: 1 makes all images grey, 3 coloured; None: as the files are.
+        ground: a key of `GROUNDS`, on which images with transparent pixels are put; None: the one
+            that leaves more of these images something to see, or the stronger contrast.
+
+    Raises:
+        TaskError: no class folders, one without images, a file that cannot be read or is damaged,
+            images of different sizes or channels, or more of them than the memory holds.
+    """
+    classes = class_folders(folder)
+    files: list[tuple[Path, int]] = []
+    left_out: list[str] = []
+    for label, name in enumerate(classes):
+        found, others = _image_files(folder / name)
+        left_out += others
+        if not found:
+            but = f", but {left_out_text(others)}" if others else ""
+            raise TaskError(
+                f"{folder / name}: an empty class folder: it has no images "
+                f"({', '.join(SUFFIXES)}){but}; put images there, or remove the folder"
+            )
+        files += [(file, label) for file in found]
+    if not files:
+        raise TaskError(
+            f"{folder}: no images; expected one folder for each class, with its images in it"
+        )
+    images: np.ndarray | None = None
+    seen = _Transparent()
+    for row, (file, _) in enumerate(files):
+        image = _read_image(file, resize, channels, ground or "white", seen)
+        if images is None:
+            images = _room_for(len(files), image.shape, folder)
+        if image.shape != images.shape[1:]:
+            raise _mixed(files[0][0], images.shape[1:], file, image.shape)
+        images[row] = image
+    chosen = (ground or seen.best()) if seen.files else ""
+    if chosen == "black" and ground is None:  # they were put on white
+        for row, (file, _) in enumerate(files):
+            if file in seen.files:
+                images[row] = _read_image(file, resize, channels, chosen, _Transparent())
+    labels = np.array([k for _, k in files], dtype=np.int64)
+    return FoundImages(images, labels, classes, chosen, tuple(left_out))
+
+
+class _Transparent:
+    """What was seen of images with transparent pixels, to choose what they are put on."""
+
+    def __init__(self) -> None:
+        self.files: set[Path] = set()
+        self.visible = dict.fromkeys(GROUNDS, 0)  # images that are not of one colour there
+        self.contrast = dict.fromkeys(GROUNDS, 0)
+
+    def add(self, file: Path, image: Image.Image) -> None:
+        """Takes note of an image in Pillow's mode RGBA."""
+        alpha = np.asarray(image.getchannel("A"), dtype=np.int64)
+        if alpha.min() == 255:
+            return
+        self.files.add(file)
+        for name, level in GROUNDS.items():
+            put = np.asarray(on_ground(image, name), dtype=np.int64)
+            self.visible[name] += bool((put != put[:1, :1]).any())
+            self.contrast[name] += int(np.abs(put - level).sum() // put.shape[0] // put.shape[1])
+
+    def best(self) -> str:
+        """Returns the ground that leaves most to see; white where both leave as much."""
+        return max(GROUNDS, key=lambda name: (self.visible[name], self.contrast[name]))
+
+
+def on_ground(image: Image.Image, ground: str) -> Image.Image:
+    """Returns an image of Pillow's mode RGBA as RGB, its transparent pixels filled from behind."""
+    from PIL import Image
+
+    level = GROUNDS[ground]
+    behind = Image.new("RGBA", image.size, (level, level, level, 255))
+    return Image.alpha_composite(behind, image).convert("RGB")
+
+
+def class_folders(folder: Path) -> tuple[str, ...]:
+    """Returns the names of the class folders in a folder, sorted.
+
+    Raises:
+        TaskError: the folder is absent or cannot be read.
+    """
+    if not folder.is_dir():
+        raise TaskError(f"{folder}: no such folder; give a folder with one folder for each class")
+    return tuple(path.name for path in _entries(folder) if path.is_dir())
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Returns what is in a folder, sorted, without hidden entries and archivers' leftovers."""
+    try:
+        return sorted(p for p in folder.iterdir() if not p.name.startswith((".", "__")))
+    except OSError as error:
+        raise read_error(folder, error) from None
+
+
+def _image_files(folder: Path) -> tuple[list[Path], list[str]]:
+    """Returns the images in a folder, and the endings of the other files."""
+    files = [path for path in _entries(folder) if path.is_file()]
+    found = [path for path in files if path.suffix.lower() in SUFFIXES]
+    return found, [path.suffix.lower() for path in files if path not in set(found)]
+
+
+def left_out_text(endings: Sequence[str]) -> str:
+    """Returns in words how many files are left out, and of which endings."""
+    each = ", ".join(f"{end or 'no ending'} {n}" for end, n in sorted(Counter(endings).items()))
+    return f"{len(endings)} file{'s' if len(endings) > 1 else ''} left out ({each})"
+
+
+def _room_for(count: int, shape: tuple[int, ...], folder: Path) -> np.ndarray:
+    """Returns an array for that many images, before the first of them fills the memory."""
+    needed, allowed = count * int(np.prod(shape)), usable_bytes()
+    if needed > allowed:
+        raise TaskError(
+            f"{folder}: {count} images of {_size(shape)} need {gigabytes(needed)}, "
+            f"{gigabytes(allowed)} allowed; give resize: [HEIGHT, WIDTH]"
+        )
+    return np.empty((count, *shape), dtype=np.uint8)
+
+
+def _read_image(
+    file: Path,
+    resize: tuple[int, int] | None,
+    channels: int | None,
+    ground: str,
+    transparent: _Transparent,
+) -> np.ndarray:
+    """Returns one image (H, W, C) uint8; tells `transparent` if it has such pixels."""
+    from PIL import Image, ImageOps
+
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise read_error(file, error) from None
+    try:
+        with warnings.catch_warnings():
+            # Of a picture too big to be true; other warnings are of no use to the user.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=tuple(FORMATS)) as image:
+                # Pillow makes four channels of grey with alpha where they have 16 bits.
+                grey = any("LA" in str(tile[3]) for tile in image.tile)
+                image.load()
+                mode = _mode_for(file, "LA" if grey else image.mode, channels)
+                image = ImageOps.exif_transpose(image)
+                if image.has_transparency_data:
+                    image = _with_alpha(file, image)
+                    transparent.add(file, image)
+                    image = on_ground(image, ground)
+                elif image.mode in DEEP_MODES:
+                    image = _eight_bits(file, image)
+                image = image.convert(mode)
+                if resize is not None:
+                    image = image.resize((resize[1], resize[0]), Image.Resampling.BILINEAR)
+                pixels = np.asarray(image, dtype=np.uint8)
+    except TaskError:
+        raise
+    except Exception as error:  # Pillow's decoders raise a dozen kinds on foreign bytes
+        raise TaskError(
+            f"{file}: a damaged, truncated or foreign image: {type(error).__name__}: "
+            f"{' '.join(str(error).split())[:120]}; replace or remove the file"
+        ) from None
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def _mode_for(file: Path, mode: str, channels: int | None) -> str:
+    """Returns Pillow's name of the pixels that a file's are turned into."""
+    if mode not in GREY_MODES + DEEP_MODES + COLOUR_MODES:
+        raise TaskError(
+            f"{file}: pixels of type '{mode}'; save it as grey or RGB with 8 or 16 bits a channel"
+        )
+    grey = mode in GREY_MODES + DEEP_MODES if channels is None else channels == 1
+    return "L" if grey else "RGB"
+
+
+def _eight_bits(file: Path, image: Image.Image) -> Image.Image:
+    """Returns a grey image of whole numbers up to 65535 as one up to 255."""
+    from PIL import Image
+
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise TaskError(
+            f"{file}: pixels from {values.min()} to {values.max()}; grey images may have 8 or 16 "
+            "bits, from 0 to 65535; scale and save it anew"
+        )
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def _with_alpha(file: Path, image: Image.Image) -> Image.Image:
+    """Returns an image with transparent pixels in Pillow's mode RGBA."""
+    from PIL import Image
+
+    clear = image.info.get("transparency")
+    if image.mode in DEEP_MODES:  # one grey value is transparent
+        alpha = Image.fromarray(np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8))
+        image = Image.merge("LA", (_eight_bits(file, image), alpha))
+    elif image.mode == "La":
+        image = image.convert("LA")
+    elif isinstance(clear, tuple) and max(clear) > 255:  # of 16 bits; pixels have 8 by now
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
+    return image.convert("RGBA")
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]} x {shape[1]} pixels and {shape[2]} channel{'s' if shape[2] > 1 else ''}"
+
+
+def _mixed(first: Path, first_shape: tuple, other: Path, shape: tuple) -> TaskError:
+    wanted, fixes = [], []
+    if shape[:2] != first_shape[:2]:
+        wanted.append("one size")
+        fixes.append("resize: [HEIGHT, WIDTH]")
+    if shape[2] != first_shape[2]:
+        wanted.append("one number of channels")
+        fixes.append("channels: 1 or channels: 3")
+    return TaskError(
+        f"{other}: {_size(shape)}, but {first} has {_size(first_shape)}; images must have "
+        f"{' and '.join(wanted)}; give {' and '.join(fixes)} to make them equal"
+    )
+
+
+def read_image_arrays(path: Path, x_name: str, y_name: str) -> tuple[np.ndarray, np.ndarray, str]:
+    """Returns the images and labels in two arrays of an NPZ file, and a note for the user or "".
+
+    Returns:
+        Images (N, H, W, C): uint8 if the array holds whole numbers from 0 to 255, else float32;
+        labels (N,), int64 or text. An array (N, H, W) has one channel; of one whose second size is 1,
+        3 or 4 and whose last is none of them the channels stand first, and the note says so.
+
+    Raises:
+        TaskError: no such file or array, another shape or type, NaN or infinity, or labels that are
+            neither whole numbers nor texts.
+    """
+    if not path.is_file():
+        raise TaskError(f"{path}: no such file; source 'npz' needs an NPZ file in 'path'")
+    x, y = read_npz(path, (x_name, y_name))
+    where = f"{path}: array '{x_name}'"
+    if x.ndim not in (3, 4) or x.dtype.kind not in "biuf":
+        raise TaskError(
+            f"{where} has shape {x.shape} and type '{x.dtype}'; expected images as numbers, "
+            "(N, height, width, channels) or (N, height, width)"
+        )
+    note = ""
+    if x.ndim == 4 and x.shape[1] in CHANNELS and x.shape[3] not in CHANNELS:
+        note = (
+            f"{where} has shape {x.shape}: taken for channels first, so images of "
+            f"{_size((*x.shape[2:], x.shape[1]))}; networks take (N, height, width, channels)"
+        )
+        x = x.transpose(0, 2, 3, 1)
+    return _pixels(x, where), _labels(y, len(x), f"{path}: array '{y_name}'", x_name), note
+
+
+def _pixels(x: np.ndarray, where: str) -> np.ndarray:
+    x = x if x.ndim == 4 else x[..., None]
+    if x.dtype.kind in "biu" and x.min() >= 0 and x.max() <= 255:
+        return np.ascontiguousarray(x, dtype=np.uint8)
+    with np.errstate(over="ignore"):  # too big for float32 becomes infinity and is found below
+        x = np.ascontiguousarray(x, dtype=np.float32)
+    for start in range(0, len(x), CHECKED_AT_ONCE):
+        good = np.isfinite(x[start : start + CHECKED_AT_ONCE]).all(axis=(1, 2, 3))
+        if not good.all():
+            raise TaskError(
+                f"{where}: NaN, infinity or a number beyond 3e38 in image {start + good.argmin()} "
+                "(from 0); repair or remove it"
+            )
+    return x
+
+
+def _labels(y: np.ndarray, count: int, where: str, x_name: str) -> np.ndarray:
+    if y.shape not in ((count,), (count, 1)):
+        raise TaskError(
+            f"{where} has shape {y.shape}; expected ({count},), one label for each image of "
+            f"'{x_name}'"
+        )
+    y = y.reshape(count)
+    if y.dtype.kind == "U":
+        return y
+    with np.errstate(invalid="ignore"):  # NaN has no whole number and is caught as unequal
+        if y.dtype.kind not in "biuf" or not np.array_equal(y, y.astype(np.int64)):
+            raise TaskError(
+                f"{where} of type '{y.dtype}': labels must be whole numbers or texts, one for each class"
+            )
+    return y.astype(np.int64)

@@ -1,0 +1,238 @@
+"""Where compiled code is kept between processes: generated modules, each under a hash of its source.
+
+numba's disk cache does not notice edits in imported files. So entry points are written into a module
+whose name carries a hash of all compiled source, and that module is cached.
+
+Folder: $ZERO_CACHE, else `zero` in $XDG_CACHE_HOME or ~/.cache, else a temporary folder. What lies in
+it is executed, so it must be a folder that nobody else can write to.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import importlib.util
+import os
+import shutil
+import signal
+import stat
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from zero.errors import ConfigError
+from zero.jit import compiling
+from zero.system import signals
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+# --- the folder -----------------------------------------------------------------------------------
+
+
+def cache_folder() -> Path:
+    """Returns the folder for generated code, made if need be; a temporary one if it cannot be.
+
+    Raises:
+        ConfigError: $ZERO_CACHE names a folder that another user owns or may write to.
+    """
+    names = ("ZERO_CACHE", "XDG_CACHE_HOME", "HOME")
+    return _chosen(*(os.environ.get(name) for name in names), tempfile.gettempdir())
+
+
+@cache
+def _chosen(given: str | None, base: str | None, home: str | None, temporary: str) -> Path:
+    folder = Path(given or Path(base or "~/.cache") / "zero").expanduser()
+    fault = _fault(folder)
+    if fault and given:
+        raise ConfigError(
+            f"ZERO_CACHE: compiled code is executed, and {fault}; give a folder of your own, or "
+            f"one that does not exist yet"
+        )
+    if fault:
+        print(f"note: compiled code is not kept in {folder}: {fault}", file=sys.stderr)
+    elif _usable(folder):
+        return folder
+    # Its name is known, so anybody may have been here before.
+    folder = Path(temporary) / f"zero-cache-{os.getuid()}"
+    if _is_own(folder) and _usable(folder) and _is_own(folder):
+        return folder
+    folder = Path(tempfile.mkdtemp(prefix="zero-cache-"))
+    print("note: compiled code is kept for this command only; set ZERO_CACHE to a folder of your "
+          "own", file=sys.stderr)  # fmt: skip
+    atexit.register(_remove, folder, os.getpid())
+    return folder
+
+
+def _fault(folder: Path) -> str:
+    """Returns why the code in a folder must not be executed, "" if it may or there is no folder."""
+    for path in (folder, folder / "__pycache__"):
+        try:
+            found = path.stat()
+        except OSError:
+            continue
+        if not stat.S_ISDIR(found.st_mode):
+            return f"{path} is no folder"
+        if found.st_uid != os.getuid():
+            return f"{path} belongs to another user"
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return f"others may write to {path} (chmod go-w takes that from them)"
+    return ""
+
+
+def _is_own(folder: Path) -> bool:
+    return not folder.is_symlink() and not _fault(folder)
+
+
+def _usable(folder: Path) -> bool:
+    """Makes the folder if need be; returns whether files can be made in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / "__pycache__").mkdir(exist_ok=True, mode=0o700)  # where numba puts machine code
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# --- what is in it --------------------------------------------------------------------------------
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file of the cache: aside and renamed, so that no other process can read half of it."""
+    with tempfile.NamedTemporaryFile("wb", dir=path.parent, suffix=".tmp", delete=False) as f:
+        f.write(data)
+    os.replace(f.name, path)
+
+
+def path_of(name: str, text: str, modules: list[ModuleType]) -> Path:
+    """Returns where a generated module is kept: its name carries a hash of all compiled source.
+
+    modules: those whose functions are compiled into it; their text counts as well.
+    """
+    digest = hashlib.sha256(text.encode())
+    for module in modules:
+        digest.update(Path(module.__file__).read_bytes())
+    return cache_folder() / f"zero_{name}_{digest.hexdigest()[:20]}.py"
+
+
+def load(path: Path, text: str) -> ModuleType:
+    """Imports a generated module, written to the cache folder if it is not there."""
+    if not path.exists():
+        write_whole(path, text.encode())
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+# --- compiling ------------------------------------------------------------------------------------
+
+_in_child = False
+
+
+def compiled_aside(work: Callable[[], object]) -> bool:
+    """Compiles into the cache in a forked process; returns whether that was done there.
+
+    The process ends when a stop acts (`zero.system.signals`), an exception leaves this function, or this
+    process dies. False: it failed or cannot be forked, so that the caller should compile itself.
+    """
+    global _in_child
+    if _in_child:
+        return False
+    ours, theirs = os.pipe()  # the child sees by it that this process is gone
+    stages, tell = os.pipe()
+    # A signal before the child ignores it would run this process's handler in the child.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        child = os.fork()
+        if not child:
+            _in_child = True
+            compiling.send_to(tell)
+            _compile(work, ours, theirs)
+    except OSError:
+        child = None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.close(ours)
+        os.close(tell)
+    try:
+        return child is not None and _waited(child, stages)
+    finally:
+        os.close(theirs)
+        os.close(stages)
+
+
+def _compile(work: Callable[[], object], ours: int, theirs: int) -> None:
+    """Does the work in the child, and ends it."""
+    code = 1
+    try:
+        # They reach all processes of a terminal or a job; the parent decides what they mean.
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        os.close(theirs)
+
+        def end_with_the_parent() -> None:
+            os.read(ours, 1)  # nothing is ever written: it returns when the parent is gone
+            os._exit(1)
+
+        threading.Thread(target=end_with_the_parent, daemon=True).start()
+        work()
+        code = 0
+    finally:
+        os._exit(code)  # whatever failed, the parent meets it when it compiles itself
+
+
+def _waited(child: int, stages: int) -> bool:
+    """Returns whether the child ended well; ends it if an exception comes meanwhile.
+
+    stages: where it tells what it compiles.
+    """
+    pause, status, told = 0.001, None, b""
+    os.set_blocking(stages, False)
+    try:
+        while status is None:
+            signals.check()
+            told = _tell_stages(told, stages)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+            done, code = os.waitpid(child, os.WNOHANG)
+            status = code if done else None
+        _tell_stages(told, stages)  # its last words
+    except ChildProcessError:  # a program that has its children waited for elsewhere
+        return True
+    finally:
+        if status is None:
+            _end(child)
+    return status == 0
+
+
+def _tell_stages(told: bytes, stages: int) -> bytes:
+    """Tells the whole lines that have come; returns the rest, which began with `told`."""
+    try:
+        told += os.read(stages, 1 << 12)
+    except BlockingIOError:
+        return told
+    lines, _, rest = told.rpartition(b"\n")
+    compiling.receive(lines)
+    return rest
+
+
+def _end(child: int) -> None:
+    try:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass

@@ -1,0 +1,43 @@
+"""How compiled functions are compiled: two decorators, used everywhere.
+
+`jit` is for functions that others call. `error_model="numpy"`: division by zero gives infinity instead
+of an exception. No fastmath: it makes isfinite(nan) true. Nothing here is cached on its own: numba's
+cache does not see edits in imported files.
+
+`entry` is for the functions of generated modules, whose names carry a hash of all compiled source
+(`zero.jit.cache`): those are cached. They are compiled in a forked process, which leaves the code in
+the cache and can be ended at any moment: a compilation takes a minute, and LLVM listens to no signal.
+"""
+
+import numba
+
+from zero.jit.cache import compiled_aside
+
+jit = numba.njit(error_model="numpy", nogil=True)
+
+
+def entry(function):
+    """Returns the function compiled at its first call, or loaded from the cache."""
+    dispatcher = numba.njit(error_model="numpy", nogil=True, cache=True)(function)
+    load = dispatcher._cache.load_overload
+
+    def load_or_compile(signature, context):
+        # Called with numba's lock held, so no other thread is in the compiler at the fork.
+        found = load(signature, context)
+        if found is None and compiled_aside(lambda: dispatcher.compile(signature)):
+            found = load(signature, context)
+        return found  # None: this process compiles it
+
+    dispatcher._cache.load_overload = load_or_compile
+    return dispatcher
+
+
+def prepare(function, *arguments) -> None:
+    """Compiles or loads an entry for such arguments without calling it; anything else is called.
+
+    An evaluation on wide data takes seconds, and memory that a process forked later would copy.
+    """
+    if hasattr(function, "typeof_pyval"):
+        function.compile(tuple(map(function.typeof_pyval, arguments)))
+    else:
+        function(*arguments)

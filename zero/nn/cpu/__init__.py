@@ -1,0 +1,1 @@
+"""Backend `cpu` of networks: fused, planned, and compiled by numba."""

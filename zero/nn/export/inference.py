@@ -1,0 +1,158 @@
+"""A trained network as the few steps that prediction takes: what both exports write.
+
+Against the layers of training: the auxiliary head, dropout and drop path are gone, as is all that
+the logits do not depend on; equal layers without weights (a ReLU of the same layer) are one step;
+zeros are not added; and a batch norm whose input is a convolution that nothing else reads, or a
+concatenation of such convolutions, is folded into their weights and a bias. The folding is done in
+float64 and rounded once, so logits differ from those of the layers by float32 rounding only. The
+other batch norms stay.
+
+Called by `zero.nn.export.onnx` and `zero.nn.export.numpy`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from zero.errors import NetworkError
+from zero.nn.network import Layer, Network
+from zero.nn.weights import batch_norms
+
+TRAINING_ONLY = {"dropout", "drop_path"}
+FOLDS = {"conv", "depthwise"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of prediction.
+
+    layer: what it computes, as in `zero.nn.reference`. inputs: indices of steps. arrays: float32;
+    weight (and bias, also of a convolution) or gamma, beta, mean and variance.
+    """
+
+    layer: Layer
+    inputs: tuple[int, ...]
+    arrays: dict[str, np.ndarray]
+
+
+def inference_steps(
+    network: Network, parameters: np.ndarray, statistics: np.ndarray
+) -> tuple[dict[int, Step], int]:
+    """Returns the steps in order of execution, by their layer's index, and that of the logits.
+
+    Step 0, the input, is always there. parameters, statistics: flat, as the backends keep them;
+    with or without the auxiliary head's at their ends.
+
+    Raises:
+        NetworkError: there are fewer values than the network needs.
+    """
+    plain = network.without_auxiliary
+    arrays = _arrays_by_layer(plain, parameters, statistics)
+    steps: dict[int, Step] = {}
+    place: list[int] = []  # the step that computes each layer's output
+    known: dict[tuple, int] = {}
+    for index, layer in enumerate(plain.layers):
+        inputs = tuple(place[i] for i in layer.inputs)
+        if layer.kind == "add":
+            # Zeros add nothing; if all are zeros, one is as good as their sum.
+            inputs = tuple(i for i in inputs if steps[i].layer.kind != "zero") or inputs[:1]
+        if layer.kind in TRAINING_ONLY or (layer.kind == "add" and len(inputs) == 1):
+            place.append(inputs[0])
+            continue
+        if layer.kind == "zero":
+            inputs = (0,)  # it needs the number of images, and nothing else of any layer
+        same = (replace(layer, name="", inputs=()), inputs)
+        if not arrays[index] and same in known:
+            place.append(known[same])
+            continue
+        known[same] = index
+        place.append(index)
+        steps[index] = Step(layer, inputs, arrays[index])
+    output = place[plain.output]
+    return _folded(_needed(steps, output), output)
+
+
+def scale_and_shift(step: Step) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a batch norm's float64 (c,) arrays: output = input * scale + shift."""
+    gamma, beta, mean, variance = (
+        step.arrays[role].astype(np.float64) for role in ("gamma", "beta", "mean", "variance")
+    )
+    scale = gamma / np.sqrt(variance + step.layer.epsilon)
+    return scale, beta - mean * scale
+
+
+def _arrays_by_layer(
+    network: Network, parameters: np.ndarray, statistics: np.ndarray
+) -> list[dict[str, np.ndarray]]:
+    """Returns the float32 arrays of each layer, by role."""
+    norms = batch_norms(network)
+    for what, values, needed in (
+        ("parameters", parameters, sum(p.size for p in network.parameters)),
+        ("statistics", statistics, sum(2 * channels for _, _, channels in norms)),
+    ):
+        if values.ndim != 1 or values.size < needed:
+            raise NetworkError(
+                f"the network needs a flat array of {needed} {what}, given: shape {values.shape}"
+            )
+    arrays: list[dict[str, np.ndarray]] = [{} for _ in network.layers]
+    for p in network.parameters:
+        values = parameters[p.start : p.start + p.size].reshape(p.shape)
+        arrays[p.layer][p.role] = values.astype(np.float32)
+    for index, start, channels in norms:
+        mean, variance = statistics[start : start + 2 * channels].astype(np.float32).reshape(2, -1)
+        arrays[index] |= {"mean": mean, "variance": variance}
+    return arrays
+
+
+def _needed(steps: dict[int, Step], output: int) -> dict[int, Step]:
+    """Returns the input and the steps that the output depends on."""
+    needed, waiting = {0}, [output]
+    while waiting:
+        index = waiting.pop()
+        if index not in needed:
+            needed.add(index)
+            waiting.extend(steps[index].inputs)
+    return {index: step for index, step in steps.items() if index in needed}
+
+
+def _folded(steps: dict[int, Step], output: int) -> tuple[dict[int, Step], int]:
+    """Returns the steps with batch norms folded into convolutions, and the output's index."""
+    readers = Counter(i for step in steps.values() for i in step.inputs)
+    readers[output] += 1
+    instead: dict[int, int] = {}  # of a folded batch norm: what takes its place
+    done: dict[int, Step] = {}
+
+    def can_fold(index: int) -> bool:
+        step = done[index]
+        if readers[index] != 1:
+            return False
+        return step.layer.kind in FOLDS or (
+            step.layer.kind == "concat" and all(can_fold(i) for i in step.inputs)
+        )
+
+    def fold(index: int, scale: np.ndarray, shift: np.ndarray) -> None:
+        step = done[index]
+        if step.layer.kind == "concat":
+            widths = [done[i].layer.shape[2] for i in step.inputs]
+            cuts = np.cumsum(widths)[:-1]
+            for i, *part in zip(
+                step.inputs, np.split(scale, cuts), np.split(shift, cuts), strict=True
+            ):
+                fold(i, *part)
+            return
+        weight = (step.arrays["weight"] * scale).astype(np.float32)  # the channels come last
+        bias = (step.arrays.get("bias", 0.0) * scale + shift).astype(np.float32)
+        done[index] = replace(step, arrays={"weight": weight, "bias": bias})
+
+    for index, step in steps.items():
+        step = replace(step, inputs=tuple(instead.get(i, i) for i in step.inputs))
+        if step.layer.kind == "batch_norm" and can_fold(step.inputs[0]):
+            fold(step.inputs[0], *scale_and_shift(step))
+            instead[index] = step.inputs[0]
+            readers[step.inputs[0]] = readers[index]
+        else:
+            done[index] = step
+    return done, instead.get(output, output)

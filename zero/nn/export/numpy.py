@@ -1,0 +1,250 @@
+"""A trained network as a Python file that needs NumPy only, and an NPZ file of its weights.
+
+The file has one line for each step of prediction and the few functions that they call, copied from
+`zero.nn.export.plain_layers`. Batch norms are folded into convolutions where possible, see
+`zero.nn.export.inference`. `WRITERS` has one function for each kind of layer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import io
+import re
+from collections.abc import Callable
+from itertools import groupby
+
+import numpy as np
+
+from zero.nn.export import plain_layers
+from zero.nn.export.inference import Step, inference_steps, scale_and_shift
+from zero.nn.network import Layer, Network
+
+_MODULE = '''\
+"""An image classifier in plain NumPy, written by `zero export`.
+
+    logits = predict(images)    # (N, {classes}) float32, one for each of CLASSES
+    names = classify(images)    # list of N of CLASSES
+
+images: (N, {height}, {width}, {channels}), pixel values as in the images it was trained on; they are
+normalised here. The weights are in the NPZ file that WEIGHTS names, beside this file.
+"""
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+
+NOTES = {notes}
+CLASSES = {names}
+WEIGHTS = {weights_name}
+WEIGHTS_SHA256 = "{digest}"
+
+
+def load_weights():
+    """Returns the arrays by name; they must be those that this file was written with."""
+    data = (Path(__file__).parent / WEIGHTS).read_bytes()
+    if hashlib.sha256(data).hexdigest() != WEIGHTS_SHA256:
+        raise ValueError(f"{{WEIGHTS}} is damaged or belongs to another network; export it again")
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        return {{name: file[name] for name in file.files}}
+
+
+ARRAYS = load_weights()
+
+
+def predict(images, batch=64):
+    """Returns the logits (N, {classes}) float32; `batch` images at a time."""
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[1:] != {shape}:
+        raise ValueError(f"images of shape {{images.shape}} given, expected (N, {expected})")
+    logits = np.zeros((len(images), {classes}), np.float32)
+    for start in range(0, len(images), batch):
+        part = images[start : start + batch].astype(np.float32)
+        logits[start : start + batch] = network((part - ARRAYS["mean"]) / ARRAYS["std"])
+    return logits
+
+
+def classify(images, batch=64):
+    """Returns the name of each image's class."""
+    return [CLASSES[label] for label in predict(images, batch).argmax(axis=1)]
+
+
+def w(layer):
+    """Returns a layer's arrays."""
+    names = [f"{{layer}}/{{role}}" for role in {roles}]
+    return [ARRAYS[name] for name in names if name in ARRAYS]
+
+
+def network(x0):
+    """Returns the logits of normalised images; a comment gives height x width x channels."""
+{body}
+
+{functions}'''
+
+ROLES = ("weight", "bias", "scale", "shift")
+
+
+def to_numpy(
+    network: Network,
+    parameters: np.ndarray,
+    statistics: np.ndarray,
+    mean: np.ndarray,
+    std: np.ndarray,
+    classes: tuple[str, ...],
+    weights_name: str,
+    notes: dict[str, str] | None = None,
+) -> tuple[str, bytes]:
+    """Returns the Python file's text and the NPZ file's content; equal arguments, equal results.
+
+    Args:
+        network: with or without its auxiliary head, which is left out.
+        parameters: (n,) flat; the auxiliary head's at the end may be missing.
+        statistics: (m,) flat, likewise.
+        mean: (channels,); the network sees (pixel - mean) / std.
+        std: (channels,), above 0.
+        classes: a name for each label.
+        weights_name: name of the NPZ file, to stand in the same folder as the Python file.
+        notes: what the file says about the network, such as its genome.
+
+    Raises:
+        NetworkError: arrays that do not fit.
+    """
+    steps, output = inference_steps(network, parameters, statistics)
+    arrays = {"mean": np.asarray(mean, np.float32), "std": np.asarray(std, np.float32)}
+    for step in steps.values():
+        for role, values in _arrays(step).items():
+            arrays[f"{step.layer.name}/{role}"] = values
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    weights = file.getvalue()
+
+    body = _body(steps, output)
+    height, width, channels = steps[0].layer.shape
+    source = _MODULE.format(
+        classes=network.classes,
+        height=height,
+        width=width,
+        channels=channels,
+        shape=steps[0].layer.shape,
+        expected=f"{height}, {width}, {channels}",
+        notes=_literal(notes or {}),
+        names=_literal(list(classes)),
+        weights_name=_literal(weights_name),
+        digest=hashlib.sha256(weights).hexdigest(),
+        body=body,
+        roles=ROLES,
+        functions="\n\n".join(_functions(body)),
+    )
+    return source, weights
+
+
+def _arrays(step: Step) -> dict[str, np.ndarray]:
+    if step.layer.kind != "batch_norm":
+        return step.arrays
+    scale, shift = scale_and_shift(step)
+    return {"scale": scale.astype(np.float32), "shift": shift.astype(np.float32)}
+
+
+def _body(steps: dict[int, Step], output: int) -> str:
+    """Returns the lines of the function `network`: a paragraph for each cell, stem or head."""
+    last_read = {i: index for index, step in steps.items() for i in step.inputs}
+    last_read[output] = max(steps) + 1
+    lines, alive = [], [0]
+    items = [item for item in steps.items() if item[0]]
+    for part, members in groupby(items, _part):
+        lines += ([""] if lines else []) + ([f"# {part}"] if part else [])
+        for index, step in members:
+            call = WRITERS[step.layer.kind](step.layer, [f"x{i}" for i in step.inputs])
+            lines.append(f"x{index} = {call}  # {' x '.join(map(str, step.layer.shape))}")
+            alive.append(index)
+        # Arrays that nothing reads any more would add up to several times the memory needed.
+        dead = [i for i in alive if last_read[i] <= index and i != output]
+        alive = [i for i in alive if i not in dead]
+        if dead and index != max(steps):
+            lines.append(f"del {', '.join(f'x{i}' for i in dead)}")
+    lines.append(f"return x{output}.reshape(len(x{output}), -1)")
+    return "\n".join(f"    {line}" if line else "" for line in lines)
+
+
+def _part(item: tuple[int, Step]) -> str:
+    """Returns the outermost scope of a step's layer: a cell, the stem; empty for others."""
+    scope, _, _ = item[1].layer.name.rpartition("/")
+    return scope.split("/")[0]
+
+
+def _functions(body: str) -> list[str]:
+    """Returns the text of the functions that the lines call, and of those that these call."""
+    every = dict(inspect.getmembers(plain_layers, inspect.isfunction))
+    wanted = {name for name in every if re.search(rf"= {name}\(", body)}
+    while True:
+        texts = [inspect.getsource(every[name]) for name in every if name in wanted]
+        called = {name for name in every if any(re.search(rf"\b{name}\(", t) for t in texts)}
+        if called == wanted:
+            return texts
+        wanted |= called
+
+
+def _literal(value: str | list | dict) -> str:
+    """Returns Python source of a value, readable where it is long; whatever a text holds is safe."""
+    if isinstance(value, str):
+        parts = value.splitlines(keepends=True)
+        if len(parts) < 2:
+            return repr(value)
+        return "(\n" + "".join(f"        {part!r}\n" for part in parts) + "    )"
+    if isinstance(value, dict):
+        items = [f"{key!r}: {_literal(item)}" for key, item in value.items()]
+    else:
+        items = [_literal(item) for item in value]
+    start, end = "{}" if isinstance(value, dict) else "[]"
+    line = f"{start}{', '.join(items)}{end}"
+    if len(line) < 80 and "\n" not in line:
+        return line
+    return f"{start}\n" + "".join(f"    {item},\n" for item in items) + end
+
+
+def _call(function: str, *given: str, **settings: object) -> str:
+    """Returns a call's text, without the settings that have the functions' default values."""
+    defaults = {"stride": 1, "dilation": 1, "pad": (0, 0, 0, 0)}
+    named = [f"{key}={value}" for key, value in settings.items() if value != defaults.get(key)]
+    return f"{function}({', '.join([*given, *named])})"
+
+
+def _weights(layer: Layer) -> str:
+    return f'*w("{layer.name}")'
+
+
+def _convolution(layer: Layer, xs: list[str]) -> str:
+    settings = {"stride": layer.stride, "dilation": layer.dilation, "pad": layer.pad}
+    return _call(layer.kind, xs[0], _weights(layer), **settings)
+
+
+def _pool(layer: Layer, xs: list[str]) -> str:
+    return _call(layer.kind, xs[0], str(layer.kernel), stride=layer.stride, pad=layer.pad)
+
+
+def _plain(layer: Layer, xs: list[str]) -> str:
+    return _call(layer.kind, *xs)
+
+
+def _linear(layer: Layer, xs: list[str]) -> str:
+    return _call("linear", xs[0], _weights(layer))
+
+
+WRITERS: dict[str, Callable[[Layer, list[str]], str]] = {
+    "relu": _plain,
+    "conv": _convolution,
+    "depthwise": _convolution,
+    "batch_norm": lambda layer, xs: _call("scale_shift", xs[0], _weights(layer)),
+    "max_pool": _pool,
+    "min_pool": _pool,
+    "avg_pool": _pool,
+    "add": _plain,
+    "concat": _plain,
+    "slice": lambda layer, xs: _call("first_channels", xs[0], str(layer.shape[2])),
+    "zero": lambda layer, xs: _call("zeros", xs[0], str(layer.shape)),
+    "global_pool": _plain,
+    "linear": _linear,
+    "linear_no_bias": _linear,
+}

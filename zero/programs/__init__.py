@@ -1,0 +1,1 @@
+"""The kind of genome 'programs': ops, text, mutations, interpreters, evaluation."""

@@ -1,0 +1,219 @@
+"""Checks across the sections of a run's settings.
+
+Each check takes a run's config, or what is known of one that is wrong in part (`zero.config.settings`), and
+yields (keys, what is wrong). What a search method, an island or a backend does not use is not
+checked, and a default that nobody gave refuses no run: see `zero.programs.config.with_defaults`.
+
+Called by `zero.programs.config` and `zero.cells.config`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from zero.config.endings import is_path
+from zero.config.settings import Found, Unknown, roughly
+from zero.config.words import got
+from zero.errors import ZeroError, unknown_name
+from zero.programs import library
+from zero.programs.ops import get_op
+from zero.programs.program import (
+    FUNCTIONS,
+    MAX_SIZE,
+    parse_program,
+    validate_program,
+)
+from zero.programs.program import Memory as ProgramMemory
+from zero.search import TOURNAMENTS
+
+INITIAL_WORDS = ("empty", "no_op", "random")
+
+
+# --- of every run -------------------------------------------------------------------------------
+
+
+def check_tournament(config: Any) -> Iterator[Found]:
+    """Checks the size of tournaments, where they are held."""
+    search = config.search
+    if search.method in TOURNAMENTS and "tournament" in search.model_fields_set:
+        yield from _at_most_population(config, "search", "tournament")
+
+
+def check_migrants(config: Any) -> Iterator[Found]:
+    """Checks the number of migrants, where there are islands to migrate to."""
+    if config.islands.count > 1 and "migrants" in config.islands.model_fields_set:
+        yield from _at_most_population(config, "islands", "migrants")
+
+
+def _at_most_population(config: Any, section: str, key: str) -> Iterator[Found]:
+    population, value = roughly(config.search, "population"), getattr(getattr(config, section), key)
+    if value > population:
+        yield (section, key), f"must be at most search.population ({population}), got {value}"
+
+
+def check_end(config: Any) -> Iterator[Found]:
+    """Checks that something ends the run."""
+    experiments, budget = config.experiments, config.budget
+    lengths = (experiments.individuals, experiments.train_steps)
+    limits = (budget.individuals, budget.train_steps, budget.seconds, budget.fitness,
+              budget.patience)  # fmt: skip
+    limited = any(value is not None for value in limits)
+    if limited or experiments.sufficient_fitness is not None:
+        return
+    if all(value is None for value in lengths):
+        message = (
+            "nothing ends the run: give at least one of individuals, train_steps, seconds, "
+            "fitness, patience"
+        )
+        yield ("budget",), message
+    elif experiments.max == 0:
+        message = "0 experiments (no limit) need experiments.sufficient_fitness or a budget"
+        yield ("experiments", "max"), message
+
+
+def check_lengths(config: Any) -> Iterator[Found]:
+    """Checks that several experiments have an end each."""
+    experiments = config.experiments
+    if experiments.max != 1 and experiments.individuals is None and experiments.train_steps is None:
+        message = (
+            f"must be 1 unless experiments.individuals or train_steps says how long each lasts, "
+            f"got {experiments.max}"
+        )
+        yield ("experiments", "max"), message
+
+
+OF_EVERY_RUN = (check_tournament, check_migrants, check_end, check_lengths)
+
+
+# --- of programs --------------------------------------------------------------------------------
+
+
+def _check_batch(config: Any) -> Iterator[Found]:
+    if config.backend == "cuda" and config.search.batch == 1:
+        message = "must be at least 2 with backend cuda (null: as many as suit a GPU), got 1"
+        yield ("search", "batch"), message
+
+
+def _check_size(name: str, config: Any) -> Iterator[Found]:
+    size = getattr(config.program, name).size
+    if not size.min <= size.initial <= size.max:
+        message = (
+            "must have min <= initial <= max, got "
+            f"min {size.min}, initial {size.initial}, max {size.max}"
+        )
+        yield ("program", name, "size"), message
+
+
+def _check_matrix_ops(name: str, config: Any) -> Iterator[Found]:
+    if config.program.memory.matrices:
+        return
+    ops = [get_op(op) for op in dict.fromkeys(roughly(getattr(config.program, name), "ops"))]
+    lacking = [op.name for op in ops if "m" in (*op.inputs, op.output)]
+    if lacking:
+        need = "need program.memory.matrices of at least 1, got 0; raise it or leave them out"
+        yield ("program", name, "ops"), f"matrix ops ({_some(lacking)}) {need}"
+
+
+def _check_vector_ops(name: str, config: Any) -> Iterator[Found]:
+    if config.program.memory.vectors > 1:
+        return
+    ops = [get_op(op) for op in dict.fromkeys(roughly(getattr(config.program, name), "ops"))]
+    lacking = [op.name for op in ops if op.output == "v"]
+    if lacking:
+        need = "need program.memory.vectors of at least 2, got 1 (v0 holds the features)"
+        yield ("program", name, "ops"), f"ops that write a vector ({_some(lacking)}) {need}"
+
+
+def _check_random_start(name: str, config: Any) -> Iterator[Found]:
+    function = getattr(config.program, name)
+    if config.program.initial == "random" and not function.ops and function.size.initial > 0:
+        message = (
+            f"is empty, so {function.size.initial} random instructions cannot be made; list ops"
+        )
+        yield ("program", name, "ops"), message
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _of_functions(check: Any) -> Iterator[Any]:
+    """Yields the check of each function, so that one's mistakes hide no other's."""
+    for name in FUNCTIONS:
+        yield lambda config, name=name: check(name, config)
+
+
+def _check_any_ops(config: Any) -> Iterator[Found]:
+    if not any([getattr(config.program, name).ops for name in FUNCTIONS]):
+        message = "no function has ops, so nothing can evolve; list some in setup, predict or learn"
+        yield ("program",), message
+
+
+def check_initial(config: Any, check_files: bool = True) -> Iterator[Found]:
+    """Checks the program that a search starts from; `check_files` False does not read files."""
+    loc, initial = ("program", "initial"), config.program.initial
+    if initial in INITIAL_WORDS:
+        return
+    try:
+        if initial in library.names():
+            start = library.program(initial)
+        elif not is_path(initial):
+            known = [*INITIAL_WORDS, *library.names()]
+            message = unknown_name("initial program", initial, known)
+            yield loc, message + "; for a file of your own give its path, such as ./start.txt"
+            return
+        elif not check_files:
+            return
+        else:
+            path = Path(initial)
+            start = parse_program(path.read_text(encoding="utf-8"), path.name)
+        validate_program(start, _known_memory(config))
+    except ZeroError as error:
+        yield loc, f"{got(initial)} cannot be used: {error}"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        yield loc, f"{got(initial)} cannot be read: {reason}"
+
+
+def _known_memory(config: Any) -> ProgramMemory:
+    """Returns a run's memory; as many addresses as there can be where their number is wrong."""
+    found = []
+    for bank in ("scalars", "vectors", "matrices"):
+        try:
+            found.append(getattr(config.program.memory, bank))
+        except Unknown:
+            found.append(MAX_SIZE)
+    return ProgramMemory(*found)
+
+
+def _check_mutations(config: Any) -> Iterator[Found]:
+    if config.search.method != "random_search" and not any(config.search.mutations.values()):
+        message = "all weights are 0 or the list is empty; give at least one mutation a weight"
+        yield ("search", "mutations"), message
+
+
+def _check_start(config: Any) -> Iterator[Found]:
+    mutations = config.search.mutations
+    grows = mutations.get("insert_instruction", 0) > 0
+    only_sampled = config.search.method == "random_search" or not any(mutations.values())
+    if config.program.initial == "empty" and not grows and not only_sampled:
+        message = (
+            "must have insert_instruction with a weight above 0 when program.initial is empty: "
+            "otherwise all programs stay empty"
+        )
+        yield ("search", "mutations"), message
+
+
+OF_PROGRAMS = (
+    *OF_EVERY_RUN,
+    _check_batch,
+    *_of_functions(_check_size),
+    *_of_functions(_check_matrix_ops),
+    *_of_functions(_check_vector_ops),
+    *_of_functions(_check_random_start),
+    _check_any_ops,
+    _check_mutations,
+    _check_start,
+)

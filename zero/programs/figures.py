@@ -1,0 +1,116 @@
+"""What a fitness is worth: chance beside it, its interval, and whether two of them differ.
+
+Intervals tell how much a figure depends on which examples happened to be scored. Examples that tasks
+share count once. What programs or seeds add to the spread is not in them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from zero.programs.evaluator import Evaluation
+from zero.programs.interpreter.reference import fitness_of_loss
+from zero.tasks import TaskSet
+
+# What `chance` says, by metric.
+CHANCE = {"accuracy": "always the larger class", "rms_error": "always the mean"}
+# Standard errors: of a 95 % interval; and for saying that two figures differ, where a false alarm is
+# worse than a small difference that goes unmentioned.
+_INTERVAL, _DIFFERENT = 1.96, 3.0
+
+
+def chance(tasks: TaskSet) -> np.ndarray:
+    """Returns the fitness (T,) on each task of a predictor that looks at no feature.
+
+    For classes it always says the class that most scored examples have, the share of which is its
+    fitness; for numbers always the mean of the train labels.
+    """
+    if tasks.metric == "accuracy":
+        share = (tasks.valid_y > 0.5).mean(axis=1)
+        return np.maximum(share, 1.0 - share)
+    mean = tasks.train_y.mean(axis=1, keepdims=True)
+    losses = ((tasks.valid_y - mean) ** 2).mean(axis=1)
+    return np.array([fitness_of_loss(float(loss), False) for loss in losses])
+
+
+def interval(tasks: TaskSet, evaluation: Evaluation) -> tuple[float, float]:
+    """Returns the 95 % interval of the mean fitness over tasks, within [0, 1].
+
+    evaluation: with `errors`. Wilson's interval for shares of right classes. For errors Student's, of
+    the error's logarithm, which is nearer to normal than the fitness; one example a task tells nothing.
+    """
+    fitness, spread = float(np.mean(evaluation.task_fitness)), _standard_error(tasks, evaluation)
+    if tasks.metric != "accuracy":
+        return _of_errors(fitness, spread, _examples(tasks), tasks.valid_y.shape[1])
+    # As many independent examples would have this standard error; all right or all wrong: the rows.
+    number = _examples(tasks)
+    if spread > 0.0 and 0.0 < fitness < 1.0:
+        number = min(number, fitness * (1.0 - fitness) / spread**2)
+    z = _INTERVAL**2 / number
+    centre = (fitness + z / 2) / (1 + z)
+    half = math.sqrt(z * fitness * (1 - fitness) + z * z / 4) / (1 + z)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _of_errors(fitness: float, spread: float, examples: int, rows: int) -> tuple[float, float]:
+    if not 0.0 < fitness < 1.0:
+        return fitness, fitness
+    if rows == 1:
+        return 0.0, 1.0
+    from scipy.special import stdtrit  # takes a while to import
+
+    # The mean of each task's own rows is taken off them.
+    free = (rows - 1) / rows
+    error = math.tan(math.pi / 2 * (1.0 - fitness))
+    of_log = math.pi / 2 * (1.0 + error**2) / error * spread / math.sqrt(free)
+    factor = math.exp(min(300.0, float(stdtrit(examples * free, 0.975)) * of_log))
+    return fitness_of_loss((error * factor) ** 2, False), fitness_of_loss(
+        (error / factor) ** 2, False
+    )
+
+
+def differ(tasks: TaskSet, one: Evaluation, other: Evaluation) -> bool:
+    """Returns whether two evaluations on the same tasks differ by more than chance.
+
+    Both with `errors`: compared example by example, three standard errors of the difference.
+    """
+    difference = float(np.mean(one.task_fitness) - np.mean(other.task_fitness))
+    influence = _influence(tasks, one) - _influence(tasks, other)
+    spread = _clustered(tasks, influence)
+    # Where every example differs alike there is no spread: the rule of three bounds what chance does.
+    return abs(difference) > max(
+        _DIFFERENT * spread, 3.0 / _examples(tasks) if spread == 0 else 0.0
+    )
+
+
+def _influence(tasks: TaskSet, evaluation: Evaluation) -> np.ndarray:
+    """Returns (T, V): how far each scored example moves the mean fitness from what it is."""
+    errors = evaluation.errors
+    if tasks.metric == "accuracy":
+        moved = -(errors - errors.mean(axis=1, keepdims=True))
+    else:
+        squares = errors * errors
+        mean = squares.mean(axis=1, keepdims=True)
+        root = np.sqrt(np.maximum(mean, 1e-300))
+        slope = -1.0 / (math.pi * root * (1.0 + mean))  # of 1 - 2/pi atan(sqrt(mean))
+        moved = slope * (squares - mean)
+    # A task that failed has no spread between examples.
+    return np.nan_to_num(moved) / errors.size
+
+
+def _standard_error(tasks: TaskSet, evaluation: Evaluation) -> float:
+    return _clustered(tasks, _influence(tasks, evaluation))
+
+
+def _clustered(tasks: TaskSet, influence: np.ndarray) -> float:
+    """Returns the standard error that influences (T, V) give, examples in several tasks as one."""
+    if tasks.valid_ids is None:
+        return math.sqrt(float((influence**2).sum()))
+    _, at = np.unique(tasks.valid_ids, return_inverse=True)
+    return math.sqrt(float((np.bincount(at.reshape(-1), influence.reshape(-1)) ** 2).sum()))
+
+
+def _examples(tasks: TaskSet) -> int:
+    return tasks.valid_y.size if tasks.valid_ids is None else len(np.unique(tasks.valid_ids))

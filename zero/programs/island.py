@@ -1,0 +1,468 @@
+"""One island: a population of programs, its evaluator and its random stream, in one process.
+
+`Island.advance` runs the compiled loop in short blocks and comes back to Python a few times a
+second. All state is arrays and plain numbers: `state` gives it away, `restore` takes it back, and
+an island that is restored goes on as if nothing had happened, bit for bit. No decision depends on a
+clock.
+
+Islands exchange individuals through `Mail`, memory that their processes share, one round late: an
+island that ends a round leaves its emigrants there, lets in the immigrants of the round before, and
+goes on without waiting for anybody, as long as no other is a whole round behind.
+
+Made by `zero.programs.kind`, driven by `zero.evolution.workers`; what islands of all kinds do is in
+`zero.evolution.island`.
+"""
+
+from __future__ import annotations
+
+import mmap
+from typing import Any
+
+import numpy as np
+
+from zero.evolution import batches, population
+from zero.evolution.island import (
+    ID_STRIDE,
+    MAX_CURVE,
+    BaseIsland,
+    Limits,
+)
+from zero.evolution.population import (
+    BEST,
+    BEST_AT,
+    FILLED,
+    INDIVIDUALS,
+)
+from zero.jit.decorators import prepare
+from zero.jit.struct import arrays_of
+from zero.programs.evaluator import Evaluator
+from zero.programs.interpreter import cpu
+from zero.programs.interpreter.arrays import EVALUATED, FEC_HITS, SEEN_HITS
+from zero.programs.interpreter.arrays import Evaluator as EvaluatorArrays
+from zero.programs.mutation_names import MUTATION_NAMES
+from zero.programs.mutations import Genomes, Space, new_genomes
+from zero.programs.program import Memory, Program, from_arrays
+from zero.rng.splitmix import below
+
+__all__ = ["MAX_CURVE", "Island", "Limits", "Mail", "new_space", "pack_records", "unpack_records"]
+
+MAX_RECORDS = 5000
+
+
+def new_space(
+    memory: Memory,
+    ops: tuple[list[int], list[int], list[int]],
+    sizes: list[tuple[int, int, int]],
+    mutations: dict[str, float],
+    mutate_probability: float,
+    initial: Program,
+    initial_random: bool,
+) -> tuple[Space, np.ndarray]:
+    """Returns the space of programs and where functions start in a row of genomes.
+
+    Args:
+        memory: addresses.
+        ops: numbers of the allowed ops of setup, predict, learn; none = never mutated.
+        sizes: (initial, smallest, largest) of each function; `largest` is inclusive.
+        mutations: weight by name.
+        mutate_probability: of a child being mutated at all.
+        initial: the first program, or the sizes of the first random ones.
+        initial_random: whether the first programs are random.
+    """
+    from zero.programs.ops import op_tables
+
+    # One instruction more than the largest size: trading inserts before it removes.
+    lengths = [
+        max(largest, len(f)) + 1
+        for (_, _, largest), f in zip(sizes, initial.functions, strict=True)
+    ]
+    genomes, starts = cpu.genome_of(initial, tuple(lengths))
+    names = [name for name in MUTATION_NAMES if mutations.get(name, 0) > 0]
+    weights = np.cumsum([mutations[name] for name in names], dtype=np.float64)
+    tables = op_tables()
+    space = Space(
+        starts=starts,
+        smallest=np.array([s[1] for s in sizes], dtype=np.int64),
+        largest=np.array([s[2] for s in sizes], dtype=np.int64),
+        addresses=np.array([0, memory.scalars, memory.vectors, memory.matrices], np.int64),
+        ops=np.array([n for f in ops for n in f], dtype=np.int16),
+        ops_start=np.concatenate([[0], np.cumsum([len(f) for f in ops])]).astype(np.int64),
+        mutable=np.array([k for k in range(3) if ops[k]], dtype=np.int64),
+        tables=tables,
+        weights=weights / weights[-1] if len(weights) else np.ones(1),
+        kinds=np.array([MUTATION_NAMES.index(name) for name in names] or [0], dtype=np.int64),
+        mutate_probability=np.array([mutate_probability if names else 0.0]),
+        initial_random=np.array([initial_random]),
+        initial=genomes,
+    )
+    return space, starts
+
+
+def pack_records(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns records as one array a column: thousands of small arrays are slow to store."""
+    if not records:
+        return {}
+    length = max(len(r["code"]) for r in records)
+    columns: dict[str, Any] = {}
+    for name, first in records[0].items():
+        values = [r[name] for r in records]
+        if name in ("code", "consts"):
+            padded = np.zeros((len(records), length, first.shape[1]), first.dtype)
+            for row, value in zip(padded, values, strict=True):
+                row[: len(value)] = value
+            columns[name] = padded
+        else:
+            columns[name] = values if isinstance(first, str) else np.array(values)
+    return columns
+
+
+def unpack_records(columns: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the records that `pack_records` was given."""
+    records = []
+    for k in range(len(columns.get("number", ()))):
+        record = {}
+        for name, values in columns.items():
+            value = values[k]
+            record[name] = value.item() if isinstance(value, np.generic) else value
+        used = int(record["sizes"].sum())
+        record["code"], record["consts"] = record["code"][:used], record["consts"][:used]
+        records.append(record)
+    return records
+
+
+class Mail:
+    """Where islands leave emigrants and their ancestors for each other.
+
+    Two boxes an island, for even and odd rounds: while an island fills one, others may still read
+    the other. A box is a range of rows, the same in all columns.
+
+    Attributes:
+        rows: of a box.
+        columns: name -> array of all boxes' rows, in memory shared with processes forked later.
+            What an island knows of an individual; parent is a row, or -1. code and so on: a genome.
+        migrants: (islands, 2, migrants), rows of the emigrants themselves.
+    """
+
+    def __init__(self, islands: int, size: int, migrants: int, length: int):
+        """Makes empty boxes for islands of a population size, with genomes of that total length."""
+        self.rows = population.capacity(size)
+        kinds = {"number": "i8", "parent": "i8", "steps": "i4", "mutation": "i1", "fitness": "f8"}
+        total = 2 * islands * self.rows
+        self.columns = {name: _shared((total,), np.dtype(kind)) for name, kind in kinds.items()}
+        for name, bank in new_genomes(1, length)._asdict().items():
+            self.columns[name] = _shared((total, *bank.shape[1:]), bank.dtype)
+        self.migrants = _shared((islands, 2, migrants), np.dtype("i8"))
+
+    def box(self, island: int, round_: int) -> int:
+        """Returns the first row of an island's box for a round."""
+        return (2 * island + round_ % 2) * self.rows
+
+
+def _shared(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    memory = mmap.mmap(-1, int(np.prod(shape)) * dtype.itemsize)
+    return np.frombuffer(memory, dtype).reshape(shape)
+
+
+def _with_ancestors(parent: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Returns the given rows and those of all their ancestors, each once."""
+    others = np.ones(len(parent) + 1, dtype=np.bool_)
+    others[-1] = False  # for parent -1
+    while len(rows):
+        others[rows] = False
+        rows = parent[rows]
+        rows = rows[others[rows]]
+    return np.flatnonzero(~others[:-1])
+
+
+def _find(ascending: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (places, whether it is there) of each wanted number."""
+    at = np.minimum(np.searchsorted(ascending, wanted), len(ascending) - 1)
+    return at, ascending[at] == wanted
+
+
+class Island(BaseIsland):
+    """See the module's docstring.
+
+    Args:
+        module: as returned by `zero.programs.interpreter.cpu.build`.
+        space, starts: as returned by `new_space`.
+        memory: addresses.
+        arrays: the evaluator of the search tasks.
+        select: evaluates candidates on the select tasks.
+        size: population size.
+        settings: numbers of the search method.
+        seed, experiment, index, count: name the random stream; `count` islands in all.
+        limits: when to stop.
+        migrants: how many individuals are exchanged after each round.
+        mail: shared by all islands; None where there is only one.
+        batch: individuals bred at a time; 1 = without a pipeline, see `zero.evolution.batches`.
+    """
+
+    def __init__(
+        self,
+        module,
+        space: Space,
+        memory: Memory,
+        arrays: EvaluatorArrays,
+        select: Evaluator | None,
+        size: int,
+        settings: list[float],
+        seed: int,
+        experiment: int,
+        index: int,
+        count: int,
+        limits: Limits,
+        migrants: int,
+        mail: Mail | None = None,
+        batch: int = 1,
+    ):
+        super().__init__(
+            population.new_population(size, batch), seed, experiment, index, count, limits,
+            min(migrants, size) if mail is not None else 0, curve_every=size,
+        )  # fmt: skip
+        self.module, self.space, self.memory, self.arrays = module, space, memory, arrays
+        self.select, self.mail = select, mail
+        self.starts = space.starts
+        self.batch = batches.new_batch(batch) if batch > 1 else None
+        self.genomes = new_genomes(population.capacity(size, batch), int(self.starts[3]))
+        # Those that are sent away, as a population of the same records.
+        leaving = population.new_population(size, batch)
+        self.leaving = leaving._replace(fitness=self.population.fitness)
+        self.settings = np.array(settings, dtype=np.float64)
+        self._handles()
+
+    def _handles(self) -> None:
+        self._population = self.module.pack(self.population)
+        self._leaving = self.module.pack(self.leaving)
+        self._space = self.module.pack(self.space)
+        self._genomes = self.module.pack(self.genomes)
+        self._evaluator = self.module.pack(self.arrays)
+        self._batch = None if self.batch is None else self.module.pack(self.batch)
+
+    def warm_up(self) -> None:
+        """Compiles what `advance` needs (or loads it from the cache) and changes nothing."""
+        self._run_block(0, np.zeros(3, dtype=np.int64))
+        prepare(self.module.evaluate_program, self._genomes, 0, self._evaluator)
+        self.module.collect(self._population)
+        below(self.rng.copy(), 1)
+
+    def prepare(self) -> None:
+        """Opens the island's GPU, if it has one."""
+        if hasattr(self.module, "open"):
+            self.module.open(self._evaluator)
+
+    def _tasks_fitness(self, row: int) -> np.ndarray:
+        """Returns the fitness on each task; the rolling hurdle neither stops this nor sees it."""
+        hurdle = self.arrays.hurdle
+        kept = [array.copy() for array in hurdle]
+        hurdle.threshold[0] = -np.inf
+        self.module.evaluate_program(self._genomes, row, self._evaluator)
+        for array, old in zip(hurdle, kept, strict=True):
+            array[...] = old
+        return self.arrays.task_fitness[: self.arrays.settings.tasks].copy()
+
+    # --- running --------------------------------------------------------------------------------
+
+    def _run_block(self, quota: int, limits: np.ndarray) -> int:
+        arguments = (
+            self._population, self.settings, self._genomes, self._space, self._evaluator, self.rng,
+            quota, limits, self.numbering,
+        )  # fmt: skip
+        if self.batch is None:
+            return self.module.run_block(*arguments)
+        return self.module.run_batches(*arguments, self._batch)
+
+    def _bred(self) -> int:
+        return int(self.arrays.counters[EVALUATED])
+
+    def _end_round(self) -> None:
+        super()._end_round()
+        if self.batch is not None:
+            batches.clear(self.batch)  # somebody is in flight only where the experiment has ended
+
+    def stats(self) -> dict[str, Any]:
+        """As of every island; where a GPU evaluates also how long it was busy, for benchmarks."""
+        busy = getattr(self.module, "busy_seconds", None)
+        return super().stats() | ({} if busy is None else {"busy_seconds": busy})
+
+    def _hits(self) -> tuple[int, int]:
+        counters = self.arrays.counters
+        return int(counters[SEEN_HITS] + counters[FEC_HITS]), int(counters[EVALUATED])
+
+    def _select_fitness(self, record: dict[str, Any]) -> float:
+        program = from_arrays(record["code"], record["consts"], record["sizes"])
+        return float("nan") if self.select is None else self.select(program).fitness
+
+    def _first_records(self) -> list[dict[str, Any]]:
+        best = int(self.population.number[self.population.counts[BEST]])
+        return [r for n, r in self.records.items() if r["individuals"] == 1 and n != best]
+
+    def _record_best(self) -> dict[str, Any]:
+        """Keeps the best individual and its ancestors as records; returns its own."""
+        p = self.population
+        best = int(p.counts[BEST])
+        parent = -1
+        for record in population.lineage(p, best):
+            number = int(p.number[record])
+            if number not in self.records:
+                self.records[number] = self._record(record, parent)
+            parent = number
+        mine = self.records[parent]
+        if not mine["is_best"]:
+            mine["is_best"] = True
+            mine["task_fitness"] = self._tasks_fitness(best)
+        if len(self.records) > MAX_RECORDS:
+            self._thin_records()
+        return mine
+
+    def _thin_records(self) -> None:
+        """Keeps every second improvement, so that a run of any length fits into memory.
+
+        Lineages then go from improvement to improvement; steps in between are counted, not kept.
+        """
+        best = [number for number, r in self.records.items() if r["is_best"]]
+        kept = {*best[::2], int(self.population.number[self.population.counts[BEST]])}
+        kept |= {number for number, r in self.records.items() if r["parent"] < 0}
+        if self.candidate:
+            kept.add(self.candidate["number"])
+        for number in kept:
+            record = self.records[number]
+            while record["parent"] >= 0 and record["parent"] not in kept:
+                above = self.records[record["parent"]]
+                record["steps"] += above["steps"]
+                record["parent"] = above["parent"]
+        self.records = {n: r for n, r in self.records.items() if n in kept}
+
+    def _record(self, record: int, parent: int) -> dict[str, Any]:
+        p = self.population
+        code, consts, sizes = cpu.read_arrays(self.genomes, record, self.starts)
+        number = int(p.number[record])
+        mutation = int(p.mutation[record])
+        names = {population.COPY: "copy", population.FIRST: "first"}
+        local = number % ID_STRIDE
+        return {
+            "number": number,
+            "parent": parent,
+            "island": local % self.count,
+            "individuals": local // self.count,
+            "steps": int(p.steps[record]) if parent >= 0 else 0,
+            "mutation": names.get(mutation) or MUTATION_NAMES[mutation],
+            "fitness": float(p.fitness[record]),
+            "is_best": False,
+            "select_fitness": float("nan"),
+            "task_fitness": np.full(self.arrays.settings.tasks, np.nan),
+            "code": code,
+            "consts": consts,
+            "sizes": sizes,
+        }
+
+    # --- exchange with other islands ------------------------------------------------------------
+
+    def _emigrants(self) -> dict[str, Any]:
+        return {"rows": self._post() if len(self.sent) else 0}
+
+    def _post(self) -> int:
+        """Puts the individuals to send away into the mail; returns how many rows that takes."""
+        p, leaving, mail = self.population, self.leaving, self.mail
+        # What they descend from, without the steps that led nowhere.
+        records = leaving.slots[: len(self.sent)] = p.slots[self.sent]
+        leaving.parent[:], leaving.steps[:] = p.parent, p.steps
+        leaving.counts[FILLED], leaving.counts[BEST] = len(records), -1
+        self.module.collect(self._leaving)
+        rows = np.flatnonzero(leaving.keep)
+        box = mail.box(self.index, self.round)
+        row_of = np.full(len(p.parent) + 1, -1)  # the last one for parent -1
+        row_of[rows] = np.arange(box, box + len(rows))
+        mail.migrants[self.index, self.round % 2, : len(records)] = row_of[records]
+        columns = {
+            "number": p.number, "parent": row_of[leaving.parent], "steps": leaving.steps,
+            "mutation": p.mutation, "fitness": p.fitness, **self.genomes._asdict(),
+        }  # fmt: skip
+        for name, column in columns.items():
+            mail.columns[name][box : box + len(rows)] = column[rows]
+        return len(rows)
+
+    def _posted(self) -> dict[str, np.ndarray]:
+        """Returns what of the mail others have still to read, as views."""
+        if self.report is None or self.report["sent"] == 0:
+            return {}
+        box = self.mail.box(self.index, self.report["round"])
+        parts = {n: c[box : box + self.report["rows"]] for n, c in self.mail.columns.items()}
+        migrants = self.mail.migrants[self.index, self.report["round"] % 2]
+        return {**parts, "migrants": migrants[: self.report["sent"]]}
+
+    def _take_arrivals(self, drawn: np.ndarray) -> None:
+        """Copies immigrants and their ancestors from the mail.
+
+        drawn: (n, 2), of each the island that sent it and its place among those it sent.
+        """
+        if len(drawn):
+            columns = self.mail.columns
+            migrants = self.mail.migrants[drawn[:, 0], self.report["round"] % 2, drawn[:, 1]]
+            rows = _with_ancestors(columns["parent"], migrants)
+            # Several islands may send the same one.
+            _, first = np.unique(columns["number"][rows], return_index=True)
+            rows = rows[first]
+            people = {name: column[rows] for name, column in columns.items()}
+            parent = people["parent"]
+            people["parent"] = np.where(parent < 0, -1, columns["number"][parent])
+            self.arrivals = {"numbers": columns["number"][migrants], "people": people}
+
+    def _immigrate(self, numbers: np.ndarray, people: dict[str, np.ndarray]) -> None:
+        """Lets individuals take the places of those sent away; people: oldest first."""
+        p, everyone = self.population, people["number"]
+        self.module.collect(self._population)
+        held = np.flatnonzero(p.keep)
+        at, here = _find(everyone, p.number[held])
+        records = np.full(len(everyone) + 1, -1)  # of each person; the last one for nobody
+        records[at[here]] = held[here]
+        # Where there is no room for the whole history its beginning is left out.
+        new = np.flatnonzero(records[:-1] < 0)
+        new = new[max(0, len(new) - int(p.counts[population.FREE])) :]
+        p.counts[population.FREE] -= len(new)
+        free = int(p.counts[population.FREE])
+        target = records[new] = p.free[free : free + len(new)]
+        at, here = _find(everyone, people["parent"][new])
+        p.parent[target] = np.where(here, records[at], -1)
+        for name in ("number", "steps", "mutation", "fitness"):
+            getattr(p, name)[target] = people[name][new]
+        for name, bank in self.genomes._asdict().items():
+            bank[target] = people[name][new]
+        arrived = records[np.searchsorted(everyone, numbers)][: len(self.sent)]
+        slots = self.sent[: len(arrived)][arrived >= 0]  # the others' occupants stay
+        arrived = arrived[arrived >= 0]
+        p.slots[slots] = arrived
+        p.slot_fitness[slots] = p.fitness[arrived]
+        if len(arrived):
+            best = arrived[np.argmax(p.fitness[arrived])]
+            if p.fitness[best] > p.best[0]:
+                p.best[0] = p.fitness[best]
+                p.counts[BEST] = best
+                p.counts[BEST_AT] = p.counts[INDIVIDUALS]
+
+    # --- state ----------------------------------------------------------------------------------
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        lasting = ("seen", "fec", "hurdle")
+        found = {
+            **arrays_of(self.population, "population."),
+            **{f"genomes.{k}": v for k, v in zip(Genomes._fields, self.genomes, strict=True)},
+            "rng": self.rng,
+            "counters": self.arrays.counters,
+        }
+        for name in lasting:
+            found.update(arrays_of(getattr(self.arrays, name), f"{name}."))
+        if self.batch is not None:
+            found.update(arrays_of(self.batch, "batch."))
+        return found
+
+    def _own_state(self) -> dict[str, Any]:
+        return {
+            "posted": {name: part.copy() for name, part in self._posted().items()},
+            "records": pack_records(list(self.records.values())),
+        }
+
+    def _take_own_state(self, state: dict[str, Any]) -> None:
+        for name, part in self._posted().items():
+            part[...] = state["posted"][name]
+        self.records = {r["number"]: r for r in unpack_records(state["records"])}

@@ -1,0 +1,86 @@
+"""One program without what changes no prediction, for people: in plain Python, so without compiling.
+
+The same rule as `zero.programs.simplify.mark_live`, which the search applies to every individual.
+"""
+
+from __future__ import annotations
+
+from zero.programs.ops import get_op, is_partial
+from zero.programs.program import (
+    Instruction,
+    Program,
+    memory_needed,
+    validate_program,
+)
+
+_Places = set[tuple[str, int]]  # types and addresses
+_GIVEN: _Places = {("s", 0), ("v", 0)}  # set before predict and before learn
+_PREDICTION: _Places = {("s", 1)}
+
+
+def simplify(program: Program) -> Program:
+    """Returns the program without the instructions that cannot affect any prediction.
+
+    Exact: every prediction, and so the fitness, keeps all its bits.
+
+    Raises:
+        ProgramError: the program is not valid in any memory.
+    """
+    validate_program(program, memory_needed(program))
+    before, predict, learn = _flow(program.predict, program.learn)
+    return Program(_backward(program.setup, before)[1], predict, learn)
+
+
+def departures(program: Program, epochs: int) -> list[str]:
+    """Returns, in words, what a search counts in the program's fitness and a predictor's has not.
+
+    A search validates after each of the epochs, memory lasts from row to row and from there into the
+    next epoch; see `independent` of `zero.programs.evaluator.Evaluator`. Without any, both fitnesses
+    are equal.
+    """
+    _, live, _ = _flow(program.predict, ())
+    # What later rows, and the training after them, read of what predict wrote.
+    lasting, writing, _ = _flow(program.predict, program.learn if epochs > 1 else ())
+    found = []
+    if any((get_op(i.op).output, i.out) in lasting for i in writing):
+        found.append("memory lasts from row to row")
+    if any(get_op(i.op).random for i in live):
+        found.append("each row draws random numbers of its own")
+    if epochs > 1:
+        found.append(f"the best of {epochs} epochs counts")
+    return found
+
+
+def _flow(
+    predict: tuple[Instruction, ...], learn: tuple[Instruction, ...]
+) -> tuple[_Places, tuple[Instruction, ...], tuple[Instruction, ...]]:
+    """Returns what must be there before predict, and the instructions of both that matter."""
+    before_predict: _Places = set()
+    before_learn: _Places = set()
+    while True:
+        known = before_predict, before_learn
+        # The prediction is read after every predict; then follows learn, or predict again.
+        after = before_predict | before_learn | _PREDICTION
+        needed, live_predict = _backward(predict, after)
+        before_predict = needed - _GIVEN
+        needed, live_learn = _backward(learn, before_predict)
+        before_learn = needed - _GIVEN
+        if (before_predict, before_learn) == known:
+            return before_predict, live_predict, live_learn
+
+
+def _backward(
+    function: tuple[Instruction, ...], after: _Places
+) -> tuple[_Places, tuple[Instruction, ...]]:
+    """Returns what must be there before a function, and its instructions that matter."""
+    needed, live = set(after), []
+    for instruction in reversed(function):
+        op = get_op(instruction.op)
+        written = (op.output, instruction.out)
+        if written not in needed:
+            continue
+        live.append(instruction)
+        if not is_partial(op):
+            needed.discard(written)
+        needed |= set(zip(op.inputs, (instruction.in1, instruction.in2), strict=False))
+    return needed, tuple(reversed(live))

@@ -1,0 +1,209 @@
+"""What a run asks of a kind of genome: `Kind`, made by `zero.programs.kind` and `zero.cells.kind`.
+
+A run (`zero.runs.run`) knows islands, budgets, checkpoints and an archive; everything that depends on
+what a genome is goes through one object of this class.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zero.runs.archive import RunFolder
+from zero.programs.config import Section
+
+if TYPE_CHECKING:
+    from zero.evolution.island import Limits
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What a kind of genome knows of a run's outcome.
+
+    outcome: the program or genome. final: its final evaluation (with a `fitness`), None without one.
+    baselines: name -> (select fitness, final fitness) of what it is set beside. results: for the
+    archive, all but what `zero.runs.run` adds. details: more figures for people, by name.
+    """
+
+    outcome: Any
+    final: Any
+    baselines: dict[str, tuple[float, float]]
+    results: dict[str, Any]
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Kind:
+    """See the module's docstring; `config` is the run's.
+
+    Raw records are dicts with at least number, parent, island, individuals, steps, mutation, fitness,
+    is_best and select_fitness; an experiment is a dict as `zero.runs.run` makes it.
+    """
+
+    name: str  # of `zero.runs.records.KINDS`
+    config: Section
+
+    @classmethod
+    def resumed(cls, config: Section, info: dict[str, Any]) -> Kind:
+        """Returns the kind of a run that began earlier; info: what `info` gave then."""
+        raise NotImplementedError
+
+    def info(self) -> dict[str, Any]:
+        """Returns what run.json keeps, beside the config, for `resumed`."""
+        return {}
+
+    def check_code(self) -> None:
+        """Tries the user's own code where that takes no data; raises a ZeroError."""
+
+    def check(self) -> None:
+        """Checks what only the data can tell, and the user's code; raises a ZeroError.
+
+        May change defaults in `config`.
+        """
+        raise NotImplementedError
+
+    def data_info(self) -> dict[str, Any]:
+        """Returns what run.json keeps of the data, so that nobody needs to read them again."""
+        return {}
+
+    def notes(self) -> list[str]:
+        """Returns what a person should know of the data, a line each."""
+        return []
+
+    def check_device(self) -> None:
+        """Raises DeviceError if the config's backend cannot be used on this machine."""
+
+    def stored(self, folder: Path) -> Kind:
+        """Returns the kind with all data in files: those given as arrays go to the folder."""
+        return self
+
+    def data_digest(self) -> str:
+        """Returns a digest of the run's data: a resumed run must find the same."""
+        raise NotImplementedError
+
+    def baselines(self, experiment: int) -> dict[str, float]:
+        """Returns the search fitness of what people may compare with, by name; only to be shown."""
+        return {}
+
+    def shown(self, record: dict[str, Any]) -> str:
+        """Returns a raw record's genome as text for people."""
+        raise NotImplementedError
+
+    def islands(self, experiment: int, budget: dict[str, int]) -> list[Any]:
+        """Returns the islands of an experiment.
+
+        budget: what the run has left for it: individuals, train_steps (all islands together).
+        """
+        raise NotImplementedError
+
+    def groups(self) -> list[list[int]] | None:
+        """Returns which islands share a process; None: each has its own."""
+        return None
+
+    def limits(self, budget: dict[str, int], index: int) -> Limits:
+        """Returns when an island ends its experiment: its share of the budget, and the rest."""
+        from zero.evolution.island import NEVER, Limits
+
+        config, count = self.config, self.config.islands.count
+
+        def share(total: int) -> int:
+            return NEVER if total >= NEVER else total // count + (index < total % count)
+
+        return Limits(
+            individuals=share(budget["individuals"]),
+            train_steps=share(budget["train_steps"]),
+            # Several islands' patience is that of all together: see `zero.runs.run`.
+            patience=config.budget.patience or NEVER if count == 1 else NEVER,
+            fitness=config.budget.fitness or math.inf,
+            round=config.islands.migrate_every,
+        )
+
+    def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:
+        """Returns what each island receives; drawn: as `zero.evolution.workers.distribute` returns it."""
+        raise NotImplementedError
+
+    def pack(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+        """Returns raw records as columns, which are quicker to store."""
+        raise NotImplementedError
+
+    def unpack(self, columns: dict[str, Any]) -> list[dict[str, Any]]:
+        """Returns the raw records that `pack` was given."""
+        raise NotImplementedError
+
+    def keepsake(self, states: list[dict], candidate: int) -> Any:
+        """Returns what is kept of islands' states once an experiment is over; a tree or None.
+
+        candidate: number of the experiment's best individual, -1 = none.
+        """
+        return None
+
+    def ops(self) -> list[str]:
+        """Returns the names of the ops that the archive's codes stand for."""
+        return []
+
+    def archived(self, raw: list[dict[str, Any]]) -> list[Any]:
+        """Returns an experiment's records as the archive has them."""
+        raise NotImplementedError
+
+    def closing_seconds(self, steps: int, seconds: float) -> float | None:
+        """Returns about how long `finish` will take, None where there is nothing to do or to go by.
+
+        steps: train steps of the search so far; seconds: that they took.
+        """
+        return None
+
+    def finish(
+        self,
+        best: dict[str, Any],
+        state: Any,
+        should_stop: Callable[[], bool],
+        save: Callable[[Any], None],
+        tell: Callable[[str], None],
+    ) -> tuple[Any, bool]:
+        """Does what a search's outcome needs before its final figure; may take long.
+
+        Args:
+            best: the raw record.
+            state: what `save` got in an earlier process, None at first.
+            should_stop: asked now and then.
+            save: keeps a state to go on from; called now and then.
+            tell: shows people what is being done.
+
+        Returns:
+            The state, and whether it is done.
+        """
+        return state, True
+
+    def reopened(self, finished: Any) -> Any:
+        """Returns what of `finish`'s state still holds once a larger budget lets the search go on."""
+        return None
+
+    def outline(self, best: dict[str, Any], folder: RunFolder) -> Conclusion:
+        """Returns what is known of a run's outcome without evaluating anything; writes it.
+
+        For a stop: `resume` goes on. best, folder: as for `conclude`.
+        """
+        raise NotImplementedError
+
+    def conclude(
+        self,
+        best: dict[str, Any],
+        number: int,
+        experiments: list[dict[str, Any]],
+        finished: Any,
+        folder: RunFolder,
+    ) -> Conclusion:
+        """Evaluates a run's outcome and writes it to the folder.
+
+        Args:
+            best: the raw record.
+            number: of its experiment.
+            experiments: all of them.
+            finished: the state that `finish` returned once it was done, else None.
+            folder: of the run.
+        """
+        raise NotImplementedError
