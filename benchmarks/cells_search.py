@@ -26,8 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
+from zero.config.load import load_config
 from zero.data.images import ImageSettings, load_images
-from zero.programs.config import load_config
 from zero.runs.archive import read_archive, run_info
 from zero.runs.run import start
 

@@ -17,12 +17,12 @@ from zero.cells.kind import Cells
 from zero.cells.ops import CELL_OPS
 from zero.cells.spaces import get_space
 from zero.config import yaml as yaml_loader
+from zero.config.load import config_to_yaml, make_config
 from zero.data.images import ImageSettings, load_images
 from zero.nn import make_model
 from zero.nn.augment import Normaliser
 from zero.nn.saved import load_network
 from zero.nn.train_memory import PROGRAM_BYTES
-from zero.programs.config import config_to_yaml, make_config
 from zero.runs.archive import read_archive
 from zero.runs.progress import PlainReporter
 

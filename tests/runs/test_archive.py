@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from zero.runs import archive
 from zero.system import trees as store
+from zero.programs.records import Record
 from zero.runs.archive import (
     ArchiveData,
     CurvePoint,
     ExperimentData,
-    Record,
     RunFolder,
     Summary,
     best_record,

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from zero.config.sections import Budget
 from zero.errors import ZeroError
-from zero.programs.config import Budget, Experiments, RunConfig
+from zero.programs.config import Experiments, ProgramsConfig
+from zero.programs.domain import ProgramsDomain, initial_program, make_tasks, memory_of
 from zero.programs.interpreter.reference import combine
-from zero.programs.kind import make_tasks
 from zero.programs.program import Memory, Program, memory_needed
 from zero.rng.philox import key_for
-from zero.runs import run
 from zero.runs.archive import run_info
 
 _FOREVER = np.iinfo(np.int64).max
@@ -52,7 +52,7 @@ class _Span:
         return (self.last[3] - self.first[3]) / max(self.last[0] - self.first[0], 1e-9)
 
 
-def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
+def search_speed(config: ProgramsConfig, seconds: float) -> dict[str, Any]:
     """Returns how many individuals the config's search makes in a second.
 
     Runs the islands of the first experiment without any budget, from a fresh population, for about
@@ -71,7 +71,7 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
     from zero.evolution.workers import Islands, WorkerFailed, distribute
 
     config = config.model_copy(update={"budget": Budget(), "experiments": Experiments()})
-    maker = run.Maker(config, run.initial_program(config))
+    maker = ProgramsDomain(config, initial_program(config))
     maker.check_device()
     maker.check()
     islands = maker.islands(0, {"individuals": _FOREVER, "train_steps": _FOREVER})
@@ -120,7 +120,7 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
     }
 
 
-def evaluation_speed(config: RunConfig, program: Program, seconds: float) -> dict[str, Any]:
+def evaluation_speed(config: ProgramsConfig, program: Program, seconds: float) -> dict[str, Any]:
     """Returns how many full evaluations of a program the backend does in a second.
 
     An evaluation trains and validates on all of the config's search tasks, without caches and hurdles,
@@ -170,9 +170,9 @@ def _seconds_of(repeat, times: int) -> float:
     return time.perf_counter() - began
 
 
-def _repeater(config: RunConfig, program: Program) -> tuple[Any, float, int]:
+def _repeater(config: ProgramsConfig, program: Program) -> tuple[Any, float, int]:
     """Returns (a function that evaluates so many times, fitness, train steps), warmed up."""
-    maker = run.Maker(config, Program())
+    maker = ProgramsDomain(config, Program())
     tasks = maker.tasks("search", 0)
     if config.backend == "reference":
         evaluator = maker.evaluator("search", 0)
@@ -185,7 +185,7 @@ def _repeater(config: RunConfig, program: Program) -> tuple[Any, float, int]:
         return repeat, result.fitness, result.train_steps
     from zero.programs.interpreter import cpu
 
-    needed, given = memory_needed(program), run.memory_of(config)
+    needed, given = memory_needed(program), memory_of(config)
     memory = Memory(*(max(needed.of(kind), given.of(kind)) for kind in "svm"))
     module = maker.module()
     genomes, starts = cpu.genome_of(program)
@@ -202,7 +202,9 @@ def _repeater(config: RunConfig, program: Program) -> tuple[Any, float, int]:
     return lambda times: module.evaluate_many(genomes, 0, handle, times), fitness, int(steps)
 
 
-def _gpu_repeater(config: RunConfig, program: Program) -> tuple[Any, float, int, dict[str, Any]]:
+def _gpu_repeater(
+    config: ProgramsConfig, program: Program
+) -> tuple[Any, float, int, dict[str, Any]]:
     """Returns (a function that makes so many launches, fitness, train steps, keys for the result)."""
     from zero import cuda
     from zero.programs.cuda.encode import encode_copies
@@ -233,7 +235,7 @@ def _gpu_repeater(config: RunConfig, program: Program) -> tuple[Any, float, int,
     return repeat, combine(fitness[0], config.evaluation.fitness), int(steps[0].sum()), more
 
 
-def _circumstances(config: RunConfig) -> dict[str, Any]:
+def _circumstances(config: ProgramsConfig) -> dict[str, Any]:
     """Returns what a figure depends on: config, backend, dtype, seed, machine, commit, versions."""
     info = run_info(config.seed, [])
     return {

@@ -19,8 +19,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from zero.cells.config import (
-    CellRunConfig,
     Cells,
+    CellsConfig,
     skeleton_of,
     training_of,
 )
@@ -70,12 +70,12 @@ def of_preset(name: str, batch: int = 64) -> Placing:
     return Placing(preset.skeleton, preset.image_shape, preset.classes, batch, name)
 
 
-def of_training(config: CellRunConfig, shape: Shape, classes: int) -> Placing:
+def of_training(config: CellsConfig, shape: Shape, classes: int) -> Placing:
     """Returns the placing of a training; config: of `zero.cells.train_config.training_config`."""
     return _of_cells(config.cells, shape, classes, False, f"of config {config.name}")
 
 
-def of_config(config: CellRunConfig) -> Placing:
+def of_config(config: CellsConfig) -> Placing:
     """Returns `of_training`'s with the config's images, which are read.
 
     Raises:

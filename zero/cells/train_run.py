@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from zero.cells.config import CellRunConfig, skeleton_of
+from zero.cells.config import CellsConfig, skeleton_of
 from zero.cells.cost import cost_of
 from zero.cells.drawing.svg import draw_svg
 from zero.cells.genome import Genome
@@ -42,12 +42,12 @@ from zero.cells.train_config import (
     training_config,
 )
 from zero.config import imports
+from zero.config.load import config_to_yaml
 from zero.data.classes import balanced_accuracy
 from zero.data.images import ImageData
 from zero.errors import ArchiveError, ConfigError, NetworkError, ZeroError
 from zero.nn.saved import network_tree
 from zero.nn.train import EpochRecord, Trainer
-from zero.programs.config import config_to_yaml
 from zero.rng.philox import key_for
 from zero.runs.archive import RunFolder, run_info
 from zero.runs.progress import Reporter, duration
@@ -96,7 +96,7 @@ def read_figures(path: str | Path) -> dict[str, Any]:
 
 
 def _make_trainer(
-    config: CellRunConfig, data: ImageData, genome: Genome, name: str, threads: int | None
+    config: CellsConfig, data: ImageData, genome: Genome, name: str, threads: int | None
 ) -> Trainer:
     placing = of_training(config, data.image_shape, len(data.classes))
     check_ops(get_space(genome.space).ops, placing.skeleton.kind)
@@ -113,7 +113,7 @@ def _make_trainer(
 
 def start(
     what: str,
-    config: CellRunConfig,
+    config: CellsConfig,
     out: str | Path | None = None,
     threads: int | None = None,
     max_seconds: float | None = None,
@@ -183,7 +183,7 @@ class _Run:
     def __init__(
         self,
         genome: Genome,
-        config: CellRunConfig,
+        config: CellsConfig,
         info: dict[str, Any],
         folder: RunFolder,
         stops: Stops,

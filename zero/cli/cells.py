@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zero.cli import completion as cli_completion
+from zero.cli import completion
 from zero.cli.common import (
     Commands,
     Config,
@@ -27,8 +27,8 @@ from zero.cli.common import (
     guarded,
     time_left,
 )
-from zero.cli.tables import print_pairs, print_table
 from zero.errors import ConfigError, NetworkError
+from zero.runs.tables import print_pairs, print_table
 
 cells = typer.Typer(
     help="Look at cell genomes: published ones, or your own.",
@@ -59,7 +59,7 @@ CellName = Annotated[
     typer.Argument(
         metavar="NAME",
         help="Published cell, genome's file or text, RUN or RUN#ID.",
-        autocompletion=cli_completion.cells,
+        autocompletion=completion.cells,
     ),
 ]
 NormalCells = Annotated[
@@ -79,7 +79,7 @@ SkeletonName = Annotated[
         "--skeleton",
         metavar="NAME",
         help="See `zero cells list skeletons`.",
-        autocompletion=cli_completion.skeletons,
+        autocompletion=completion.skeletons,
     ),
 ]
 Image = Annotated[
@@ -265,7 +265,7 @@ def train(
         typer.Argument(
             metavar="GENOME",
             help="Published cell, genome's file or text, RUN or RUN#ID.",
-            autocompletion=cli_completion.cells,
+            autocompletion=completion.cells,
         ),
     ],
     config: Config,

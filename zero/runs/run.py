@@ -32,6 +32,8 @@ from typing import Any
 
 import numpy as np
 
+from zero import genomes
+
 from zero.jit import cache as code_cache, compiling
 from zero.config import imports
 from zero.runs.archive import (
@@ -44,27 +46,12 @@ from zero.runs.archive import (
     write_archive,
     zero_version,
 )
-from zero.programs.config import (
-    Budget,
-    RunConfig,
-    Section,
-    config_to_yaml,
-)
+from zero.config.load import config_to_yaml
+from zero.config.sections import Budget, RunConfig
 from zero.errors import ArchiveError, ConfigError, ZeroError, what_is
 from zero.runs.notebook import default_reporter
-from zero.programs.program import validate_program
 from zero.runs.progress import Reporter, nearest_limit, seconds_left
-from zero.runs.kind import Conclusion, Kind
-from zero.programs.kind import (
-    BASELINES,
-    Maker,
-    initial_program,
-    load_program,
-    make_evaluator,
-    make_tasks,
-    memory_of,
-    train_budget,
-)
+from zero.runs.domain import Conclusion, Domain
 from zero.runs.settings import (
     BUDGETS,
     change_settings,
@@ -74,11 +61,7 @@ from zero.runs.settings import (
 )
 from zero.system.signals import Stop, Stops
 
-__all__ = [
-    "BASELINES", "CHECKPOINT_SECONDS", "Maker", "Outcome", "initial_program", "kind_of",
-    "load_program", "make_evaluator", "make_tasks", "memory_of", "resume", "start", "train_budget",
-    "validate_program",
-]  # fmt: skip
+__all__ = ["CHECKPOINT_SECONDS", "Outcome", "resume", "start"]
 
 CHECKPOINT_SECONDS = 10.0
 _FOREVER = np.iinfo(np.int64).max
@@ -109,7 +92,7 @@ class Outcome:
     train_steps: int
     seconds: float
     baselines: dict[str, tuple[float, float]]
-    kind: str = "programs"
+    kind: str = genomes.DEFAULT
     details: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -118,15 +101,6 @@ class Outcome:
             f"<Outcome of '{self.folder}': ended by {self.reason}, {self.individuals} individuals, "
             f"final fitness {final}>"
         )
-
-
-def kind_of(config: RunConfig) -> type[Kind]:
-    """Returns what the config's genomes are."""
-    if config.genomes == "cells":
-        from zero.cells.kind import Cells
-
-        return Cells
-    return Maker
 
 
 # --- starting and resuming ------------------------------------------------------------------------
@@ -157,7 +131,7 @@ def start(
         ZeroError: an argument is none of these, data, programs or the folder cannot be used, or no
             space is left.
     """
-    if not isinstance(config, Section) or not hasattr(config, "genomes"):
+    if not isinstance(config, RunConfig):
         hints = {dict: "; make one with zero.make_config", str: "; load one with zero.load_config"}
         raise ConfigError(
             f"start takes a config, got {what_is(config)}{hints.get(type(config), '')}"
@@ -187,7 +161,7 @@ def _start(
     stops: Stops,
     checkpoint_seconds: float,
 ) -> Outcome:
-    kind = kind_of(config)(config)
+    kind = genomes.get(config.genomes).domain(config)
     kind.check_device()
     if config.backend != "reference":
         code_cache.cache_folder()  # where it cannot be used, nothing has begun
@@ -277,7 +251,7 @@ def resume(
         for line in imports.changed(folder.path):
             reporter.message(line)
         old, config = with_larger_budget(folder.path / RunFolder.CONFIG, settings)
-        kind = kind_of(config).resumed(config, info)
+        kind = genomes.get(config.genomes).resumed(config, info)
         state, skipped = folder.checkpoints.load() or (None, [])
         for text in skipped:
             reporter.message(f"{text}; going on from an older checkpoint")
@@ -296,7 +270,7 @@ class _Run:
 
     def __init__(
         self,
-        kind: Kind,
+        kind: Domain,
         folder: RunFolder,
         info: dict[str, Any],
         reporter: Reporter,
@@ -756,7 +730,7 @@ class _Run:
             zero_version=zero_version(),
             experiments=experiments,
             results=results,
-            kind=self.kind.name,
+            kind=self.config.genomes,
         )
 
     def _conclude(self, reason: str, states: list[dict] | None, reading: bool = False) -> Outcome:
@@ -782,7 +756,7 @@ class _Run:
         return Outcome(
             self.folder.path, reason, found.outcome, search, select, found.final,
             totals["individuals"], totals["train_steps"], self.seconds, found.baselines,
-            self.kind.name, found.details,
+            self.config.genomes, found.details,
         )  # fmt: skip
 
     def _concluded(
@@ -810,7 +784,7 @@ class _Run:
 _BULKY = ("records", "curve", "keepsake")
 
 
-def _experiment_of(states: list[dict], reason: str | None, kind: Kind) -> dict[str, Any]:
+def _experiment_of(states: list[dict], reason: str | None, kind: Domain) -> dict[str, Any]:
     """Returns an experiment's records, curve and summary from its islands' states.
 
     reason: why it ended, None while it goes on.
@@ -869,7 +843,7 @@ def _merged_curve(curves: list[np.ndarray]) -> np.ndarray:
     return merged
 
 
-def _best_candidate(experiments: list[dict], kind: Kind) -> tuple[dict[str, Any], int] | None:
+def _best_candidate(experiments: list[dict], kind: Domain) -> tuple[dict[str, Any], int] | None:
     """Returns (record, experiment) of the candidate best on the select tasks; ties: the later.
 
     Without any candidate (stopped within the first round) it is the best on the search tasks.
@@ -886,7 +860,7 @@ def _best_candidate(experiments: list[dict], kind: Kind) -> tuple[dict[str, Any]
     return None if best is None else (best[1], best[2])
 
 
-def _to_archive(experiment: dict[str, Any], kind: Kind) -> ExperimentData:
+def _to_archive(experiment: dict[str, Any], kind: Domain) -> ExperimentData:
     records = kind.archived(kind.unpack(experiment["records"]))
     curve = [
         CurvePoint(int(p[0]), int(p[1]), float(p[2]), float(p[3]), float(p[4]), int(p[5]))

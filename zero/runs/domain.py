@@ -1,7 +1,7 @@
-"""What a run asks of a kind of genome: `Kind`, made by `zero.programs.kind` and `zero.cells.kind`.
+"""What a run over genomes of some kind is made of: data, evaluators, islands, and the end.
 
 A run (`zero.runs.run`) knows islands, budgets, checkpoints and an archive; everything that depends on
-what a genome is goes through one object of this class.
+what a genome is goes through one `Domain`, which the kind (`zero.runs.kind`) makes for it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zero.runs.archive import RunFolder
-from zero.programs.config import Section
+from zero.config.sections import RunConfig
 
 if TYPE_CHECKING:
     from zero.evolution.island import Limits
@@ -37,23 +37,17 @@ class Conclusion:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-class Kind:
+class Domain:
     """See the module's docstring; `config` is the run's.
 
     Raw records are dicts with at least number, parent, island, individuals, steps, mutation, fitness,
     is_best and select_fitness; an experiment is a dict as `zero.runs.run` makes it.
     """
 
-    name: str  # of `zero.runs.records.KINDS`
-    config: Section
-
-    @classmethod
-    def resumed(cls, config: Section, info: dict[str, Any]) -> Kind:
-        """Returns the kind of a run that began earlier; info: what `info` gave then."""
-        raise NotImplementedError
+    config: RunConfig
 
     def info(self) -> dict[str, Any]:
-        """Returns what run.json keeps, beside the config, for `resumed`."""
+        """Returns what run.json keeps, beside the config, for `Kind.resumed`."""
         return {}
 
     def check_code(self) -> None:
@@ -77,8 +71,8 @@ class Kind:
     def check_device(self) -> None:
         """Raises DeviceError if the config's backend cannot be used on this machine."""
 
-    def stored(self, folder: Path) -> Kind:
-        """Returns the kind with all data in files: those given as arrays go to the folder."""
+    def stored(self, folder: Path) -> Domain:
+        """Returns the domain with all data in files: those given as arrays go to the folder."""
         return self
 
     def data_digest(self) -> str:
