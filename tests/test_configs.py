@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 from zero import cuda
 from zero.cli import main as cli
 from zero.config.load import load_config
-from zero.cuda.host import HostMachine
 from zero.config.shipped import shipped_configs
+from zero.cuda.host import HostMachine
 from zero.programs.cuda import search
 from zero.programs.domain import ProgramsDomain, initial_program, memory_of
 from zero.programs.program import validate_program

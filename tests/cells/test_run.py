@@ -11,10 +11,11 @@ from small_runs import all_records, archive_bytes
 from zero.cells.config import skeleton_of
 from zero.cells.cost import cost_of
 from zero.cells.export import network_of
-from zero.cells.genome import canonical_key, parse_genome
+from zero.cells.genome import canonical_key
 from zero.cells.island import CellIsland
 from zero.cells.kind import Cells
 from zero.cells.networks.skeletons import build_network
+from zero.cells.text import parse_genome
 from zero.config.load import make_config
 from zero.data.images import load_images
 from zero.errors import ConfigError, NetworkError, ZeroError

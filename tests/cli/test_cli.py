@@ -14,9 +14,9 @@ from commands import zero_
 
 import zero
 from zero.config.load import load_config
+from zero.config.shipped import shipped_configs
 from zero.errors import ZeroError
 from zero.programs import library, ops
-from zero.config.shipped import shipped_configs
 from zero.programs.mutation_names import MUTATION_NAMES
 from zero.programs.program import parse_program
 from zero.programs.simplified import simplify

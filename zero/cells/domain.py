@@ -34,12 +34,13 @@ from zero.cells.config import (
 )
 from zero.cells.cost import Budget, cost_of
 from zero.cells.evaluator import TableEvaluator, TrainEvaluator, Training, Weights
-from zero.cells.genome import Genome, parse_genome
+from zero.cells.genome import Genome
 from zero.cells.island import DRAWS, CellIsland, Rules, draw_within, pack_records, unpack_records
 from zero.cells.networks.skeletons import Skeleton, build_network, check_ops
 from zero.cells.published import get_published
 from zero.cells.records import CellRecord
 from zero.cells.table import read_cell_table
+from zero.cells.text import parse_genome
 from zero.data.classes import balanced_accuracy
 from zero.data.images import ImageData, load_images
 from zero.errors import ConfigError, NetworkError

@@ -24,7 +24,8 @@ import numpy as np
 
 from zero.cells.cost import Budget
 from zero.cells.evaluator import Weights
-from zero.cells.genome import Genome, parse_genome
+from zero.cells.genome import Genome
+from zero.cells.text import parse_genome
 from zero.errors import NetworkError
 from zero.evolution import loop
 from zero.evolution.halving import Halving

@@ -17,8 +17,9 @@ from zero.cells.config import (
     skeleton_of,
     training_of,
 )
-from zero.cells.genome import Genome, parse_genome
+from zero.cells.genome import Genome
 from zero.cells.published import PUBLISHED, find_cell
+from zero.cells.text import parse_genome
 from zero.config import imports
 from zero.config import yaml as yaml_loader
 from zero.config.files import run_imports

@@ -256,7 +256,7 @@ def _constant_row(images: dict[str, Any]) -> tuple:
 
 def print_text(text: str) -> None:
     """Prints a genome's cells for people to read, then its text."""
-    from zero.cells.genome import parse_genome
+    from zero.cells.text import parse_genome
     from zero.errors import NetworkError
 
     try:

@@ -239,7 +239,7 @@ def _from_tree(tree: dict[str, Any]) -> ArchiveData:
     try:
         kind = genomes.get(name)
     except ConfigError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(f"'kind' is {name!r}: {error}") from None
     ops = kind.ops_in(tree)
     experiments = []
     for number, part in enumerate(get(tree, "experiments", list)):

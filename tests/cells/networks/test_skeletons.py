@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from cells_helpers import SMALL, SPACE_NAMES, genomes, small
 
-from zero.cells.genome import GraphCell, PairCell, parse_genome
+from zero.cells.genome import GraphCell, PairCell
 from zero.cells.networks.nas_bench import vertex_channels
 from zero.cells.networks.skeletons import (
     KINDS,
@@ -14,6 +14,7 @@ from zero.cells.networks.skeletons import (
     skeletons_of,
 )
 from zero.cells.published import PUBLISHED, get_published
+from zero.cells.text import parse_genome
 from zero.errors import NetworkError
 
 PAIR_KINDS = [name for name, kind in KINDS.items() if kind.form is PairCell]
