@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from zero.cells.networks.skeletons import KINDS as SKELETONS
 from zero.cells.networks.skeletons import Skeleton
@@ -47,9 +48,10 @@ from zero.programs.config import (
     as_tuple,
     fitted_to_population,
     one_of,
-    search_methods,
     short,
 )
+from zero.search.protocol import SearchSettings
+from zero.search.section import default_settings, of_method, read_search
 
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 
@@ -173,12 +175,12 @@ class Cells(Section):
     published: Names = ()
 
 
-class CellSearch(Section):
-    """The search method and its settings; mutations are those of the space."""
+class CellSearch(SearchSettings):
+    """What a search over cells has beside its method's settings; mutations are those of the space."""
 
-    method: Annotated[str, one_of("search method", search_methods)] = "regularized_evolution"
-    population: Whole = Field(100, ge=2, le=1_000_000)
-    tournament: Positive = 25
+    genomes: ClassVar[str] = "cells"
+    offers: ClassVar[tuple[str, ...]] = ("neighbours",)
+    defaults: ClassVar[dict[str, Any]] = {"population": 100, "tournament": 25}
 
 
 class CellIslands(Section):
@@ -207,7 +209,9 @@ class CellRunConfig(Section):
     dtype: Literal["float32", "float64"] = "float32"
     imports: list[str] = Field(default=[])
     cells: Cells
-    search: CellSearch = CellSearch()
+    search: Annotated[
+        SerializeAsAny[CellSearch], BeforeValidator(partial(of_method, CellSearch))
+    ] = default_settings(CellSearch)
     islands: CellIslands = CellIslands()
     experiments: CellExperiments = CellExperiments()
     budget: Budget = Budget()
@@ -263,15 +267,19 @@ def read_cells(
     """
     resolve_imports(document, data, folder)
     problems = run_imports(document, data)
+    search, found = read_search(document, data, CellSearch, CellRunConfig.model_fields)
+    problems += found
     config, found = read_section(document, CellRunConfig, data)
     problems += found
+    config = changed(config, search=search)
     for loc, message in across(config, (*OF_EVERY_RUN, *_CHECKS)):
         problem = document.problem(loc, message)
         # An item's place is told, but not its number: lists of one item may be written without [].
         shown = problem.loc[:-1] if isinstance(loc[-1], int) else problem.loc
         problems.append(replace(problem, loc=shown))
     if isinstance(config, CellRunConfig):
-        config = config.model_copy(update=fitted_to_population(config))
+        if not problems:
+            config = config.model_copy(update=fitted_to_population(config))
         config, found = _with_paths(document, config, folder)
         problems += found
     return config, problems

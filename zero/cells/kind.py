@@ -253,7 +253,7 @@ class Cells(Kind):
         islands = [
             CellIsland(
                 self.space, self.evaluator, method, config.search.population,
-                method.settings(config.search), rules, config.seed, experiment, k,
+                method.numbers(config.search), rules, config.seed, experiment, k,
                 config.islands.count, self.limits(budget, k), config.islands.migrants,
             )
             for k in range(config.islands.count)

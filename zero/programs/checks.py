@@ -26,7 +26,7 @@ from zero.programs.program import (
     validate_program,
 )
 from zero.programs.program import Memory as ProgramMemory
-from zero.search import TOURNAMENTS
+from zero.search import breeds
 
 INITIAL_WORDS = ("empty", "no_op", "random")
 
@@ -34,23 +34,13 @@ INITIAL_WORDS = ("empty", "no_op", "random")
 # --- of every run -------------------------------------------------------------------------------
 
 
-def check_tournament(config: Any) -> Iterator[Found]:
-    """Checks the size of tournaments, where they are held."""
-    search = config.search
-    if search.method in TOURNAMENTS and "tournament" in search.model_fields_set:
-        yield from _at_most_population(config, "search", "tournament")
-
-
 def check_migrants(config: Any) -> Iterator[Found]:
     """Checks the number of migrants, where there are islands to migrate to."""
     if config.islands.count > 1 and "migrants" in config.islands.model_fields_set:
-        yield from _at_most_population(config, "islands", "migrants")
-
-
-def _at_most_population(config: Any, section: str, key: str) -> Iterator[Found]:
-    population, value = roughly(config.search, "population"), getattr(getattr(config, section), key)
-    if value > population:
-        yield (section, key), f"must be at most search.population ({population}), got {value}"
+        population, migrants = roughly(config.search, "population"), config.islands.migrants
+        if migrants > population:
+            message = f"must be at most search.population ({population}), got {migrants}"
+            yield ("islands", "migrants"), message
 
 
 def check_end(config: Any) -> Iterator[Found]:
@@ -84,7 +74,7 @@ def check_lengths(config: Any) -> Iterator[Found]:
         yield ("experiments", "max"), message
 
 
-OF_EVERY_RUN = (check_tournament, check_migrants, check_end, check_lengths)
+OF_EVERY_RUN = (check_migrants, check_end, check_lengths)
 
 
 # --- of programs --------------------------------------------------------------------------------
@@ -189,7 +179,7 @@ def _known_memory(config: Any) -> ProgramMemory:
 
 
 def _check_mutations(config: Any) -> Iterator[Found]:
-    if config.search.method != "random_search" and not any(config.search.mutations.values()):
+    if breeds(config.search.method) and not any(config.search.mutations.values()):
         message = "all weights are 0 or the list is empty; give at least one mutation a weight"
         yield ("search", "mutations"), message
 
@@ -197,7 +187,7 @@ def _check_mutations(config: Any) -> Iterator[Found]:
 def _check_start(config: Any) -> Iterator[Found]:
     mutations = config.search.mutations
     grows = mutations.get("insert_instruction", 0) > 0
-    only_sampled = config.search.method == "random_search" or not any(mutations.values())
+    only_sampled = not breeds(config.search.method) or not any(mutations.values())
     if config.program.initial == "empty" and not grows and not only_sampled:
         message = (
             "must have insert_instruction with a weight above 0 when program.initial is empty: "

@@ -12,6 +12,7 @@ Called by `zero.runs.run` and the command line. Nothing below `zero.runs.run` re
 import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -40,7 +41,7 @@ from zero.config import (
     yaml as yaml_loader,
 )
 from zero.config.read import read_section, read_tasks
-from zero.config.settings import Settings, across, plain
+from zero.config.settings import Settings, across, changed, plain
 from zero.config.shipped import shipped_configs
 from zero.errors import ConfigError, ProgramError, unknown_name, what_is
 from zero.programs import checks as config_checks
@@ -48,6 +49,8 @@ from zero.programs import library
 from zero.programs.mutation_names import MUTATION_NAMES
 from zero.programs.ops import GROUPS, OPS, get_op
 from zero.programs.program import MAX_SIZE
+from zero.search.protocol import SearchSettings
+from zero.search.section import default_settings, models_of, of_method, read_search, union_schema
 from zero.tasks import TaskFamily, task_families
 
 _FILE_SUFFIXES = (".yaml", ".yml")
@@ -101,13 +104,6 @@ def one_of(kind: str, known: Callable[[], Iterable[str]]) -> AfterValidator:
         return name
 
     return AfterValidator(check)
-
-
-def search_methods() -> Iterable[str]:
-    """Returns the names of the search methods."""
-    from zero import search
-
-    return search.names()
 
 
 def _counted(names: list[str]) -> dict[str, float]:
@@ -281,15 +277,15 @@ class Evaluation(Section):
     train_budget: TrainBudget | None = None
 
 
-class Search(Section):
-    """The search method and its settings (spec, sections 6.3 and 6.4).
+class Search(SearchSettings):
+    """What a search over programs has beside its method's settings (spec, sections 6.3 and 6.4).
 
     batch: individuals bred at a time (`zero.evolution.batches`); null = as `default_batch` says.
     """
 
-    method: Annotated[str, one_of("search method", search_methods)] = "regularized_evolution"
-    population: Whole = Field(1000, ge=2, le=10_000_000)
-    tournament: Positive = 10
+    genomes: ClassVar[str] = "programs"
+    compiled: ClassVar[bool] = True
+
     batch: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)] | None = None
     mutate_probability: float = Field(0.9, ge=0, le=1)
     mutations: Mutations = Field(
@@ -370,7 +366,9 @@ class RunConfig(Section):
     program: ProgramSettings = ProgramSettings()
     tasks: Tasks
     evaluation: Evaluation = Evaluation()
-    search: Search = Search()
+    search: Annotated[SerializeAsAny[Search], BeforeValidator(partial(of_method, Search))] = (
+        default_settings(Search)
+    )
     islands: Islands = Islands()
     experiments: Experiments = Experiments()
     budget: Budget = Budget()
@@ -483,10 +481,14 @@ def config_to_yaml(config: Section) -> str:
 
 def config_schema() -> dict[str, Any]:
     """Returns the JSON schema of a run's YAML file, for editors; with a section `cells` or without."""
-    from zero.cells.config import CellRunConfig
+    from zero.cells.config import CellRunConfig, CellSearch
 
     families = task_families()
-    models = [(model, "validation") for model in (RunConfig, CellRunConfig, *families.values())]
+    sections = {RunConfig: models_of(Search), CellRunConfig: models_of(CellSearch)}
+    searches = [model for models in sections.values() for model in models]
+    models = [
+        (model, "validation") for model in (RunConfig, CellRunConfig, *families.values(), *searches)
+    ]
     refs, schema = models_json_schema(models, title="zero run")
     definitions = schema["$defs"]
     choices = []
@@ -499,6 +501,9 @@ def config_schema() -> dict[str, Any]:
     tasks = definitions["Tasks"]
     tasks["properties"] = {name: {"oneOf": choices} for name in ("search", "select", "final")}
     tasks["required"] = ["search"]
+    for run in (RunConfig, CellRunConfig):
+        definition = definitions[refs[(run, "validation")]["$ref"].removeprefix("#/$defs/")]
+        definition["properties"]["search"] = union_schema(sections[run], refs, definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "if": {"required": ["cells"]},
@@ -535,9 +540,12 @@ def _read_programs(
     problems = config_files.run_imports(document, data)
     families, found = read_tasks(document, data.pop("tasks", None), folder)
     problems += found
+    search, found = read_search(document, data, Search, RunConfig.model_fields)
+    problems += found
     tasks = Tasks.model_construct(**families)
     config, found = read_section(document, RunConfig, {**data, "tasks": tasks})
     problems += found
+    config = changed(config, search=search)
 
     def initial(config: Any) -> Any:
         return config_checks.check_initial(config, check_files)
@@ -549,12 +557,11 @@ def _read_programs(
 
 def fitted_to_population(config: Any) -> dict[str, Any]:
     """Returns the sections of a run whose defaults must not be above the population's size."""
-    search, islands, most = config.search, config.islands, config.search.population
-    if "tournament" not in search.model_fields_set:
-        search = search.model_copy(update={"tournament": min(search.tournament, most)})
+    islands = config.islands
     if "migrants" not in islands.model_fields_set:
+        most = config.search.population
         islands = islands.model_copy(update={"migrants": min(islands.migrants, most)})
-    return {"search": search, "islands": islands}
+    return {"search": config.search.fitted(), "islands": islands}
 
 
 def _with_defaults(config: RunConfig) -> RunConfig:
