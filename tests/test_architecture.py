@@ -33,6 +33,7 @@ ROOMS = [
         "system.trees",
         "jit.struct",
         "config.yaml",
+        "evolution.records",
     ],
     ["programs.program", "rng.splitmix", "programs.fec"],
     [
