@@ -47,7 +47,7 @@ def settings_model(kind: type[Kind], method: str) -> type[Kind]:
             fields[name] = (field.annotation, field)
     model: type[Any] = create_model(
         f"{kind.__name__}_{method}",
-        __base__=(kind, own),
+        __base__=own if kind is SearchSettings else (kind, own),
         __doc__=own.__doc__,
         __module__=kind.__module__,
         **fields,
