@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from zero.cells.networks.skeletons import KINDS as SKELETONS
 from zero.cells.networks.skeletons import Skeleton
@@ -19,7 +20,6 @@ from zero.cells.ops import get_cell_op
 from zero.cells.published import PUBLISHED
 from zero.cells.spaces import SPACES, get_space, space_with_ops
 from zero.config.checks import OF_EVERY_RUN
-from zero.config.read import read_section
 from zero.config.sections import (
     Budget,
     Positive,
@@ -31,7 +31,6 @@ from zero.config.sections import (
     as_tuple,
     fitted_to_population,
     one_of,
-    search_methods,
 )
 from zero.config.settings import (
     Found,
@@ -48,6 +47,8 @@ from zero.evolution.objective import COSTS, METRICS
 from zero.evolution.objective import KINDS as OBJECTIVES
 from zero.evolution.objective import Objective as CellObjective
 from zero.nn.train_settings import TrainSettings
+from zero.search.protocol import SearchSettings
+from zero.search.section import default_settings, of_method, read_config
 
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 
@@ -171,12 +172,12 @@ class Cells(Section):
     published: Names = ()
 
 
-class CellSearch(Section):
-    """The search method and its settings; mutations are those of the space."""
+class CellSearch(SearchSettings):
+    """What a search over cells has beside its method's settings; mutations are those of the space."""
 
-    method: Annotated[str, one_of("search method", search_methods)] = "regularized_evolution"
-    population: Whole = Field(100, ge=2, le=1_000_000)
-    tournament: Positive = 25
+    genomes: ClassVar[str] = "cells"
+    offers: ClassVar[tuple[str, ...]] = ("neighbours",)
+    defaults: ClassVar[dict[str, Any]] = {"population": 100, "tournament": 25}
 
 
 class CellIslands(Section):
@@ -202,7 +203,9 @@ class CellsConfig(RunConfig):
     dtype: Literal["float32", "float64"] = "float32"
     imports: list[str] = Field(default=[])
     cells: Cells
-    search: CellSearch = CellSearch()
+    search: Annotated[
+        SerializeAsAny[CellSearch], BeforeValidator(partial(of_method, CellSearch))
+    ] = default_settings(CellSearch)
     islands: CellIslands = CellIslands()
     experiments: CellExperiments = CellExperiments()
     budget: Budget = Budget()
@@ -255,14 +258,15 @@ def read_cells(
 
     Arguments as for `zero.runs.kind.Kind.read`; there is no file that only a start reads.
     """
-    config, problems = read_section(document, CellsConfig, data)
+    config, problems = read_config(document, data, CellsConfig, CellSearch)
     for loc, message in across(config, (*OF_EVERY_RUN, *_CHECKS)):
         problem = document.problem(loc, message)
         # An item's place is told, but not its number: lists of one item may be written without [].
         shown = problem.loc[:-1] if isinstance(loc[-1], int) else problem.loc
         problems.append(replace(problem, loc=shown))
     if isinstance(config, CellsConfig):
-        config = config.model_copy(update=fitted_to_population(config))
+        if not problems:
+            config = config.model_copy(update=fitted_to_population(config))
         config, found = _with_paths(document, config, folder)
         problems += found
     return config, problems

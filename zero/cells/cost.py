@@ -1,4 +1,4 @@
-"""What a network costs, known before any training, and budgets that candidates must keep."""
+"""What a network costs, known before any training, and limits that candidates must keep."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Budget:
+class CostLimits:
     """The most that a candidate may cost in each of `Cost`'s figures; None is no limit.
 
     Raises:

@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from zero import search
 from zero.cells.config import (
     CellsConfig,
     TableSettings,
@@ -32,12 +31,14 @@ from zero.cells.config import (
     space_of,
     training_of,
 )
-from zero.cells.cost import Budget, cost_of
+from zero.cells.cost import CostLimits, cost_of
 from zero.cells.evaluator import TableEvaluator, TrainEvaluator, Training, Weights
 from zero.cells.genome import Genome
-from zero.cells.island import DRAWS, CellIsland, Rules, draw_within, pack_records, unpack_records
+from zero.cells.island import CellIsland, CellRules
+from zero.cells.limits import DRAWS, LimitedSpace, draw_within
 from zero.cells.networks.skeletons import Skeleton, build_network, check_ops
 from zero.cells.published import get_published
+from zero.cells.raw_records import RawCell, pack_records, unpack_records
 from zero.cells.records import CellRecord
 from zero.cells.table import read_cell_table
 from zero.cells.text import parse_genome
@@ -140,9 +141,9 @@ class CellsDomain(Domain):
         )
 
     @property
-    def budget(self) -> Budget:
+    def cost_limits(self) -> CostLimits:
         """The most that candidates may cost."""
-        return Budget(**self.cells.budget.model_dump())
+        return CostLimits(**self.cells.budget.model_dump())
 
     def check_code(self) -> None:
         """Tries every op of the space in a small network; raises NetworkError where one fails."""
@@ -192,15 +193,15 @@ class CellsDomain(Domain):
         raise AssertionError
 
     def _check_budget(self, rng: np.ndarray) -> None:
-        budget = self.budget
+        most = self.cost_limits
         found: list[Genome] = []
 
         def draw() -> Genome:
             found.append(self.space.random(rng))
             return found[-1]
 
-        if draw_within(budget, self.evaluator, draw, DRAWS) is None:
-            limits = {k: v for k, v in asdict(budget).items() if v is not None}
+        if draw_within(most, self.evaluator, draw) is None:
+            limits = {k: v for k, v in asdict(most).items() if v is not None}
             costs = []
             for genome in found:
                 with suppress(NetworkError):
@@ -236,18 +237,17 @@ class CellsDomain(Domain):
     def islands(self, experiment: int, budget: dict[str, int]) -> list[CellIsland]:
         """Returns the islands of an experiment; compiles what they need, before they are forked."""
         config, cells = self.config, self.cells
-        method, halving = search.get(config.search.method), cells.halving
-        rules = Rules(
+        halving = cells.halving
+        space = LimitedSpace(self.space, self.evaluator, self.cost_limits)
+        rules = CellRules(
             objective=objective_of(cells),
-            budget=self.budget,
             halving=halving and Halving(halving.epochs, halving.keep),
             retrain_duplicates=cells.retrain_duplicates,
             inherit_weights=cells.inherit_weights,
         )
         islands = [
             CellIsland(
-                self.space, self.evaluator, method, config.search.population,
-                method.settings(config.search), rules, config.seed, experiment, k,
+                space, self.evaluator, config.search, rules, config.seed, experiment, k,
                 config.islands.count, self.limits(budget, k), config.islands.migrants,
             )
             for k in range(config.islands.count)
@@ -260,9 +260,9 @@ class CellsDomain(Domain):
         from zero.evolution.population import collect, new_population, new_record
         from zero.rng.splitmix import unit
 
-        people = new_population(2)
-        collect(people)
-        new_record(people)
+        population = new_population(2)
+        collect(population)
+        new_record(population)
         unit(island.rng.copy())
         if not self.is_table:
             network = self.evaluator.network(self.space.random(new_state(0, "warm up")))
@@ -279,15 +279,15 @@ class CellsDomain(Domain):
     def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:
         """Returns the records of the individuals that each island receives."""
         return [
-            [reports[sender]["people"][place] for sender, place in pairs.tolist()]
+            [reports[sender]["emigrants"][place] for sender, place in pairs.tolist()]
             for pairs in drawn
         ]
 
-    def pack(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+    def pack(self, records: list[RawCell]) -> dict[str, Any]:
         """Returns raw records as columns."""
         return pack_records(records)
 
-    def unpack(self, columns: dict[str, Any]) -> list[dict[str, Any]]:
+    def unpack(self, columns: dict[str, Any]) -> list[RawCell]:
         """Returns the raw records that `pack` was given."""
         return unpack_records(columns)
 
@@ -299,10 +299,12 @@ class CellsDomain(Domain):
                 return best
         return None
 
-    def archived(self, raw: list[dict[str, Any]]) -> list[CellRecord]:
+    def archived(self, raw: list[RawCell]) -> list[CellRecord]:
         """Returns an experiment's candidates as the archive has them."""
         return [
-            CellRecord(id=r["number"], **{k: v for k, v in r.items() if k not in ("number", "key")})
+            CellRecord(
+                id=r.number, **{k: v for k, v in vars(r).items() if k not in ("number", "key")}
+            )
             for r in raw
         ]
 

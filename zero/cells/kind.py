@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zero.cells import records
-from zero.cells.config import CellsConfig, read_cells
+from zero.cells.config import CellsConfig, CellSearch, read_cells
 from zero.cells.view import CellsView
 from zero.config.yaml import Document, Problem
 from zero.runs.kind import Kind
@@ -22,6 +22,7 @@ class Cells(Kind):
     name = "cells"
     section = "cells"
     config = CellsConfig
+    search = CellSearch
     record = records.CellRecord
     view = CellsView()
 

@@ -12,26 +12,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from zero.config.settings import Found, roughly
-from zero.search import TOURNAMENTS
-
-
-def check_tournament(config: Any) -> Iterator[Found]:
-    """Checks the size of tournaments, where they are held."""
-    search = config.search
-    if search.method in TOURNAMENTS and "tournament" in search.model_fields_set:
-        yield from _at_most_population(config, "search", "tournament")
 
 
 def check_migrants(config: Any) -> Iterator[Found]:
     """Checks the number of migrants, where there are islands to migrate to."""
     if config.islands.count > 1 and "migrants" in config.islands.model_fields_set:
-        yield from _at_most_population(config, "islands", "migrants")
-
-
-def _at_most_population(config: Any, section: str, key: str) -> Iterator[Found]:
-    population, value = roughly(config.search, "population"), getattr(getattr(config, section), key)
-    if value > population:
-        yield (section, key), f"must be at most search.population ({population}), got {value}"
+        population, migrants = roughly(config.search, "population"), config.islands.migrants
+        if migrants > population:
+            message = f"must be at most search.population ({population}), got {migrants}"
+            yield ("islands", "migrants"), message
 
 
 def check_end(config: Any) -> Iterator[Found]:
@@ -65,4 +54,4 @@ def check_lengths(config: Any) -> Iterator[Found]:
         yield ("experiments", "max"), message
 
 
-OF_EVERY_RUN = (check_tournament, check_migrants, check_end, check_lengths)
+OF_EVERY_RUN = (check_migrants, check_end, check_lengths)

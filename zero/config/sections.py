@@ -37,13 +37,6 @@ def one_of(kind: str, known: Callable[[], Iterable[str]]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def search_methods() -> Iterable[str]:
-    """Returns the names of the search methods."""
-    from zero import search
-
-    return search.names()
-
-
 Whole = Annotated[int, BeforeValidator(whole)]
 
 
@@ -123,9 +116,8 @@ class RunConfig(Section):
 
 def fitted_to_population(config: Any) -> dict[str, Any]:
     """Returns the sections of a run whose defaults must not be above the population's size."""
-    search, islands, most = config.search, config.islands, config.search.population
-    if "tournament" not in search.model_fields_set:
-        search = search.model_copy(update={"tournament": min(search.tournament, most)})
+    islands = config.islands
     if "migrants" not in islands.model_fields_set:
+        most = config.search.population
         islands = islands.model_copy(update={"migrants": min(islands.migrants, most)})
-    return {"search": search, "islands": islands}
+    return {"search": config.search.fitted(), "islands": islands}

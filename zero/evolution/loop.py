@@ -22,12 +22,10 @@ from zero.evolution.population import (
     TRAIN_STEPS,
     new_record,
 )
+from zero.search.protocol import RANDOM
 
 # Why `run_block` came back.
 QUOTA, IMPROVED, LIMIT = range(3)
-
-# A search method's `choose` returns a slot, or this for a new random individual.
-RANDOM = -1
 
 
 @register_jitable

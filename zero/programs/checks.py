@@ -23,6 +23,7 @@ from zero.programs.program import (
     validate_program,
 )
 from zero.programs.program import Memory as ProgramMemory
+from zero.search import breeds
 
 INITIAL_WORDS = ("empty", "no_op", "random")
 
@@ -126,7 +127,7 @@ def _known_memory(config: Any) -> ProgramMemory:
 
 
 def _check_mutations(config: Any) -> Iterator[Found]:
-    if config.search.method != "random_search" and not any(config.search.mutations.values()):
+    if breeds(config.search.method) and not any(config.search.mutations.values()):
         message = "all weights are 0 or the list is empty; give at least one mutation a weight"
         yield ("search", "mutations"), message
 
@@ -134,7 +135,7 @@ def _check_mutations(config: Any) -> Iterator[Found]:
 def _check_start(config: Any) -> Iterator[Found]:
     mutations = config.search.mutations
     grows = mutations.get("insert_instruction", 0) > 0
-    only_sampled = config.search.method == "random_search" or not any(mutations.values())
+    only_sampled = not breeds(config.search.method) or not any(mutations.values())
     if config.program.initial == "empty" and not grows and not only_sampled:
         message = (
             "must have insert_instruction with a weight above 0 when program.initial is empty: "

@@ -5,6 +5,7 @@ function's `max` size is inclusive here. Called by `zero.programs.kind`.
 """
 
 import difflib
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -17,10 +18,8 @@ from pydantic import (
     Tag,
     WithJsonSchema,
 )
-from pydantic.json_schema import models_json_schema
 
 from zero.config.files import absolute, is_path
-from zero.config.read import read_section
 from zero.config.sections import (
     Budget,
     Islands,
@@ -33,7 +32,6 @@ from zero.config.sections import (
     as_tuple,
     fitted_to_population,
     one_of,
-    search_methods,
     whole,
 )
 from zero.config.settings import across
@@ -43,6 +41,8 @@ from zero.programs import checks, library
 from zero.programs.mutation_names import MUTATION_NAMES
 from zero.programs.ops import GROUPS, OPS, get_op
 from zero.programs.program import MAX_SIZE
+from zero.search.protocol import SearchSettings
+from zero.search.section import default_settings, of_method, read_config, schema_of
 from zero.tasks import PURPOSES, TaskFamily, task_families
 from zero.tasks.read import read_tasks
 
@@ -224,15 +224,15 @@ class Evaluation(Section):
     train_budget: TrainBudget | None = None
 
 
-class Search(Section):
-    """The search method and its settings (spec, sections 6.3 and 6.4).
+class Search(SearchSettings):
+    """What a search over programs has beside its method's settings (spec, sections 6.3 and 6.4).
 
     batch: individuals bred at a time (`zero.evolution.batches`); null = as `default_batch` says.
     """
 
-    method: Annotated[str, one_of("search method", search_methods)] = "regularized_evolution"
-    population: Whole = Field(1000, ge=2, le=10_000_000)
-    tournament: Positive = 10
+    genomes: ClassVar[str] = "programs"
+    compiled: ClassVar[bool] = True
+
     batch: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(whole)] | None = None
     mutate_probability: float = Field(0.9, ge=0, le=1)
     mutations: Mutations = Field(
@@ -274,7 +274,9 @@ class ProgramsConfig(RunConfig):
     program: ProgramSettings = ProgramSettings()
     tasks: Tasks
     evaluation: Evaluation = Evaluation()
-    search: Search = Search()
+    search: Annotated[SerializeAsAny[Search], BeforeValidator(partial(of_method, Search))] = (
+        default_settings(Search)
+    )
     islands: Islands = Islands()
     experiments: Experiments = Experiments()
     budget: Budget = Budget()
@@ -293,7 +295,8 @@ def read_programs(
         data["program"] = {**program, "initial": initial}
     families, problems = read_tasks(document, data.pop("tasks", None), folder)
     tasks = Tasks.model_construct(**families)
-    config, found = read_section(document, ProgramsConfig, {**data, "tasks": tasks})
+    data = {**data, "tasks": tasks}
+    config, found = read_config(document, data, ProgramsConfig, Search)
     problems += found
 
     def initial_program(config: Any) -> Any:
@@ -316,20 +319,16 @@ def dump_programs(config: ProgramsConfig) -> dict[str, Any]:
 def programs_schema() -> dict[str, Any]:
     """Returns the JSON schema of such a file."""
     families = task_families()
-    models = [(model, "validation") for model in (ProgramsConfig, *families.values())]
-    refs, schema = models_json_schema(models)
+    schema, refs = schema_of(ProgramsConfig, Search, *families.values())
     definitions = schema["$defs"]
-    choices = []
     for kind, family in families.items():
-        reference = refs[(family, "validation")]
-        definition = definitions[reference["$ref"].removeprefix("#/$defs/")]
+        definition = definitions[refs[family]["$ref"].removeprefix("#/$defs/")]
         definition["properties"] = {"type": {"const": kind}, **definition.get("properties", {})}
         definition["required"] = ["type", *definition.get("required", [])]
-        choices.append(reference)
     tasks = definitions["Tasks"]
-    tasks["properties"] = {name: {"oneOf": choices} for name in PURPOSES}
+    tasks["properties"] = {name: {"oneOf": list(refs.values())} for name in PURPOSES}
     tasks["required"] = ["search"]
-    return {**refs[(ProgramsConfig, "validation")], "$defs": definitions}
+    return schema
 
 
 def of_programs(config: RunConfig) -> ProgramsConfig:

@@ -332,7 +332,7 @@ class ProgramsDomain(Domain):
             islands.append(
                 Island(
                     modules[k], space, memory_of(config), arrays, select,
-                    size, self.method.settings(config.search), config.seed,
+                    size, self.method.numbers(config.search), config.seed,
                     experiment, k, count, self.limits(budget, k), migrants, mail,
                     config.search.batch,
                 )

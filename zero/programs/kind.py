@@ -10,7 +10,13 @@ import numpy as np
 
 from zero.config.yaml import Document, Problem
 from zero.programs import records
-from zero.programs.config import ProgramsConfig, dump_programs, programs_schema, read_programs
+from zero.programs.config import (
+    ProgramsConfig,
+    Search,
+    dump_programs,
+    programs_schema,
+    read_programs,
+)
 from zero.programs.view import ProgramsView
 from zero.runs.archive import RunFolder
 from zero.runs.kind import Kind
@@ -26,6 +32,7 @@ class Programs(Kind):
     name = "programs"
     section = "program"
     config = ProgramsConfig
+    search = Search
     record = records.Record
     outcome_key = "program"
     archive_version = 1  # so that older versions read it too
