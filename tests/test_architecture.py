@@ -30,6 +30,7 @@ ROOMS = [
         "config.shipped",
         "system.own_code",
         "data.classes",
+        "system.files",
         "system.trees",
         "jit.struct",
         "config.yaml",
@@ -64,6 +65,9 @@ ROOMS = [
     ],
     [
         "runs.archive",
+        "runs.checkpoints",
+        "runs.folder",
+        "runs.lock",
         "programs.config",
         "programs.checks",
         "config.endings",
@@ -103,7 +107,7 @@ LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}
 # Libraries and the only modules that may import them.
 ONLY = {
     "yaml": {"programs.config", "programs.checks", "config.yaml"},
-    "h5py": {"system.trees", "runs.archive"},
+    "h5py": {"system.trees"},
     "typer": {"cli.main", "cli.cells", "cli.nas_table", "cli.common", "cli.completion"},
     "multiprocess": {"evolution.workers"},
     "onnx": {"nn.export.onnx"},

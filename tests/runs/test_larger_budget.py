@@ -9,7 +9,7 @@ from small_runs import Messages, archive_bytes, small_config, small_settings
 
 from zero.programs import ops
 from zero.runs import run
-from zero.runs.archive import RunFolder
+from zero.runs.folder import RunFolder
 from zero.programs.config import make_config
 from zero.errors import ArchiveError, ConfigError
 from zero.evolution.island import reopened

@@ -15,7 +15,8 @@ from tests.runs.test_resume import forked
 from zero.jit import compiling
 from zero.runs import run
 from zero.system import signals
-from zero.runs.archive import RunFolder, read_archive
+from zero.runs.archive import read_archive
+from zero.runs.folder import RunFolder
 from zero.jit.cache import compiled_aside
 from zero.errors import TaskError
 from zero.programs.island import Island

@@ -20,7 +20,7 @@ from zero.programs.kind import make_tasks
 from zero.programs.program import Memory, Program, memory_needed
 from zero.rng.philox import key_for
 from zero.runs import run
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 
 _FOREVER = np.iinfo(np.int64).max
 FILLED = 4  # how often the copies of a program in one launch fill a GPU

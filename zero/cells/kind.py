@@ -51,13 +51,13 @@ from zero.nn.train import right_by_class, trained_network, training_bytes
 from zero.nn.train_memory import image_bytes
 from zero.rng.philox import key_for
 from zero.rng.splitmix import new_state
-from zero.runs.archive import RunFolder
+from zero.runs.folder import RunFolder
 from zero.runs.kind import Conclusion, Kind
 from zero.runs.progress import duration
 from zero.runs.records import CellRecord
+from zero.system.files import write_bytes
 from zero.system.memory import usable_bytes
 from zero.system.signals import Stop
-from zero.system.trees import write_bytes
 
 OUTCOME = "outcome"  # the name of the run's own cells among the last trainings
 

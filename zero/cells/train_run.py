@@ -49,11 +49,11 @@ from zero.nn.saved import network_tree
 from zero.nn.train import EpochRecord, Trainer
 from zero.programs.config import config_to_yaml
 from zero.rng.philox import key_for
-from zero.runs.archive import RunFolder, run_info
+from zero.runs.folder import RunFolder, run_info
 from zero.runs.progress import Reporter, duration
 from zero.runs.settings import check_unchanged, settings_of
+from zero.system.files import write_bytes
 from zero.system.signals import Stop, Stops
-from zero.system.trees import write_bytes
 
 DRAWING, FIGURES, NETWORK = "cells.svg", "train.json", "network.h5"
 CHECKPOINT_SECONDS = 60.0  # the longest time without one, where an epoch takes longer

@@ -37,13 +37,8 @@ from zero.programs.program import (
 )
 from zero.programs.simplified import departures, simplify
 from zero.rng.philox import key_for
-from zero.runs.archive import (
-    Record,
-    RunFolder,
-    best_record,
-    find_record,
-    read_archive,
-)
+from zero.runs.archive import Record, best_record, find_record, read_archive
+from zero.runs.folder import RunFolder
 from zero.runs.kind import Conclusion, Kind
 from zero.tasks import PURPOSES, TaskSet, make_task_set
 

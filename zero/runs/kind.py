@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zero.runs.archive import RunFolder
+from zero.runs.folder import RunFolder
 from zero.programs.config import Section
 
 if TYPE_CHECKING:

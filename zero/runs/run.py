@@ -34,16 +34,8 @@ import numpy as np
 
 from zero.jit import cache as code_cache, compiling
 from zero.config import imports
-from zero.runs.archive import (
-    ArchiveData,
-    CurvePoint,
-    ExperimentData,
-    RunFolder,
-    Summary,
-    run_info,
-    write_archive,
-    zero_version,
-)
+from zero.runs.archive import ArchiveData, CurvePoint, ExperimentData, Summary, write_archive
+from zero.runs.folder import RunFolder, run_info, zero_version
 from zero.programs.config import (
     Budget,
     RunConfig,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zero.config import yaml as yaml_loader
-from zero.runs.archive import RunFolder
+from zero.runs.folder import RunFolder
 from zero.programs.config import RunConfig, config_to_yaml, load_config
 from zero.errors import ConfigError
 
