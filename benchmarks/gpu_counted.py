@@ -15,11 +15,11 @@ from types import SimpleNamespace
 
 import numpy as np
 from gpu.cost import cost
+from zero.runs.folder import run_info
 
 from zero.programs import library
 from zero.programs.cuda.encode import encode_program
 from zero.programs.cuda.layout import Layout, best_layout
-from zero.runs.archive import run_info
 
 TASKS, TRAIN, VALID = 10, 8000, 1000
 CYCLES = 132 * 1.98e9  # of an H200's multiprocessors, in a second

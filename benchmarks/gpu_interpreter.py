@@ -65,7 +65,7 @@ from zero.programs.domain import make_tasks, memory_of
 from zero.programs.interpreter import cpu
 from zero.programs.program import Memory, memory_needed
 from zero.rng.philox import key_for
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 
 HERE = Path(__file__).resolve().parent
 CASES = [root / "shared/conformance/reference_cases.jsonl.gz" for root in HERE.parents[:2]]

@@ -26,7 +26,7 @@ from zero.programs.domain import make_tasks
 from zero.programs.evaluator import Evaluator
 from zero.programs.program import Program, make_instruction
 from zero.programs.simplified import simplify
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 
 CONFIG = "linear_demo"
 PROGRAMS = 5  # of each length

@@ -29,7 +29,7 @@ from zero.config.load import load_config
 from zero.programs import library
 from zero.programs.domain import ProgramsDomain, initial_program
 from zero.programs.evaluator import Evaluator
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 from zero.tasks import from_settings, make_task_set
 
 # The original engine's figures on this class of machine when this project began (individuals or

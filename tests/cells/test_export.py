@@ -9,6 +9,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from typer.testing import CliRunner
+from zero.runs.folder import RunFolder
 
 from zero.cells.networks.skeletons import build_network
 from zero.cells.published import PUBLISHED, get_preset
@@ -19,7 +20,7 @@ from zero.nn.network import KINDS, Builder
 from zero.nn.reference import ReferenceModel
 from zero.nn.saved import load_network, save_network
 from zero.nn.weights import batch_norms, initial_parameters, initial_statistics
-from zero.runs.archive import ArchiveData, RunFolder, write_archive
+from zero.runs.archive import ArchiveData, write_archive
 from zero.system.trees import read_tree, write_tree
 
 CLASSES = ("cat", "dog", 'it\'s a "bird"\n', "{été}", "\\")

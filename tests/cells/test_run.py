@@ -21,8 +21,8 @@ from zero.data.images import load_images
 from zero.errors import ConfigError, NetworkError, ZeroError
 from zero.nn import make_model
 from zero.nn.saved import load_network
-from zero.nn.train import Trainer, evaluate, training_bytes
-from zero.nn.train_memory import PROGRAM_BYTES
+from zero.nn.train import Trainer, evaluate
+from zero.nn.train_memory import PROGRAM_BYTES, training_bytes
 from zero.programs.find import load_program
 from zero.rng.splitmix import new_state
 from zero.runs import run

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from commands import zero_
+from zero.runs.folder import RunFolder
 
 import zero
 from zero.config.load import load_config
@@ -20,14 +21,7 @@ from zero.programs import library, ops
 from zero.programs.mutation_names import MUTATION_NAMES
 from zero.programs.program import parse_program
 from zero.programs.simplified import simplify
-from zero.runs.archive import (
-    ArchiveData,
-    RunFolder,
-    best_record,
-    lineage,
-    read_archive,
-    write_archive,
-)
+from zero.runs.archive import ArchiveData, best_record, lineage, read_archive, write_archive
 from zero.search import names as search_names
 from zero.tasks import task_families
 

@@ -6,8 +6,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from zero.runs.run import _best_candidate, _experiment_of
 from zero.runs.kind import Kind
+from zero.runs.run import _best_candidate, _experiment_of
 
 
 class Plain(Kind):

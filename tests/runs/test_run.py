@@ -7,19 +7,20 @@ import pytest
 from helpers import parse
 from small_runs import all_records, archive_bytes, small_config
 
-from zero.programs import library
-from zero.runs import run
-from zero.runs.archive import lineage, read_archive
 from zero.config.load import make_config
 from zero.errors import ArchiveError, ProgramError
+from zero.programs import library
+from zero.programs.domain import BASELINES, ProgramsDomain, make_evaluator, make_tasks, memory_of
 from zero.programs.evaluator import Evaluator
 from zero.programs.figures import chance
+from zero.programs.find import load_program
 from zero.programs.island import Island
 from zero.programs.program import Program, parse_program, validate_program
+from zero.programs.simplified import simplify
+from zero.runs import run
+from zero.runs.archive import lineage, read_archive
 from zero.runs.progress import Reporter
 from zero.runs.run import resume, start
-from zero.programs.domain import ProgramsDomain
-from zero.programs.simplified import simplify
 from zero.tasks.table import table_from_arrays
 
 SETTINGS_OF_ALL_KINDS = {

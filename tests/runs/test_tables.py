@@ -9,10 +9,10 @@ from zero.cells.networks.skeletons import KINDS
 from zero.cells.ops import CELL_OPS
 from zero.cells.published import PUBLISHED
 from zero.cells.spaces import SPACES
-from zero.runs.tables import Whole, print_pairs, print_table
 from zero.config.shipped import header, shipped_configs
 from zero.programs import library, ops
 from zero.programs.mutation_names import MUTATIONS
+from zero.runs.tables import Whole, print_pairs, print_table
 from zero.search import methods
 from zero.tasks import task_families
 

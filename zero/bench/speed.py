@@ -20,7 +20,7 @@ from zero.programs.domain import ProgramsDomain, initial_program, make_tasks, me
 from zero.programs.interpreter.reference import combine
 from zero.programs.program import Memory, Program, memory_needed
 from zero.rng.philox import key_for
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 
 _FOREVER = np.iinfo(np.int64).max
 FILLED = 4  # how often the copies of a program in one launch fill a GPU

@@ -50,16 +50,17 @@ from zero.evolution.objective import Objective, pareto_front
 from zero.nn import make_model
 from zero.nn.network import Network
 from zero.nn.saved import save_network
-from zero.nn.train import right_by_class, trained_network, training_bytes
-from zero.nn.train_memory import image_bytes
+from zero.nn.train import right_by_class
+from zero.nn.train_memory import image_bytes, training_bytes
+from zero.nn.train_settings import trained_network
 from zero.rng.philox import key_for
 from zero.rng.splitmix import new_state
-from zero.runs.archive import RunFolder
 from zero.runs.domain import Conclusion, Domain
+from zero.runs.folder import RunFolder
 from zero.runs.progress import duration
+from zero.system.files import write_bytes
 from zero.system.memory import usable_bytes
 from zero.system.signals import Stop
-from zero.system.trees import write_bytes
 
 OUTCOME = "outcome"  # the name of the run's own cells among the last trainings
 

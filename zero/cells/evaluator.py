@@ -22,9 +22,9 @@ from zero.cells.table import CellTable
 from zero.data.images import ImageData
 from zero.errors import NetworkError
 from zero.nn.network import Network
-from zero.nn.train import Trainer, trained_network
+from zero.nn.train import Trainer
 from zero.nn.train_memory import training_memory
-from zero.nn.train_settings import TrainSettings
+from zero.nn.train_settings import TrainSettings, trained_network
 from zero.nn.weights import inherit, initial_parameters, initial_statistics
 
 # What a table's networks are for: CIFAR-10, as NAS-Bench-201 trains them.

@@ -25,12 +25,8 @@ from zero.config import yaml as yaml_loader
 from zero.config.files import run_imports
 from zero.config.load import checked, load_config
 from zero.errors import ArchiveError, ConfigError, NetworkError
-from zero.runs.archive import (
-    RunFolder,
-    best_record,
-    find_record,
-    read_archive,
-)
+from zero.runs.archive import best_record, find_record, read_archive
+from zero.runs.folder import RunFolder
 
 GENOME = "genome.txt"  # in the folder of a training
 

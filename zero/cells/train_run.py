@@ -24,14 +24,10 @@ import numpy as np
 
 from zero.cells.config import CellsConfig, skeleton_of
 from zero.cells.cost import cost_of
+from zero.cells.domain import OUTCOME, save_weights, saved_form
 from zero.cells.drawing.svg import draw_svg
 from zero.cells.genome import Genome
-from zero.cells.kind import (
-    OUTCOME,
-    Cells,
-    save_weights,
-    saved_form,
-)
+from zero.cells.kind import Cells
 from zero.cells.networks.skeletons import check_ops
 from zero.cells.placing import of_training
 from zero.cells.spaces import get_space
@@ -49,11 +45,11 @@ from zero.errors import ArchiveError, ConfigError, NetworkError, ZeroError
 from zero.nn.saved import network_tree
 from zero.nn.train import EpochRecord, Trainer
 from zero.rng.philox import key_for
-from zero.runs.archive import RunFolder, run_info
+from zero.runs.folder import RunFolder, run_info
 from zero.runs.progress import Reporter, duration
 from zero.runs.settings import check_unchanged, settings_of
+from zero.system.files import write_bytes
 from zero.system.signals import Stop, Stops
-from zero.system.trees import write_bytes
 
 DRAWING, FIGURES, NETWORK = "cells.svg", "train.json", "network.h5"
 CHECKPOINT_SECONDS = 60.0  # the longest time without one, where an epoch takes longer

@@ -245,7 +245,7 @@ def draw(
 ) -> None:
     """Draw a genome's cells as SVG, to a file or to standard output."""
     from zero.cells.drawing.svg import draw_svg
-    from zero.system.trees import write_bytes
+    from zero.system.files import write_bytes
 
     cell = _find(name)
     drawing = draw_svg(cell.genome, cell.name)

@@ -38,8 +38,8 @@ from zero.programs.program import (
 from zero.programs.records import Record
 from zero.programs.simplified import departures, simplify
 from zero.rng.philox import key_for
-from zero.runs.archive import RunFolder
 from zero.runs.domain import Conclusion, Domain
+from zero.runs.folder import RunFolder
 from zero.tasks import PURPOSES, TaskSet, make_task_set
 
 # What every outcome is set beside: both were written by people.

@@ -18,7 +18,7 @@ from zero.programs.config import (
     read_programs,
 )
 from zero.programs.view import ProgramsView
-from zero.runs.archive import RunFolder
+from zero.runs.folder import RunFolder
 from zero.runs.kind import Kind
 from zero.runs.records import get_array, get_texts
 

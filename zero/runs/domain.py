@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zero.runs.archive import RunFolder
 from zero.config.sections import RunConfig
+from zero.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from zero.evolution.island import Limits

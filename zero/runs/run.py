@@ -33,25 +33,17 @@ from typing import Any
 import numpy as np
 
 from zero import genomes
-
-from zero.jit import cache as code_cache, compiling
 from zero.config import imports
-from zero.runs.archive import (
-    ArchiveData,
-    CurvePoint,
-    ExperimentData,
-    RunFolder,
-    Summary,
-    run_info,
-    write_archive,
-    zero_version,
-)
 from zero.config.load import config_to_yaml
 from zero.config.sections import Budget, RunConfig
 from zero.errors import ArchiveError, ConfigError, ZeroError, what_is
+from zero.jit import cache as code_cache
+from zero.jit import compiling
+from zero.runs.archive import ArchiveData, CurvePoint, ExperimentData, Summary, write_archive
+from zero.runs.domain import Conclusion, Domain
+from zero.runs.folder import RunFolder, run_info, zero_version
 from zero.runs.notebook import default_reporter
 from zero.runs.progress import Reporter, nearest_limit, seconds_left
-from zero.runs.domain import Conclusion, Domain
 from zero.runs.settings import (
     BUDGETS,
     change_settings,

@@ -328,7 +328,7 @@ def from_settings(settings: dict[str, Any]) -> TaskFamily:
     Raises:
         TaskError: the type is unknown. ConfigError: a key is wrong; a line each.
     """
-    from zero.config.read import read_family
+    from zero.tasks.read import read_family
 
     if not isinstance(settings, dict):
         raise TaskError(f"from_settings takes a dict such as {{'type': 'table', ...}}, got "

@@ -310,7 +310,7 @@ def table_from_frame(
 
 def _in_memory(where: str, keys: dict[str, Any], unused: tuple[str, ...] = ()) -> Table:
     """Returns the family of data that Python gives; `unused` keys have no meaning there."""
-    from zero.config.read import read_family
+    from zero.tasks.read import read_family
 
     for key in ("path", "x", "y", "delimiter", *unused):
         if key in keys:

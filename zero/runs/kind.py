@@ -1,0 +1,130 @@
+"""A kind of genome: `Kind`, registered in `zero.genomes`, and how people are told of one: `View`.
+
+Everything that depends on what a genome is belongs to the kind: its section of a config, its columns
+and results in an archive, what is printed of a run, and the `zero.runs.domain.Domain` that a run
+evaluates genomes with. A kind gives the methods that raise NotImplementedError here; the others have
+a default that serves. What reads configs and archives asks no more of it, so the file that a kind
+stands in should import what takes long inside its methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zero.config.checks import OF_EVERY_RUN
+from zero.config.sections import RunConfig, fitted_to_population
+from zero.config.settings import across
+from zero.config.yaml import Document, Problem
+from zero.runs.records import BaseRecord, get
+from zero.runs.view import View
+from zero.search.protocol import SearchSettings
+from zero.search.section import read_config, schema_of
+
+if TYPE_CHECKING:
+    from zero.runs.domain import Domain
+
+# Each None, or a dict with a fitness (float); the rest is the kind's own.
+_PARTS = dict.fromkeys(("search", "select", "final"), (dict, type(None)))
+_RESULTS = {
+    "record": int,  # the outcome's id, -1 if it is not a record
+    "reason": str,  # why the run ended
+    "individuals": int,  # totals of the run
+    "train_steps": int,
+    **_PARTS,
+}
+
+
+class Kind:
+    """See the module's docstring.
+
+    name: in archives and outcomes. section: of a YAML file, which says that it is about such genomes.
+    config: the model of such a file. search: of its section `search`. record: the class of an archive's
+    records; its fields beyond `BaseRecord`'s are the kind's own columns. outcome_key: of an archive's
+    results, the outcome's text.
+    archive_version: of the archives that it writes, see `zero.runs.archive`.
+    """
+
+    name: str
+    section: str
+    config: type[RunConfig]
+    search: type[SearchSettings]
+    record: type[BaseRecord] = BaseRecord
+    outcome_key: str = "genome"
+    archive_version: int = 2
+    view: View = View()
+
+    # --- its configs ----------------------------------------------------------------------------
+
+    def read(
+        self, document: Document, data: dict[str, Any], folder: Path, check_files: bool
+    ) -> tuple[Any, list[Problem]]:
+        """Returns a run's config (what is known of it, if it is wrong in part), and all problems.
+
+        Args:
+            document: the YAML file.
+            data: its sections, which this may change; `imports` have been executed.
+            folder: where relative paths in it start.
+            check_files: whether files are read that only the start of a run needs.
+        """
+        config, problems = read_config(document, data, self.config, self.search)
+        problems += [document.problem(*found) for found in across(config, OF_EVERY_RUN)]
+        if not problems:
+            config = config.model_copy(update=fitted_to_population(config))
+        return config, problems
+
+    def dump(self, config: Any) -> dict[str, Any]:
+        """Returns a config as plain values, in the form of a file; `read` gives an equal one back."""
+        return config.model_dump(mode="json")
+
+    def schema(self) -> dict[str, Any]:
+        """Returns the JSON schema of such a file."""
+        return schema_of(self.config, self.search)[0]
+
+    # --- its runs -------------------------------------------------------------------------------
+
+    def domain(self, config: Any) -> Domain:
+        """Returns what a new run is made of."""
+        raise NotImplementedError
+
+    def resumed(self, config: Any, info: dict[str, Any]) -> Domain:
+        """Returns what a run is made of that began earlier; info: what `Domain.info` gave then."""
+        return self.domain(config)
+
+    # --- its archives ---------------------------------------------------------------------------
+
+    def columns(self, records: Sequence[Any]) -> dict[str, Any]:
+        """Returns the kind's own columns of an archive's records: arrays, or lists of texts."""
+        return {}
+
+    def from_columns(self, tree: dict[str, Any], count: int, ops: int) -> dict[str, Any]:
+        """Returns what `columns` gave, as lists of `count` values by the names of the record's fields.
+
+        ops: how many ops the archive names.
+
+        Raises:
+            ValueError: a column is missing, of another type, or contradicts the others.
+        """
+        return {}
+
+    def head(self, ops: list[str]) -> dict[str, Any]:
+        """Returns what an archive says of the kind; ops: of `Domain.ops`."""
+        return {"kind": self.name}
+
+    def ops_in(self, tree: dict[str, Any]) -> list[str]:
+        """Returns the ops that an archive names; raises ValueError where it should and does not."""
+        return []
+
+    def check_results(self, results: dict[str, Any]) -> None:
+        """Raises ValueError if an archive's results lack something or contradict themselves."""
+        for key, types in {self.outcome_key: str, **_RESULTS}.items():
+            part = get(results, key, types)
+            if isinstance(part, dict):
+                get(part, "fitness", float)
+
+    # --- taking a discovery away ----------------------------------------------------------------
+
+    def no_export(self, path: Path) -> str:
+        """Returns what a person is told who wants to export a run that has nothing to be exported."""
+        return f"{path} is a run of {self.name}, of which nothing can be exported"
