@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,6 @@ from zero.cells.island import CellIsland, CellRules
 from zero.cells.limits import DRAWS, LimitedSpace, draw_within
 from zero.cells.networks.skeletons import Skeleton, build_network, check_ops
 from zero.cells.published import get_published
-from zero.cells.raw_records import RawCell, pack_records, unpack_records
 from zero.cells.records import CellRecord
 from zero.cells.table import read_cell_table
 from zero.cells.text import parse_genome
@@ -55,8 +54,9 @@ from zero.nn.train_memory import image_bytes, training_bytes
 from zero.nn.train_settings import trained_network
 from zero.rng.philox import key_for
 from zero.rng.splitmix import new_state
-from zero.runs.domain import Conclusion, Domain
+from zero.runs.domain import Conclusion, Score
 from zero.runs.folder import RunFolder
+from zero.runs.object_domain import ObjectDomain
 from zero.runs.progress import duration
 from zero.system.files import write_bytes
 from zero.system.memory import usable_bytes
@@ -65,15 +65,10 @@ from zero.system.signals import Stop
 OUTCOME = "outcome"  # the name of the run's own cells among the last trainings
 
 
-@dataclass(frozen=True)
-class Score:
-    """A final figure: accuracy on the test images, a share."""
-
-    fitness: float
-
-
-class CellsDomain(Domain):
+class CellsDomain(ObjectDomain):
     """What a run over cells is made of; see `zero.runs.domain.Domain`."""
+
+    island, record = CellIsland, CellRecord
 
     def __init__(self, config: CellsConfig):
         self.config, self.cells = config, config.cells
@@ -235,24 +230,25 @@ class CellsDomain(Domain):
         """Returns a raw record's cells, a line a node."""
         return parse_genome(record["text"]).listing()
 
-    def islands(self, experiment: int, budget: dict[str, int]) -> list[CellIsland]:
-        """Returns the islands of an experiment; compiles what they need, before they are forked."""
-        config, cells = self.config, self.cells
-        halving = cells.halving
-        space = LimitedSpace(self.space, self.evaluator, self.cost_limits)
-        rules = CellRules(
+    @cached_property
+    def search_space(self) -> LimitedSpace:
+        """The genomes of the space that cost no more than they may."""
+        return LimitedSpace(self.space, self.evaluator, self.cost_limits)
+
+    @property
+    def rules(self) -> CellRules:
+        """What counts, and which candidates are trained how far."""
+        cells = self.cells
+        return CellRules(
             objective=objective_of(cells),
-            halving=halving and Halving(halving.epochs, halving.keep),
+            halving=cells.halving and Halving(cells.halving.epochs, cells.halving.keep),
             retrain_duplicates=cells.retrain_duplicates,
             inherit_weights=cells.inherit_weights,
         )
-        islands = [
-            CellIsland(
-                space, self.evaluator, config.search, rules, config.seed, experiment, k,
-                config.islands.count, self.limits(budget, k), config.islands.migrants,
-            )
-            for k in range(config.islands.count)
-        ]  # fmt: skip
+
+    def islands(self, experiment: int, budget: dict[str, int]) -> list[CellIsland]:
+        """Returns the islands of an experiment; compiles what they need, before they are forked."""
+        islands = super().islands(experiment, budget)
         self._warm_up(islands[0])
         return islands
 
@@ -277,21 +273,6 @@ class CellsDomain(Domain):
             model.train_step(image, np.zeros(1, dtype=np.int64))
             model.predict(image)
 
-    def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:
-        """Returns the records of the individuals that each island receives."""
-        return [
-            [reports[sender]["emigrants"][place] for sender, place in pairs.tolist()]
-            for pairs in drawn
-        ]
-
-    def pack(self, records: list[RawCell]) -> dict[str, Any]:
-        """Returns raw records as columns."""
-        return pack_records(records)
-
-    def unpack(self, columns: dict[str, Any]) -> list[RawCell]:
-        """Returns the raw records that `pack` was given."""
-        return unpack_records(columns)
-
     def keepsake(self, states: list[dict], candidate: int) -> Any:
         """Returns the trained weights of an experiment's best candidate."""
         for state in states:
@@ -299,15 +280,6 @@ class CellsDomain(Domain):
             if best is not None and best["number"] == candidate:
                 return best
         return None
-
-    def archived(self, raw: list[RawCell]) -> list[CellRecord]:
-        """Returns an experiment's candidates as the archive has them."""
-        return [
-            CellRecord(
-                id=r.number, **{k: v for k, v in vars(r).items() if k not in ("number", "key")}
-            )
-            for r in raw
-        ]
 
     # --- the end --------------------------------------------------------------------------------
 

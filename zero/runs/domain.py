@@ -37,6 +37,13 @@ class Conclusion:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Score:
+    """A final figure."""
+
+    fitness: float
+
+
 class Domain:
     """See the module's docstring; `config` is the run's.
 

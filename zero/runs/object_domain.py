@@ -12,10 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from zero.cells.domain import Score
 from zero.evolution.object_island import ObjectIsland, Rules
-from zero.evolution.object_records import ObjectRecord, pack_records, unpack_records
-from zero.runs.domain import Conclusion, Domain
+from zero.evolution.object_records import pack_records, unpack_records
+from zero.runs.domain import Conclusion, Domain, Score
 from zero.runs.folder import RunFolder
 from zero.runs.records import BaseRecord
 
@@ -23,17 +22,15 @@ from zero.runs.records import BaseRecord
 class ObjectDomain(Domain):
     """See the module's docstring.
 
-    island, raw_record: the classes of islands and of what they record. record: of the archive's records,
-    whose fields the raw ones have.
+    island: the class of islands. record: of the archive's records, whose fields the island's have.
     """
 
     island: ClassVar[type[ObjectIsland]] = ObjectIsland
-    raw_record: ClassVar[type[ObjectRecord]] = ObjectRecord
     record: ClassVar[type[BaseRecord]] = BaseRecord
 
     @property
-    def space(self) -> Any:
-        """The space of genomes."""
+    def search_space(self) -> Any:
+        """The genomes that a search may visit."""
         raise NotImplementedError
 
     @property
@@ -64,7 +61,7 @@ class ObjectDomain(Domain):
         config = self.config
         return [
             self.island(
-                self.space, self.evaluator, config.search, self.rules, config.seed, experiment, k,
+                self.search_space, self.evaluator, config.search, self.rules, config.seed, experiment, k,
                 config.islands.count, self.limits(budget, k), config.islands.migrants,
             )
             for k in range(config.islands.count)
@@ -83,7 +80,7 @@ class ObjectDomain(Domain):
 
     def unpack(self, columns: dict[str, Any]) -> list[Any]:
         """Returns the raw records that `pack` was given."""
-        return unpack_records(self.raw_record, columns)
+        return unpack_records(self.island.record_type, columns)
 
     def archived(self, raw: list[Any]) -> list[Any]:
         """Returns an experiment's candidates as the archive has them."""
@@ -99,7 +96,7 @@ class ObjectDomain(Domain):
         folder.write_best(f"{best.text}\n")
         part = {"fitness": best.fitness}
         results = {"genome": best.text, "search": part, "select": part, "final": None}
-        return Conclusion(self.space.parse(best.text), None, {}, results)
+        return Conclusion(self.search_space.parse(best.text), None, {}, results)
 
     def conclude(
         self, best: Any, number: int, experiments: list[Any], finished: Any, folder: RunFolder
