@@ -17,8 +17,8 @@ from nn_networks import (  # noqa: F401 (tests take all of it from here)
     published_network,
 )
 
+from zero.nn.layers.windows import pad_or_crop, taps
 from zero.nn.reference import ReferenceModel
-from zero.nn.reference_layers import pad_or_crop, taps
 from zero.nn.weights import batch_norms, views
 from zero.rng.philox import (
     counters,

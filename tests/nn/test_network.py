@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from zero.errors import NetworkError
-from zero.nn.network import KINDS, Builder
+from zero.nn.layers import LAYER_KINDS
+from zero.nn.network import Builder
 from zero.nn.weights import (
     batch_norms,
     inherit,
@@ -168,7 +169,7 @@ def test_counts_leave_the_auxiliary_head_out():
 
 
 def test_every_kind_is_described():
-    for name, kind in KINDS.items():
+    for name, kind in LAYER_KINDS.items():
         assert kind.description, name
 
 

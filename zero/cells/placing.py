@@ -32,7 +32,8 @@ from zero.cells.train_config import is_training
 from zero.config import yaml as yaml_loader
 from zero.data.images import load_images
 from zero.errors import ArchiveError, NetworkError
-from zero.nn.network import Network, Shape
+from zero.nn.layers.record import Shape
+from zero.nn.network import Network
 from zero.nn.train_settings import TrainSettings
 from zero.runs.archive import RunFolder, read_archive
 

@@ -17,7 +17,7 @@ from zero.cells.darts_text import genome_text, is_genotype
 from zero.cells.genome import Genome, parse_genome
 from zero.cells.networks.skeletons import Skeleton
 from zero.errors import NetworkError, unknown_name
-from zero.nn.network import Shape
+from zero.nn.layers.record import Shape
 
 
 @dataclass(frozen=True)

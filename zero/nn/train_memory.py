@@ -14,6 +14,8 @@ import numpy as np
 from zero.errors import NetworkError
 from zero.nn import make_model
 from zero.nn.arrays import Arrays
+from zero.nn.layers.record import MaskOf
+from zero.nn.masks import masked_layers
 from zero.nn.network import Network
 from zero.nn.optimizers import OPTIMIZERS, WeightAverage
 from zero.nn.train_settings import TrainSettings, trained_network
@@ -134,7 +136,7 @@ def _batch_bytes(
     padded = (height + 2 * settings.pad) * (width + 2 * settings.pad) * channels
     copies = 1 + 2 * settings.flip + (settings.pad > 0)
     step = batch * (4 * values + stored * (copies * values + (padded if settings.pad else 0)))
-    dropouts = [math.prod(y.shape) for y in network.layers if y.kind == "dropout"]
+    dropouts = [math.prod(y.shape) for _, y in masked_layers(network, MaskOf.VALUE)]
     step += batch * (4 * sum(dropouts) + 5 * max(dropouts, default=0))
     most = max(EVALUATED_AT_ONCE // batch, 1) * batch
     drawn = 0

@@ -18,7 +18,8 @@ from zero.cells.genome import EdgeCell, Genome, GraphCell, PairCell
 from zero.cells.networks.pair_cells import add_pair_cell
 from zero.cells.ops import DARTS, ENAS, SLIM, Rules, check_op, relu_conv_bn
 from zero.errors import NetworkError, unknown_name
-from zero.nn.network import Builder, Network, Shape
+from zero.nn.layers.record import Shape
+from zero.nn.network import Builder, Network
 
 
 @dataclass(frozen=True)
