@@ -17,8 +17,8 @@ from zero.nn.arrays import Arrays
 from zero.nn.layers.record import MaskOf
 from zero.nn.masks import masked_layers
 from zero.nn.network import Network
-from zero.nn.optimizers import OPTIMIZERS, WeightAverage
-from zero.nn.train_settings import TrainSettings, trained_network
+from zero.nn.optimizers import WeightAverage
+from zero.nn.train_settings import TrainSettings, make_optimizer, trained_network
 from zero.system.memory import gigabytes, usable_bytes
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def training_memory(
     arrays = Arrays(real=False)
     model = make_model(network, batch, backend, dtype, threads, arrays)
     own = model.parameters.nbytes + model.statistics.nbytes
-    optimizer = OPTIMIZERS[settings.optimizer](network, settings, dtype, arrays)
+    optimizer = make_optimizer(network, settings, dtype, arrays)
     if settings.ema:
         WeightAverage(model.parameters, model.statistics, settings.ema, arrays)
     results = own * (2 if settings.ema else 1)
