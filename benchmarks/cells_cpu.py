@@ -320,7 +320,8 @@ class Ours:
 
 
 def network_of(cell: str, kind: str, normal_cells: int, filters: int):
-    from zero.cells.networks.skeletons import Skeleton, build_network
+    from zero.cells.networks.build import build_network
+    from zero.cells.networks.skeletons import Skeleton
     from zero.cells.published import get_published
 
     skeleton = Skeleton(kind, normal_cells, filters)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from zero.cells.networks.skeletons import build_network
+from zero.cells.networks.build import build_network
 from zero.cells.published import PUBLISHED, get_preset
 from zero.errors import ArchiveError, DeviceError, NetworkError
 from zero.nn.export.numpy import to_numpy

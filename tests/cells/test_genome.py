@@ -16,7 +16,8 @@ from zero.cells.genome import (
     parse_genome,
     unread_states,
 )
-from zero.cells.networks.skeletons import Skeleton, build_network, skeletons_of
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton, skeletons_of
 from zero.errors import NetworkError
 
 PUBLISHED_GENOMES = [g for form in (PairCell, GraphCell, EdgeCell) for g in published_of(form)]

@@ -7,7 +7,8 @@ from commands import zero_
 
 from zero.cells import ops
 from zero.cells.genome import parse_genome
-from zero.cells.networks.skeletons import Skeleton, build_network
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton
 from zero.cells.ops import CELL_OPS, DARTS, ENAS, RULES, SLIM, cell_op, factorized_reduction
 from zero.cells.spaces import get_space
 from zero.errors import NetworkError

@@ -36,7 +36,8 @@ from zero.cells.cost import Budget, cost_of
 from zero.cells.evaluator import TableEvaluator, TrainEvaluator, Training, Weights
 from zero.cells.genome import Genome, parse_genome
 from zero.cells.island import DRAWS, CellIsland, Rules, draw_within, pack_records, unpack_records
-from zero.cells.networks.skeletons import Skeleton, build_network, check_ops
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton, check_ops
 from zero.cells.published import get_published
 from zero.cells.table import read_cell_table
 from zero.data.classes import balanced_accuracy

@@ -26,7 +26,8 @@ from zero.cells.config import (
 )
 from zero.cells.evaluator import TABLE_BATCH, TABLE_CLASSES, TABLE_IMAGE
 from zero.cells.genome import Genome
-from zero.cells.networks.skeletons import Skeleton, build_network
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton
 from zero.cells.published import get_preset
 from zero.cells.train_config import is_training
 from zero.config import yaml as yaml_loader
