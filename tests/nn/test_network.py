@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from zero.errors import NetworkError
-from zero.nn.layers import LAYER_KINDS
 from zero.nn.network import Builder
 from zero.nn.weights import (
     batch_norms,
@@ -166,11 +165,6 @@ def test_counts_leave_the_auxiliary_head_out():
     assert plain.auxiliary is None and plain.layers == network.layers[: network.output + 1]
     assert plain.parameters == network.parameters[:9] and plain.without_auxiliary is plain
     assert network.activation_bytes(32) == 32 * network.activation_bytes(1) > 0
-
-
-def test_every_kind_is_described():
-    for name, kind in LAYER_KINDS.items():
-        assert kind.description, name
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import pytest
 from zero.errors import DeviceError, NetworkError
 from zero.nn import make_model
 from zero.nn.layers import LAYER_KINDS
-from zero.nn.layers.record import Call
 from zero.nn.loss import softmax_cross_entropy
 from zero.nn.network import Builder
 from zero.nn.reference import ReferenceModel
@@ -61,46 +60,11 @@ def _layer_cases():
 LAYER_CASES = list(_layer_cases())
 
 
-def _call(layers, count=3):
-    """Returns what the last layer is given: random inputs, parameters and mask."""
-    layer = layers[-1]
-    shapes = [layers[i].shape for i in layer.inputs]
-    inputs = [cases.normal((count, *s), "input", i) for i, s in enumerate(shapes)]
-    parameters = [
-        cases.normal(p.shape, p.role) for p in LAYER_KINDS[layer.kind].parameters(layer, shapes)
-    ]
-    mask = {"drop_path": (count,), "dropout": (count, inputs[0][0].size)}.get(layer.kind)
-    mask = None if mask is None else np.abs(cases.normal(mask, "mask"))
-    return Call(layer, inputs, parameters, [], True, mask)
-
-
 @pytest.mark.parametrize(
     "kind, name, layers", LAYER_CASES, ids=lambda x: x if type(x) is str else ""
 )
 def test_gradients_of_a_layer_are_its_central_differences(kind, name, layers):
-    call = _call(layers)
-    forward, backward = LAYER_KINDS[kind].forward, LAYER_KINDS[kind].backward
-    direction = cases.normal((len(call.inputs[0]), *call.layer.shape), "direction")
-    to_inputs, to_parameters = backward(call, direction)
-    arrays = call.inputs + call.parameters
-    gradients = to_inputs + to_parameters
-    assert [g.shape for g in gradients] == [a.shape for a in arrays]
-    epsilon = 1e-5
-    for number, (array, gradient) in enumerate(zip(arrays, gradients, strict=True)):
-        # All values at once along a random line, then some of them one by one.
-        lines = [cases.normal(array.shape, "line", number)]
-        for place in range(0, array.size, max(array.size // 8, 1)):
-            lines.append(np.zeros(array.shape))
-            lines[-1].flat[place] = 1.0
-        start = array.copy()
-        for line in lines:
-            values = []
-            for sign in (1, -1):
-                array[...] = start + sign * epsilon * line
-                values.append((forward(call) * direction).sum())
-            array[...] = start
-            slope = (values[0] - values[1]) / (2 * epsilon)
-            assert slope == pytest.approx((gradient * line).sum(), rel=1e-6, abs=1e-7)
+    cases.check_gradients(cases.layer_call(layers))
 
 
 def test_every_kind_of_layer_is_defined_and_has_a_gradient_case():
@@ -178,14 +142,14 @@ def test_pools_by_hand():
 @pytest.mark.parametrize("kind", ["max", "min"])
 def test_the_first_of_equal_values_gets_a_pools_gradient(kind):
     layers = _one_layer((2, 3, 1), lambda b: b.pool(kind, 0, 2, 1, "valid"))
-    call = _call(layers)
+    call = cases.layer_call(layers)
     call.inputs = [_image([[7, 7, 7], [7, 7, 7]])]
     (to_x,), _ = LAYER_KINDS[f"{kind}_pool"].backward(call, _image([[1, 10]]))
     assert to_x[0, :, :, 0].tolist() == [[1, 10, 0], [0, 0, 0]]
 
 
 def test_relu_by_hand():
-    call = _call(_one_layer((1, 3, 1), lambda b: b.relu(0)))
+    call = cases.layer_call(_one_layer((1, 3, 1), lambda b: b.relu(0)))
     call.inputs = [_image([[-2, 0, 2]])]
     relu = LAYER_KINDS["relu"]
     assert relu.forward(call).ravel().tolist() == [0, 0, 2]
@@ -195,7 +159,9 @@ def test_relu_by_hand():
 @pytest.mark.parametrize("name", cases.WINDOWS)
 def test_convolutions_are_sums_over_pixels(name):
     kernel, stride, dilation, pad, image = cases.WINDOWS[name]
-    call = _call(_one_layer((*image, 3), lambda b: b.conv(0, 4, kernel, stride, dilation, pad)), 2)
+    call = cases.layer_call(
+        _one_layer((*image, 3), lambda b: b.conv(0, 4, kernel, stride, dilation, pad)), 2
+    )
     (x,), (weight,), y = call.inputs, call.parameters, call.layer
     expected = np.zeros((2, *y.shape))
     for row, column in np.ndindex(*y.shape[:2]):
@@ -209,7 +175,7 @@ def test_convolutions_are_sums_over_pixels(name):
     conv, depthwise = LAYER_KINDS["conv"].forward, LAYER_KINDS["depthwise"].forward
     assert conv(call) == pytest.approx(expected, abs=1e-12)
     # A depthwise convolution is one whose weights are a diagonal.
-    diagonal = _call(
+    diagonal = cases.layer_call(
         _one_layer((*image, 3), lambda b: b.depthwise(0, kernel, stride, dilation, pad))
     )
     diagonal.inputs, (filters,) = [x], diagonal.parameters
