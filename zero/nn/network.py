@@ -14,17 +14,17 @@ import math
 import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from zero.errors import NetworkError
 from zero.nn.layers import LAYER_KINDS, kind_of
-from zero.nn.layers.record import Layer, Normal, Shape, Uniform
+from zero.nn.layers.record import Layer, Normal, Pad, Shape, Uniform
 from zero.nn.layers.windows import pads_of
 
 Kernel = int | tuple[int, int]
-Padding = str | tuple[int, ...]
+Padding = str | Pad
 
 
 @dataclass(frozen=True)
@@ -160,17 +160,16 @@ class Builder:
         while name in self._names:
             count += 1
             name = f"{stem}{count}"
-        layer = Layer(kind, name, inputs, shape, **settings)
-        shape = rule(layer, [self.shape(x) for x in inputs])
+        given = Layer(kind, name, inputs, shape, **settings)
+        shape = rule(given, [self.layers[x].shape for x in inputs])
         if min(shape) < 1:
             raise NetworkError(
                 f"{name}: nothing is left of the image (output {shape[0]} x {shape[1]} pixels, "
                 f"{shape[2]} channels); use larger images, or a skeleton with fewer reductions"
             )
         self._names.add(name)
-        # Half a channel is found where it is made.
-        height, width, channels = (operator.index(size) for size in shape)
-        self.layers.append(replace(layer, shape=(height, width, channels)))
+        height, width, channels = map(operator.index, shape)  # half a channel is found here
+        self.layers.append(Layer(kind, name, inputs, (height, width, channels), **settings))
         return len(self.layers) - 1
 
     def _window(
@@ -183,7 +182,8 @@ class Builder:
         dilation: int,
         pad: Padding,
     ) -> int:
-        kernel = (kernel, kernel) if isinstance(kernel, int) else tuple(kernel)
+        rows, columns = (kernel, kernel) if isinstance(kernel, int) else kernel
+        kernel = (rows, columns)
         pads = pads_of(self.shape(x)[:2], kernel, stride, dilation, pad)
         return self.add_layer(kind, x, shape=(0, 0, channels), kernel=kernel, stride=stride,
                               dilation=dilation, pad=pads)  # fmt: skip

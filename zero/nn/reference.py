@@ -90,7 +90,8 @@ class ReferenceModel:
                 to_values[head] = weight * gradient[:, None, None]
             self._backward(calls, to_values)
             for index, statistics in self._statistics.items():
-                new = LAYER_KINDS[calls[index].layer.kind].statistics(calls[index])
+                update = LAYER_KINDS[calls[index].layer.kind].statistics
+                new = update(calls[index]) if update else statistics
                 for old, value in zip(statistics, new, strict=True):
                     old[:] = value
         right = values[self.network.output][:, 0, 0].argmax(1) == labels
@@ -130,7 +131,8 @@ class ReferenceModel:
     ) -> tuple[list[Call], list[np.ndarray]]:
         """Runs the first `count` layers; returns what each was given and what it made."""
         parameters = views(self.network, self.parameters)
-        calls, values = [], []
+        calls: list[Call] = []
+        values: list[np.ndarray] = []
         for index, layer in enumerate(self.network.layers[:count]):
             inputs = [values[i] for i in layer.inputs] or [np.asarray(images, self.dtype)]
             statistics = self._statistics.get(index, [])

@@ -20,7 +20,7 @@ import numpy as np
 from zero.errors import NetworkError
 from zero.nn.layers import LAYER_KINDS
 from zero.nn.layers.normalisation import scale_and_shift
-from zero.nn.layers.record import Prediction, PredictionStep
+from zero.nn.layers.record import Layer, Prediction, PredictionStep
 from zero.nn.network import Network
 from zero.nn.weights import batch_norms
 
@@ -40,7 +40,7 @@ def inference_steps(
     arrays = _arrays_by_layer(plain, parameters, statistics)
     steps: dict[int, PredictionStep] = {}
     place: list[int] = []  # the step that computes each layer's output
-    known: dict[tuple, int] = {}
+    known: dict[tuple[Layer, tuple[int, ...]], int] = {}
     for index, layer in enumerate(plain.layers):
         inputs = tuple(place[i] for i in layer.inputs)
         what = LAYER_KINDS[layer.kind].prediction

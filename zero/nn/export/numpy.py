@@ -162,7 +162,8 @@ def _body(steps: dict[int, PredictionStep], output: int) -> str:
     """Returns the lines of the function `network`: a paragraph for each cell, stem or head."""
     last_read = {i: index for index, step in steps.items() for i in step.inputs}
     last_read[output] = max(steps) + 1
-    lines, alive = [], [0]
+    lines: list[str] = []
+    alive = [0]
     items = [item for item in steps.items() if item[0]]
     for part, members in groupby(items, _part):
         lines += ([""] if lines else []) + ([f"# {part}"] if part else [])
@@ -191,7 +192,7 @@ def _functions(steps: dict[int, PredictionStep]) -> list[str]:
     return [inspect.getsource(used[name]) for name in sorted(used)]
 
 
-def _literal(value: str | list | dict) -> str:
+def _literal(value: str | list[str] | dict[str, str]) -> str:
     """Returns Python source of a value, readable where it is long; whatever a text holds is safe."""
     if isinstance(value, str):
         parts = value.splitlines(keepends=True)

@@ -118,7 +118,7 @@ class _Graph:
     def constant(self, name: str, values: Any, dtype: type = np.float32) -> str:
         """Adds an array; returns its name, which is `name`."""
         if name not in self.initializers:
-            array = np.ascontiguousarray(values, dtype)
+            array: np.ndarray = np.ascontiguousarray(values, dtype)
             self.initializers[name] = self.onnx.numpy_helper.from_array(array, name)
         return name
 

@@ -1,5 +1,8 @@
 """Functions of each value by itself: the rectifier, and what is random in training."""
 
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Text that goes into users' files has no annotations.
+
 from __future__ import annotations
 
 import numpy as np

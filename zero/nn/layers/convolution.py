@@ -1,8 +1,13 @@
 """Convolutions, without bias: of all channels, and of each channel by itself."""
 
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Text that goes into users' files has no annotations.
+
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +25,7 @@ from zero.nn.layers.record import (
     Trainable,
     call_text,
     he_normal,
+    summed,
     weights_text,
 )
 from zero.nn.layers.windows import (
@@ -37,7 +43,7 @@ def conv_forward(c: Call) -> np.ndarray:
     """The sum over the kernel's places of pixel @ weight[i, j]; padding is zeros."""
     (x,), (weight,) = c.inputs, c.parameters
     image = pad_or_crop(x, c.layer.pad)
-    return sum(np.tensordot(pixels, weight[i, j], 1) for i, j, pixels in taps(c.layer, image))
+    return summed(np.tensordot(pixels, weight[i, j], 1) for i, j, pixels in taps(c.layer, image))
 
 
 def conv_backward(c: Call, gradient: np.ndarray) -> Gradients:
@@ -56,7 +62,7 @@ def depthwise_forward(c: Call) -> np.ndarray:
     """As conv, but channel k reads channel k only: pixel * weight[i, j]."""
     (x,), (weight,) = c.inputs, c.parameters
     image = pad_or_crop(x, c.layer.pad)
-    return sum(pixels * weight[i, j] for i, j, pixels in taps(c.layer, image))
+    return summed(pixels * weight[i, j] for i, j, pixels in taps(c.layer, image))
 
 
 def depthwise_backward(c: Call, gradient: np.ndarray) -> Gradients:
@@ -86,7 +92,7 @@ def depthwise(x, weight, bias=0.0, stride=1, dilation=1, pad=(0, 0, 0, 0)):
     return sum(part * weight[i, j] for i, j, part in pixels) + bias
 
 
-def _numpy(function) -> NumpyWriter:
+def _numpy(function: Callable[..., Any]) -> NumpyWriter:
     def call(layer: Layer, xs: list[str]) -> str:
         settings = {"stride": layer.stride, "dilation": layer.dilation, "pad": layer.pad}
         return call_text(function, xs[0], weights_text(layer), **settings)

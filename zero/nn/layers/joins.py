@@ -1,5 +1,8 @@
 """Layers that bring values together or choose among them: the images, sums, concatenations, cuts."""
 
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Text that goes into users' files has no annotations.
+
 from __future__ import annotations
 
 import numpy as np
@@ -19,6 +22,7 @@ from zero.nn.layers.record import (
     call_text,
     numpy_call,
     onnx_node,
+    summed,
 )
 
 
@@ -34,7 +38,7 @@ def input_backward(c: Call, gradient: np.ndarray) -> Gradients:
 
 def add_forward(c: Call) -> np.ndarray:
     """The sum of the inputs."""
-    return sum(c.inputs)
+    return summed(c.inputs)
 
 
 def add_backward(c: Call, gradient: np.ndarray) -> Gradients:

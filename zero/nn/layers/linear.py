@@ -1,5 +1,8 @@
 """Linear layers on all values of an example, with and without a bias."""
 
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Text that goes into users' files has no annotations.
+
 from __future__ import annotations
 
 import math

@@ -1,5 +1,8 @@
 """Batch normalisation (Ioffe and Szegedy, 2015)."""
 
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Text that goes into users' files has no annotations.
+
 from __future__ import annotations
 
 import numpy as np

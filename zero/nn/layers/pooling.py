@@ -1,8 +1,13 @@
 """Pools: one value of each window, or of the whole image, channel by channel."""
 
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Text that goes into users' files has no annotations.
+
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +25,7 @@ from zero.nn.layers.record import (
     negated,
     numpy_call,
     onnx_node,
+    summed,
 )
 from zero.nn.layers.windows import (
     cropped,
@@ -62,7 +68,7 @@ def min_pool_backward(c: Call, gradient: np.ndarray) -> Gradients:
 def avg_pool_forward(c: Call) -> np.ndarray:
     """The mean of each window's pixels; padding is not counted; 0 where there is nothing else."""
     image = pad_or_crop(c.inputs[0], c.layer.pad)
-    total = sum(pixels for _, _, pixels in taps(c.layer, image))
+    total = summed(pixels for _, _, pixels in taps(c.layer, image))
     return total / np.maximum(_pixels_in_windows(c), 1)
 
 
@@ -78,7 +84,7 @@ def avg_pool_backward(c: Call, gradient: np.ndarray) -> Gradients:
 def _pixels_in_windows(c: Call) -> np.ndarray:
     """How many pixels, not padding, each window has: (1, H', W', 1)."""
     ones = np.ones_like(c.inputs[0][:1, :, :, :1])
-    return sum(pixels for _, _, pixels in taps(c.layer, pad_or_crop(ones, c.layer.pad)))
+    return summed(pixels for _, _, pixels in taps(c.layer, pad_or_crop(ones, c.layer.pad)))
 
 
 def global_pool_forward(c: Call) -> np.ndarray:
@@ -120,14 +126,14 @@ def global_pool(x):
     return x.mean((1, 2), keepdims=True)
 
 
-def _numpy(function, *calls) -> NumpyWriter:
+def _numpy(function: Callable[..., Any], *calls: Callable[..., Any]) -> NumpyWriter:
     def call(layer: Layer, xs: list[str]) -> str:
         return call_text(function, xs[0], str(layer.kernel), stride=layer.stride, pad=layer.pad)
 
     return NumpyWriter(call, (function, padded, places, *calls))
 
 
-def _onnx_window(graph: OnnxGraph, step: PredictionStep, x: str) -> tuple[str, dict[str, object]]:
+def _onnx_window(graph: OnnxGraph, step: PredictionStep, x: str) -> tuple[str, dict[str, Any]]:
     layer = step.layer
     x, pads = cropped(graph, layer, x, graph.shape_read(step))
     return x, {"kernel_shape": layer.kernel, "strides": [layer.stride] * 2, "pads": pads}

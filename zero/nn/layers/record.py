@@ -7,7 +7,7 @@ Shapes are (height, width, channels) of one example; batches are channels-last, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any, Protocol
@@ -277,6 +277,11 @@ class LayerKind:
 def same_shape(layer: Layer, inputs: list[Shape]) -> Shape:
     """The shape of the first input."""
     return inputs[0]
+
+
+def summed(arrays: Iterable[np.ndarray]) -> np.ndarray:
+    """Returns the sum of arrays of equal shapes."""
+    return np.asarray(sum(arrays))
 
 
 def negated(c: Call) -> Call:

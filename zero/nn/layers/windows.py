@@ -3,12 +3,16 @@
 Loops go over a kernel's places, never over pixels.
 """
 
+# mypy: allow-untyped-defs, allow-untyped-calls
+# Text that goes into users' files has no annotations.
+
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import numpy as np
 
+from zero.errors import NetworkError
 from zero.nn.layers.record import Layer, OnnxGraph, Pad, Shape
 
 
@@ -17,12 +21,13 @@ def pads_of(
     kernel: tuple[int, int],
     stride: int,
     dilation: int,
-    pad: str | tuple[int, ...],
+    pad: str | Pad,
 ) -> Pad:
     """Returns the pads of a window over an image of that height and width.
 
     pad: "same" (TensorFlow's: as many outputs as size / stride, rounded up), "symmetric" (PyTorch's
-    padding = dilation * (kernel - 1) / 2), "valid" (none) or (top, bottom, left, right).
+    padding = dilation * (kernel - 1) / 2), "valid" (none) or (top, bottom, left, right). Raises
+    NetworkError for other words.
     """
     found: list[int] = []
     for axis in range(2):
@@ -34,9 +39,12 @@ def pads_of(
             found += [reach // 2, reach // 2]
         elif pad == "valid":
             found += [0, 0]
+        elif isinstance(pad, str):
+            raise NetworkError(
+                f"unknown padding '{pad}'; use same, symmetric, valid or (top, bottom, left, right)"
+            )
         else:
-            before, after = pad[2 * axis : 2 * axis + 2]
-            found += [before, after]
+            found += pad[2 * axis : 2 * axis + 2]
     top, bottom, left, right = found
     return top, bottom, left, right
 
