@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -33,6 +34,7 @@ from zero.nn.layers.record import (
     same_shape,
     weights_text,
 )
+from zero.nn.masks import masked_layers
 from zero.nn.network import Builder
 from zero.nn.reference import ReferenceModel
 from zero.nn.saved import load_network, save_network
@@ -117,11 +119,15 @@ def test_every_role_is_served_and_used():
 def test_counts_are_those_of_the_arrays(make):
     network = make()
     images, _ = cases.some_batch(network, 2)
-    values = ReferenceModel(network, 2).activations(images)
+    # Drop path is off, which leaves its input as it is.
+    dropouts = masked_layers(network, MaskOf.VALUE)
+    masks = {i: np.full((2, math.prod(layer.shape)), 0.5) for i, layer in dropouts}
+    values = ReferenceModel(network, 2).activations(images, True, masks)
     learnt, products = 0, 0
     for index, (layer, value) in enumerate(zip(network.layers, values, strict=True)):
         kind, read = LAYER_KINDS[layer.kind], network.input_shapes(index)
         assert value.shape == (2, *layer.shape) and kind.shape(layer, read) == layer.shape
+        assert kind.view == any(np.shares_memory(value, values[i]) for i in layer.inputs)
         arrays = {p.role: np.zeros(p.shape) for p in kind.parameters(layer, read)}
         own = sum(array.size for array in arrays.values())
         # Each weight takes part in one product for each pixel that is made.
@@ -280,7 +286,7 @@ def test_a_kind_of_one_s_own_is_exported(square, tmp_path):
     assert cases.difference(onnx_logits(network, images), wanted) < 1e-5
 
 
-def test_what_a_kind_does_not_have_is_told_in_a_line(square, monkeypatch):
+def test_what_a_kind_does_not_have_is_reported_in_a_line(square, monkeypatch):
     network = square()
     message = (
         r"layer 'own/square': backend cpu has no 'square' \(x \* x \* factor\); use backend ref"
@@ -296,6 +302,6 @@ def test_what_a_kind_does_not_have_is_told_in_a_line(square, monkeypatch):
         to_onnx(network, *start, MEAN, STD, CLASSES)
 
 
-def test_unknown_kinds_are_told_in_a_line():
+def test_unknown_kinds_are_reported_in_a_line():
     with pytest.raises(NetworkError, match=r"unknown kind of layer 'rellu'.*did you mean 'relu'"):
         Builder((4, 4, 3)).add_layer("rellu", 0)

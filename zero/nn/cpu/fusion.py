@@ -280,9 +280,9 @@ class Fusion:
         self.norm_channels += values.buffer.channels
         values.norms.append(norm)
         self.norm_layers.append((index, norm.norm))
-        maker = next((s for s in self.steps if s.output is values), None)
-        if maker is not None and maker.kind == k.CONV and maker.stats is None:
-            maker.stats = norm
+        before = next((s for s in self.steps if s.output is values), None)
+        if before is not None and before.kind == k.CONV and before.stats is None:
+            before.stats = norm
         else:
             self.steps.append(Step(k.NORM, [], values, stats=norm))
         return Ref(norm, ref.places)

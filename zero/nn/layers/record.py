@@ -244,7 +244,8 @@ class LayerKind:
         in_memory: whether its output counts in the estimate of a training step's memory; no for what
             the cpu backend computes on the fly or writes elsewhere.
         temporaries: (layer, values read, values made) -> about how many values `backward` has besides
-            the gradients. view: whether `forward` returns a view of its input.
+            the gradients. view: whether its output takes no memory of its own (with drop path: while it
+            is off).
     What it computes, the definition (plain NumPy, float64 or float32; nothing is random):
         forward: (call) -> (N, H, W, C). backward: (call, gradient of that) -> gradients.
         statistics: (call) -> running mean and variance after the batch; None: it has none.
