@@ -160,7 +160,8 @@ def summary(runs: dict[str, list[dict]]) -> dict:
 
 def published() -> dict:
     """Returns the curve and test accuracy of AmoebaNet-A, N = 1, F = 8."""
-    from zero.cells.networks.skeletons import Skeleton, build_network
+    from zero.cells.networks.build import build_network
+    from zero.cells.networks.skeletons import Skeleton
     from zero.cells.published import get_published
     from zero.nn.train import Trainer
     from zero.nn.train_settings import TrainSettings

@@ -43,7 +43,8 @@ def train(case: dict) -> dict:
     """Trains two steps in this process; returns estimate by part, resident memory before, and peak."""
     import numpy as np
 
-    from zero.cells.networks.skeletons import Skeleton, build_network
+    from zero.cells.networks.build import build_network
+    from zero.cells.networks.skeletons import Skeleton
     from zero.cells.published import get_published
     from zero.data.images import ImageData
     from zero.nn.train import Trainer

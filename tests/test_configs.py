@@ -160,7 +160,7 @@ def test_cells_run(name, tmp_path):
 @pytest.mark.parametrize("name", [name for name in CELLS if name != "nas_bench_201_table"])
 def test_the_networks_of_its_size_can_be_built(name):
     from zero.cells.config import skeleton_of, space_of
-    from zero.cells.networks.skeletons import build_network
+    from zero.cells.networks.build import build_network
     from zero.rng.splitmix import new_state
 
     cells = load_config(name).cells

@@ -14,7 +14,8 @@ from zero.cells.genome import (
     canonical_key,
     unread_states,
 )
-from zero.cells.networks.skeletons import Skeleton, build_network, skeletons_of
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton, skeletons_of
 from zero.cells.spaces import make_genome
 from zero.cells.text import parse_genome
 from zero.errors import NetworkError

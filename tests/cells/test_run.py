@@ -14,7 +14,7 @@ from zero.cells.export import network_of
 from zero.cells.genome import canonical_key
 from zero.cells.island import CellIsland
 from zero.cells.kind import Cells
-from zero.cells.networks.skeletons import build_network
+from zero.cells.networks.build import build_network
 from zero.cells.text import parse_genome
 from zero.config.load import make_config
 from zero.data.images import load_images

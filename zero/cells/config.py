@@ -14,8 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
-from zero.cells.networks.skeletons import KINDS as SKELETONS
-from zero.cells.networks.skeletons import Skeleton
+from zero.cells.networks.skeletons import SKELETONS, Skeleton
 from zero.cells.ops import get_cell_op
 from zero.cells.published import PUBLISHED
 from zero.cells.spaces import SPACES, get_space, space_with_ops

@@ -36,7 +36,8 @@ from zero.cells.evaluator import TableEvaluator, TrainEvaluator, Training, Weigh
 from zero.cells.genome import Genome
 from zero.cells.island import CellIsland, CellRules
 from zero.cells.limits import DRAWS, LimitedSpace, draw_within
-from zero.cells.networks.skeletons import Skeleton, build_network, check_ops
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton, check_ops
 from zero.cells.published import get_published
 from zero.cells.records import CellRecord
 from zero.cells.table import read_cell_table

@@ -17,7 +17,8 @@ import numpy as np
 
 from zero.cells.cost import Cost, cost_of
 from zero.cells.genome import Genome, canonical_key
-from zero.cells.networks.skeletons import Skeleton, build_network
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton
 from zero.cells.table import CellTable
 from zero.data.images import ImageData
 from zero.errors import NetworkError

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from zero import genomes
-from zero.cells.networks.skeletons import Skeleton, build_network
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton
 from zero.cells.text import parse_genome
 from zero.cells.train_config import import_ops, is_training
 from zero.errors import ArchiveError, ConfigError, NetworkError

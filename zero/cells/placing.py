@@ -26,13 +26,15 @@ from zero.cells.config import (
 )
 from zero.cells.evaluator import TABLE_BATCH, TABLE_CLASSES, TABLE_IMAGE
 from zero.cells.genome import Genome
-from zero.cells.networks.skeletons import Skeleton, build_network
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton
 from zero.cells.published import get_preset
 from zero.cells.train_config import is_training
 from zero.config import yaml as yaml_loader
 from zero.data.images import load_images
 from zero.errors import ArchiveError, NetworkError
-from zero.nn.network import Network, Shape
+from zero.nn.layers.record import Shape
+from zero.nn.network import Network
 from zero.nn.train_settings import TrainSettings
 from zero.runs.archive import read_archive
 from zero.runs.folder import RunFolder

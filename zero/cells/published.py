@@ -18,7 +18,7 @@ from zero.cells.genome import Genome
 from zero.cells.networks.skeletons import Skeleton
 from zero.cells.text import parse_genome
 from zero.errors import NetworkError, unknown_name
-from zero.nn.network import Shape
+from zero.nn.layers.record import Shape
 
 
 @dataclass(frozen=True)

@@ -148,12 +148,12 @@ def list_(
         rows = [(s.name, s.description, ", ".join(s.ops)) for s in SPACES.values()]
         print_table(("space", "what it is", "ops"), rows)
     elif topic == CellTopic.skeletons:
-        from zero.cells.networks.skeletons import KINDS
+        from zero.cells.networks.skeletons import SKELETONS
         from zero.cells.published import PRESETS
 
         rows = [
             (name, p.skeleton.size, _image(p.image_shape), p.classes,
-             KINDS[p.skeleton.kind].description)
+             SKELETONS[p.skeleton.kind].description)
             for name, p in PRESETS.items()
         ]  # fmt: skip
         print_table(("skeleton", "size", "images", "classes", "what it is"), rows)
