@@ -19,9 +19,9 @@ from zero.programs import library
 from zero.programs.cuda import encode as code
 from zero.programs.cuda import source
 from zero.programs.cuda.evaluate import CudaEvaluator
-from zero.programs.cuda.layout import Layout
+from zero.programs.cuda.layout import UnitLayout
 
-LAYOUT = Layout("float32", 4, 2)
+LAYOUT = UnitLayout("float32", 4, 2)
 
 
 @pytest.fixture

@@ -139,15 +139,19 @@ class CellIsland(BaseIsland):
     # --- making and evaluating an individual ----------------------------------------------------
 
     def _run_block(self, quota: int, limits: np.ndarray) -> int:
-        p = self.population
         if self.rules.objective.kind == "pareto":
             self._rank()
         kept = {name: array.copy() for name, array in self._arrays().items()}
         try:
             return loop.run_block(
-                self.method.choose, self._create_first, self._create, self._breed, self._evaluate,
-                p, self.settings, self.genomes, self.space, self.evaluator, self.rng, quota, limits,
-                self.numbering,
+                loop.SearchFunctions(
+                    self.method.choose, self._create_first, self._create, self._breed, self._evaluate
+                ),
+                loop.SearchState(
+                    self.population, self.settings, self.genomes, self.space, self.evaluator,
+                    self.rng, self.numbering,
+                ),
+                quota, limits,
             )  # fmt: skip
         except _Pause:
             for name, array in self._arrays().items():
