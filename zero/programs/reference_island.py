@@ -75,11 +75,13 @@ class ReferenceModule:
         evaluator.counters[EVALUATED] += 1
         return self.evaluate_program(genomes, row, evaluator)
 
-    def evaluate_program(self, genomes: Genomes, row: int, e: EvaluatorArrays) -> tuple[float, int]:
+    def evaluate_program(
+        self, genomes: Genomes, row: int, evaluator: EvaluatorArrays
+    ) -> tuple[float, int]:
         """Writes `task_fitness` and returns (fitness, train steps taken)."""
-        program = from_arrays(*cpu.read_arrays(genomes, row, e.starts))
+        program = from_arrays(*cpu.read_arrays(genomes, row, evaluator.starts))
         task_fitness, steps, _ = self._runner(program, memory_needed(program))
-        e.task_fitness[: len(task_fitness)] = task_fitness
+        evaluator.task_fitness[: len(task_fitness)] = task_fitness
         return combine(task_fitness, self._combine), steps
 
     def collect(self, population_: Population) -> None:

@@ -28,9 +28,9 @@ from small_runs import small_config
 from zero import cuda
 from zero.bench import conformance
 from zero.bench.speed import evaluation_speed
-from zero.programs.backends.cuda import FILLED
 from zero.cuda.host import HostMachine
 from zero.programs import library
+from zero.programs.backends.cuda import FILLED
 from zero.programs.cuda import encode as code
 from zero.programs.cuda import source
 from zero.programs.cuda.evaluate import CudaEvaluator, run_on_machine

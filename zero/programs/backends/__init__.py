@@ -89,7 +89,7 @@ class SearchModule(Protocol):
     def run_batches(self, state: Any, quota: int, limits: np.ndarray) -> int:
         """See `zero.evolution.batches.run_batches`; the functions are the module's own."""
 
-    def evaluate_program(self, genomes: Any, row: int, e: Any) -> tuple[float, int]:
+    def evaluate_program(self, genomes: Any, row: int, evaluator: Any) -> tuple[float, int]:
         """Evaluates a row without caches: (fitness, train steps); sets `task_fitness`."""
 
     def collect(self, population_: Any) -> None:

@@ -26,9 +26,9 @@ class EvaluatorSettings(NamedTuple):
     matrix_size: room for one of them, whose elements hold `element` values (see
     `zero.programs.interpreter.handlers.RegisterLayout`). keys_address: of `EvaluatorArrays.keys`.
     stride: between values of a task's data. advance: how far W values of an example's features advance
-    in the data. far: data does not fit the processor's caches and is fetched ahead. steps: train steps over all
-    epochs. fec_*, hurdle_*: 0 when not in use. budget: largest static cost, 0 = no limit. combine: place in
-    `zero.programs.interpreter.reference.COMBINE`.
+    in the data. far: data does not fit the processor's caches and is fetched ahead. steps: train steps
+    over all epochs. fec_*, hurdle_*: 0 when not in use. budget: largest static cost, 0 = no limit. combine:
+    place in `zero.programs.interpreter.reference.COMBINE`.
     independent: validation rows know nothing of each other, see `zero.programs.evaluator`.
     """
 

@@ -93,10 +93,10 @@ def finish_batch(state, half, fitness, taken):
 
 
 @_entry
-def evaluate_program(genomes, row, e):
-    """`evaluate` without the caches: (fitness, train steps taken); `e.task_fitness` is set."""
-    _, writes_features, _ = decode(genomes, row, e, False)
-    fitness, taken = _rest_from_start(e, writes_features)
+def evaluate_program(genomes, row, evaluator):
+    """`evaluate` without the caches: (fitness, train steps taken); `task_fitness` is set."""
+    _, writes_features, _ = decode(genomes, row, evaluator, False)
+    fitness, taken = _rest_from_start(evaluator, writes_features)
     return fitness, taken
 
 

@@ -4,7 +4,8 @@
 other interpreters can be compared with it example by example. Departures: random ops draw from a
 counter-based generator (see `zero.rng.philox.philox`) instead of one shared stream, the order of the
 examples in later epochs is NumPy's shuffle, the same for all tasks of a set, and a wrong class in
-validation never counts as too large an error (the original compares it with max_abs_error, 100 unless set below 1).
+validation never counts as too large an error (the original compares it with max_abs_error, 100 unless set
+below 1).
 """
 
 from __future__ import annotations
