@@ -30,7 +30,8 @@ from zero.programs import library
 from zero.programs.domain import ProgramsDomain, initial_program
 from zero.programs.evaluator import Evaluator
 from zero.runs.folder import run_info
-from zero.tasks import from_settings, make_task_set
+from zero.tasks import make_task_set
+from zero.tasks.read import from_settings
 
 # The original engine's figures on this class of machine when this project began (individuals or
 # programs per second); machines of the class differ by up to two, so `--original` says more.

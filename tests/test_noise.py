@@ -9,7 +9,8 @@ from zero.programs.domain import make_tasks
 from zero.programs.evaluator import Evaluator
 from zero.programs.figures import chance, interval
 from zero.runs import run
-from zero.tasks import from_settings, make_task_set
+from zero.tasks import make_task_set
+from zero.tasks.read import from_settings
 
 ROWS, FEATURES = 300, 8
 COUNT = 10  # tasks of a set

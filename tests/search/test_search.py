@@ -7,7 +7,7 @@ from scipy import stats
 
 from zero import search
 from zero.errors import ConfigError
-from zero.evolution.loop import IMPROVED, LIMIT, QUOTA, run_block
+from zero.evolution.loop import IMPROVED, LIMIT, QUOTA, SearchFunctions, SearchState, run_block
 from zero.evolution.population import (
     BEST,
     BEST_AT,
@@ -116,10 +116,17 @@ class Toy:
         return self.fitness(int(genomes[record])), 7
 
     def run(self, quota, individuals=10**9, steps=10**9):
-        return run_block(
-            self.choose, self.create_initial, self.create, self.breed, self.evaluate,
-            self.population, self.settings, self.genomes, None, "evaluator", self.rng, quota,
-            np.array([individuals, steps]), np.array([3, 2]),
+        return run_block(self.functions(), self.state(), quota, np.array([individuals, steps]))
+
+    def functions(self):
+        return SearchFunctions(
+            self.choose, self.create_initial, self.create, self.breed, self.evaluate
+        )
+
+    def state(self, batch=None):
+        return SearchState(
+            self.population, self.settings, self.genomes, None, "evaluator", self.rng,
+            np.array([3, 2]), batch,
         )  # fmt: skip
 
     def run_on(self, number):

@@ -14,7 +14,7 @@ import numpy as np
 
 from zero import search
 from zero.cells.table import CellTable, neighbours
-from zero.evolution.loop import LIMIT, run_block
+from zero.evolution.loop import LIMIT, SearchState, run_block
 from zero.evolution.population import (
     BEST,
     INDIVIDUALS,
@@ -23,6 +23,7 @@ from zero.evolution.population import (
     new_population,
 )
 from zero.jit.decorators import jit
+from zero.jit.struct import Functions
 from zero.rng.splitmix import below, new_state
 from zero.search.protocol import SearchSettings
 from zero.search.section import settings_model
@@ -110,31 +111,37 @@ def _evaluate(genomes, record, lookup):
 
 @cache
 def _compiled(name: str):
-    return jit(run_block), jit(search.get(name).choose)
+    """Returns `run_block` with a method's rule for parents: (state, quota, limits) -> why it ended."""
+    functions = Functions(
+        choose=jit(search.get(name).choose),
+        create_initial=_draw,
+        create=_draw,
+        breed=_breed,
+        evaluate=_evaluate,
+    )
+    return jit(lambda state, quota, limits: run_block(functions, state, quota, limits))
 
 
 def _through_loop(name: str, lookup: Lookup, settings: dict[str, int], rng) -> Trajectory:
     """Returns a run of a method that is a rule for parents, compiled."""
-    block, choose = _compiled(name)
+    block = _compiled(name)
     size = len(lookup.values)
     given = settings_model(SearchSettings, name)(**settings)
     numbers = np.array(search.get(name).numbers(given), dtype=np.float64)
     population = settings.get("population", 1)
-    people, genomes = new_population(population), np.zeros(capacity(population), np.int64)
-    limits = np.array([PATIENCE * size, size])
-    numbering = np.array([1, 0])
+    state = SearchState(
+        new_population(population), numbers, np.zeros(capacity(population), np.int64), lookup, lookup,
+        rng, numbering=np.array([1, 0]),
+    )  # fmt: skip
+    counts, limits = state.population.counts, np.array([PATIENCE * size, size])
     optimum = lookup.values.max()
     lookup.known[:] = False
     found = []
-    while people.best[0] < optimum:
-        ended = block(
-            choose, _draw, _draw, _breed, _evaluate,
-            people, numbers, genomes, lookup, lookup, rng, _FOREVER, limits, numbering,
-        )  # fmt: skip
-        if ended == LIMIT:
+    while state.population.best[0] < optimum:
+        if block(state, _FOREVER, limits) == LIMIT:
             break
-        counts = people.counts
-        found.append((counts[TRAIN_STEPS], counts[INDIVIDUALS], genomes[counts[BEST]]))
+        row = state.genomes[counts[BEST]]
+        found.append((counts[TRAIN_STEPS], counts[INDIVIDUALS], row))
     return Trajectory(*np.array(found).T)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from zero import search
-from zero.evolution.loop import new_individual, replace_oldest
+from zero.evolution.loop import SearchFunctions, SearchState, new_individual, replace_oldest
 from zero.evolution.population import (
     BEST,
     BEST_AT,
@@ -53,6 +53,8 @@ class Latest:
     ):
         self.space, self.population, self.rng, self.numbering = space, population, rng, numbering
         self.genomes: list[Any] = [None] * len(population.number)
+        # As the loop has it; a rule for parents sets its numbers.
+        self._loop = SearchState(population, np.zeros(0), self.genomes, space, None, rng, numbering)
         self._asked: tuple[Proposal, int] | None = None  # and its record, until it is told
 
     def ask(self) -> Proposal:
@@ -66,7 +68,7 @@ class Latest:
         else:
             row = self._asked[1]
         self._asked = None
-        replace_oldest(self.population, row, fitness, train_steps, self.numbering)
+        replace_oldest(self._loop, row, fitness, train_steps)
 
     def _record_of(self, proposal: Proposal) -> int:
         """Returns a new record of an individual without ancestors."""
@@ -138,15 +140,15 @@ class Ageing(Latest):
         numbering: np.ndarray,
     ):
         super().__init__(space, population, rng, numbering)
-        self.choose, self.numbers = choose, np.array(numbers, dtype=np.float64)
+        self._loop = self._loop._replace(settings=np.array(numbers, dtype=np.float64))
+        self._functions = SearchFunctions(
+            choose, self._create_first, self._create, self._breed, _told_by_whoever_asks
+        )
         self._made = Proposal(None)  # by the function that the loop called last
 
     def ask(self) -> Proposal:
         """Returns a first or random genome, or a child of the parent that the rule chooses."""
-        row = new_individual(
-            self.choose, self._create_first, self._create, self._breed,
-            self.population, self.numbers, self.genomes, self.space, self.rng,
-        )  # fmt: skip
+        row = new_individual(self._functions, self._loop)
         self._asked = self._made, int(row)
         return self._made
 
@@ -211,6 +213,10 @@ class Following(Latest):
         """Takes the searcher back as well."""
         super().back(mark)
         self.searcher.restore(mark["searcher"])
+
+
+def _told_by_whoever_asks(genomes: Any, record: int, evaluator: Any) -> tuple[float, int]:
+    raise AssertionError("a searcher evaluates nothing")
 
 
 def make_searcher(

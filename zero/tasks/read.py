@@ -10,7 +10,7 @@ from zero.config.read import meant_key, read_section
 from zero.config.settings import Part, plain
 from zero.config.words import got, report
 from zero.config.yaml import Document, Loc, Problem
-from zero.errors import ConfigError, ZeroError, unknown_name
+from zero.errors import ConfigError, TaskError, ZeroError, unknown_name, what_is
 from zero.tasks import PURPOSES, TaskFamily, task_families
 
 
@@ -116,3 +116,24 @@ def read_family(model: type[TaskFamily], settings: dict[str, Any], where: str) -
     if problems:
         raise ConfigError(report(problems))
     return family
+
+
+def from_settings(settings: dict[str, Any]) -> TaskFamily:
+    """Returns the family that `{type: NAME, ...}` describes (for use from Python).
+
+    Raises:
+        TaskError: the type is unknown. ConfigError: a key is wrong; a line each.
+    """
+    if not isinstance(settings, dict):
+        raise TaskError(f"from_settings takes a dict such as {{'type': 'table', ...}}, got "
+                        f"{what_is(settings)}")  # fmt: skip
+    settings = dict(settings)
+    families = task_families()
+    if "type" not in settings:
+        raise TaskError(
+            f"from_settings: 'type' is missing; it must be one of {', '.join(families)}"
+        )
+    kind = settings.pop("type")
+    if kind not in families:
+        raise TaskError(unknown_name("task type", kind, families))
+    return read_family(families[kind], settings, kind)
