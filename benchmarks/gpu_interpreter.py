@@ -57,7 +57,7 @@ from page import gpu_cells, sweep_cells
 from zero import cuda
 from zero.bench.speed import search_speed
 from zero.errors import ZeroError
-from zero.evolution.workers import in_child
+from zero.evolution.forks import in_child
 from zero.programs import library
 from zero.programs.config import load_config
 from zero.programs.cuda.layout import WARP, Layout, best_layout

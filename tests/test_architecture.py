@@ -117,7 +117,7 @@ ONLY = {
     "yaml": {"programs.config", "programs.checks", "config.yaml"},
     "h5py": {"system.trees", "runs.archive"},
     "typer": {"cli.main", "cli.cells", "cli.nas_table", "cli.common", "cli.completion"},
-    "multiprocess": {"evolution.workers"},
+    "multiprocess": {"evolution.forks", "evolution.workers"},
     "onnx": {"nn.export.onnx"},
     "PIL": {"data.image_files"},
     "cupy": {"cuda.device"},
@@ -127,7 +127,7 @@ LIGHT = ["__init__", "__main__", "cli.main", "cli.common", "cli.completion", "cl
          "runs.progress", "programs.evaluator",
          "programs.mutation_names", "config.shipped", "programs.simplified", "config.yaml"]  # fmt: skip
 # Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing.
-PICKLES = {"evolution.workers", "data.cifar"}
+PICKLES = {"evolution.forks", "data.cifar"}
 HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess"}
 
 

@@ -11,7 +11,7 @@ from gpu.programs import evolved
 from zero import cuda
 from zero.bench.conformance import read_cases, run_cases
 from zero.errors import ZeroError
-from zero.evolution.workers import in_child
+from zero.evolution.forks import in_child
 from zero.programs import library
 from zero.programs.config import make_config
 from zero.programs.cuda.encode import Encoder

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_runs import small_config
 
+from zero.evolution.migration import distribute
 from zero.evolution.population import BEST, FILLED, FREE
-from zero.evolution.workers import distribute
 from zero.programs.island import (
     MAX_CURVE,
     Limits,
