@@ -315,7 +315,9 @@ class ObjectIsland(BaseIsland):
         return self.trial
 
     def _cost(self, record: Any) -> float:
-        return float(getattr(record, self.rules.objective.cost))
+        """Returns what the objective weighs accuracy against, 0 where it weighs nothing."""
+        objective = self.rules.objective
+        return 0.0 if objective.kind == "accuracy" else float(getattr(record, objective.cost))
 
     def _end_round(self) -> None:
         # Where an experiment ends, the candidate in progress is none of it.
