@@ -58,7 +58,7 @@ from zero import cuda
 from zero.bench.speed import search_speed
 from zero.config.load import load_config
 from zero.errors import ZeroError
-from zero.evolution.workers import in_child
+from zero.evolution.forks import in_child
 from zero.programs import library
 from zero.programs.cuda.layout import WARP, UnitLayout, best_layout
 from zero.programs.domain import make_tasks, memory_of

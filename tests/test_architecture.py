@@ -43,7 +43,7 @@ LIGHT = ["", "__main__", "errors", "genomes", "config", "system", "rng.philox", 
          "programs.evaluator", "cells.kind", "cells.view", "cells.config", "runs.kind", "runs.view",
          "runs.tables", "runs.progress", "runs.records"]  # fmt: skip
 # Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing.
-PICKLES = {"evolution.workers", "evolution.forks", "data.cifar"}
+PICKLES = {"evolution.forks", "data.cifar"}
 HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess"}
 
 

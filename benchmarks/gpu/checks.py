@@ -12,7 +12,7 @@ from zero import cuda
 from zero.bench.conformance import read_cases, run_cases
 from zero.config.load import make_config
 from zero.errors import ZeroError
-from zero.evolution.workers import in_child
+from zero.evolution.forks import in_child
 from zero.programs import library
 from zero.programs.cuda.encode import Encoder
 from zero.programs.cuda.evaluate import CudaEvaluator

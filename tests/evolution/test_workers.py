@@ -15,12 +15,9 @@ from small_runs import Messages, archive_bytes, living, small_config, wait_until
 
 from zero.errors import DeviceError, TaskError, ZeroError
 from zero.evolution import workers as islands
-from zero.evolution.workers import (
-    Islands,
-    WorkerFailed,
-    distribute,
-    in_child,
-)
+from zero.evolution.forks import WorkerFailed, in_child
+from zero.evolution.migration import distribute
+from zero.evolution.workers import Islands
 from zero.programs.domain import ProgramsDomain
 from zero.programs.island import Island
 from zero.runs import run

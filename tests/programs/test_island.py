@@ -7,8 +7,8 @@ import pytest
 from small_runs import small_config
 
 from zero.evolution.island import MAX_CURVE, Limits
+from zero.evolution.migration import distribute
 from zero.evolution.population import BEST, FILLED, FREE
-from zero.evolution.workers import distribute
 from zero.programs.domain import ProgramsDomain, initial_program
 from zero.programs.island import pack_records, unpack_records
 from zero.programs.program import Program, from_arrays

@@ -260,7 +260,7 @@ def test_final_tasks_are_used_once_and_last(tmp_path, monkeypatch):
     maker = ProgramsDomain(config, Program())
     wanted = [maker.tasks(p, 0).train_x.tobytes() for p in ("search", "select", "final")]
     assert len(set(wanted)) == 3
-    monkeypatch.setattr("zero.evolution.workers.in_child", lambda ask, **_: ask())
+    monkeypatch.setattr("zero.evolution.forks.in_child", lambda ask, **_: ask())
     monkeypatch.setattr(Evaluator, "__call__", watched)
     # In one process, so that the islands' evaluations are seen too.
     islands = maker.islands(0, {"individuals": 500, "train_steps": 10**9})

@@ -66,7 +66,9 @@ def search_speed(config: ProgramsConfig, seconds: float) -> dict[str, Any]:
         DeviceError: the config's backend cannot be used here.
         ZeroError: a worker failed, or no time was enough for a second report.
     """
-    from zero.evolution.workers import Islands, WorkerFailed, distribute
+    from zero.evolution.forks import WorkerFailed
+    from zero.evolution.migration import distribute
+    from zero.evolution.workers import Islands
 
     config = config.model_copy(update={"budget": Budget(), "experiments": Experiments()})
     domain = ProgramsDomain(config, initial_program(config))

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
+from zero.cells.cost import WEIGHED
 from zero.cells.networks.skeletons import SKELETONS, Skeleton
 from zero.cells.ops import get_cell_op
 from zero.cells.published import PUBLISHED
@@ -42,10 +43,9 @@ from zero.config.yaml import Document, Problem
 from zero.data.images import ImageSettings
 from zero.data.splits import find_file
 from zero.errors import NetworkError, ZeroError, unknown_name
-from zero.evolution.objective import COSTS, METRICS
-from zero.evolution.objective import KINDS as OBJECTIVES
-from zero.evolution.objective import Objective as CellObjective
+from zero.evolution.objective import METRICS, OBJECTIVES, Objective
 from zero.nn.train_settings import TrainSettings
+from zero.programs.interpreter.handlers import KINDS as SKELETONS
 from zero.search.protocol import SearchSettings
 from zero.search.section import default_settings, of_method, read_config
 
@@ -115,7 +115,7 @@ class ObjectiveSettings(Section):
 
     kind: Literal[OBJECTIVES] = "accuracy"
     metric: Literal[METRICS] = "accuracy"
-    cost: Literal[COSTS] = "parameters"
+    cost: Literal[WEIGHED] = "parameters"
     target: float | None = Field(None, gt=0)
     exponent: float = Field(-0.07, le=0)
     exponent_below: float | None = Field(None, le=0)
@@ -239,12 +239,12 @@ def training_of(cells: Cells, final: bool = False) -> TrainSettings:
     return TrainSettings(**{**training.model_dump(), "epochs": cells.final.epochs})
 
 
-def objective_of(cells: Cells) -> CellObjective:
+def objective_of(cells: Cells) -> Objective:
     """Returns the objective."""
     own = cells.objective
     below = own.exponent if own.exponent_below is None else own.exponent_below
     target = float("nan") if own.target is None else own.target
-    return CellObjective(own.kind, own.cost, target, own.exponent, below, own.metric)
+    return Objective(own.kind, own.cost, target, own.exponent, below, own.metric)
 
 
 # --- reading and checks -------------------------------------------------------------------------

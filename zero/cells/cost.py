@@ -15,6 +15,9 @@ OPERATIONS_PER_SECOND = 1.9e11
 BYTES_PER_SECOND = 2.4e9
 SECONDS_PER_LAYER = 5e-6
 
+# What an objective may weigh accuracy against.
+WEIGHED = ("parameters", "multiply_adds", "latency")
+
 
 @dataclass(frozen=True)
 class Cost:

@@ -281,9 +281,10 @@ def _skeleton_rows(settings: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _search_rows(search: dict[str, Any], cells: dict[str, Any]) -> list[tuple[str, str]]:
     """Returns what the settings say of the search method, and of what is not as usual in it."""
-    words = [str(search.get("method")), f"population {search.get('population')}"]
-    if search.get("method") == "regularized_evolution":
-        words.append(f"tournament {search.get('tournament')}")
+    from zero.search import keys_of
+
+    words = [str(search.get("method"))]
+    words += [f"{key} {search[key]}" for key in keys_of(search.get("method")) if key in search]
     objective = cells.get("objective") or {}
     if objective.get("kind", "accuracy") != "accuracy":
         unit = " s" if objective["cost"] == "latency" else ""

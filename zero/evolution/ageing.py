@@ -28,14 +28,13 @@ from zero.evolution.population import (
 from zero.jit.struct import arrays_of
 from zero.search.protocol import (
     FIRST_MUTATION,
+    MIGRATION,
     RANDOM_MUTATION,
     Proposal,
     Searcher,
     SearchSettings,
     Space,
 )
-
-MIGRATION = "migration"  # the mutation of an individual that came from another search
 
 
 class Latest:

@@ -335,8 +335,9 @@ class ObjectIsland(BaseIsland):
         return self.trial
 
     def _cost(self, record: Any) -> float:
-        # A kind whose objective weighs no cost may have none.
-        return float(getattr(record, self.rules.objective.cost, math.nan))
+        """Returns what the objective weighs accuracy against, 0 where it weighs nothing."""
+        objective = self.rules.objective
+        return 0.0 if objective.kind == "accuracy" else float(getattr(record, objective.cost))
 
     def _end_round(self) -> None:
         # Where an experiment ends, the candidate in progress is none of it.

@@ -124,7 +124,7 @@ class Domain:
         )
 
     def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:
-        """Returns what each island receives; drawn: as `zero.evolution.workers.distribute` returns it."""
+        """Returns what each island receives; drawn: as `zero.evolution.migration.distribute` returns it."""
         raise NotImplementedError
 
     def pack(self, records: list[dict[str, Any]]) -> dict[str, Any]:

@@ -565,7 +565,7 @@ class _Run:
 
         Depends on the reports alone: after a crash it is asked once more.
         """
-        from zero.evolution.workers import distribute
+        from zero.evolution.migration import distribute
 
         self.ended_by = self._end_of_experiment(reports)
         if self.ended_by is not None:
@@ -755,7 +755,7 @@ class _Run:
         self, reason: str, record: dict[str, Any], number: int, experiments: list[dict]
     ) -> tuple[str, Conclusion]:
         """Returns why the run ended or stops, and what is known of its outcome."""
-        from zero.evolution.workers import in_child
+        from zero.evolution.forks import in_child
 
         closing = self.closing if self.closed else None
         if reason != self.stops.why:

@@ -45,3 +45,9 @@ def chooses_parents(name: str) -> bool:
 def breeds(name: str) -> bool:
     """Returns whether a method ever makes a child of a parent."""
     return getattr(get(name), "BREEDS", True)
+
+
+def keys_of(name: object) -> list[str]:
+    """Returns the keys of a method's settings, none if there is no such method here."""
+    known = isinstance(name, str) and name in names()
+    return [key for key in get(name).Settings.model_fields if key != "method"] if known else []

@@ -28,8 +28,8 @@ from zero.config.settings import Settings
 
 # What `choose` returns instead of a slot, for a new random individual.
 RANDOM = -1
-# Mutations of individuals without a parent.
-FIRST_MUTATION, RANDOM_MUTATION = "first", "random"
+# Mutations of individuals without a parent; the last came from another search.
+FIRST_MUTATION, RANDOM_MUTATION, MIGRATION = "first", "random", "migration"
 
 
 def _whole(value: Any) -> Any:
@@ -72,7 +72,7 @@ class Proposal:
     """A genome to evaluate, and how it was made.
 
     parent: number of the individual that it was made from, -1 = none. steps: 1 if it differs from that
-    one, else 0. mutation: the name of what changed, or `FIRST_MUTATION` or `RANDOM_MUTATION`.
+    one, else 0. mutation: the name of what changed, or one of those without a parent.
     """
 
     genome: Any

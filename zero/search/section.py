@@ -119,7 +119,7 @@ def _without_others(model: type[SearchSettings], data: dict[str, Any]) -> dict[s
 
 
 def _keys_of_methods() -> set[str]:
-    return {key for name in search.names() for key in search.get(name).Settings.model_fields}
+    return {key for name in search.names() for key in search.keys_of(name)}
 
 
 # --- reading --------------------------------------------------------------------------------------

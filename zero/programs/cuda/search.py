@@ -32,9 +32,9 @@ from zero.evolution.batches import (
     PREPARED,
     Batch,
 )
+from zero.evolution.forks import in_child
 from zero.evolution.loop import LIMIT, QUOTA, SearchState
 from zero.evolution.population import INDIVIDUALS, TRAIN_STEPS
-from zero.evolution.workers import in_child
 from zero.programs.cuda.encode import Encoder
 from zero.programs.cuda.layout import best_layout
 from zero.programs.interpreter.arrays import EvaluatorArrays
