@@ -50,7 +50,14 @@ ROOMS = [
         "data.images",
         "data.image_files",
     ],
-    ["evolution.loop", "evolution.batches", "search", "evolution.island"],
+    [
+        "programs.raw_records",
+        "cells.raw_records",
+        "evolution.loop",
+        "evolution.batches",
+        "search",
+        "evolution.island",
+    ],
     ["programs.interpreter", "nn"],
     ["cells", "cuda", "programs.cuda"],
     [
@@ -78,6 +85,12 @@ ROOMS = [
     ["runs.settings"],
     [
         "runs.run",
+        "runs.budgets",
+        "runs.course",
+        "runs.experiments",
+        "runs.session",
+        "runs.state",
+        "runs.totals",
         "runs.kind",
         "cells.kind",
         "programs.kind",

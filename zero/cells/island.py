@@ -25,6 +25,7 @@ import numpy as np
 from zero.cells.cost import Budget
 from zero.cells.evaluator import Weights
 from zero.cells.genome import Genome, parse_genome
+from zero.cells.raw_records import RawCell, pack_records, unpack_records
 from zero.errors import NetworkError
 from zero.evolution import loop
 from zero.evolution.halving import Halving
@@ -195,45 +196,48 @@ class CellIsland(BaseIsland):
         names = ("candidate", self.experiment, key)
         if self.rules.retrain_duplicates:
             names = (*names, number)
-        record = {
-            "number": number,
-            "parent": made.parent,
-            "island": self.index,
-            "individuals": count,
-            "steps": made.steps,
-            "mutation": made.mutation,
-            "fitness": -math.inf,
-            "is_best": False,
-            "select_fitness": math.nan,
-            "text": str(genome),
-            "key": key,
-            "accuracy": math.nan,
-            **dict.fromkeys(COSTS, 0),
-            "latency": math.nan,
-            "train_steps": 0,
-            "seed": key_for(self.seed, *names),
-            "same_as": -1,
-            "reason": made.reason,
-            "curve": np.zeros((0, 2)),
-        }
+        record = RawCell(
+            number=number,
+            parent=made.parent,
+            island=self.index,
+            individuals=count,
+            steps=made.steps,
+            mutation=made.mutation,
+            fitness=-math.inf,
+            is_best=False,
+            select_fitness=math.nan,
+            text=str(genome),
+            key=key,
+            accuracy=math.nan,
+            parameters=0,
+            multiply_adds=0,
+            activation_bytes=0,
+            latency=math.nan,
+            train_steps=0,
+            seed=key_for(self.seed, *names),
+            same_as=-1,
+            reason=made.reason,
+            curve=np.zeros((0, 2)),
+        )
         twin = None if self.rules.retrain_duplicates else self.records.get(self.known.get(key, -1))
         if twin is not None:
             same = ("accuracy", *COSTS, "latency", "fitness", "seed", "reason")
-            record |= {name: twin[name] for name in same}
-            record["same_as"] = twin["number"]
+            for name in same:
+                setattr(record, name, getattr(twin, name))
+            record.same_as = twin.number
             self.duplicates += 1
-            if twin["number"] in self.weights:
-                self.weights[number] = self.weights[twin["number"]]
+            if twin.number in self.weights:
+                self.weights[number] = self.weights[twin.number]
         elif not made.reason:
             try:
                 self._train(genome, record)
             except NetworkError as error:
-                record["reason"] = str(error)
+                record.reason = str(error)
                 self.trial = self.trial_state = None
         self._keep(record, row)
-        return record["fitness"], record["train_steps"]
+        return record.fitness, record.train_steps
 
-    def _train(self, genome: Genome, record: dict[str, Any]) -> None:
+    def _train(self, genome: Genome, record: RawCell) -> None:
         """Trains a candidate and writes its figures into its record; may raise `_Pause`.
 
         Raises:
@@ -241,7 +245,8 @@ class CellIsland(BaseIsland):
         """
         rules = self.rules
         cost = self.evaluator.cost(genome)
-        record |= {name: getattr(cost, name) for name in COSTS}
+        for name in COSTS:
+            setattr(record, name, getattr(cost, name))
         trial = self._trial(genome, record)
         rung = None
         while not trial.ended:
@@ -260,79 +265,79 @@ class CellIsland(BaseIsland):
             if not trial.ended and self._is_late():
                 raise _Pause
         self.trial = None
-        record["accuracy"], record["curve"] = trial.accuracy, trial.curve
-        record["train_steps"], record["reason"] = trial.steps, trial.reason
+        record.accuracy, record.curve = trial.accuracy, trial.curve
+        record.train_steps, record.reason = trial.steps, trial.reason
         if trial.reason:
             return
         if rules.objective.measures_latency:
-            record["latency"] = self.evaluator.latency(genome)
-        record["fitness"] = rules.objective.fitness(
+            record.latency = self.evaluator.latency(genome)
+        record.fitness = rules.objective.fitness(
             rules.objective.accuracy_of(trial), self._cost(record)
         )
         if rung is not None:
-            record["fitness"] = rules.halving.fitness(record["fitness"], rung)
-            record["reason"] = f"stopped by cells.halving after {trial.epochs} epochs"
+            record.fitness = rules.halving.fitness(record.fitness, rung)
+            record.reason = f"stopped by cells.halving after {trial.epochs} epochs"
         self._keep_weights(trial, record)
 
     def _is_late(self) -> bool:
         return time.perf_counter() >= self.deadline
 
-    def _trial(self, genome: Genome, record: dict[str, Any]) -> Any:
+    def _trial(self, genome: Genome, record: RawCell) -> Any:
         """Returns the training of the candidate, taken up where it was left if it was begun."""
         if self.trial is None:
             parent = None
-            if self.rules.inherit_weights and record["parent"] in self.weights:
-                text = self.records[record["parent"]]["text"]
-                parent = (parse_genome(text), self.weights[record["parent"]])
-            name = f"candidate {record['number']}"
-            trial = self.evaluator.begin(genome, record["seed"], name, parent)
+            if self.rules.inherit_weights and record.parent in self.weights:
+                text = self.records[record.parent].text
+                parent = (parse_genome(text), self.weights[record.parent])
+            name = f"candidate {record.number}"
+            trial = self.evaluator.begin(genome, record.seed, name, parent)
             if self.trial_state is not None:
                 trial.restore(self.trial_state)
                 self.trial_state = None
             self.trial = trial
         return self.trial
 
-    def _cost(self, record: dict[str, Any]) -> float:
-        return float(record[self.rules.objective.cost])
+    def _cost(self, record: RawCell) -> float:
+        return float(getattr(record, self.rules.objective.cost))
 
-    def _keep_weights(self, trial: Any, record: dict[str, Any]) -> None:
-        better = record["fitness"] > self.population.best[0]
+    def _keep_weights(self, trial: Any, record: RawCell) -> None:
+        better = record.fitness > self.population.best[0]
         if not better and not self.rules.inherit_weights:
             return
         weights = trial.weights()
         if weights is not None and self.rules.inherit_weights:
-            self.weights[record["number"]] = weights
+            self.weights[record.number] = weights
         if weights is not None and better:
             self.best_weights = {
-                "number": record["number"], "parameters": weights[0], "statistics": weights[1],
+                "number": record.number, "parameters": weights[0], "statistics": weights[1],
             }  # fmt: skip
 
-    def _keep(self, record: dict[str, Any], row: int) -> None:
+    def _keep(self, record: RawCell, row: int) -> None:
         """Adds a record, and forgets the weights of the dead."""
-        self.records[record["number"]] = record
-        self.known.setdefault(record["key"], record["number"])
+        self.records[record.number] = record
+        self.known.setdefault(record.key, record.number)
         if self.rules.inherit_weights:
             p = self.population
-            living = {int(n) for n in p.number[p.slots[: p.counts[FILLED]]]} | {record["number"]}
+            living = {int(n) for n in p.number[p.slots[: p.counts[FILLED]]]} | {record.number}
             self.weights = {n: w for n, w in self.weights.items() if n in living}
 
     # --- what the rounds ask --------------------------------------------------------------------
 
-    def _record_best(self) -> dict[str, Any]:
+    def _record_best(self) -> RawCell:
         p = self.population
         record = self.records[int(p.number[p.counts[BEST]])]
-        record["is_best"], record["select_fitness"] = True, record["fitness"]
+        record.is_best, record.select_fitness = True, record.fitness
         # Nothing else is asked of a candidate than of all, so it need not wait for the round's end.
-        self.checked = record["number"]
+        self.checked = record.number
         self.candidate = {
-            "number": record["number"],
-            "search_fitness": record["fitness"],
-            "select_fitness": record["fitness"],
+            "number": record.number,
+            "search_fitness": record.fitness,
+            "select_fitness": record.fitness,
         }
         return record
 
-    def _select_fitness(self, record: dict[str, Any]) -> float:
-        return record["fitness"]
+    def _select_fitness(self, record: RawCell) -> float:
+        return record.fitness
 
     def _living_fitness(self) -> np.ndarray:
         # Not the slots', which `_rank` writes.
@@ -345,7 +350,7 @@ class CellIsland(BaseIsland):
     def _emigrants(self) -> dict[str, Any]:
         people = []
         for number in self.population.number[self.population.slots[self.sent]]:
-            person = dict(self.records[int(number)])
+            person = dict(vars(self.records[int(number)]))
             if int(number) in self.weights:
                 person["weights"] = list(self.weights[int(number)])
             people.append(person)
@@ -363,15 +368,15 @@ class CellIsland(BaseIsland):
             number = person["number"]
             if weights is not None:
                 self.weights[number] = tuple(weights)
-            record = self.records.setdefault(number, {**person, "is_best": False})
-            self.known.setdefault(record["key"], number)
+            record = self.records.setdefault(number, RawCell(**person | {"is_best": False}))
+            self.known.setdefault(record.key, number)
             row = int(new_record(p))
-            self.genomes[row] = parse_genome(record["text"])
+            self.genomes[row] = parse_genome(record.text)
             p.number[row], p.parent[row], p.steps[row] = number, -1, 0
-            p.mutation[row], p.fitness[row] = FIRST, record["fitness"]
-            p.slots[slot], p.slot_fitness[slot] = row, record["fitness"]
-            if record["fitness"] > p.best[0]:
-                p.best[0] = record["fitness"]
+            p.mutation[row], p.fitness[row] = FIRST, record.fitness
+            p.slots[slot], p.slot_fitness[slot] = row, record.fitness
+            if record.fitness > p.best[0]:
+                p.best[0] = record.fitness
                 p.counts[BEST], p.counts[BEST_AT] = row, p.counts[INDIVIDUALS]
 
     # --- state ----------------------------------------------------------------------------------
@@ -396,7 +401,7 @@ class CellIsland(BaseIsland):
         }
 
     def _take_own_state(self, state: dict[str, Any]) -> None:
-        self.records = {r["number"]: r for r in unpack_records(state["records"])}
+        self.records = {r.number: r for r in unpack_records(state["records"])}
         for row, text in zip(self.population.slots, state["genomes"], strict=False):
             self.genomes[row] = parse_genome(text)
         known = state["known"]
@@ -415,37 +420,3 @@ class CellIsland(BaseIsland):
             epoch = min(self.trial.epochs + 1, self.trial.all_epochs)
             now = f"epoch {epoch} of {self.trial.all_epochs}{accuracy}"
         return {**super().stats(), "now": now}
-
-
-# --- records as columns ---------------------------------------------------------------------------
-
-
-def pack_records(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns records as one array or list of texts a column."""
-    if not records:
-        return {}
-    columns: dict[str, Any] = {}
-    for name, first in records[0].items():
-        values = [r[name] for r in records]
-        if name == "curve":
-            columns["epochs"] = np.array([len(v) for v in values])
-            columns["curve"] = np.concatenate(values)
-        elif isinstance(first, str):
-            columns[name] = values
-        else:
-            columns[name] = np.array(values, dtype=np.uint64 if name == "seed" else None)
-    return columns
-
-
-def unpack_records(columns: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the records that `pack_records` was given."""
-    if not columns:
-        return []
-    columns = dict(columns)
-    ends = np.cumsum(columns.pop("epochs"))
-    columns["curve"] = np.split(columns["curve"], ends[:-1])
-    for name, values in columns.items():
-        if isinstance(values, np.ndarray):
-            columns[name] = values.tolist()
-    names = list(columns)
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]

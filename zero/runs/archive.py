@@ -173,6 +173,7 @@ def find_record(data: ArchiveData, record_id: int) -> Record:
         ArchiveError: there is none.
     """
     ids = []
+    record: Record
     for experiment in data.experiments:
         for record in experiment.records:
             if record.id == record_id:
