@@ -1,10 +1,7 @@
 """A run folder and its archive: what is written comes back, what is wrong is named."""
 
 import copy
-import json
-import os
 import random
-import re
 import subprocess
 import sys
 
@@ -14,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zero.errors import ArchiveError
 from zero.runs import archive
-from zero.runs.checkpoints import CheckpointFolder
 from zero.runs.archive import (
     ArchiveData,
     CurvePoint,
@@ -28,8 +25,7 @@ from zero.runs.archive import (
     read_archive,
     write_archive,
 )
-from zero.runs.folder import RunFolder, run_info
-from zero.errors import ArchiveError
+from zero.runs.checkpoints import CheckpointFolder
 from zero.system.trees import read_tree, write_tree
 
 OPS = ["NO_OP", "SCALAR_SUM", "SCALAR_DIFF"]

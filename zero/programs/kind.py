@@ -264,19 +264,29 @@ class Maker(Kind):
     def _combine(self, purpose: str) -> str:
         return self.config.evaluation.fitness if purpose == "search" else "mean"
 
+    def _reported_by(self, purpose: str, experiment: int, on_gpu: bool = False) -> Evaluator:
+        """Returns the evaluator of the figures that are told: the final one is a predictor's."""
+        final = purpose == "final"
+        return self.evaluator(purpose, experiment, on_gpu, independent=final, keep_errors=final)
+
     def figures(
-        self, program: Program, purpose: str, experiment: int, on_gpu: bool = False
+        self,
+        program: Program,
+        purpose: str,
+        experiment: int,
+        on_gpu: bool = False,
+        evaluate: Evaluator | None = None,
     ) -> tuple[Evaluation, dict[str, Any]]:
         """Returns a program's evaluation on the tasks of a purpose, and all that is told of it.
 
-        The final figure is that of a predictor, see `Evaluator`. The dict has fitness, task_names,
+        The final figure is that of a predictor, see `Evaluator`; evaluate: what gives it, made anew
+        by default. The dict has fitness, task_names,
         task_fitness, metric and chance (`zero.programs.figures.chance`, over tasks); of the final tasks
         also interval (95 %), lasting_fitness (what it were if counted as in the search, where memory
         lasts from row to row), order_matters (whether the two differ by more than chance) and
         departures (why they can differ, a list of text; empty if they cannot).
         """
-        final = purpose == "final"
-        evaluate = self.evaluator(purpose, experiment, on_gpu, independent=final, keep_errors=final)
+        evaluate = evaluate or self._reported_by(purpose, experiment, on_gpu)
         tasks, result = evaluate.tasks, evaluate(program)
         found = {
             "fitness": result.fitness,
@@ -285,12 +295,14 @@ class Maker(Kind):
             "metric": tasks.metric,
             "chance": combine(chance(tasks), self._combine(purpose)),
         }
-        if final:
-            lasting = self.evaluator(purpose, experiment, on_gpu, keep_errors=True)(program)
+        if purpose == "final":
             found["interval"] = list(interval(tasks, result))
+            found["departures"] = departures(program, tasks.epochs)
+            lasting = result
+            if found["departures"]:
+                lasting = self.evaluator(purpose, experiment, on_gpu, keep_errors=True)(program)
             found["lasting_fitness"] = lasting.fitness
             found["order_matters"] = differ(tasks, result, lasting)
-            found["departures"] = departures(program, tasks.epochs)
         return result, found
 
     def baselines(self, experiment: int) -> dict[str, float]:
@@ -508,10 +520,10 @@ class Maker(Kind):
         final = None
         pairs: dict[str, tuple] = {}
         for purpose in ("search", "select", "final"):
-            final, figures[purpose] = self.figures(program, purpose, number)
+            evaluate = self._reported_by(purpose, number)
+            final, figures[purpose] = self.figures(program, purpose, number, evaluate=evaluate)
             if purpose == "search":
                 continue
-            evaluate = self.evaluator(purpose, number, independent=purpose == "final")
             for name in BASELINES:
                 fitness = evaluate(library.program(name)).fitness
                 pairs[name] = (*pairs.get(name, ()), fitness)

@@ -111,9 +111,7 @@ def reopen(state: RunState, kind: Kind, session: Session) -> None:
         else:
             state.reason = end_of_run(config, state.finished)
     if state.reason is not None:
-        session.message(
-            f"the larger budget changes nothing: the run had ended by {state.reason}"
-        )
+        session.message(f"the larger budget changes nothing: the run had ended by {state.reason}")
         return
     if state.islands is not None:
         state.islands, exact = reopened(state.islands)

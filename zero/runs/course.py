@@ -74,7 +74,9 @@ class Run:
         self.clock = SearchClock(state.search_seconds)
         self.totals = Totals(self.config, self.clock, kind.final_seconds)
         self.budget_before: dict[str, Any] | None = None  # if the config's is a larger one
-        self.archived: list[ExperimentData] = []  # the finished experiments, as the archive has them
+        self.archived: list[
+            ExperimentData
+        ] = []  # the finished experiments, as the archive has them
         self.next_archive = 0.0  # in `session.seconds`
         self.ended_by: str | None = None  # what ended the experiment, decided at the end of a round
         self.final_phase_done = False
@@ -205,9 +207,7 @@ class Run:
 
     def _search_is_over(self) -> bool:
         budget = self.config.budget.seconds
-        self.out_of_time = self.out_of_time or (
-            budget is not None and self.clock.seconds >= budget
-        )
+        self.out_of_time = self.out_of_time or (budget is not None and self.clock.seconds >= budget)
         return self.out_of_time or self.stops.wanted()
 
     def _exchange(self, reports: list[dict[str, Any]]) -> list[Any] | None:

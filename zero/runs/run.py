@@ -43,8 +43,8 @@ from zero.programs.kind import (
     train_budget,
 )
 from zero.programs.program import validate_program
-from zero.runs.folder import RunFolder, zero_version
 from zero.runs.course import Outcome, Run
+from zero.runs.folder import RunFolder
 from zero.runs.kind import Kind
 from zero.runs.notebook import default_reporter
 from zero.runs.progress import Reporter
