@@ -45,7 +45,6 @@ from zero.data.splits import find_file
 from zero.errors import NetworkError, ZeroError, unknown_name
 from zero.evolution.objective import METRICS, OBJECTIVES, Objective
 from zero.nn.train_settings import TrainSettings
-from zero.programs.interpreter.handlers import KINDS as SKELETONS
 from zero.search.protocol import SearchSettings
 from zero.search.section import default_settings, of_method, read_config
 

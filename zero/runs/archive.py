@@ -40,6 +40,7 @@ import numpy as np
 
 from zero import genomes
 from zero.errors import ArchiveError, ConfigError
+from zero.programs.records import Record
 from zero.runs.folder import RunFolder
 from zero.runs.records import (
     BaseRecord,
@@ -157,6 +158,7 @@ def find_record(data: ArchiveData, record_id: int) -> BaseRecord:
         ArchiveError: there is none.
     """
     ids = []
+    record: Record
     for experiment in data.experiments:
         for record in experiment.records:
             if record.id == record_id:

@@ -83,7 +83,8 @@ def read_tree(path: str | Path, kind: str, newest_version: int) -> Tree:
 
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            return _get_group(file, len(data))
+            tree: Tree = _get_group(file, len(data))
+            return tree
     # The checksum is right, so someone else wrote this file: anything may be wrong with it.
     except Exception as error:
         reason = " ".join(str(error).split())  # the library's messages may have several lines
@@ -219,7 +220,7 @@ def _get_group(group: Any, file_size: int) -> Any:
         return {key: items[key] for key in sorted(items)}
     if len(items) != length:
         raise ValueError(f"{group.name}: a list of {length} has {len(items)} items")
-    return [items[str(index)] for index in range(length)]
+    return [items[str(index)] for index in range(len(items))]
 
 
 def _get_attribute(value: Any) -> bool | int | float | None:
