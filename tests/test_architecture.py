@@ -33,6 +33,7 @@ ROOMS = [
         "system.trees",
         "jit.struct",
         "config.yaml",
+        "config.schema",
     ],
     ["programs.program", "rng.splitmix", "programs.fec"],
     [
@@ -94,6 +95,7 @@ ROOMS = [
         "cli.tables",
         "cells.view",
         "cli.trainings",
+        "cli.schema",
     ],
     ["", "__main__", "__init__"],
 ]
@@ -103,7 +105,14 @@ LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}
 ONLY = {
     "yaml": {"programs.config", "programs.checks", "config.yaml"},
     "h5py": {"system.trees", "runs.archive"},
-    "typer": {"cli.main", "cli.cells", "cli.nas_table", "cli.common", "cli.completion"},
+    "typer": {
+        "cli.main",
+        "cli.cells",
+        "cli.nas_table",
+        "cli.common",
+        "cli.completion",
+        "cli.schema",
+    },
     "multiprocess": {"evolution.workers"},
     "onnx": {"nn.export.onnx"},
     "PIL": {"data.image_files"},

@@ -28,6 +28,9 @@ from zero.cli import (
     nas_table as cli_nas_table,
 )
 from zero.cli import (
+    schema as cli_schema,
+)
+from zero.cli import (
     trainings as cli_trainings,
 )
 from zero.cli.common import (
@@ -751,3 +754,4 @@ def _totals(reason: str | None, individuals: int, steps: int, seconds: float | N
 
 cli_cells.register(app)  # after the others: help lists commands in this order
 cli_nas_table.register(bench)
+cli_schema.register(app)

@@ -40,6 +40,7 @@ from zero.config import (
     yaml as yaml_loader,
 )
 from zero.config.read import read_section, read_tasks
+from zero.config.schema import with_none_words
 from zero.config.settings import Settings, across, plain
 from zero.config.shipped import shipped_configs
 from zero.errors import ConfigError, ProgramError, unknown_name, what_is
@@ -51,6 +52,7 @@ from zero.programs.program import MAX_SIZE
 from zero.tasks import TaskFamily, task_families
 
 _FILE_SUFFIXES = (".yaml", ".yml")
+SCHEMA_KINDS = ("programs", "cells")  # what `config_schema` has a schema of
 
 
 def _whole(value: Any) -> Any:
@@ -481,30 +483,39 @@ def config_to_yaml(config: Section) -> str:
     return yaml_loader.dump(data)
 
 
-def config_schema() -> dict[str, Any]:
-    """Returns the JSON schema of a run's YAML file, for editors; with a section `cells` or without."""
+def config_schema(kind: str | None = None) -> dict[str, Any]:
+    """Returns the JSON schema (draft 2020-12) of a run's YAML file, for editors.
+
+    kind: one of `SCHEMA_KINDS`, for files of that kind only; None: a file with a section `cells` is
+    checked as one of cells, any other as one of programs.
+
+    Raises:
+        ConfigError: there is no such kind.
+    """
     from zero.cells.config import CellRunConfig
 
+    if kind is not None and kind not in SCHEMA_KINDS:
+        raise ConfigError(unknown_name("kind of genome", kind, SCHEMA_KINDS))
     families = task_families()
     models = [(model, "validation") for model in (RunConfig, CellRunConfig, *families.values())]
     refs, schema = models_json_schema(models, title="zero run")
     definitions = schema["$defs"]
     choices = []
-    for kind, family in families.items():
+    for name, family in families.items():
         reference = refs[(family, "validation")]
         definition = definitions[reference["$ref"].removeprefix("#/$defs/")]
-        definition["properties"] = {"type": {"const": kind}, **definition.get("properties", {})}
+        definition["properties"] = {"type": {"const": name}, **definition.get("properties", {})}
         definition["required"] = ["type", *definition.get("required", [])]
         choices.append(reference)
     tasks = definitions["Tasks"]
-    tasks["properties"] = {name: {"oneOf": choices} for name in ("search", "select", "final")}
+    tasks["properties"] = {part: {"oneOf": choices} for part in ("search", "select", "final")}
     tasks["required"] = ["search"]
+    programs, cells = refs[(RunConfig, "validation")], refs[(CellRunConfig, "validation")]
+    choice = {"if": {"required": ["cells"]}, "then": cells, "else": programs}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "if": {"required": ["cells"]},
-        "then": refs[(CellRunConfig, "validation")],
-        "else": refs[(RunConfig, "validation")],
-        "$defs": definitions,
+        **{None: choice, "programs": programs, "cells": cells}[kind],
+        "$defs": with_none_words(definitions),
     }
 
 
