@@ -39,6 +39,15 @@ Of a run over cells (version 2): kind str, "cells"; no ops; records have every c
 columns of `zero.runs.records.CellRecord` instead of those from task_fitness on, curves with rows of NaN
 where a candidate had fewer epochs; results has at least `CELL_RESULT_KEYS`.
 
+Versions. A file's first line says its version. `read_archive` reads every version up to
+`ARCHIVE_VERSION`, whatever release wrote it, and refuses newer ones in one line. A kind of genome keeps
+its number in `VERSION_OF` while what is written for it can be read by older releases too: they take the
+keys that they know, so keys may be added. The number rises (to one above `ARCHIVE_VERSION`) when a key
+is taken away, renamed, or gets another meaning, dtype or shape, and with a new kind of genome; the
+reader then learns the new version and keeps the old ones, with a test for each. Checkpoints have a
+version of their own (`CheckpointFolder.VERSION`) and the same rule; but that a resumed run ends with the
+archive of an unbroken one is promised for one release alone.
+
 Nothing in it depends on the clock: the same seed gives the same bytes. Called by `zero.runs.run`,
 reports and the command line. The file is long because all that is known of a run's layout is here.
 """
