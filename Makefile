@@ -57,7 +57,7 @@ lint: $(VENV)/.installed-dev  ## check style and types
 	$(BIN)/mypy
 
 docs: $(VENV)/.installed-docs  ## build the documentation site into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.*
