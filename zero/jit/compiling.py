@@ -1,9 +1,9 @@
-"""What is compiled, told while it is: half a minute, the first time on a machine, in a few stages.
+"""What is compiled, reported while it is: half a minute, the first time on a machine, in a few stages.
 
 numba tells of each function that it begins to compile, and nothing of those that it finds in the cache.
 The first function of each stage is known here by its name, so what compiles need not know of this.
 
-Stages are told as (number from 1, how many there are, what), plain numbers and text: a forked process
+Stages are reported as (number from 1, how many there are, what), plain numbers and text: a forked process
 that compiles can send them through a pipe (`send_to`, `receive`).
 """
 
@@ -39,7 +39,7 @@ _STAGES = {
     for number, (name, what) in enumerate(stages.items(), 1)
 }
 
-_tellers: list[Tell] = []  # the last one is told
+_tellers: list[Tell] = []  # the last one is called
 
 
 @contextmanager

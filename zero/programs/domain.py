@@ -194,11 +194,11 @@ class ProgramsDomain(Domain):
         how: `independent` and `keep_errors` of `Evaluator`.
         """
         name = self.config.backend if on_gpu else self.backend.for_one_program
-        config = self.config.model_copy(update={"backend": name})
+        config, backend = self.config.model_copy(update={"backend": name}), backends.get(name)
         module = None
-        if backends.get(name).shares_module:
+        if backend.shares_module:
             search = self.setup("search", experiment)
-            module = self.backend.modules(search, config.search.method, 1)[0]
+            module = backend.modules(search, config.search.method, 1)[0]
         tasks = self.tasks(purpose, experiment)
         return make_evaluator(config, tasks, module, self._combine(purpose), **how)
 

@@ -15,7 +15,6 @@ import pytest
 from cuda_machines import missing
 from small_runs import Messages, archive_bytes, small_config, small_settings
 from typer.testing import CliRunner
-from zero.runs.folder import RunFolder
 
 from zero import cuda
 from zero.cli import main as cli
@@ -23,10 +22,12 @@ from zero.config.load import config_to_yaml, make_config
 from zero.cuda.host import HostMachine
 from zero.errors import ConfigError, DeviceError
 from zero.evolution.batches import FULL, OLDER
+from zero.programs import library
 from zero.programs.cuda import search
 from zero.programs.domain import ProgramsDomain
 from zero.programs.island import Island
 from zero.runs import run
+from zero.runs.folder import RunFolder
 
 BUDGET = {"individuals": 10**9, "train_steps": 10**15}
 HURDLE = {"train": 15, "valid": 5, "quantile": 0.5}
@@ -95,6 +96,20 @@ def test_it_is_the_search_of_the_cpu_to_rounding(host, kind):
     assert len(np.unique(gpu.slot_fitness.round(9))) > 3
     np.testing.assert_array_equal(gpu.counts, cpu.counts)
     np.testing.assert_array_equal(islands[0].genomes.code, islands[1].genomes.code)
+
+
+def test_single_programs_of_a_run_are_evaluated_on_the_cpu(monkeypatch):
+    def none() -> list[str]:
+        raise DeviceError("this process must touch no GPU")
+
+    monkeypatch.setattr(search, "gpu_names", none)
+    monkeypatch.setattr(cuda, "open_machine", lambda index=0: none())
+    maker = run.Maker(config_of())
+    program, makers = library.program("linear"), (maker, run.Maker(config_of("cpu")))
+    gpu, cpu = (m.evaluator("select", 0)(program) for m in makers)
+    np.testing.assert_array_equal(gpu.task_fitness, cpu.task_fitness)
+    with pytest.raises(DeviceError):
+        maker.evaluator("select", 0, on_gpu=True)
 
 
 def test_what_is_known_is_not_evaluated_again(host, monkeypatch):
