@@ -60,7 +60,7 @@ from zero.errors import ZeroError
 from zero.evolution.forks import in_child
 from zero.programs import library
 from zero.programs.config import load_config
-from zero.programs.cuda.layout import WARP, Layout, best_layout
+from zero.programs.cuda.layout import WARP, UnitLayout, best_layout
 from zero.programs.interpreter import cpu
 from zero.programs.program import Memory, memory_needed
 from zero.rng.philox import key_for
@@ -353,7 +353,7 @@ def measure_all(bench: Bench, results: Results, options, until: float) -> bool:
 
 def sweep(bench: Bench, options, until: float) -> list[dict[str, Any]]:
     """Returns programs a second of the network for each number of lanes a task, in turns."""
-    rates: dict[Layout, list[float]] = {}
+    rates: dict[UnitLayout, list[float]] = {}
     works = {f: Work("network", BASELINE, options.dtype, f) for f in bench.sizes.swept_features}
     for round_ in range(options.rounds):
         for features, work in works.items():

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zero import cuda
-from zero.bench.speed import FILLED
 from zero.errors import ZeroError
+from zero.programs.backends.cuda import FILLED
 from zero.programs.cuda.encode import Encoder
 from zero.programs.cuda.evaluate import CudaEvaluator
-from zero.programs.cuda.layout import Layout
+from zero.programs.cuda.layout import UnitLayout
 from zero.programs.interpreter import cpu
 from zero.programs.program import Memory
 from zero.runs.run import Maker
@@ -35,9 +35,7 @@ def maker_of_strangers(config) -> Maker:
     """Returns the maker of islands that never meet, compiled."""
     islands = config.islands.model_copy(update={"migrate_every": 10**9})
     maker = Maker(config.model_copy(update={"islands": islands}))
-    maker.module()
-    maker.tasks("search", 0)
-    maker.tasks("select", 0)
+    maker.evaluator("select", 0)
     return maker
 
 
@@ -133,7 +131,7 @@ def on_core(programs: Programs, dtype: str, seconds: float, ready=lambda: None) 
 class Launches:
     """A batch that is launched again and again, two at a time: the programs `FILLED` times a GPU's room."""
 
-    def __init__(self, programs: Programs, dtype: str, layout: Layout | None = None):
+    def __init__(self, programs: Programs, dtype: str, layout: UnitLayout | None = None):
         self.programs, machine = programs, cuda.open_machine()
         self.evaluator = CudaEvaluator(
             programs.tasks, machine, dtype, key=programs.key,

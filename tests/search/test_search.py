@@ -12,6 +12,8 @@ from zero.evolution.loop import (
     LIMIT,
     QUOTA,
     RANDOM,
+    SearchFunctions,
+    SearchState,
     run_block,
 )
 from zero.evolution.population import (
@@ -122,10 +124,17 @@ class Toy:
         return self.fitness(int(genomes[record])), 7
 
     def run(self, quota, individuals=10**9, steps=10**9):
-        return run_block(
-            self.choose, self.create_initial, self.create, self.breed, self.evaluate,
-            self.population, self.settings, self.genomes, None, "evaluator", self.rng, quota,
-            np.array([individuals, steps]), np.array([3, 2]),
+        return run_block(self.functions(), self.state(), quota, np.array([individuals, steps]))
+
+    def functions(self):
+        return SearchFunctions(
+            self.choose, self.create_initial, self.create, self.breed, self.evaluate
+        )
+
+    def state(self, batch=None):
+        return SearchState(
+            self.population, self.settings, self.genomes, None, "evaluator", self.rng,
+            np.array([3, 2]), batch,
         )  # fmt: skip
 
     def run_on(self, number):

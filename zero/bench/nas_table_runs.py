@@ -14,7 +14,7 @@ import numpy as np
 
 from zero import search
 from zero.cells.table import CellTable, neighbours
-from zero.evolution.loop import LIMIT, run_block
+from zero.evolution.loop import LIMIT, SearchState, run_block
 from zero.evolution.population import (
     BEST,
     INDIVIDUALS,
@@ -23,6 +23,7 @@ from zero.evolution.population import (
     new_population,
 )
 from zero.jit.decorators import jit
+from zero.jit.struct import Functions, pack
 from zero.rng.splitmix import below, new_state
 from zero.search.protocol import SearchSettings
 from zero.search.section import settings_model
@@ -109,31 +110,44 @@ def _evaluate(genomes, record, lookup):
 
 
 @cache
+def _choose(name: str):
+    """Returns a method's rule, compiled; kept, for a loop's functions do not keep it."""
+    return jit(search.get(name).choose)
+
+
+@cache
 def _compiled(name: str):
-    return jit(run_block), jit(search.get(name).choose)
+    """Returns the loop with a method, compiled: (state, quota, limits) -> why it came back."""
+    functions = Functions(
+        choose=_choose(name),
+        create_initial=_draw,
+        create=_draw,
+        breed=_breed,
+        evaluate=_evaluate,
+    )
+    return jit(lambda state, quota, limits: run_block(functions, state, quota, limits))
 
 
 def _through_loop(name: str, lookup: Lookup, settings: dict[str, int], rng) -> Trajectory:
     """Returns a run of a method that is a rule for parents, compiled."""
-    block, choose = _compiled(name)
+    block = _compiled(name)
     size = len(lookup.values)
     given = settings_model(SearchSettings, name)(**settings)
     numbers = np.array(search.get(name).numbers(given), dtype=np.float64)
     population = settings.get("population", 1)
-    people, genomes = new_population(population), np.zeros(capacity(population), np.int64)
+    latest, genomes = new_population(population), np.zeros(capacity(population), np.int64)
     limits = np.array([PATIENCE * size, size])
-    numbering = np.array([1, 0])
+    state = pack(
+        SearchState(latest, numbers, genomes, lookup, lookup, rng, numbering=np.array([1, 0]))
+    )
     optimum = lookup.values.max()
     lookup.known[:] = False
     found = []
-    while people.best[0] < optimum:
-        ended = block(
-            choose, _draw, _draw, _breed, _evaluate,
-            people, numbers, genomes, lookup, lookup, rng, _FOREVER, limits, numbering,
-        )  # fmt: skip
+    while latest.best[0] < optimum:
+        ended = block(state, _FOREVER, limits)
         if ended == LIMIT:
             break
-        counts = people.counts
+        counts = latest.counts
         found.append((counts[TRAIN_STEPS], counts[INDIVIDUALS], genomes[counts[BEST]]))
     return Trajectory(*np.array(found).T)
 

@@ -8,13 +8,13 @@ limits, whatever proposes genomes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from zero import search
-from zero.evolution.loop import new_individual, replace_oldest
+from zero.evolution.loop import SearchFunctions, SearchState, new_individual, replace_oldest
 from zero.evolution.population import (
     BEST,
     BEST_AT,
@@ -45,13 +45,21 @@ class Latest:
         population: an empty one.
         rng: the search's random stream.
         numbering: int64 (2,): numbers are count * numbering[0] + numbering[1].
+        numbers: what a rule for parents needs of its settings.
     """
 
     def __init__(
-        self, space: Space, population: Population, rng: np.ndarray, numbering: np.ndarray
+        self,
+        space: Space,
+        population: Population,
+        rng: np.ndarray,
+        numbering: np.ndarray,
+        numbers: Sequence[float] = (),
     ):
-        self.space, self.population, self.rng, self.numbering = space, population, rng, numbering
+        self.space, self.population, self.rng = space, population, rng
         self.genomes: list[Any] = [None] * len(population.number)
+        settings = np.array(numbers, dtype=np.float64)
+        self._search = SearchState(population, settings, self.genomes, space, None, rng, numbering)
         self._asked: tuple[Proposal, int] | None = None  # and its record, until it is told
 
     def ask(self) -> Proposal:
@@ -65,7 +73,7 @@ class Latest:
         else:
             row = self._asked[1]
         self._asked = None
-        replace_oldest(self.population, row, fitness, train_steps, self.numbering)
+        replace_oldest(self._search, row, fitness, train_steps)
 
     def _record_of(self, proposal: Proposal) -> int:
         """Returns a new record of an individual without ancestors."""
@@ -119,6 +127,10 @@ class Latest:
             self.genomes[row] = self.space.parse(text)
 
 
+def _evaluated_elsewhere(genomes: Any, row: int, evaluator: Any) -> tuple[float, int]:
+    raise NotImplementedError("a proposal is evaluated by who asked for it")
+
+
 class Ageing(Latest):
     """Ageing evolution with a rule for parents; see `zero.search.protocol`.
 
@@ -136,16 +148,15 @@ class Ageing(Latest):
         rng: np.ndarray,
         numbering: np.ndarray,
     ):
-        super().__init__(space, population, rng, numbering)
-        self.choose, self.numbers = choose, np.array(numbers, dtype=np.float64)
+        super().__init__(space, population, rng, numbering, numbers)
+        self._functions = SearchFunctions(
+            choose, self._create_first, self._create, self._breed, _evaluated_elsewhere
+        )
         self._made = Proposal(None)  # by the function that the loop called last
 
     def ask(self) -> Proposal:
         """Returns a first or random genome, or a child of the parent that the rule chooses."""
-        row = new_individual(
-            self.choose, self._create_first, self._create, self._breed,
-            self.population, self.numbers, self.genomes, self.space, self.rng,
-        )  # fmt: skip
+        row = new_individual(self._functions, self._search)
         self._asked = self._made, int(row)
         return self._made
 

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from zero.errors import ArchiveError, ConfigError, ProgramError, what_is
-from zero.programs import library
+from zero.programs import backends, library
+from zero.programs.backends import Backend, EvaluationSetup
 from zero.programs.config import Evaluation as EvaluationSettings
 from zero.programs.config import RunConfig, Section
-from zero.programs.evaluator import Evaluation, Evaluator, check_backend
+from zero.programs.evaluator import Evaluation, Evaluator
 from zero.programs.figures import (
     CHANCE,
     chance,
@@ -195,11 +196,18 @@ class Maker(Kind):
             self._tasks[key] = make_tasks(self.config, purpose, experiment)
         return self._tasks[key]
 
-    def _lanes(self, experiment: int) -> int:
-        from zero.programs.interpreter import cpu
+    @property
+    def backend(self) -> Backend:
+        """The backend of the run's islands."""
+        return backends.get(self.config.backend)
 
-        tasks = self.tasks("search", experiment).num_tasks
-        return 1 if self.config.backend == "reference" else cpu.lanes_for(tasks)
+    def setup(self, purpose: str, experiment: int) -> EvaluationSetup:
+        """Returns how the experiment's programs are evaluated on the tasks of a purpose."""
+        config = self.config
+        return EvaluationSetup(
+            self.tasks(purpose, experiment), config.dtype, key_for(config.seed, "evaluation"),
+            config.evaluation.max_abs_error, self._combine(purpose),
+        )  # fmt: skip
 
     # --- what a run asks of every kind of genome --------------------------------------------------
 
@@ -216,11 +224,8 @@ class Maker(Kind):
             "initial_program": str(self.initial),
             "evaluation_defaults": _defaults(self.config.evaluation),
         }
-        if self.config.backend == "cuda":
-            from zero.programs.cuda.search import gpu_names
-
-            found["gpus"] = gpu_names()
-        return found
+        devices = self.backend.devices()
+        return found | ({"gpus": devices} if devices else {})
 
     def stored(self, folder: Path) -> Maker:
         """Returns the maker with all data in files: those given as arrays go to the folder."""
@@ -231,35 +236,23 @@ class Maker(Kind):
         stored._notes = self.notes()  # what was left out is not in the files
         return stored
 
-    def module(self, experiment: int = 0):
-        """Returns the generated module that the run's islands and evaluators use.
-
-        On backend cuda it does all but the islands' full evaluations.
-        """
-        from zero.programs import reference_island as reference_loop
-        from zero.programs.interpreter import cpu
-
-        config = self.config
-        if config.backend == "reference":
-            tasks = self.tasks("search", experiment)
-            evaluate = make_evaluator(config, tasks, combine=config.evaluation.fitness)
-            return reference_loop.ReferenceModule(evaluate, config.dtype, config.search.method)
-        return cpu.build(config.dtype, self._lanes(experiment), config.search.method)
-
     def evaluator(
         self, purpose: str, experiment: int, on_gpu: bool = False, **how: bool
     ) -> Evaluator:
         """Returns the evaluator of the experiment's tasks, on the code that its islands use.
 
-        For backend cuda it is the cpu's, unless `on_gpu`: one program at a time would leave a GPU idle,
-        and a process that forks islands must not touch it. Both agree to rounding.
+        It is on the backend's `for_one_program`, unless `on_gpu`: for cuda that is the cpu, because one
+        program at a time would leave a GPU idle, and a process that forks islands must not touch it. Both
+        agree to rounding.
 
         how: `independent` and `keep_errors` of `Evaluator`.
         """
-        config = self.config
-        if config.backend == "cuda" and not on_gpu:
-            config = config.model_copy(update={"backend": "cpu"})
-        module = self.module(experiment) if config.backend == "cpu" else None
+        name = self.config.backend if on_gpu else self.backend.for_one_program
+        config = self.config.model_copy(update={"backend": name})
+        module = None
+        if backends.get(name).shares_module:
+            search = self.setup("search", experiment)
+            module = self.backend.modules(search, config.search.method, 1)[0]
         tasks = self.tasks(purpose, experiment)
         return make_evaluator(config, tasks, module, self._combine(purpose), **how)
 
@@ -298,11 +291,11 @@ class Maker(Kind):
     def baselines(self, experiment: int) -> dict[str, float]:
         """Returns what the search tasks' fitness is set beside: chance, and the shipped programs.
 
-        The latter not on backend reference, where they would take long.
+        The latter not on a backend where they would take long.
         """
         tasks = self.tasks("search", experiment)
         found = {CHANCE[tasks.metric]: combine(chance(tasks), self._combine("search"))}
-        if self.config.backend != "reference":
+        if not self.backend.slow:
             evaluate = self.evaluator("search", experiment)
             found |= {name: evaluate(library.program(name)).fitness for name in BASELINES}
         return found
@@ -313,30 +306,7 @@ class Maker(Kind):
 
     def groups(self) -> list[list[int]] | None:
         """Returns which islands share a process: on backend cuda those of one GPU."""
-        if self.config.backend != "cuda":
-            return None
-        count = self.config.islands.count
-        from zero.programs.cuda.search import gpu_names
-
-        gpus = len(gpu_names())
-        return [list(range(n, count, gpus)) for n in range(min(count, gpus))]
-
-    def _island_modules(self, experiment: int) -> list[Any]:
-        """Returns what each island evaluates programs with."""
-        config, count = self.config, self.config.islands.count
-        module = self.module(experiment)
-        if config.backend != "cuda":
-            return [module] * count
-        from zero.programs.cuda.search import CudaModule, Gpu
-
-        tasks = self.tasks("search", experiment)
-        key, largest = key_for(config.seed, "evaluation"), config.evaluation.max_abs_error
-        modules: list[Any] = [None] * count
-        for number, group in enumerate(self.groups()):
-            gpu = Gpu(number, tasks, config.dtype, key, largest)
-            for k in group:
-                modules[k] = CudaModule(gpu, module)
-        return modules
+        return self.backend.groups(self.config.islands.count)
 
     def islands(self, experiment: int, budget: dict[str, Any]) -> list[Any]:
         """Returns the islands of an experiment.
@@ -344,12 +314,13 @@ class Maker(Kind):
         budget: what the run has left for it: individuals, train_steps (all islands together).
         """
         from zero.programs.interpreter import cpu
-        from zero.programs.island import Island, Mail, new_space
+        from zero.programs.island import Island, MigrantBuffer, new_space
 
         config, count = self.config, self.config.islands.count
         program, evaluation = config.program, config.evaluation
         tasks = self.tasks("search", experiment)
-        modules = self._island_modules(experiment)
+        search = self.setup("search", experiment)
+        modules = self.backend.modules(search, config.search.method, count)
         functions = [getattr(program, f) for f in FUNCTIONS]
         space, starts = new_space(
             memory_of(config),
@@ -363,7 +334,9 @@ class Maker(Kind):
         cache, hurdle = evaluation.cache, evaluation.hurdle
 
         size, migrants = config.search.population, config.islands.migrants
-        mail = Mail(count, size, migrants, int(starts[3])) if count > 1 and migrants else None
+        buffer = None
+        if count > 1 and migrants:
+            buffer = MigrantBuffer(count, size, migrants, int(starts[3]))
         islands = []
         for k in range(count):
             arrays = cpu.new_evaluator(
@@ -389,7 +362,7 @@ class Maker(Kind):
                 Island(
                     modules[k], space, memory_of(config), arrays, select,
                     size, self.method.numbers(config.search), config.seed,
-                    experiment, k, count, self.limits(budget, k), migrants, mail,
+                    experiment, k, count, self.limits(budget, k), migrants, buffer,
                     config.search.batch,
                 )
             )  # fmt: skip
@@ -399,12 +372,7 @@ class Maker(Kind):
 
     def check_device(self) -> None:
         """Raises DeviceError if the backend cannot be used on this machine."""
-        if self.config.backend == "cuda":
-            from zero.programs.cuda.search import gpu_names
-
-            gpu_names()
-        else:
-            check_backend(self.config.backend)
+        self.backend.devices()
 
     def check(self) -> None:
         """Checks what only the data can tell, and cuts defaults that the data are too small for.
