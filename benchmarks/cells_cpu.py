@@ -522,7 +522,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.serve:
         return serve()
-    from zero.runs.archive import run_info
+    from zero.runs.folder import run_info
 
     names = options.only.split(";") if options.only else list(NETWORKS)
     threads = [int(n) for n in options.threads.split(",")]

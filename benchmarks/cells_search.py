@@ -28,7 +28,8 @@ import numpy as np
 
 from zero.data.images import ImageSettings, load_images
 from zero.programs.config import load_config
-from zero.runs.archive import read_archive, run_info
+from zero.runs.archive import read_archive
+from zero.runs.folder import run_info
 from zero.runs.run import start
 
 PARTS = {  # what is compared, and the settings of both sides

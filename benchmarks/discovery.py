@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 
 from zero.programs.config import load_config
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 from zero.runs.run import start
 
 CONFIGS = ("linear_demo", "quickstart", "own_csv")

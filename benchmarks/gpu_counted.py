@@ -19,7 +19,7 @@ from gpu.cost import cost
 from zero.programs import library
 from zero.programs.cuda.encode import encode_program
 from zero.programs.cuda.layout import UnitLayout, best_layout
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 
 TASKS, TRAIN, VALID = 10, 8000, 1000
 CYCLES = 132 * 1.98e9  # of an H200's multiprocessors, in a second

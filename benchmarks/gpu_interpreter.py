@@ -64,7 +64,7 @@ from zero.programs.cuda.layout import WARP, UnitLayout, best_layout
 from zero.programs.interpreter import cpu
 from zero.programs.program import Memory, memory_needed
 from zero.rng.philox import key_for
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 from zero.runs.run import make_tasks, memory_of
 
 HERE = Path(__file__).resolve().parent

@@ -24,7 +24,7 @@ from zero.programs.config import RunConfig, load_config
 from zero.programs.evaluator import Evaluator
 from zero.programs.program import Program, make_instruction
 from zero.programs.simplified import simplify
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 from zero.runs.run import make_tasks
 
 CONFIG = "linear_demo"

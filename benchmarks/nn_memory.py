@@ -103,7 +103,7 @@ def main() -> None:
     if options.case is not None:
         print(json.dumps(train(options.case)))
         return
-    from zero.runs.archive import run_info
+    from zero.runs.folder import run_info
 
     keys = ("commit", "cpu", "cpu_count", "platform", "versions", "started")
     results = {"machine": {k: v for k, v in run_info(0, []).items() if k in keys}, "rows": []}

@@ -28,7 +28,7 @@ from zero.bench.speed import evaluation_speed, search_speed
 from zero.programs import library
 from zero.programs.config import load_config
 from zero.programs.evaluator import Evaluator
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 from zero.runs.run import Maker, initial_program
 from zero.tasks import from_settings, make_task_set
 

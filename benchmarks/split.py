@@ -49,7 +49,7 @@ from zero.programs.interpreter.arrays import (
 from zero.programs.interpreter.handlers import HANDLER, ROW
 from zero.programs.interpreter.lanes import execute
 from zero.runs import run
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 
 CONFIGS = (
     "linear_demo",

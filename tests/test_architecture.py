@@ -30,6 +30,7 @@ ROOMS = [
         "config.shipped",
         "system.own_code",
         "data.classes",
+        "system.files",
         "system.trees",
         "jit.struct",
         "cuda.kernel_source",
@@ -51,6 +52,8 @@ ROOMS = [
         "data.image_files",
     ],
     [
+        "programs.raw_records",
+        "cells.raw_records",
         "evolution.loop",
         "evolution.batches",
         "search",
@@ -79,6 +82,9 @@ ROOMS = [
     ],
     [
         "runs.archive",
+        "runs.checkpoints",
+        "runs.folder",
+        "runs.lock",
         "programs.config",
         "programs.checks",
         "config.endings",
@@ -89,6 +95,12 @@ ROOMS = [
     ["runs.settings"],
     [
         "runs.run",
+        "runs.budgets",
+        "runs.course",
+        "runs.experiments",
+        "runs.session",
+        "runs.state",
+        "runs.totals",
         "runs.kind",
         "cells.kind",
         "programs.kind",
@@ -118,7 +130,7 @@ LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}
 # Libraries and the only modules that may import them.
 ONLY = {
     "yaml": {"programs.config", "programs.checks", "config.yaml"},
-    "h5py": {"system.trees", "runs.archive"},
+    "h5py": {"system.trees"},
     "typer": {"cli.main", "cli.cells", "cli.nas_table", "cli.common", "cli.completion"},
     "multiprocess": {"evolution.forks", "evolution.workers"},
     "onnx": {"nn.export.onnx"},

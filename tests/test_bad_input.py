@@ -20,7 +20,9 @@ from zero.errors import (
 from zero.programs.config import load_config, make_config
 from zero.runs import run
 from zero.runs.archive import ARCHIVE_VERSION, read_archive
-from zero.system import trees as store
+from zero.runs.checkpoints import CheckpointFolder
+from zero.runs.lock import RunLock
+from zero.system.trees import read_tree, write_tree
 
 LONG = {"budget": {"individuals": 10**9}}
 
@@ -199,19 +201,19 @@ def test_checkpoints_that_are_all_damaged(tmp_path):
         run.resume(tmp_path / "run")
     # The archive of what was found is not touched, and the folder is free again.
     assert read_archive(tmp_path / "run").results is not None
-    store.RunLock(tmp_path / "run").release()
+    RunLock(tmp_path / "run").release()
 
 
 def test_an_archive_of_a_newer_version(tmp_path):
     cut_run(tmp_path / "run", **LONG)
     path = tmp_path / "run" / "archive.h5"
-    tree = store.read_tree(path, "archive", 1)
-    store.write_tree(path, tree, "archive", ARCHIVE_VERSION + 1)
+    tree = read_tree(path, "archive", 1)
+    write_tree(path, tree, "archive", ARCHIVE_VERSION + 1)
     with one_line(ArchiveError, f"version {ARCHIVE_VERSION + 1}"):
         run.load_program(str(tmp_path / "run"))
     newest = max((tmp_path / "run" / "checkpoints").glob("*.h5"))
     for path in (tmp_path / "run" / "checkpoints").glob("*.h5"):
-        store.write_tree(path, store.read_tree(path, "checkpoint", 1), "checkpoint", 2)
+        write_tree(path, read_tree(path, "checkpoint", 1), "checkpoint", 2)
     with one_line(ArchiveError, f"{newest.name} has format version 2"):
         run.resume(tmp_path / "run")
 
@@ -247,13 +249,13 @@ def test_a_disk_that_fills_up_ends_the_run_and_costs_nothing(tmp_path, monkeypat
                 raise OSError(errno.ENOSPC, "No space left on device")
         return write(handle, data)
 
-    monkeypatch.setattr(store.os, "write", filling)
+    monkeypatch.setattr(os, "write", filling)
     with one_line(ArchiveError, "disk is full.*zero resume"):
         run.start(config, folder, checkpoint_seconds=0.01)
     with one_line(ArchiveError, "disk is full"):
         run.resume(folder, checkpoint_seconds=0.0)
-    monkeypatch.setattr(store.os, "write", write)
-    loaded, skipped = store.CheckpointFolder(folder / "checkpoints").load()
+    monkeypatch.setattr(os, "write", write)
+    loaded, skipped = CheckpointFolder(folder / "checkpoints").load()
     assert skipped == []
     assert loaded["islands"] is not None
     read_archive(folder)

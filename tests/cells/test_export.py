@@ -19,7 +19,8 @@ from zero.nn.network import KINDS, Builder
 from zero.nn.reference import ReferenceModel
 from zero.nn.saved import load_network, save_network
 from zero.nn.weights import batch_norms, initial_parameters, initial_statistics
-from zero.runs.archive import ArchiveData, RunFolder, write_archive
+from zero.runs.archive import ArchiveData, write_archive
+from zero.runs.folder import RunFolder
 from zero.system.trees import read_tree, write_tree
 
 CLASSES = ("cat", "dog", 'it\'s a "bird"\n', "{été}", "\\")

@@ -21,12 +21,8 @@ from zero.config import yaml as yaml_loader
 from zero.data.images import load_images
 from zero.errors import ArchiveError, ConfigError, NetworkError
 from zero.nn.saved import load_network
-from zero.runs.archive import (
-    ArchiveData,
-    RunFolder,
-    read_archive,
-    write_archive,
-)
+from zero.runs.archive import ArchiveData, read_archive, write_archive
+from zero.runs.folder import RunFolder
 
 CELL = "nas_bench_201_skip"
 

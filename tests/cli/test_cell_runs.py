@@ -384,8 +384,8 @@ def test_time_left_names_the_last_training():
         Cells(make_config(small_cell_settings(cells={"final": final})))
         for final in (None, {"epochs": 2}, {"epochs": 40}, {"epochs": 40, "filters": 8})
     ]
-    nothing, short, long, wide = (kind.closing_seconds(100, 50.0) for kind in kinds)
-    assert nothing is None and kinds[2].closing_seconds(0, 0.0) is None
+    nothing, short, long, wide = (kind.final_seconds(100, 50.0) for kind in kinds)
+    assert nothing is None and kinds[2].final_seconds(0, 0.0) is None
     assert short == pytest.approx(2 * 3 * 0.5)  # 2 epochs of 3 steps of the same network
     assert long == pytest.approx(20 * short) and wide > long
     stream = io.StringIO()

@@ -19,14 +19,8 @@ from zero.programs.config import load_config, shipped_configs
 from zero.programs.mutation_names import MUTATION_NAMES
 from zero.programs.program import parse_program
 from zero.programs.simplified import simplify
-from zero.runs.archive import (
-    ArchiveData,
-    RunFolder,
-    best_record,
-    lineage,
-    read_archive,
-    write_archive,
-)
+from zero.runs.archive import ArchiveData, best_record, lineage, read_archive, write_archive
+from zero.runs.folder import RunFolder
 from zero.search import names as search_names
 from zero.tasks import task_families
 

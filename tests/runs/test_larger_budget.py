@@ -7,13 +7,13 @@ from commands import zero_
 from small_cells import small_cells
 from small_runs import Messages, archive_bytes, small_config, small_settings
 
-from zero.programs import ops
-from zero.runs import run
-from zero.runs.archive import RunFolder
-from zero.programs.config import make_config
 from zero.errors import ArchiveError, ConfigError
 from zero.evolution.island import reopened
+from zero.programs import ops
+from zero.programs.config import make_config
 from zero.programs.kind import Maker
+from zero.runs import run
+from zero.runs.folder import RunFolder
 
 TWO = {"islands": {"count": 2}}
 MANY = {"experiments": {"max": 0, "individuals": 4000, "new_tasks": True}}

@@ -12,10 +12,10 @@ import traceback
 import pytest
 from small_runs import archive_bytes, living, small_config, small_settings, wait_until
 
-from zero.runs import run
-from zero.runs.archive import read_archive
 from zero.errors import ArchiveError
 from zero.programs.island import Island
+from zero.runs import run
+from zero.runs.archive import read_archive
 from zero.runs.progress import Reporter
 
 pytestmark = pytest.mark.skipif(

@@ -10,16 +10,17 @@ import time
 import pytest
 from commands import zero_
 from small_runs import archive_bytes, living, small_config, wait_until
-from tests.runs.test_resume import forked
 
-from zero.jit import compiling
-from zero.runs import run
-from zero.system import signals
-from zero.runs.archive import RunFolder, read_archive
-from zero.jit.cache import compiled_aside
+from tests.runs.test_resume import forked
 from zero.errors import TaskError
+from zero.jit import compiling
+from zero.jit.cache import compiled_aside
 from zero.programs.island import Island
 from zero.programs.kind import Maker
+from zero.runs import run
+from zero.runs.archive import read_archive
+from zero.runs.folder import RunFolder
+from zero.system import signals
 from zero.system.signals import Stop, Stops
 
 FOREVER = 3000.0  # far above the time that a test may take

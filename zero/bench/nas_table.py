@@ -35,7 +35,7 @@ from zero.bench.nas_table_runs import (
 )
 from zero.cells.table import CellTable, read_cell_table
 from zero.errors import ConfigError, unknown_name
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 
 # Settings by method, found on NAS-Bench-201's CIFAR-10 validation column: see `TUNING`.
 TUNED: dict[str, dict[str, int]] = {

@@ -18,7 +18,7 @@ from zero.programs.backends import Repeater
 from zero.programs.config import Budget, Experiments, RunConfig
 from zero.programs.program import Memory, Program, memory_needed
 from zero.runs import run
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 
 _FOREVER = np.iinfo(np.int64).max
 _SECONDS_A_CALL = 0.1  # long enough that the call itself costs nothing

@@ -20,8 +20,9 @@ from zero.nn.export.numpy import to_numpy
 from zero.nn.export.onnx import OPSET, to_onnx
 from zero.nn.network import Network
 from zero.nn.saved import SavedNetwork, from_tree, load_network
-from zero.runs.archive import RunFolder, read_archive
-from zero.system.trees import write_bytes
+from zero.runs.archive import read_archive
+from zero.runs.folder import RunFolder
+from zero.system.files import write_bytes
 
 WEIGHTS = ("best_weights.h5", "network.h5")  # in the folder of a run, of a training
 FORMATS = {"onnx": ".onnx", "numpy": ".py"}

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -52,13 +52,14 @@ from zero.nn.train import right_by_class, trained_network, training_bytes
 from zero.nn.train_memory import image_bytes
 from zero.rng.philox import key_for
 from zero.rng.splitmix import new_state
-from zero.runs.archive import RunFolder
+from zero.runs.folder import RunFolder
 from zero.runs.kind import Conclusion, Kind
 from zero.runs.progress import duration
 from zero.runs.records import CellRecord
+from zero.runs.state import Experiment, IslandState
+from zero.system.files import write_bytes
 from zero.system.memory import usable_bytes
 from zero.system.signals import Stop
-from zero.system.trees import write_bytes
 
 OUTCOME = "outcome"  # the name of the run's own cells among the last trainings
 
@@ -236,9 +237,9 @@ class Cells(Kind):
 
     # --- the search -----------------------------------------------------------------------------
 
-    def shown(self, record: dict[str, Any]) -> str:
+    def shown(self, record: RawCell) -> str:
         """Returns a raw record's cells, a line a node."""
-        return parse_genome(record["text"]).listing()
+        return parse_genome(record.text).listing()
 
     def islands(self, experiment: int, budget: dict[str, int]) -> list[CellIsland]:
         """Returns the islands of an experiment; compiles what they need, before they are forked."""
@@ -297,7 +298,7 @@ class Cells(Kind):
         """Returns the raw records that `pack` was given."""
         return unpack_records(columns)
 
-    def keepsake(self, states: list[dict], candidate: int) -> Any:
+    def best_state(self, states: Sequence[IslandState], candidate: int) -> Any:
         """Returns the trained weights of an experiment's best candidate."""
         for state in states:
             best = state["best_weights"]
@@ -325,7 +326,7 @@ class Cells(Kind):
         skeleton, data = skeleton_of(self.cells, final=True), self.final_data
         return build_network(genome, skeleton, data.image_shape, len(data.classes))
 
-    def closing_seconds(self, steps: int, seconds: float) -> float | None:
+    def final_seconds(self, steps: int, seconds: float) -> float | None:
         """Returns about how long the last trainings will take, by the search's steps so far."""
         if self.is_table or not steps:
             return None
@@ -345,16 +346,16 @@ class Cells(Kind):
         steps = settings.epochs * (count // batch)
         return steps * cost_of(self._last_network(genome), batch).seconds_per_step
 
-    def finish(
+    def final_phase(
         self,
-        best: dict[str, Any],
+        best: RawCell,
         state: Any,
         should_stop: Callable[[], bool],
         save: Callable[[Any], None],
         tell: Callable[[str], None],
     ) -> tuple[Any, bool]:
         """Trains the best cells, and published ones, for the final figures; pauses between steps."""
-        jobs = self._last_trainings(parse_genome(best["text"]))
+        jobs = self._last_trainings(parse_genome(best.text))
         if not jobs:
             return None, True
         state = state or {"done": {}, "trial": None}
@@ -422,47 +423,47 @@ class Cells(Kind):
             "right": right,
         }
 
-    def reopened(self, finished: Any) -> Any:
+    def reopened(self, state: Any) -> Any:
         """Returns the last trainings of published cells: they do not depend on the search."""
-        if finished is None:
+        if state is None:
             return None
         return {
-            "done": {n: done for n, done in finished["done"].items() if n != OUTCOME},
+            "done": {n: done for n, done in state["done"].items() if n != OUTCOME},
             "trial": None,
         }
 
-    def outline(self, best: dict[str, Any], folder: RunFolder) -> Conclusion:
+    def outline(self, best: RawCell, folder: RunFolder) -> Conclusion:
         """Returns the genome with the figures of the search; writes best.txt and best.svg."""
         results = self._outline(best, folder)
-        return Conclusion(parse_genome(best["text"]), None, {}, results, _details(best))
+        return Conclusion(parse_genome(best.text), None, {}, results, _details(best))
 
-    def _outline(self, best: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
+    def _outline(self, best: RawCell, folder: RunFolder) -> dict[str, Any]:
         from zero.cells.drawing.svg import draw_svg
 
         folder.write_best(f"{best['text']}\n")
-        write_bytes(folder.path / "best.svg", draw_svg(parse_genome(best["text"])).encode())
+        write_bytes(folder.path / "best.svg", draw_svg(parse_genome(best.text)).encode())
         return {
-            "genome": best["text"],
-            "search": {"fitness": best["fitness"]},
-            "select": {"fitness": best["accuracy"]},
+            "genome": best.text,
+            "search": {"fitness": best.fitness},
+            "select": {"fitness": best.accuracy},
             "final": None,
             "published": {},
         }
 
     def conclude(
         self,
-        best: dict[str, Any],
+        best: RawCell,
         number: int,
-        experiments: list[dict[str, Any]],
-        finished: Any,
+        experiments: Sequence[Experiment],
+        final_state: Any,
         folder: RunFolder,
     ) -> Conclusion:
         """Takes the final figure; writes best.txt, best.svg and best_weights.h5."""
-        genome = parse_genome(best["text"])
-        done = (finished or {"done": {}})["done"]
+        genome = parse_genome(best.text)
+        done = (final_state or {"done": {}})["done"]
         details, objective = _details(best), objective_of(self.cells)
-        final = self._final(genome, best, experiments[number]["keepsake"], done, folder)
-        records = [r for e in experiments for r in self.unpack(e["records"])]
+        final = self._final(genome, best, experiments[number].best_state, done, folder)
+        records = [r for e in experiments for r in self.unpack(e.records)]
         results = self._outline(best, folder) | {
             "final": final,
             # Halving trains only the better ones in full: no mean of those is of random cells.
@@ -491,8 +492,8 @@ class Cells(Kind):
     def _final(
         self,
         genome: Genome,
-        best: dict[str, Any],
-        keepsake: Any,
+        best: RawCell,
+        kept: dict[str, Any] | None,
         done: dict[str, Any],
         folder: RunFolder,
     ) -> dict[str, Any] | None:
@@ -507,9 +508,9 @@ class Cells(Kind):
             # A training that an older version began has no figures by class.
             figures |= {n: last[n] for n in ("select_balanced", "balanced", "right") if n in last}
             return {"fitness": last["final"], "retrained": True, **figures}
-        if keepsake is None or (self.cells.final is not None and last is None):
+        if kept is None or (self.cells.final is not None and last is None):
             return None
-        weights = (keepsake["parameters"], keepsake["statistics"])
+        weights = (kept["parameters"], kept["statistics"])
         network = trained_network(self.evaluator.network(genome), self.cells.training)
         model = make_model(
             network, self.cells.training.batch, self.config.backend, self.config.dtype,
@@ -521,7 +522,7 @@ class Cells(Kind):
         valid = right_by_class(model, data.valid_x, data.valid_y, data)
         figures["select_balanced"] = balanced_accuracy(valid, data.counts("valid"))
         accuracy = figures.pop("final")
-        self._save(genome, False, weights, best["accuracy"], accuracy, folder)
+        self._save(genome, False, weights, best.accuracy, accuracy, folder)
         failed = last["reason"] if last is not None else ""
         return {"fitness": accuracy, "retrained": False, "failed": failed, **figures}
 
@@ -546,12 +547,12 @@ class Cells(Kind):
         )
 
 
-def _details(best: dict[str, Any]) -> dict[str, Any]:
+def _details(best: RawCell) -> dict[str, Any]:
     """Returns the figures that a record has."""
     return {
-        "valid_accuracy": best["accuracy"],
-        "parameters": best["parameters"],
-        "multiply_adds": best["multiply_adds"],
+        "valid_accuracy": best.accuracy,
+        "parameters": best.parameters,
+        "multiply_adds": best.multiply_adds,
     }
 
 
@@ -576,14 +577,14 @@ def saved_form(genome: Genome, skeleton: Skeleton, data: ImageData) -> tuple:
     )  # fmt: skip
 
 
-def _random_sampling(records: list[dict[str, Any]], objective: Objective) -> dict[str, Any]:
+def _random_sampling(records: list[RawCell], objective: Objective) -> dict[str, Any]:
     """Returns how good random candidates are: number, mean and spread of their accuracies.
 
     metric: which accuracy that is; the balanced one is known where it alone is the fitness.
     """
     balanced = objective.metric != "accuracy" and objective.kind != "mnasnet"
     column, metric = ("fitness", objective.metric) if balanced else ("accuracy", "accuracy")
-    found = [r[column] for r in records if r["parent"] < 0 and r["reason"] == ""]
+    found = [getattr(r, column) for r in records if r.parent < 0 and r.reason == ""]
     values = np.array(found, dtype=np.float64)
     mean, std = (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
     return {"count": len(values), "mean": mean, "std": std, "metric": metric}
@@ -596,8 +597,8 @@ def _plain(data: ImageData) -> dict[str, Any]:
     return {**summary, "counts": counts}
 
 
-def _front(records: list[dict[str, Any]], cost: str) -> np.ndarray:
+def _front(records: list[RawCell], cost: str) -> np.ndarray:
     """Returns the ids of the candidates that no other dominates, cheapest first, int64 (n,)."""
-    whole = [r for r in records if r["reason"] == ""]
-    places = pareto_front([r["fitness"] for r in whole], [r[cost] for r in whole])
-    return np.array([whole[k]["number"] for k in places], dtype=np.int64)
+    whole = [r for r in records if r.reason == ""]
+    places = pareto_front([r.fitness for r in whole], [getattr(r, cost) for r in whole])
+    return np.array([whole[k].number for k in places], dtype=np.int64)

@@ -34,7 +34,8 @@ from zero.data.images import load_images
 from zero.errors import ArchiveError, NetworkError
 from zero.nn.network import Network, Shape
 from zero.nn.train_settings import TrainSettings
-from zero.runs.archive import RunFolder, read_archive
+from zero.runs.archive import read_archive
+from zero.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)

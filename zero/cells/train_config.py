@@ -24,12 +24,8 @@ from zero.config import yaml as yaml_loader
 from zero.config.endings import run_imports
 from zero.errors import ArchiveError, ConfigError, NetworkError
 from zero.programs.config import checked, load_config
-from zero.runs.archive import (
-    RunFolder,
-    best_record,
-    find_record,
-    read_archive,
-)
+from zero.runs.archive import best_record, find_record, read_archive
+from zero.runs.folder import RunFolder
 
 GENOME = "genome.txt"  # in the folder of a training
 

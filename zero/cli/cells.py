@@ -245,7 +245,7 @@ def draw(
 ) -> None:
     """Draw a genome's cells as SVG, to a file or to standard output."""
     from zero.cells.drawing.svg import draw_svg
-    from zero.system.trees import write_bytes
+    from zero.system.files import write_bytes
 
     cell = _find(name)
     drawing = draw_svg(cell.genome, cell.name)
@@ -296,9 +296,9 @@ def train(
 
     given = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
     checked = training_config(config, given)
-    told = _told(quiet, json_log)
-    with compiling.telling(told[0].compiling):
-        found = train_run.start(genome, checked, out, threads, left(), told, sys.argv)
+    reporter = _training_reporter(quiet, json_log)
+    with compiling.telling(reporter.compiling):
+        found = train_run.start(genome, checked, out, threads, left(), reporter, sys.argv)
     _tell_training(found, json_log)
 
 
@@ -329,20 +329,21 @@ def resume_training(
             f"--set {settings[0]}: {folder} is a training, which goes on with the settings that it "
             "began with; for others train anew"
         )
-    told = _told(quiet, json_log)
-    with compiling.telling(told[0].compiling):
-        found = train_run.resume(folder, left(), told)
+    reporter = _training_reporter(quiet, json_log)
+    with compiling.telling(reporter.compiling):
+        found = train_run.resume(folder, left(), reporter)
     _tell_training(found, json_log)
 
 
-def _told(quiet: bool, json_log: bool) -> tuple:
-    """Returns who is told of a training: reporters for lines to people, and for events."""
-    from zero.runs.progress import make_reporter
+def _training_reporter(quiet: bool, json_log: bool) -> Any:
+    """Returns the `zero.runs.progress.TrainingReporter` that the options ask for."""
+    from zero.runs.progress import TrainingReporter, make_reporter
 
     # As for runs: on one screen the two would mix.
     hidden = quiet or (json_log and sys.stdout.isatty())
-    people = make_reporter("none" if hidden else "plain", sys.stderr)
-    return people, make_reporter("json" if json_log else "none", sys.stdout, interval=0.0)
+    lines = make_reporter("none" if hidden else "plain", sys.stderr)
+    events = make_reporter("json" if json_log else "none", sys.stdout, interval=0.0)
+    return TrainingReporter(lines, events)
 
 
 def _tell_training(found: Any, as_json: bool) -> None:

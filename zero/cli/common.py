@@ -196,7 +196,7 @@ def reporting(quiet: bool, json_log: bool):
 
 def print_figures(figures: dict[str, Any], json_file: Path | None) -> None:
     """Prints a benchmark's figures; writes them to a file as JSON, if wished."""
-    from zero.system.trees import write_bytes
+    from zero.system.files import write_bytes
 
     if json_file is not None:
         figures = {k: json_number(v) if isinstance(v, float) else v for k, v in figures.items()}

@@ -298,7 +298,8 @@ def show(
 
 def _show_run(path: Path, lineage: bool, raw: bool) -> None:
     from zero.config import yaml as yaml_loader
-    from zero.runs.archive import RunFolder, best_record, read_archive
+    from zero.runs.archive import best_record, read_archive
+    from zero.runs.folder import RunFolder
 
     folder = RunFolder.open(path) if path.is_dir() else None
     if folder and not folder.archive_path.exists():

@@ -42,18 +42,11 @@ from zero.programs.interpreter import cpu
 from zero.programs.interpreter.arrays import EVALUATED, FEC_HITS, SEEN_HITS, EvaluatorArrays
 from zero.programs.mutation_names import MUTATION_NAMES
 from zero.programs.mutations import Genomes, Space, new_genomes
-from zero.programs.program import Memory, Program, from_arrays
+from zero.programs.program import Memory, Program
+from zero.programs.raw_records import RawProgram, pack_records, unpack_records
 from zero.rng.splitmix import below
 
-__all__ = [
-    "MAX_CURVE",
-    "Island",
-    "Limits",
-    "MigrantBuffer",
-    "new_space",
-    "pack_records",
-    "unpack_records",
-]
+__all__ = ["MAX_CURVE", "Island", "Limits", "MigrantBuffer", "new_space"]
 
 MAX_RECORDS = 5000
 
@@ -105,38 +98,6 @@ def new_space(
         initial=genomes,
     )
     return space, starts
-
-
-def pack_records(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns records as one array a column: thousands of small arrays are slow to store."""
-    if not records:
-        return {}
-    length = max(len(r["code"]) for r in records)
-    columns: dict[str, Any] = {}
-    for name, first in records[0].items():
-        values = [r[name] for r in records]
-        if name in ("code", "consts"):
-            padded = np.zeros((len(records), length, first.shape[1]), first.dtype)
-            for row, value in zip(padded, values, strict=True):
-                row[: len(value)] = value
-            columns[name] = padded
-        else:
-            columns[name] = values if isinstance(first, str) else np.array(values)
-    return columns
-
-
-def unpack_records(columns: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the records that `pack_records` was given."""
-    records = []
-    for k in range(len(columns.get("number", ()))):
-        record = {}
-        for name, values in columns.items():
-            value = values[k]
-            record[name] = value.item() if isinstance(value, np.generic) else value
-        used = int(record["sizes"].sum())
-        record["code"], record["consts"] = record["code"][:used], record["consts"][:used]
-        records.append(record)
-    return records
 
 
 class MigrantBuffer:
@@ -291,15 +252,14 @@ class Island(BaseIsland):
         counters = self.arrays.counters
         return int(counters[SEEN_HITS] + counters[FEC_HITS]), int(counters[EVALUATED])
 
-    def _select_fitness(self, record: dict[str, Any]) -> float:
-        program = from_arrays(record["code"], record["consts"], record["sizes"])
-        return float("nan") if self.select is None else self.select(program).fitness
+    def _select_fitness(self, record: RawProgram) -> float:
+        return float("nan") if self.select is None else self.select(record.program).fitness
 
-    def _first_records(self) -> list[dict[str, Any]]:
+    def _first_records(self) -> list[RawProgram]:
         best = int(self.population.number[self.population.counts[BEST]])
-        return [r for n, r in self.records.items() if r["individuals"] == 1 and n != best]
+        return [r for n, r in self.records.items() if r.individuals == 1 and n != best]
 
-    def _record_best(self) -> dict[str, Any]:
+    def _record_best(self) -> RawProgram:
         """Keeps the best individual and its ancestors as records; returns its own."""
         p = self.population
         best = int(p.counts[BEST])
@@ -310,9 +270,9 @@ class Island(BaseIsland):
                 self.records[number] = self._record(record, parent)
             parent = number
         mine = self.records[parent]
-        if not mine["is_best"]:
-            mine["is_best"] = True
-            mine["task_fitness"] = self._tasks_fitness(best)
+        if not mine.is_best:
+            mine.is_best = True
+            mine.task_fitness = self._tasks_fitness(best)
         if len(self.records) > MAX_RECORDS:
             self._thin_records()
         return mine
@@ -322,41 +282,41 @@ class Island(BaseIsland):
 
         Lineages then go from improvement to improvement; steps in between are counted, not kept.
         """
-        best = [number for number, r in self.records.items() if r["is_best"]]
+        best = [number for number, r in self.records.items() if r.is_best]
         kept = {*best[::2], int(self.population.number[self.population.counts[BEST]])}
-        kept |= {number for number, r in self.records.items() if r["parent"] < 0}
+        kept |= {number for number, r in self.records.items() if r.parent < 0}
         if self.candidate:
             kept.add(self.candidate["number"])
         for number in kept:
             record = self.records[number]
-            while record["parent"] >= 0 and record["parent"] not in kept:
-                above = self.records[record["parent"]]
-                record["steps"] += above["steps"]
-                record["parent"] = above["parent"]
+            while record.parent >= 0 and record.parent not in kept:
+                above = self.records[record.parent]
+                record.steps += above.steps
+                record.parent = above.parent
         self.records = {n: r for n, r in self.records.items() if n in kept}
 
-    def _record(self, record: int, parent: int) -> dict[str, Any]:
+    def _record(self, record: int, parent: int) -> RawProgram:
         p = self.population
         code, consts, sizes = cpu.read_arrays(self.genomes, record, self.starts)
         number = int(p.number[record])
         mutation = int(p.mutation[record])
         names = {population.COPY: "copy", population.FIRST: "first"}
         local = number % ID_STRIDE
-        return {
-            "number": number,
-            "parent": parent,
-            "island": local % self.count,
-            "individuals": local // self.count,
-            "steps": int(p.steps[record]) if parent >= 0 else 0,
-            "mutation": names.get(mutation) or MUTATION_NAMES[mutation],
-            "fitness": float(p.fitness[record]),
-            "is_best": False,
-            "select_fitness": float("nan"),
-            "task_fitness": np.full(self.arrays.settings.tasks, np.nan),
-            "code": code,
-            "consts": consts,
-            "sizes": sizes,
-        }
+        return RawProgram(
+            number=number,
+            parent=parent,
+            island=local % self.count,
+            individuals=local // self.count,
+            steps=int(p.steps[record]) if parent >= 0 else 0,
+            mutation=names.get(mutation) or MUTATION_NAMES[mutation],
+            fitness=float(p.fitness[record]),
+            is_best=False,
+            select_fitness=float("nan"),
+            task_fitness=np.full(self.arrays.settings.tasks, np.nan),
+            code=code,
+            consts=consts,
+            sizes=sizes,
+        )
 
     # --- exchange with other islands ------------------------------------------------------------
 
@@ -471,4 +431,4 @@ class Island(BaseIsland):
     def _take_own_state(self, state: dict[str, Any]) -> None:
         for name, part in self._posted().items():
             part[...] = state["posted"][name]
-        self.records = {r["number"]: r for r in unpack_records(state["records"])}
+        self.records = {r.number: r for r in unpack_records(state["records"])}

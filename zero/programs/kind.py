@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +37,13 @@ from zero.programs.program import (
     parse_program,
     validate_program,
 )
+from zero.programs.raw_records import RawProgram, pack_records, unpack_records
 from zero.programs.simplified import departures, simplify
 from zero.rng.philox import key_for
-from zero.runs.archive import (
-    Record,
-    RunFolder,
-    best_record,
-    find_record,
-    read_archive,
-)
+from zero.runs.archive import Record, best_record, find_record, read_archive
+from zero.runs.folder import RunFolder
 from zero.runs.kind import Conclusion, Kind
+from zero.runs.state import Experiment
 from zero.tasks import PURPOSES, TaskSet, make_task_set
 
 # What every outcome is set beside: both were written by people.
@@ -259,19 +257,29 @@ class Maker(Kind):
     def _combine(self, purpose: str) -> str:
         return self.config.evaluation.fitness if purpose == "search" else "mean"
 
+    def _reported_by(self, purpose: str, experiment: int, on_gpu: bool = False) -> Evaluator:
+        """Returns the evaluator of the figures that are told: the final one is a predictor's."""
+        final = purpose == "final"
+        return self.evaluator(purpose, experiment, on_gpu, independent=final, keep_errors=final)
+
     def figures(
-        self, program: Program, purpose: str, experiment: int, on_gpu: bool = False
+        self,
+        program: Program,
+        purpose: str,
+        experiment: int,
+        on_gpu: bool = False,
+        evaluate: Evaluator | None = None,
     ) -> tuple[Evaluation, dict[str, Any]]:
         """Returns a program's evaluation on the tasks of a purpose, and all that is told of it.
 
-        The final figure is that of a predictor, see `Evaluator`. The dict has fitness, task_names,
+        The final figure is that of a predictor, see `Evaluator`; evaluate: what gives it, made anew
+        by default. The dict has fitness, task_names,
         task_fitness, metric and chance (`zero.programs.figures.chance`, over tasks); of the final tasks
         also interval (95 %), lasting_fitness (what it were if counted as in the search, where memory
         lasts from row to row), order_matters (whether the two differ by more than chance) and
         departures (why they can differ, a list of text; empty if they cannot).
         """
-        final = purpose == "final"
-        evaluate = self.evaluator(purpose, experiment, on_gpu, independent=final, keep_errors=final)
+        evaluate = evaluate or self._reported_by(purpose, experiment, on_gpu)
         tasks, result = evaluate.tasks, evaluate(program)
         found = {
             "fitness": result.fitness,
@@ -280,12 +288,14 @@ class Maker(Kind):
             "metric": tasks.metric,
             "chance": combine(chance(tasks), self._combine(purpose)),
         }
-        if final:
-            lasting = self.evaluator(purpose, experiment, on_gpu, keep_errors=True)(program)
+        if purpose == "final":
             found["interval"] = list(interval(tasks, result))
+            found["departures"] = departures(program, tasks.epochs)
+            lasting = result
+            if found["departures"]:
+                lasting = self.evaluator(purpose, experiment, on_gpu, keep_errors=True)(program)
             found["lasting_fitness"] = lasting.fitness
             found["order_matters"] = differ(tasks, result, lasting)
-            found["departures"] = departures(program, tasks.epochs)
         return result, found
 
     def baselines(self, experiment: int) -> dict[str, float]:
@@ -300,9 +310,9 @@ class Maker(Kind):
             found |= {name: evaluate(library.program(name)).fitness for name in BASELINES}
         return found
 
-    def shown(self, record: dict[str, Any]) -> str:
+    def shown(self, record: RawProgram) -> str:
         """Returns a raw record's program without what changes no prediction."""
-        return str(simplify(from_arrays(record["code"], record["consts"], record["sizes"])))
+        return str(simplify(record.program))
 
     def groups(self) -> list[list[int]] | None:
         """Returns which islands share a process: on backend cuda those of one GPU."""
@@ -428,66 +438,60 @@ class Maker(Kind):
         """Returns what each island receives; the individuals themselves are in shared memory."""
         return drawn
 
-    def unpack(self, columns: dict[str, Any]) -> list[dict[str, Any]]:
+    def unpack(self, columns: dict[str, Any]) -> list[RawProgram]:
         """Returns the records of a state or of an experiment."""
-        from zero.programs.island import unpack_records
-
         return unpack_records(columns)
 
-    def pack(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+    def pack(self, records: list[RawProgram]) -> dict[str, Any]:
         """Returns the columns that `unpack` takes."""
-        from zero.programs.island import pack_records
-
         return pack_records(records)
 
     def ops(self) -> list[str]:
         """Returns the names of the ops by their numbers."""
         return [op.name for op in by_number()]
 
-    def archived(self, raw: list[dict[str, Any]]) -> list[Record]:
+    def archived(self, raw: list[RawProgram]) -> list[Record]:
         """Returns records as the archive has them."""
-        length = max((len(r["code"]) for r in raw), default=0)
+        length = max((len(r.code) for r in raw), default=0)
         records = []
         for r in raw:
             code, consts = np.full((length, 4), -1, np.int16), np.zeros((length, 3))
-            code[: len(r["code"])], consts[: len(r["consts"])] = r["code"], r["consts"]
-            program = from_arrays(r["code"], r["consts"], r["sizes"])
+            code[: len(r.code)], consts[: len(r.consts)] = r.code, r.consts
             records.append(
                 Record(
-                    id=r["number"], parent=r["parent"], island=r["island"],
-                    individuals=r["individuals"], steps=r["steps"], mutation=r["mutation"],
-                    fitness=r["fitness"], is_best=r["is_best"], select_fitness=r["select_fitness"],
-                    task_fitness=r["task_fitness"], text=str(program), code=code, consts=consts,
-                    sizes=r["sizes"],
+                    id=r.number, parent=r.parent, island=r.island, individuals=r.individuals,
+                    steps=r.steps, mutation=r.mutation, fitness=r.fitness, is_best=r.is_best,
+                    select_fitness=r.select_fitness, task_fitness=r.task_fitness,
+                    text=str(r.program), code=code, consts=consts, sizes=r.sizes,
                 )
             )  # fmt: skip
         return records
 
-    def outline(self, best: dict[str, Any], folder: RunFolder) -> Conclusion:
+    def outline(self, best: RawProgram, folder: RunFolder) -> Conclusion:
         """Returns the program without any figures; writes best.txt."""
-        program = from_arrays(best["code"], best["consts"], best["sizes"])
+        program = best.program
         folder.write_best(str(program))
         results = {"program": str(program), "search": None, "select": None, "final": None}
         return Conclusion(program, None, {}, {**results, "baselines": {}})
 
     def conclude(
         self,
-        best: dict[str, Any],
+        best: RawProgram,
         number: int,
-        experiments: list[dict[str, Any]],
-        finished: Any,
+        experiments: Sequence[Experiment],
+        final_state: Any,
         folder: RunFolder,
     ) -> Conclusion:
         """Evaluates the run's outcome on all tasks and writes best.txt."""
-        program = from_arrays(best["code"], best["consts"], best["sizes"])
+        program = best.program
         figures: dict[str, Any] = {}
         final = None
         pairs: dict[str, tuple] = {}
         for purpose in ("search", "select", "final"):
-            final, figures[purpose] = self.figures(program, purpose, number)
+            evaluate = self._reported_by(purpose, number)
+            final, figures[purpose] = self.figures(program, purpose, number, evaluate=evaluate)
             if purpose == "search":
                 continue
-            evaluate = self.evaluator(purpose, number, independent=purpose == "final")
             for name in BASELINES:
                 fitness = evaluate(library.program(name)).fitness
                 pairs[name] = (*pairs.get(name, ()), fitness)

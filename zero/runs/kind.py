@@ -1,21 +1,23 @@
 """What a run asks of a kind of genome: `Kind`, made by `zero.programs.kind` and `zero.cells.kind`.
 
-A run (`zero.runs.run`) knows islands, budgets, checkpoints and an archive; everything that depends on
+A run (`zero.runs.course`) knows islands, budgets, checkpoints and an archive; everything that depends on
 what a genome is goes through one object of this class.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zero.runs.archive import RunFolder
 from zero.programs.config import Section
+from zero.runs.folder import RunFolder
+from zero.runs.state import Experiment, IslandState
+from zero.system.trees import Tree
 
 if TYPE_CHECKING:
     from zero.evolution.island import Limits
@@ -27,7 +29,7 @@ class Conclusion:
 
     outcome: the program or genome. final: its final evaluation (with a `fitness`), None without one.
     baselines: name -> (select fitness, final fitness) of what it is set beside. results: for the
-    archive, all but what `zero.runs.run` adds. details: more figures for people, by name.
+    archive, all but what a run adds. details: more figures for people, by name.
     """
 
     outcome: Any
@@ -40,12 +42,14 @@ class Conclusion:
 class Kind:
     """See the module's docstring; `config` is the run's.
 
-    Raw records are dicts with at least number, parent, island, individuals, steps, mutation, fitness,
-    is_best and select_fitness; an experiment is a dict as `zero.runs.run` makes it.
+    It has raw records of a class of its own, which it packs for checkpoints.
     """
 
     name: str  # of `zero.runs.records.KINDS`
-    config: Section
+    config: Any  # of a run
+
+    def __init__(self, config: Section):
+        raise NotImplementedError
 
     @classmethod
     def resumed(cls, config: Section, info: dict[str, Any]) -> Kind:
@@ -89,7 +93,7 @@ class Kind:
         """Returns the search fitness of what people may compare with, by name; only to be shown."""
         return {}
 
-    def shown(self, record: dict[str, Any]) -> str:
+    def shown(self, record: Any) -> str:
         """Returns a raw record's genome as text for people."""
         raise NotImplementedError
 
@@ -116,26 +120,26 @@ class Kind:
         return Limits(
             individuals=share(budget["individuals"]),
             train_steps=share(budget["train_steps"]),
-            # Several islands' patience is that of all together: see `zero.runs.run`.
+            # Several islands' patience is that of all together: see `zero.runs.budgets`.
             patience=config.budget.patience or NEVER if count == 1 else NEVER,
             fitness=config.budget.fitness or math.inf,
             round=config.islands.migrate_every,
         )
 
-    def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:
+    def answers(self, reports: list[dict[str, Any]], drawn: list[np.ndarray]) -> list[Any]:
         """Returns what each island receives; drawn: as `zero.evolution.migration.distribute` returns it."""
         raise NotImplementedError
 
-    def pack(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+    def pack(self, records: list[Any]) -> Tree:
         """Returns raw records as columns, which are quicker to store."""
         raise NotImplementedError
 
-    def unpack(self, columns: dict[str, Any]) -> list[dict[str, Any]]:
+    def unpack(self, columns: Tree) -> list[Any]:
         """Returns the raw records that `pack` was given."""
         raise NotImplementedError
 
-    def keepsake(self, states: list[dict], candidate: int) -> Any:
-        """Returns what is kept of islands' states once an experiment is over; a tree or None.
+    def best_state(self, states: Sequence[IslandState], candidate: int) -> Any:
+        """Returns what is kept of a candidate beside its record, from islands' states; a tree or None.
 
         candidate: number of the experiment's best individual, -1 = none.
         """
@@ -145,20 +149,20 @@ class Kind:
         """Returns the names of the ops that the archive's codes stand for."""
         return []
 
-    def archived(self, raw: list[dict[str, Any]]) -> list[Any]:
+    def archived(self, raw: list[Any]) -> list[Any]:
         """Returns an experiment's records as the archive has them."""
         raise NotImplementedError
 
-    def closing_seconds(self, steps: int, seconds: float) -> float | None:
-        """Returns about how long `finish` will take, None where there is nothing to do or to go by.
+    def final_seconds(self, steps: int, seconds: float) -> float | None:
+        """Returns about how long `final_phase` will take, None where there is nothing to do or to go by.
 
         steps: train steps of the search so far; seconds: that they took.
         """
         return None
 
-    def finish(
+    def final_phase(
         self,
-        best: dict[str, Any],
+        best: Any,
         state: Any,
         should_stop: Callable[[], bool],
         save: Callable[[Any], None],
@@ -178,11 +182,11 @@ class Kind:
         """
         return state, True
 
-    def reopened(self, finished: Any) -> Any:
-        """Returns what of `finish`'s state still holds once a larger budget lets the search go on."""
+    def reopened(self, state: Any) -> Any:
+        """Returns what of `final_phase`'s state still holds if a larger budget lets the search go on."""
         return None
 
-    def outline(self, best: dict[str, Any], folder: RunFolder) -> Conclusion:
+    def outline(self, best: Any, folder: RunFolder) -> Conclusion:
         """Returns what is known of a run's outcome without evaluating anything; writes it.
 
         For a stop: `resume` goes on. best, folder: as for `conclude`.
@@ -191,10 +195,10 @@ class Kind:
 
     def conclude(
         self,
-        best: dict[str, Any],
+        best: Any,
         number: int,
-        experiments: list[dict[str, Any]],
-        finished: Any,
+        experiments: Sequence[Experiment],
+        final_state: Any,
         folder: RunFolder,
     ) -> Conclusion:
         """Evaluates a run's outcome and writes it to the folder.
@@ -203,7 +207,7 @@ class Kind:
             best: the raw record.
             number: of its experiment.
             experiments: all of them.
-            finished: the state that `finish` returned once it was done, else None.
+            final_state: that `final_phase` returned once it was done, else None.
             folder: of the run.
         """
         raise NotImplementedError

@@ -238,7 +238,7 @@ def get(tree: Any, key: str, kind: Any) -> Any:
 
 def get_array(tree: Any, key: str, dtype: Any, shape: tuple[int | None, ...]) -> np.ndarray:
     """Returns tree[key] if it is an array of that type and shape (None: any length)."""
-    array = get(tree, key, np.ndarray)
+    array: np.ndarray = get(tree, key, np.ndarray)
     fits = array.ndim == len(shape) and all(
         want is None or want == have for want, have in zip(shape, array.shape, strict=True)
     )
@@ -252,7 +252,7 @@ def get_array(tree: Any, key: str, dtype: Any, shape: tuple[int | None, ...]) ->
 
 def get_texts(tree: Any, key: str, length: int | None = None) -> list[str]:
     """Returns tree[key] if it is a list of texts, of that length if one is given."""
-    texts = get(tree, key, list)
+    texts: list[str] = get(tree, key, list)
     if not all(isinstance(t, str) for t in texts) or length not in (None, len(texts)):
         raise ValueError(f"'{key}' is not a list of {'' if length is None else length} texts")
     return texts

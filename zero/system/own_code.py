@@ -8,6 +8,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _ZERO = f"{Path(__file__).parents[1]}{os.sep}"
 _STANDARD = sysconfig.get_paths()["stdlib"]
@@ -43,13 +44,13 @@ def _installed(filename: str) -> bool:
     return filename.startswith(_STANDARD) or any(f in Path(filename).parts for f in folders)
 
 
-def place_of(function: Callable) -> str:
+def place_of(function: Callable[..., Any]) -> str:
     """Returns "FILE, line N" where a function begins, "" where nobody knows."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{code.co_filename}, line {code.co_firstlineno}" if code else ""
 
 
-def is_own(function: Callable) -> bool:
+def is_own(function: Callable[..., Any]) -> bool:
     """Returns whether a function stands outside this package."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return code is None or not code.co_filename.startswith(_ZERO)

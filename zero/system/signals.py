@@ -72,7 +72,7 @@ class Stops:
             return
         presses = [0]
 
-        def on_signal(number, frame):
+        def on_signal(number: int, frame: object) -> None:
             presses[0] += 1
             if presses[0] > 1:
                 raise KeyboardInterrupt
@@ -110,7 +110,7 @@ class Stops:
 
     @contextmanager
     def _raising(self) -> Iterator[None]:
-        def on_alarm(number, frame):
+        def on_alarm(number: int, frame: object) -> None:
             if self._anywhere and self.wanted():
                 raise Stop
 

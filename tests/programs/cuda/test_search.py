@@ -25,7 +25,7 @@ from zero.programs.config import config_to_yaml, make_config
 from zero.programs.cuda import search
 from zero.programs.island import Island
 from zero.runs import run
-from zero.runs.archive import RunFolder
+from zero.runs.folder import RunFolder
 
 BUDGET = {"individuals": 10**9, "train_steps": 10**15}
 HURDLE = {"train": 15, "valid": 5, "quantile": 0.5}
