@@ -1,5 +1,7 @@
 """The engine from Python: what is public, its errors, and what it shows."""
 
+import ast
+import importlib
 import io
 import sys
 import types
@@ -12,7 +14,7 @@ from small_runs import Messages, small_config, small_settings
 
 import zero
 from zero.runs import notebook, progress
-from zero.tasks import from_settings
+from zero.tasks.read import from_settings
 
 FRAME = pd.DataFrame({"a": [1.0, 2, 3, 4, 5, 6], "b": [3.0, 1, 2, 5, 4, 1], "y": [0, 1] * 3})
 X, Y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 2
@@ -31,6 +33,21 @@ def test_public_names_are_listed_and_documented():
         thing = getattr(zero, name)
         assert thing.__doc__ and (isinstance(thing, type) or "Raises:" in thing.__doc__), name
         assert name in zero.__doc__ or name == "table_from_arrays"
+
+
+def test_type_checkers_see_every_public_name():
+    tree = ast.parse(Path(zero.__file__).read_text())
+    seen = {
+        alias.asname: node.module
+        for branch in tree.body
+        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
+        for node in branch.body
+        for alias in node.names
+    }
+    assert set(seen) == set(zero.__all__) - {"__version__"}
+    for name, module in seen.items():
+        assert getattr(importlib.import_module(module), name) is getattr(zero, name)
+    assert Path(zero.__file__).with_name("py.typed").is_file()
 
 
 WRONG = {  # what a person types, and what the one line says

@@ -6,7 +6,8 @@ import pytest
 from cells_helpers import genomes, small
 
 from zero.cells.cost import CostLimits, cost_of, estimated_seconds
-from zero.cells.networks.skeletons import Skeleton, build_network
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton
 from zero.errors import NetworkError
 from zero.nn.network import Builder
 

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zero.cells.config import CellRunConfig
+from zero.cells.config import CellsConfig
 from zero.config import yaml as yaml_loader
 from zero.errors import ConfigError
 from zero.programs import config, ops
@@ -660,7 +660,7 @@ def test_schema_describes_the_file():
     schema = json.loads(json.dumps(config.config_schema(), allow_nan=False))
     definitions = schema["$defs"]
     assert schema["if"] == {"required": ["cells"]}
-    for part, model in (("then", CellRunConfig), ("else", config.RunConfig)):
+    for part, model in (("then", CellsConfig), ("else", config.RunConfig)):
         run = definitions[schema[part]["$ref"].removeprefix("#/$defs/")]
         assert run["additionalProperties"] is False
         assert set(run["properties"]) == set(model.model_fields)

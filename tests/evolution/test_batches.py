@@ -36,6 +36,7 @@ from zero.evolution.population import (
     new_population,
 )
 from zero.programs.config import default_batch
+from zero.programs.domain import make_tasks, memory_of
 from zero.programs.interpreter import cpu
 from zero.programs.interpreter.arrays import (
     BUDGET_FAILS,
@@ -44,7 +45,6 @@ from zero.programs.interpreter.arrays import (
     HURDLE_FAILS,
     SEEN_HITS,
 )
-from zero.programs.kind import make_tasks, memory_of
 from zero.rng.philox import key_for
 from zero.search import local_search, random_search, regularized_evolution
 

@@ -11,13 +11,14 @@ from bits import BitSpace
 
 from zero import search
 from zero.cells.config import CellSearch
+from zero.config.load import config_to_yaml, make_config
+from zero.config.schema import config_schema
 from zero.errors import ConfigError
 from zero.evolution.ageing import Ageing, make_searcher
-from zero.evolution.loop import SearchState, run_block
+from zero.evolution.loop import run_block
 from zero.evolution.population import COPY, FIRST, INDIVIDUALS, capacity, new_population
 from zero.jit.decorators import jit
-from zero.jit.struct import Functions, pack
-from zero.programs.config import Search, config_schema, config_to_yaml, make_config
+from zero.programs.config import Search
 from zero.rng.splitmix import below, new_state
 from zero.search.protocol import MIGRATION, Proposal, SearchSettings
 from zero.search.section import methods_for, settings_model
@@ -196,17 +197,12 @@ def test_asking_and_telling_is_the_compiled_loop(name):
     numbers = method.numbers(settings)
 
     compiled, genomes = new_population(size), np.zeros(capacity(size), np.int64)
-    rng, limits = new_state(5, "loop"), np.array([individuals, 10**9])
-    choose = jit(method.choose)  # kept: a loop's functions do not keep it
-    functions = Functions(
-        choose=choose, create_initial=_create, create=_create, breed=_breed,
-        evaluate=_evaluate,
-    )  # fmt: skip
-    block = jit(lambda state, quota, limits: run_block(functions, state, quota, limits))
-    numbers_ = np.array(numbers, dtype=np.float64)
-    state = pack(SearchState(compiled, numbers_, genomes, None, None, rng, NUMBERING))
+    rng, block, limits = new_state(5, "loop"), jit(run_block), np.array([individuals, 10**9])
     while compiled.counts[INDIVIDUALS] < individuals:
-        block(state, 500, limits)
+        block(
+            jit(method.choose), _create, _create, _breed, _evaluate, compiled,
+            np.array(numbers, dtype=np.float64), genomes, None, None, rng, 500, limits, NUMBERING,
+        )  # fmt: skip
 
     own = new_state(5, "loop")
     ageing = Ageing(method.choose, numbers, NumberSpace(), new_population(size), own, NUMBERING)
@@ -297,7 +293,7 @@ def mistakes(kind, **section):
 
 @pytest.mark.parametrize("kind, name", FITTING)
 def test_settings_are_read_back(kind, name, tmp_path):
-    from zero.programs.config import load_config
+    from zero.config.load import load_config
 
     config = made(kind, method=name, population=7)
     keys = list(config.search.model_dump())

@@ -7,15 +7,7 @@ from scipy import stats
 
 from zero import search
 from zero.errors import ConfigError
-from zero.evolution.loop import (
-    IMPROVED,
-    LIMIT,
-    QUOTA,
-    RANDOM,
-    SearchFunctions,
-    SearchState,
-    run_block,
-)
+from zero.evolution.loop import IMPROVED, LIMIT, QUOTA, SearchFunctions, SearchState, run_block
 from zero.evolution.population import (
     BEST,
     BEST_AT,
@@ -30,7 +22,7 @@ from zero.evolution.population import (
 )
 from zero.rng.splitmix import below, new_state
 from zero.search import random_search, regularized_evolution
-from zero.search.protocol import SearchSettings
+from zero.search.protocol import RANDOM, SearchSettings
 from zero.search.section import settings_model
 
 # --- contract -------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from zero.evolution.population import (
     new_population,
 )
 from zero.jit.decorators import jit
-from zero.jit.struct import Functions, pack
+from zero.jit.struct import Functions
 from zero.rng.splitmix import below, new_state
 from zero.search.protocol import SearchSettings
 from zero.search.section import settings_model
@@ -110,16 +110,10 @@ def _evaluate(genomes, record, lookup):
 
 
 @cache
-def _choose(name: str):
-    """Returns a method's rule, compiled; kept, for a loop's functions do not keep it."""
-    return jit(search.get(name).choose)
-
-
-@cache
 def _compiled(name: str):
-    """Returns the loop with a method, compiled: (state, quota, limits) -> why it came back."""
+    """Returns `run_block` with a method's rule for parents: (state, quota, limits) -> why it ended."""
     functions = Functions(
-        choose=_choose(name),
+        choose=jit(search.get(name).choose),
         create_initial=_draw,
         create=_draw,
         breed=_breed,
@@ -135,20 +129,19 @@ def _through_loop(name: str, lookup: Lookup, settings: dict[str, int], rng) -> T
     given = settings_model(SearchSettings, name)(**settings)
     numbers = np.array(search.get(name).numbers(given), dtype=np.float64)
     population = settings.get("population", 1)
-    latest, genomes = new_population(population), np.zeros(capacity(population), np.int64)
-    limits = np.array([PATIENCE * size, size])
-    state = pack(
-        SearchState(latest, numbers, genomes, lookup, lookup, rng, numbering=np.array([1, 0]))
-    )
+    state = SearchState(
+        new_population(population), numbers, np.zeros(capacity(population), np.int64), lookup, lookup,
+        rng, numbering=np.array([1, 0]),
+    )  # fmt: skip
+    counts, limits = state.population.counts, np.array([PATIENCE * size, size])
     optimum = lookup.values.max()
     lookup.known[:] = False
     found = []
-    while latest.best[0] < optimum:
-        ended = block(state, _FOREVER, limits)
-        if ended == LIMIT:
+    while state.population.best[0] < optimum:
+        if block(state, _FOREVER, limits) == LIMIT:
             break
-        counts = latest.counts
-        found.append((counts[TRAIN_STEPS], counts[INDIVIDUALS], genomes[counts[BEST]]))
+        row = state.genomes[counts[BEST]]
+        found.append((counts[TRAIN_STEPS], counts[INDIVIDUALS], row))
     return Trajectory(*np.array(found).T)
 
 

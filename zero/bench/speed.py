@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from zero.config.sections import Budget
 from zero.errors import ZeroError
 from zero.programs.backends import Repeater
-from zero.programs.config import Budget, Experiments, RunConfig
+from zero.programs.config import Experiments, ProgramsConfig
+from zero.programs.domain import ProgramsDomain, initial_program, memory_of
 from zero.programs.program import Memory, Program, memory_needed
-from zero.runs import run
 from zero.runs.folder import run_info
 
 _FOREVER = np.iinfo(np.int64).max
@@ -49,7 +50,7 @@ class _Span:
         return (self.last[3] - self.first[3]) / max(self.last[0] - self.first[0], 1e-9)
 
 
-def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
+def search_speed(config: ProgramsConfig, seconds: float) -> dict[str, Any]:
     """Returns how many individuals the config's search makes in a second.
 
     Runs the islands of the first experiment without any budget, from a fresh population, for about
@@ -70,10 +71,10 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
     from zero.evolution.workers import Islands
 
     config = config.model_copy(update={"budget": Budget(), "experiments": Experiments()})
-    maker = run.Maker(config, run.initial_program(config))
-    maker.check_device()
-    maker.check()
-    islands = maker.islands(0, {"individuals": _FOREVER, "train_steps": _FOREVER})
+    domain = ProgramsDomain(config, initial_program(config))
+    domain.check_device()
+    domain.check()
+    islands = domain.islands(0, {"individuals": _FOREVER, "train_steps": _FOREVER})
     spans: dict[int, _Span] = {}
 
     def exchange(reports: list[dict]) -> list[Any]:
@@ -97,14 +98,14 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
     Islands(
         [lambda island=island: island for island in islands],
         None, exchange, on_progress, on_message, lambda _states: None, snapshot_every=math.inf,
-        groups=maker.groups(),
+        groups=domain.groups(),
     ).run(should_stop)  # fmt: skip
     individuals = sum(span.individuals for span in spans.values())
     rate = sum(span.rate for span in spans.values())
     if individuals == 0:
         raise ZeroError(f"no island reported twice within {seconds} seconds; give more --seconds")
     more = {}
-    groups = maker.groups()  # of the islands, by GPU
+    groups = domain.groups()  # of the islands, by GPU
     if groups is not None:
         busy = sum(span.busy for span in spans.values())
         more = {"gpus": len(groups), "gpu_busy": busy / len(groups)}
@@ -120,7 +121,7 @@ def search_speed(config: RunConfig, seconds: float) -> dict[str, Any]:
     }
 
 
-def evaluation_speed(config: RunConfig, program: Program, seconds: float) -> dict[str, Any]:
+def evaluation_speed(config: ProgramsConfig, program: Program, seconds: float) -> dict[str, Any]:
     """Returns how many full evaluations of a program the backend does in a second.
 
     An evaluation trains and validates on all of the config's search tasks, without caches and hurdles,
@@ -135,11 +136,11 @@ def evaluation_speed(config: RunConfig, program: Program, seconds: float) -> dic
     Raises:
         DeviceError: the config's backend cannot be used here.
     """
-    maker = run.Maker(config, Program())
-    needed, given = memory_needed(program), run.memory_of(config)
+    domain = ProgramsDomain(config, Program())
+    needed, given = memory_needed(program), memory_of(config)
     memory = Memory(*(max(needed.of(kind), given.of(kind)) for kind in "svm"))
-    repeater = maker.backend.repeater(
-        maker.setup("search", 0), config.search.method, program, memory
+    repeater = domain.backend.repeater(
+        domain.setup("search", 0), config.search.method, program, memory
     )
     times = 1
     while True:  # how often a call should repeat
@@ -170,7 +171,7 @@ def _seconds_of(repeater: Repeater, times: int) -> float:
     return time.perf_counter() - began
 
 
-def _circumstances(config: RunConfig) -> dict[str, Any]:
+def _circumstances(config: ProgramsConfig) -> dict[str, Any]:
     """Returns what a figure depends on: config, backend, dtype, seed, machine, commit, versions."""
     info = run_info(config.seed, [])
     return {

@@ -1,8 +1,7 @@
 """Configuration of a run over cells: the section `cells`, and what stands beside it in the file.
 
-A YAML file with a section `cells` is of this form; the others are `zero.programs.config.RunConfig`. Mistakes
-are reported the same way. Checks across keys stand at the end; they also take what is known of a
-config that is wrong in part (`zero.config.settings`).
+A YAML file with a section `cells` is of this form. Checks across keys stand at the end; they also take
+what is known of a config that is wrong in part (`zero.config.settings`).
 """
 
 from __future__ import annotations
@@ -16,13 +15,23 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from zero.cells.cost import WEIGHED
-from zero.cells.networks.skeletons import KINDS as SKELETONS
-from zero.cells.networks.skeletons import Skeleton
+from zero.cells.networks.skeletons import SKELETONS, Skeleton
 from zero.cells.ops import get_cell_op
 from zero.cells.published import PUBLISHED
 from zero.cells.spaces import SPACES, get_space, space_with_ops
-from zero.config.endings import resolve_imports, run_imports
-from zero.config.read import read_section
+from zero.config.checks import OF_EVERY_RUN
+from zero.config.sections import (
+    Budget,
+    Positive,
+    Repetitions,
+    RunConfig,
+    RunName,
+    Section,
+    Whole,
+    as_tuple,
+    fitted_to_population,
+    one_of,
+)
 from zero.config.settings import (
     Found,
     Part,
@@ -36,21 +45,8 @@ from zero.data.splits import find_file
 from zero.errors import NetworkError, ZeroError, unknown_name
 from zero.evolution.objective import METRICS, OBJECTIVES, Objective
 from zero.nn.train_settings import TrainSettings
-from zero.programs.checks import OF_EVERY_RUN
-from zero.programs.config import (
-    Budget,
-    Positive,
-    Repetitions,
-    RunName,
-    Section,
-    Whole,
-    as_tuple,
-    fitted_to_population,
-    one_of,
-    short,
-)
 from zero.search.protocol import SearchSettings
-from zero.search.section import default_settings, of_method, read_search
+from zero.search.section import default_settings, of_method, read_config
 
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 
@@ -194,13 +190,10 @@ class CellExperiments(Repetitions):
     """Repetitions over cells, each with other weights too."""
 
 
-class CellRunConfig(Section):
+class CellsConfig(RunConfig):
     """A checked run over cells."""
 
     genomes: ClassVar[str] = "cells"
-
-    def __repr__(self) -> str:
-        return short(self)
 
     name: RunName = "run"
     seed: Whole = Field(0, ge=0, lt=2**63)
@@ -261,22 +254,15 @@ def read_cells(
 ) -> tuple[Any, list[Problem]]:
     """Returns a run's config (what is known of it, if it is wrong in part), and all problems.
 
-    data: the document's, which this changes. check_files: as for `zero.programs.config.load_config`; there is
-    no file that only a start reads.
+    Arguments as for `zero.runs.kind.Kind.read`; there is no file that only a start reads.
     """
-    resolve_imports(document, data, folder)
-    problems = run_imports(document, data)
-    search, found = read_search(document, data, CellSearch, CellRunConfig.model_fields)
-    problems += found
-    config, found = read_section(document, CellRunConfig, data)
-    problems += found
-    config = changed(config, search=search)
+    config, problems = read_config(document, data, CellsConfig, CellSearch)
     for loc, message in across(config, (*OF_EVERY_RUN, *_CHECKS)):
         problem = document.problem(loc, message)
         # An item's place is told, but not its number: lists of one item may be written without [].
         shown = problem.loc[:-1] if isinstance(loc[-1], int) else problem.loc
         problems.append(replace(problem, loc=shown))
-    if isinstance(config, CellRunConfig):
+    if isinstance(config, CellsConfig):
         if not problems:
             config = config.model_copy(update=fitted_to_population(config))
         config, found = _with_paths(document, config, folder)
@@ -431,8 +417,8 @@ _CHECKS = (
 
 
 def _with_paths(
-    document: Document, config: CellRunConfig, folder: Path
-) -> tuple[CellRunConfig, list[Problem]]:
+    document: Document, config: CellsConfig, folder: Path
+) -> tuple[CellsConfig, list[Problem]]:
     """Returns the config with absolute paths; those on the command line start where the user is."""
     cells, changes = config.cells, {}
     problems: list[Problem] = []

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from zero.cells.evaluator import Weights
-from zero.cells.genome import Genome, parse_genome
+from zero.cells.genome import Genome
 from zero.cells.limits import DRAWS
 from zero.cells.raw_records import RawCell
+from zero.cells.text import parse_genome
 from zero.errors import NetworkError
 from zero.evolution.object_island import ObjectIsland, Rules
 from zero.evolution.population import FILLED

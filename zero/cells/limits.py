@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from zero.cells.cost import CostLimits
-from zero.cells.genome import Genome, parse_genome
+from zero.cells.genome import Genome
+from zero.cells.text import parse_genome
 from zero.errors import NetworkError
 
 DRAWS = 1000  # of a genome within the limits, before a candidate is given up

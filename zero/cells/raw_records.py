@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from zero.evolution import object_records
-from zero.evolution.object_records import ObjectRecord, pack_records
-
-__all__ = ["RawCell", "pack_records", "unpack_records"]
+from zero.evolution.object_records import ObjectRecord
 
 
 @dataclass(eq=False)
@@ -23,8 +20,3 @@ class RawCell(ObjectRecord):
 
     COSTS: ClassVar[tuple[str, ...]] = ("parameters", "multiply_adds", "activation_bytes")
     FIGURES: ClassVar[tuple[str, ...]] = (*ObjectRecord.FIGURES, *COSTS, "latency")
-
-
-def unpack_records(columns: dict[str, Any]) -> list[RawCell]:
-    """Returns the records that `pack_records` was given."""
-    return object_records.unpack_records(RawCell, columns)

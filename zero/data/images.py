@@ -29,9 +29,8 @@ from zero.data.image_files import (
     read_image_arrays,
 )
 from zero.data.sources import load_source
-from zero.data.splits import find_file, rng_for, split_sizes
+from zero.data.splits import Size, find_file, rng_for, split_sizes
 from zero.errors import TaskError
-from zero.tasks.table import Size
 
 # Valid and test examples where nothing is said, at most: that many tell accuracies half a percent
 # apart, and CIFAR-10's 50,000 are split 45,000 to 5,000 as in the papers.
@@ -314,7 +313,7 @@ def _read(
             f"{settings.path or settings.source}: {len(ids)} different labels for {len(labels)} "
             "images; labels must be class ids"
         )
-    classes = CLASS_NAMES.get(settings.source, ())
+    classes: tuple[str, ...] = CLASS_NAMES.get(settings.source, ())
     if not np.array_equal(ids, np.arange(len(classes))):
         classes = tuple(str(i) for i in ids)
     return FoundImages(x, labels.astype(np.int64), classes, note=note)
@@ -375,7 +374,7 @@ def _split(rows_of: list[np.ndarray], sizes: dict[str, int], seed: int) -> dict[
     # train images does not change the others.
     rng = rng_for("images/test", 0)
     left = [rng.permutation(rows) for rows in rows_of]
-    parts = {}
+    parts: dict[str, np.ndarray] = {}
     for part in ("test", "valid", "train"):
         if part == "valid":
             rng = rng_for("images/split", seed)

@@ -8,7 +8,7 @@ limits, whatever proposes genomes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,21 +45,15 @@ class Latest:
         population: an empty one.
         rng: the search's random stream.
         numbering: int64 (2,): numbers are count * numbering[0] + numbering[1].
-        numbers: what a rule for parents needs of its settings.
     """
 
     def __init__(
-        self,
-        space: Space,
-        population: Population,
-        rng: np.ndarray,
-        numbering: np.ndarray,
-        numbers: Sequence[float] = (),
+        self, space: Space, population: Population, rng: np.ndarray, numbering: np.ndarray
     ):
-        self.space, self.population, self.rng = space, population, rng
+        self.space, self.population, self.rng, self.numbering = space, population, rng, numbering
         self.genomes: list[Any] = [None] * len(population.number)
-        settings = np.array(numbers, dtype=np.float64)
-        self._search = SearchState(population, settings, self.genomes, space, None, rng, numbering)
+        # As the loop has it; a rule for parents sets its numbers.
+        self._loop = SearchState(population, np.zeros(0), self.genomes, space, None, rng, numbering)
         self._asked: tuple[Proposal, int] | None = None  # and its record, until it is told
 
     def ask(self) -> Proposal:
@@ -73,7 +67,7 @@ class Latest:
         else:
             row = self._asked[1]
         self._asked = None
-        replace_oldest(self._search, row, fitness, train_steps)
+        replace_oldest(self._loop, row, fitness, train_steps)
 
     def _record_of(self, proposal: Proposal) -> int:
         """Returns a new record of an individual without ancestors."""
@@ -127,10 +121,6 @@ class Latest:
             self.genomes[row] = self.space.parse(text)
 
 
-def _evaluated_elsewhere(genomes: Any, row: int, evaluator: Any) -> tuple[float, int]:
-    raise NotImplementedError("a proposal is evaluated by who asked for it")
-
-
 class Ageing(Latest):
     """Ageing evolution with a rule for parents; see `zero.search.protocol`.
 
@@ -148,15 +138,16 @@ class Ageing(Latest):
         rng: np.ndarray,
         numbering: np.ndarray,
     ):
-        super().__init__(space, population, rng, numbering, numbers)
+        super().__init__(space, population, rng, numbering)
+        self._loop = self._loop._replace(settings=np.array(numbers, dtype=np.float64))
         self._functions = SearchFunctions(
-            choose, self._create_first, self._create, self._breed, _evaluated_elsewhere
+            choose, self._create_first, self._create, self._breed, _told_by_whoever_asks
         )
         self._made = Proposal(None)  # by the function that the loop called last
 
     def ask(self) -> Proposal:
         """Returns a first or random genome, or a child of the parent that the rule chooses."""
-        row = new_individual(self._functions, self._search)
+        row = new_individual(self._functions, self._loop)
         self._asked = self._made, int(row)
         return self._made
 
@@ -221,6 +212,10 @@ class Following(Latest):
         """Takes the searcher back as well."""
         super().back(mark)
         self.searcher.restore(mark["searcher"])
+
+
+def _told_by_whoever_asks(genomes: Any, record: int, evaluator: Any) -> tuple[float, int]:
+    raise AssertionError("a searcher evaluates nothing")
 
 
 def make_searcher(

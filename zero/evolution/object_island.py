@@ -70,6 +70,26 @@ class Trial(Protocol):
         """Goes on from a state."""
 
 
+class Measured:
+    """The trial of a genome whose evaluation takes no time: it has ended when it begins."""
+
+    ended, reason, epochs, all_epochs, steps = True, "", 1, 1, 0
+
+    def __init__(self, fitness: float):
+        self.accuracy = self.balanced_accuracy = float(fitness)
+        self.curve = np.zeros((0, 2))
+
+    def step(self, should_stop: Callable[[], bool] | None = None) -> None:
+        """Has nothing left to do."""
+
+    def state(self) -> dict[str, Any]:
+        """Returns nothing: whoever goes on measures again."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Has nothing to go on from."""
+
+
 class ObjectEvaluator(Protocol):
     """Evaluates the genomes of a kind."""
 

@@ -41,6 +41,12 @@ class ObjectRecord(RawRecord):
             setattr(self, name, getattr(other, name))
         self.same_as = other.number
 
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        setattr(self, name, value)
+
 
 R = TypeVar("R", bound=ObjectRecord)
 

@@ -28,7 +28,6 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-import zero
 from zero.errors import ConfigError
 from zero.jit import compiling
 from zero.system import signals
@@ -135,15 +134,28 @@ def digest(text: str) -> str:
     return found.hexdigest()
 
 
+def load(path: Path, text: str) -> ModuleType:
+    """Imports a generated module, written to the cache folder if it is not there."""
+    if not path.exists():
+        write_whole(path, text.encode())
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
 # --- which source is compiled ---------------------------------------------------------------------
 
-_ROOT = Path(zero.__file__).parent
+_ROOT = Path(__file__).parents[1]
 
 # Nothing of these ends up in machine code, whoever imports them; nor does what only they import.
 NOT_COMPILED = ("zero.errors", "zero.jit.cache", "zero.jit.compiling", "zero.system")
 
-# An import statement at the top level of a file.
-_IMPORT = re.compile(r"^(?:from|import) [^\n(]*(?:\([^)]*\))?", re.MULTILINE)
+# An import from zero at the top level of a file; to parse whole files would take every start 60 ms.
+_IMPORT = re.compile(
+    r"^(?:from zero[\w.]* import|import zero)\b[^\n(]*(?:\([^)]*\))?", re.MULTILINE
+)
 
 
 def sources(text: str) -> list[Path]:
@@ -171,18 +183,14 @@ def imported(text: str) -> frozenset[str]:
     A package counts only where something else than its modules is imported from it.
     """
     found = set()
-    for statement in _IMPORT.findall(text):
-        try:
-            node = ast.parse(statement).body[0]
-        except SyntaxError:  # a line of prose
-            continue
+    for node in ast.parse("\n".join(_IMPORT.findall(text))).body:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             inside = {f"{node.module}.{alias.name}" for alias in node.names}
             modules = {name for name in inside if _file_of(name)}
             found |= modules | ({node.module} if inside - modules else set())
-    return frozenset(name for name in found if _is_within(name, ("zero",)))
+    return frozenset(found)
 
 
 def _is_within(name: str, packages: tuple[str, ...]) -> bool:
@@ -192,20 +200,11 @@ def _is_within(name: str, packages: tuple[str, ...]) -> bool:
 def _file_of(name: str) -> Path | None:
     """Returns the file of a module of zero, None if there is no such module."""
     package, *rest = name.split(".")
-    path = _ROOT.joinpath(*rest)
-    files = (path.with_suffix(".py"), path / "__init__.py") if package == "zero" else ()
-    return next((file for file in files if file.is_file()), None)
-
-
-def load(path: Path, text: str) -> ModuleType:
-    """Imports a generated module, written to the cache folder if it is not there."""
-    if not path.exists():
-        write_whole(path, text.encode())
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
+    path = os.path.join(_ROOT, *rest)
+    for file in (f"{path}.py", os.path.join(path, "__init__.py")):
+        if package == "zero" and os.path.isfile(file):
+            return Path(file)
+    return None
 
 
 # --- compiling ------------------------------------------------------------------------------------

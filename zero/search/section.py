@@ -9,16 +9,18 @@ Called by the configs of the kinds of genomes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from copy import copy
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal, TypeVar
 
-from pydantic import create_model
+from pydantic import BaseModel, create_model
+from pydantic.json_schema import models_json_schema
 
 from zero import search
 from zero.config.read import meant_key, read_section
+from zero.config.settings import Settings, changed
 from zero.config.words import must_be
 from zero.config.yaml import Document, Problem
 from zero.errors import unknown_name
@@ -74,21 +76,29 @@ def models_of(kind: type[SearchSettings]) -> list[type[SearchSettings]]:
     return [settings_model(kind, name) for name in methods_for(kind)]
 
 
-def union_schema(
-    models: list[type[SearchSettings]], refs: Mapping[Any, Any], definitions: dict[str, Any]
-) -> dict[str, Any]:
-    """Returns the JSON schema of the section: one of the models, by its method.
+def schema_of(
+    model: type[BaseModel], kind: type[SearchSettings], *others: type[BaseModel]
+) -> tuple[dict[str, Any], dict[type[BaseModel], dict[str, Any]]]:
+    """Returns the JSON schema of a config with a section `search`, a union by its method.
 
-    refs, definitions: as `pydantic.json_schema.models_json_schema` returns them; the latter change.
+    others: more models, to be among its definitions.
+
+    Returns: the schema, and the references to the other models by model.
     """
-    choices = []
-    for model in models:
-        reference = refs[(model, "validation")]
-        definition = definitions[reference["$ref"].removeprefix("#/$defs/")]
-        if definition["properties"][METHOD]["const"] != search.DEFAULT:
-            definition["required"] = [METHOD]
-        choices.append(reference)
-    return {"oneOf": choices}
+    searches = models_of(kind)
+    refs, whole = models_json_schema([(m, "validation") for m in (model, *others, *searches)])
+    definitions = whole["$defs"]
+
+    def definition(of: type[BaseModel]) -> dict[str, Any]:
+        return definitions[refs[of, "validation"]["$ref"].removeprefix("#/$defs/")]
+
+    for search_model in searches:
+        if definition(search_model)["properties"][METHOD]["const"] != search.DEFAULT:
+            definition(search_model)["required"] = [METHOD]
+    choices = [refs[m, "validation"] for m in searches]
+    definition(model)["properties"][SECTION] = {"oneOf": choices}
+    schema = {**refs[model, "validation"], "$defs": definitions}
+    return schema, {m: refs[m, "validation"] for m in others}
 
 
 def methods_for(kind: type[SearchSettings]) -> list[str]:
@@ -174,3 +184,15 @@ def _unfit(method: Any, kind: type[SearchSettings]) -> str:
     if method not in fitting:
         return f"{method} cannot search {kind.genomes}; use one of {', '.join(fitting)}"
     return ""
+
+
+def read_config(
+    document: Document, data: dict[str, Any], model: type[Settings], kind: type[SearchSettings]
+) -> tuple[Any, list[Problem]]:
+    """Returns a run's config (what is known of it, if it is wrong in part), and all problems.
+
+    model: of the config, with a section `search` of that kind of genome.
+    """
+    settings, problems = read_search(document, data, kind, model.model_fields)
+    config, found = read_section(document, model, data)
+    return changed(config, search=settings), problems + found

@@ -28,8 +28,8 @@ from zero.nn.cpu.steps import (
     N_SHIFT,
     N_VARIANCE,
 )
+from zero.nn.loss import softmax_cross_entropy
 from zero.nn.network import Network
-from zero.nn.reference_layers import softmax_cross_entropy
 from zero.nn.weights import batch_norms, initial_statistics
 
 
