@@ -372,7 +372,7 @@ def test_the_schema_has_a_form_for_every_method():
 
 def test_settings_are_read_without_a_compiler():
     code = (
-        "import sys\nfrom zero.programs.config import make_config\n"
+        "import sys\nfrom zero.config.load import make_config\n"
         f"for name in {METHODS!r}:\n    make_config({{**{CELLS!r}, 'search': {{'method': name}}}})\n"
         "print('numba' in sys.modules)"
     )
