@@ -15,9 +15,10 @@ from zero.config.load import config_to_yaml, make_config
 from zero.config.schema import config_schema
 from zero.errors import ConfigError
 from zero.evolution.ageing import Ageing, make_searcher
-from zero.evolution.loop import run_block
+from zero.evolution.loop import SearchState, run_block
 from zero.evolution.population import COPY, FIRST, INDIVIDUALS, capacity, new_population
 from zero.jit.decorators import jit
+from zero.jit.struct import Functions, pack
 from zero.programs.config import Search
 from zero.rng.splitmix import below, new_state
 from zero.search.protocol import MIGRATION, Proposal, SearchSettings
@@ -197,12 +198,16 @@ def test_asking_and_telling_is_the_compiled_loop(name):
     numbers = method.numbers(settings)
 
     compiled, genomes = new_population(size), np.zeros(capacity(size), np.int64)
-    rng, block, limits = new_state(5, "loop"), jit(run_block), np.array([individuals, 10**9])
+    rng, limits = new_state(5, "loop"), np.array([individuals, 10**9])
+    functions = Functions(
+        choose=jit(method.choose), create_initial=_create, create=_create, breed=_breed,
+        evaluate=_evaluate,
+    )  # fmt: skip
+    block = jit(lambda state, quota, limits: run_block(functions, state, quota, limits))
+    settings_of_rule = np.array(numbers, dtype=np.float64)
+    state = pack(SearchState(compiled, settings_of_rule, genomes, None, None, rng, NUMBERING))
     while compiled.counts[INDIVIDUALS] < individuals:
-        block(
-            jit(method.choose), _create, _create, _breed, _evaluate, compiled,
-            np.array(numbers, dtype=np.float64), genomes, None, None, rng, 500, limits, NUMBERING,
-        )  # fmt: skip
+        block(state, 500, limits)
 
     own = new_state(5, "loop")
     ageing = Ageing(method.choose, numbers, NumberSpace(), new_population(size), own, NUMBERING)
@@ -367,7 +372,7 @@ def test_the_schema_has_a_form_for_every_method():
 
 def test_settings_are_read_without_a_compiler():
     code = (
-        "import sys\nfrom zero.programs.config import make_config\n"
+        "import sys\nfrom zero.config.load import make_config\n"
         f"for name in {METHODS!r}:\n    make_config({{**{CELLS!r}, 'search': {{'method': name}}}})\n"
         "print('numba' in sys.modules)"
     )

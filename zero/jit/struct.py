@@ -155,6 +155,7 @@ class Functions:
     """
 
     def __init__(self, **functions: Callable[..., Any]):
+        self.kept = functions  # the type itself does not keep them
         self.type = FunctionsType(
             tuple((name, types.Dispatcher(function)) for name, function in functions.items())
         )
