@@ -20,7 +20,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from zero.programs.config import load_config
+from zero.config.load import load_config
 from zero.runs.folder import run_info
 from zero.runs.run import start
 

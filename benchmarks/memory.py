@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zero.programs.config import load_config
+from zero.config.load import load_config
 from zero.runs.folder import RunFolder, run_info
 
 CACHE_SIZE = 100_000

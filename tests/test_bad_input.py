@@ -9,7 +9,10 @@ import subprocess
 import numpy as np
 import pytest
 from small_runs import archive_bytes, small_config, small_settings
+from zero.runs.checkpoints import CheckpointFolder
+from zero.runs.lock import RunLock
 
+from zero.config.load import load_config, make_config
 from zero.errors import (
     ArchiveError,
     ConfigError,
@@ -17,11 +20,10 @@ from zero.errors import (
     TaskError,
     ZeroError,
 )
-from zero.programs.config import load_config, make_config
+from zero.programs.domain import ProgramsDomain
+from zero.programs.find import load_program
 from zero.runs import run
 from zero.runs.archive import ARCHIVE_VERSION, read_archive
-from zero.runs.checkpoints import CheckpointFolder
-from zero.runs.lock import RunLock
 from zero.system.trees import read_tree, write_tree
 
 LONG = {"budget": {"individuals": 10**9}}
@@ -117,7 +119,7 @@ def test_cache_and_hurdle_may_see_all_that_there_is():
     most = {"train": 20, "valid": 10}
     for evaluation in ({"cache": most, "hurdle": most}, {"cache": "none", "hurdle": {"train": 9}}):
         evaluation["hurdle"] = {"valid": 5, **evaluation["hurdle"]}
-        run.Maker(make_config(small_settings(evaluation=evaluation))).check()
+        ProgramsDomain(make_config(small_settings(evaluation=evaluation))).check()
 
 
 def test_features_and_targets_that_no_data_has(tmp_path):
@@ -135,13 +137,13 @@ def test_features_and_targets_that_no_data_has(tmp_path):
 
 def test_a_program_that_does_not_fit_its_memory(tmp_path):
     start = tmp_path / "start.txt"
-    start.write_text(str(run.load_program("neural_network")))
+    start.write_text(str(load_program("neural_network")))
     with one_line(ConfigError, r"program\.initial: .* no address m0 in memory"):
         make_config(small_settings(program={"initial": str(start)}))
     # It fitted when the config was checked, and was changed since.
-    start.write_text(str(run.load_program("linear")))
+    start.write_text(str(load_program("linear")))
     config = make_config(small_settings(program={"initial": str(start)}))
-    start.write_text(str(run.load_program("neural_network")))
+    start.write_text(str(load_program("neural_network")))
     with one_line(ProgramError, "m0|v5|address"):
         run.start(config, tmp_path / "run")
     start.unlink()
@@ -210,7 +212,7 @@ def test_an_archive_of_a_newer_version(tmp_path):
     tree = read_tree(path, "archive", 1)
     write_tree(path, tree, "archive", ARCHIVE_VERSION + 1)
     with one_line(ArchiveError, f"version {ARCHIVE_VERSION + 1}"):
-        run.load_program(str(tmp_path / "run"))
+        load_program(str(tmp_path / "run"))
     newest = max((tmp_path / "run" / "checkpoints").glob("*.h5"))
     for path in (tmp_path / "run" / "checkpoints").glob("*.h5"):
         write_tree(path, read_tree(path, "checkpoint", 1), "checkpoint", 2)
@@ -299,7 +301,7 @@ def test_program_files_that_are_none(tmp_path, content, match):
     path = tmp_path / "program.txt"
     path.write_bytes(content)
     with one_line(ProgramError, match):
-        run.load_program(str(path))
+        load_program(str(path))
 
 
 def test_an_archive_without_programs(tmp_path):
@@ -308,9 +310,9 @@ def test_an_archive_without_programs(tmp_path):
     data.experiments, data.results = [], None
     run.write_archive(tmp_path / "run" / "archive.h5", data)
     with one_line(ArchiveError, "holds no program yet"):
-        run.load_program(str(tmp_path / "run"))
+        load_program(str(tmp_path / "run"))
     with one_line(ArchiveError, "after # stands the number"):
-        run.load_program(f"{tmp_path / 'run'}#x")
+        load_program(f"{tmp_path / 'run'}#x")
 
 
 def test_the_stored_config_is_the_one_that_ran(tmp_path):

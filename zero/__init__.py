@@ -13,9 +13,9 @@
 
 `zero.__all__` lists what there is; what goes wrong raises a `zero.ZeroError` whose message says what
 to do. The names are loaded when they are first used: `import zero` itself takes no time. Where
-things are: `zero.programs.ops` the op table, `zero.programs.program`, `zero.tasks`,
-`zero.evolution.loop` the evolutionary loop, `zero.runs.run` a run from start to end,
-`zero.runs.archive` what it leaves, `zero.cli.main` the commands.
+things are: `zero.programs.ops` the op table, `zero.tasks`, `zero.evolution.loop` the evolutionary loop,
+`zero.genomes` the kinds of genomes, `zero.runs.run` a run from start to end, `zero.runs.archive` what it
+leaves, `zero.cli` the commands.
 """
 
 import importlib
@@ -24,9 +24,9 @@ _PLACES = {
     "Evaluator": "zero.programs.evaluator",
     "Reporter": "zero.runs.progress",
     "ZeroError": "zero.errors",
-    "load_config": "zero.programs.config",
-    "load_program": "zero.runs.run",
-    "make_config": "zero.programs.config",
+    "load_config": "zero.config.load",
+    "load_program": "zero.programs.find",
+    "make_config": "zero.config.load",
     "make_task_set": "zero.tasks",
     "register_op": "zero.programs.ops",
     "resume": "zero.runs.run",

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from small_runs import small_config
 
+from zero.evolution.island import MAX_CURVE, Limits
+from zero.evolution.migration import distribute
 from zero.evolution.population import BEST, FILLED, FREE
-from zero.evolution.workers import distribute
-from zero.programs.island import MAX_CURVE, Limits
+from zero.programs.domain import ProgramsDomain, initial_program
 from zero.programs.program import Program
 from zero.programs.raw_records import pack_records, unpack_records
-from zero.runs import run
 
 BUDGET = {"individuals": 10**9, "train_steps": 10**12}
 
@@ -20,7 +20,7 @@ def make(count=1, budget=BUDGET, **changes):
     """Returns the island, or a list of them."""
     changes["islands"] = {"count": count, **changes.get("islands", {})}
     config = small_config(**changes)
-    islands = run.Maker(config, run.initial_program(config)).islands(0, budget)
+    islands = ProgramsDomain(config, initial_program(config)).islands(0, budget)
     return islands if count > 1 else islands[0]
 
 
@@ -298,7 +298,7 @@ def test_islands_restored_with_migrants_on_their_way_go_on():
     # One is a round ahead and has heard nothing yet, the other has immigrants in hand.
     first = cut[0].begin_round()
     play(cut[0], 1)
-    again = run.Maker(config, run.initial_program(config)).islands(0, BUDGET)  # fresh mail
+    again = ProgramsDomain(config, initial_program(config)).islands(0, BUDGET)  # fresh mail
     for island, old in zip(again, cut, strict=True):
         island.restore(old.state())
     assert again[0].report == first

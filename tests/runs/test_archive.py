@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zero.errors import ArchiveError
+from zero.programs.records import Record
 from zero.runs import archive
 from zero.runs.archive import (
     ArchiveData,
     CurvePoint,
     ExperimentData,
-    Record,
     Summary,
     best_record,
     find_record,

@@ -9,11 +9,11 @@ import pytest
 
 from zero.evolution.records import RawRecord
 from zero.runs.experiments import best_candidate, experiment_of
-from zero.runs.kind import Kind
+from zero.runs.domain import Domain
 from zero.runs.state import Experiment
 
 
-class Plain(Kind):
+class Plain(Domain):
     """Records as they are."""
 
     def __init__(self):

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from zero.cells.genome import parse_genome
-from zero.cells.networks.skeletons import Skeleton, build_network
+from zero import genomes
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton
+from zero.cells.text import parse_genome
 from zero.cells.train_config import import_ops, is_training
 from zero.errors import ArchiveError, ConfigError, NetworkError
 from zero.nn.export.numpy import to_numpy
@@ -146,11 +148,9 @@ def _weights_of(source: Path) -> Path:
         if (source / name).exists():
             return source / name
     archive = RunFolder.open(source).archive_path
-    if archive.exists() and read_archive(archive).kind == "programs":
-        raise ArchiveError(
-            f"{source} is a run of programs, and only networks can be exported; "
-            f"its best program is the text {source / RunFolder.BEST}"
-        )
+    kind = read_archive(archive).kind if archive.exists() else "cells"
+    if kind != "cells":
+        raise ArchiveError(genomes.get(kind).no_export(source))
     raise ArchiveError(
         f"{source} has no trained network ({' or '.join(WEIGHTS)}) yet; let it end "
         "(`zero resume`), or train a genome with `zero train`"

@@ -22,16 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from zero.cells.config import CellRunConfig, skeleton_of
+from zero.cells.config import CellsConfig, skeleton_of
 from zero.cells.cost import cost_of
+from zero.cells.domain import OUTCOME, CellsDomain, save_weights, saved_form
 from zero.cells.drawing.svg import draw_svg
 from zero.cells.genome import Genome
-from zero.cells.kind import (
-    OUTCOME,
-    Cells,
-    save_weights,
-    saved_form,
-)
 from zero.cells.networks.skeletons import check_ops
 from zero.cells.placing import of_training
 from zero.cells.spaces import get_space
@@ -41,12 +36,12 @@ from zero.cells.train_config import (
     read_genome,
     training_config,
 )
+from zero.config.load import config_to_yaml
 from zero.data.classes import balanced_accuracy
 from zero.data.images import ImageData
 from zero.errors import ArchiveError, NetworkError
 from zero.nn.saved import network_tree
 from zero.nn.train import EpochRecord, Trainer
-from zero.programs.config import config_to_yaml
 from zero.rng.philox import key_for
 from zero.runs.folder import RunFolder
 from zero.runs.progress import Reporter, duration
@@ -93,7 +88,7 @@ def read_figures(path: str | Path) -> dict[str, Any]:
 
 
 def _make_trainer(
-    config: CellRunConfig, data: ImageData, genome: Genome, name: str, threads: int | None
+    config: CellsConfig, data: ImageData, genome: Genome, name: str, threads: int | None
 ) -> Trainer:
     placing = of_training(config, data.image_shape, len(data.classes))
     check_ops(get_space(genome.space).ops, placing.skeleton.kind)
@@ -110,7 +105,7 @@ def _make_trainer(
 
 def start(
     what: str,
-    config: CellRunConfig,
+    config: CellsConfig,
     out: str | Path | None = None,
     threads: int | None = None,
     max_seconds: float | None = None,
@@ -169,7 +164,7 @@ def resume(
 class TrainingRun:
     """What one process does of a training."""
 
-    def __init__(self, genome: Genome, config: CellRunConfig, session: Session):
+    def __init__(self, genome: Genome, config: CellsConfig, session: Session):
         self.genome, self.config, self.session = genome, config, session
         self.info, self.folder, self.stops = session.info, session.folder, session.stops
         self.reporter = session.reporter
@@ -198,16 +193,16 @@ class TrainingRun:
         Raises:
             ZeroError: they cannot be used, or are not those that the training began with.
         """
-        kind, info = Cells(self.config), self.info
+        domain, info = CellsDomain(self.config), self.info
         name, threads = str(info.get("cell")), info.get("threads")
-        digest = kind.data_digest()
+        digest = domain.data_digest()
         self.session.check_data("images", digest, "images", "training", "train anew")
         info["images"] = digest
-        trainer = _make_trainer(self.config, kind.data, self.genome, name, threads)
+        trainer = _make_trainer(self.config, domain.data, self.genome, name, threads)
         self.form = network_tree(
-            *saved_form(self.genome, skeleton_of(self.config.cells), kind.data)
+            *saved_form(self.genome, skeleton_of(self.config.cells), domain.data)
         )
-        info.setdefault("image_set", kind.data_info()["image_set"])
+        info.setdefault("image_set", domain.data_info()["image_set"])
         self.session.write_info()
         return trainer
 

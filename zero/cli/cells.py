@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zero.cli import completion as cli_completion
+from zero.cli import completion
 from zero.cli.common import (
     Commands,
     Config,
@@ -27,8 +27,8 @@ from zero.cli.common import (
     guarded,
     time_left,
 )
-from zero.cli.tables import print_pairs, print_table
 from zero.errors import ConfigError, NetworkError
+from zero.runs.tables import print_pairs, print_table
 
 cells = typer.Typer(
     help="Look at cell genomes: published ones, or your own.",
@@ -59,7 +59,7 @@ CellName = Annotated[
     typer.Argument(
         metavar="NAME",
         help="Published cell, genome's file or text, RUN or RUN#ID.",
-        autocompletion=cli_completion.cells,
+        autocompletion=completion.cells,
     ),
 ]
 NormalCells = Annotated[
@@ -79,7 +79,7 @@ SkeletonName = Annotated[
         "--skeleton",
         metavar="NAME",
         help="See `zero cells list skeletons`.",
-        autocompletion=cli_completion.skeletons,
+        autocompletion=completion.skeletons,
     ),
 ]
 Image = Annotated[
@@ -148,12 +148,12 @@ def list_(
         rows = [(s.name, s.description, ", ".join(s.ops)) for s in SPACES.values()]
         print_table(("space", "what it is", "ops"), rows)
     elif topic == CellTopic.skeletons:
-        from zero.cells.networks.skeletons import KINDS
+        from zero.cells.networks.skeletons import SKELETONS
         from zero.cells.published import PRESETS
 
         rows = [
             (name, p.skeleton.size, _image(p.image_shape), p.classes,
-             KINDS[p.skeleton.kind].description)
+             SKELETONS[p.skeleton.kind].description)
             for name, p in PRESETS.items()
         ]  # fmt: skip
         print_table(("skeleton", "size", "images", "classes", "what it is"), rows)
@@ -265,7 +265,7 @@ def train(
         typer.Argument(
             metavar="GENOME",
             help="Published cell, genome's file or text, RUN or RUN#ID.",
-            autocompletion=cli_completion.cells,
+            autocompletion=completion.cells,
         ),
     ],
     config: Config,

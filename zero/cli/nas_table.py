@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from zero.cli.common import Debug, JsonFile, guarded
-from zero.cli.tables import print_pairs, print_table
+from zero.runs.tables import print_pairs, print_table
 
 
 def register(bench: typer.Typer) -> None:

@@ -33,6 +33,9 @@ MAX_CURVE = 1000
 ID_STRIDE = 1 << 44  # individuals' numbers of different experiments lie this far apart
 NEVER = np.iinfo(np.int64).max
 
+State = dict[str, Any]  # a tree of arrays and plain values: see `BaseIsland.state`
+Report = dict[str, Any]  # of a round: see `BaseIsland.begin_round`
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -49,7 +52,7 @@ class BaseIsland:
     """See the module's docstring.
 
     Args:
-        people: an empty population.
+        population: an empty one.
         seed, experiment, index, count: name the random stream; `count` islands in all.
         limits: when to stop.
         migrants: how many individuals are exchanged after each round.
@@ -60,7 +63,7 @@ class BaseIsland:
 
     def __init__(
         self,
-        people: Population,
+        population: Population,
         seed: int,
         experiment: int,
         index: int,
@@ -69,7 +72,7 @@ class BaseIsland:
         migrants: int,
         curve_every: int,
     ):
-        self.population, self.limits, self.index, self.count = people, limits, index, count
+        self.population, self.limits, self.index, self.count = population, limits, index, count
         self.migrants = migrants
         self.rng = new_state(seed, "search", experiment, index)
         self.numbering = np.array([count, index + experiment * ID_STRIDE], dtype=np.int64)

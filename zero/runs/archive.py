@@ -21,11 +21,11 @@ archive.h5, version 1, a tree of `zero.system.trees`; n records, T search tasks,
       curve              columns: individuals, train_steps, cache_hits int64; best_fitness,
                          mean_fitness, std_fitness float64
       summary            dict: the fields of `Summary`
-    results            None while the run goes on; then a dict with at least `RESULT_KEYS`
+    results            None while the run goes on; then a dict, see `zero.runs.kind.Kind.check_results`
 
-Of a run over cells (version 2): kind str, "cells"; no ops; records have every candidate, and the
-columns of `zero.runs.records.CellRecord` instead of those from task_fitness on, curves with rows of NaN
-where a candidate had fewer epochs; results has at least `CELL_RESULT_KEYS`.
+That is an archive of programs. Of other kinds of genomes (version 2): kind str; no ops; the kind's own
+columns instead of those from task_fitness on (of cells: `zero.cells.records.CellRecord`, with every
+candidate, and curves with rows of NaN where one had fewer epochs).
 
 Nothing in it depends on the clock: the same seed gives the same bytes.
 """
@@ -38,21 +38,21 @@ from typing import Any
 
 import numpy as np
 
-from zero.errors import ArchiveError
+from zero import genomes
+from zero.errors import ArchiveError, ConfigError
+from zero.programs.records import Record
 from zero.runs.folder import RunFolder
 from zero.runs.records import (
-    Record,
+    BaseRecord,
     columns_of,
     get,
     get_array,
-    get_texts,
     records_from_tree,
     records_tree,
 )
 from zero.system.trees import read_tree, write_tree
 
-ARCHIVE_VERSION = 2
-VERSION_OF = {"programs": 1, "cells": 2}  # programs' archives are read by older versions too
+ARCHIVE_VERSION = 2  # the newest that is read; a kind says which one it writes
 
 CURVE_COLUMNS = {
     "individuals": np.int64,
@@ -61,22 +61,6 @@ CURVE_COLUMNS = {
     "mean_fitness": np.float64,
     "std_fitness": np.float64,
     "cache_hits": np.int64,
-}
-RESULT_KEYS = {
-    "program": str,  # text of the run's outcome
-    "record": int,  # its id, -1 if it is not a record
-    "reason": str,  # why the run ended
-    "individuals": int,  # totals of the run
-    "train_steps": int,
-    # Each None, or a dict: fitness float (over tasks), task_fitness (T,), task_names T str.
-    "search": (dict, type(None)),
-    "select": (dict, type(None)),
-    "final": (dict, type(None)),
-}
-# Each of the three parts is None or a dict with a fitness (float); the rest is for reports.
-CELL_RESULT_KEYS = {
-    "genome": str,
-    **{key: kind for key, kind in RESULT_KEYS.items() if key != "program"},
 }
 
 
@@ -108,14 +92,14 @@ class Summary:
 class ExperimentData:
     """What one experiment left: improvements, progress and outcome."""
 
-    records: list[Any] = field(default_factory=list)  # of the kind's `zero.runs.records.KINDS`
+    records: list[Any] = field(default_factory=list)  # of the kind's class
     curve: list[CurvePoint] = field(default_factory=list)
     summary: Summary = field(default_factory=Summary)
 
 
 @dataclass(eq=False)
 class ArchiveData:
-    """The content of an archive; kind: "programs" or "cells", what its genomes are."""
+    """The content of an archive; kind: of its genomes, a name of `zero.genomes`."""
 
     seed: int
     config: str
@@ -123,7 +107,7 @@ class ArchiveData:
     zero_version: str
     experiments: list[ExperimentData] = field(default_factory=list)
     results: dict[str, Any] | None = None
-    kind: str = "programs"
+    kind: str = genomes.DEFAULT
 
 
 # --- the archive ----------------------------------------------------------------------------------
@@ -136,16 +120,17 @@ def write_archive(path: str | Path, data: ArchiveData) -> None:
         ValueError: the data contradict each other (a mistake of the caller).
         ArchiveError: the file cannot be written.
     """
+    kind = genomes.get(data.kind)
     tree = {
         "seed": data.seed,
         "config": data.config,
         "zero_version": data.zero_version,
-        "experiments": [_experiment_tree(e, data.kind) for e in data.experiments],
+        "experiments": [_experiment_tree(e, kind) for e in data.experiments],
         "results": data.results,
     }
-    tree |= {"ops": data.ops} if data.kind == "programs" else {"kind": data.kind}
+    tree |= kind.head(data.ops)
     _from_tree(tree)  # what could not be read again must not replace a good file
-    write_tree(path, tree, "archive", VERSION_OF[data.kind], compress=True)
+    write_tree(path, tree, "archive", kind.archive_version, compress=True)
 
 
 def read_archive(path: str | Path) -> ArchiveData:
@@ -166,7 +151,7 @@ def read_archive(path: str | Path) -> ArchiveData:
         raise ArchiveError(f"{path} is not a sound archive: {error}; use a copy of it") from error
 
 
-def find_record(data: ArchiveData, record_id: int) -> Record:
+def find_record(data: ArchiveData, record_id: int) -> BaseRecord:
     """Returns the record with this id.
 
     Raises:
@@ -183,7 +168,7 @@ def find_record(data: ArchiveData, record_id: int) -> Record:
     raise ArchiveError(f"the archive has no record {record_id}; {known}")
 
 
-def lineage(data: ArchiveData, record_id: int) -> list[Record]:
+def lineage(data: ArchiveData, record_id: int) -> list[BaseRecord]:
     """Returns the record and its recorded ancestors, oldest first.
 
     It starts at the start of the experiment, or later where a parent was not recorded.
@@ -193,15 +178,15 @@ def lineage(data: ArchiveData, record_id: int) -> list[Record]:
     """
     last = find_record(data, record_id)
     by_id = {r.id: r for e in data.experiments for r in e.records}
-    chain: dict[int, Record] = {}
-    step: Record | None = last
+    chain: dict[int, BaseRecord] = {}
+    step: BaseRecord | None = last
     while step is not None and step.id not in chain:  # hand-made data may go round in circles
         chain[step.id] = step
         step = by_id.get(step.parent)
     return list(reversed(chain.values()))
 
 
-def best_record(data: ArchiveData) -> Record | None:
+def best_record(data: ArchiveData) -> BaseRecord | None:
     """Returns the record that the results name, else the one of highest search fitness.
 
     Of equal ones the earliest; NaN ranks last; None without records.
@@ -212,7 +197,7 @@ def best_record(data: ArchiveData) -> Record | None:
     return max(records, key=lambda r: -np.inf if np.isnan(r.fitness) else r.fitness, default=None)
 
 
-def _experiment_tree(data: ExperimentData, kind: str) -> dict[str, Any]:
+def _experiment_tree(data: ExperimentData, kind: Any) -> dict[str, Any]:
     return {
         "records": records_tree(data.records, kind),
         "curve": columns_of(data.curve, CURVE_COLUMNS),
@@ -225,10 +210,12 @@ def _experiment_tree(data: ExperimentData, kind: str) -> dict[str, Any]:
 
 def _from_tree(tree: dict[str, Any]) -> ArchiveData:
     """Returns the data that an archive's tree holds; raises ValueError where it makes no sense."""
-    kind = get(tree, "kind", str) if "kind" in tree else "programs"
-    if kind not in VERSION_OF:
-        raise ValueError(f"'kind' is {kind!r}, expected one of {', '.join(VERSION_OF)}")
-    ops = get_texts(tree, "ops") if kind == "programs" else []
+    name = get(tree, "kind", str) if "kind" in tree else genomes.DEFAULT
+    try:
+        kind = genomes.get(name)
+    except ConfigError as error:
+        raise ValueError(f"'kind' is {name!r}: {error}") from None
+    ops = kind.ops_in(tree)
     experiments = []
     for number, part in enumerate(get(tree, "experiments", list)):
         try:
@@ -240,7 +227,9 @@ def _from_tree(tree: dict[str, Any]) -> ArchiveData:
         raise ValueError("two records have the same id")
     results = get(tree, "results", (dict, type(None)))
     if results is not None:
-        _check_results(results, kind, set(ids))
+        kind.check_results(results)
+        if results["record"] not in (-1, *ids):
+            raise ValueError(f"its outcome, record {results['record']}, is not in the archive")
     return ArchiveData(
         seed=get(tree, "seed", int),
         config=get(tree, "config", str),
@@ -248,11 +237,11 @@ def _from_tree(tree: dict[str, Any]) -> ArchiveData:
         zero_version=get(tree, "zero_version", str),
         experiments=experiments,
         results=results,
-        kind=kind,
+        kind=name,
     )
 
 
-def _experiment_from_tree(tree: Any, kind: str, num_ops: int) -> ExperimentData:
+def _experiment_from_tree(tree: Any, kind: Any, num_ops: int) -> ExperimentData:
     summary_tree = get(tree, "summary", dict)
     kinds = {"reason": (str, type(None)), "search_fitness": float, "select_fitness": float}
     summary = Summary(
@@ -270,15 +259,3 @@ def _experiment_from_tree(tree: Any, kind: str, num_ops: int) -> ExperimentData:
     return ExperimentData(
         records, [CurvePoint(*row) for row in zip(*columns, strict=True)], summary
     )
-
-
-def _check_results(results: dict[str, Any], kind: str, ids: set[int]) -> None:
-    for key, kinds in (RESULT_KEYS if kind == "programs" else CELL_RESULT_KEYS).items():
-        part = get(results, key, kinds)
-        if isinstance(part, dict):
-            get(part, "fitness", float)
-            if kind == "programs":
-                names = get_texts(part, "task_names")
-                get_array(part, "task_fitness", np.float64, (len(names),))
-    if results["record"] != -1 and results["record"] not in ids:
-        raise ValueError(f"its outcome, record {results['record']}, is not in the archive")

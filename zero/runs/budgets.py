@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zero.errors import ArchiveError
-from zero.runs.kind import Kind
+from zero.runs.domain import Domain
 from zero.runs.session import Session
 from zero.runs.state import Experiment, IslandState, RunState
 
@@ -82,7 +82,7 @@ def end_of_run(config: Any, finished: Sequence[Experiment]) -> str | None:
 # --- a larger budget ------------------------------------------------------------------------------
 
 
-def reopen(state: RunState, kind: Kind, session: Session) -> None:
+def reopen(state: RunState, domain: Domain, session: Session) -> None:
     """Changes the state of a checkpoint so that the run ends with the config's budget.
 
     That is larger than the state's. Says whether it changes anything, and whether the run goes on
@@ -93,7 +93,7 @@ def reopen(state: RunState, kind: Kind, session: Session) -> None:
     """
     from zero.evolution.island import reopened
 
-    config, old, exact = kind.config, state.budget, True
+    config, old, exact = domain.config, state.budget, True
     new = config.budget.model_dump()
     was_over = state.reason is not None
     if state.reason == "seconds" and old.get("seconds") != new["seconds"]:
@@ -115,9 +115,9 @@ def reopen(state: RunState, kind: Kind, session: Session) -> None:
         return
     if state.islands is not None:
         state.islands, exact = reopened(state.islands)
-        exact = exact and not _was_drained(kind, state.finished, state.islands, old)
+        exact = exact and not _was_drained(domain, state.finished, state.islands, old)
     if was_over:
-        state.final_state = kind.reopened(state.final_state)
+        state.final_state = domain.reopened(state.final_state)
         state.ended_islands = None
     if not exact:
         session.message(
@@ -141,7 +141,7 @@ def _was_cut(
 
 
 def _was_drained(
-    kind: Kind,
+    domain: Domain,
     finished: Sequence[Experiment],
     states: Sequence[IslandState],
     old: dict[str, Any],
@@ -149,10 +149,10 @@ def _was_drained(
     """Returns whether the old budget had kept a pipeline of batches from being filled."""
     from zero.evolution.population import INDIVIDUALS
 
-    if (getattr(kind.config.search, "batch", 1) or 1) == 1:
+    if (getattr(domain.config.search, "batch", 1) or 1) == 1:
         return False
-    allowed = left(kind.config, finished, old)
-    limits = [kind.limits(allowed, k) for k in range(len(states))]
+    allowed = left(domain.config, finished, old)
+    limits = [domain.limits(allowed, k) for k in range(len(states))]
     return any(
         state["arrays"]["population.counts"][INDIVIDUALS] % limit.round
         and limit.individuals < (state["round"] + 1) * limit.round

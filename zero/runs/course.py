@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zero import genomes
+from zero.config.load import config_to_yaml
 from zero.evolution.records import RawRecord
 from zero.jit import compiling
-from zero.programs.config import config_to_yaml
 from zero.runs import budgets
 from zero.runs.archive import ArchiveData, ExperimentData, write_archive
+from zero.runs.domain import Conclusion, Domain
 from zero.runs.experiments import archived, best_candidate, experiment_of
 from zero.runs.folder import zero_version
-from zero.runs.kind import Conclusion, Kind
 from zero.runs.session import Session
 from zero.runs.settings import BUDGETS
 from zero.runs.state import Experiment, IslandState, RunState
@@ -35,10 +36,10 @@ class Outcome:
     on the test images; individuals, train_steps and seconds are totals, seconds those of all
     processes with reading and compiling. baselines: for each shipped program in `BASELINES` (each
     published cell that the config names) its fitness on the select and on the final tasks, none
-    after such a stop. kind: "programs" or "cells". details: more figures by name, of programs: chance
-    (search, select, final: the fitness of a predictor that looks at no feature), interval (95 %, of
-    the final fitness), lasting_fitness, order_matters and departures (see
-    `zero.programs.kind.Maker.figures`).
+    after such a stop. kind: of genome, a name of `zero.genomes`. details: more figures by name, of
+    programs: chance (search, select, final: the fitness of a predictor that looks at no feature),
+    interval (95 %, of the final fitness), lasting_fitness, order_matters and departures (see
+    `zero.programs.domain.ProgramsDomain.figures`).
     """
 
     folder: Path
@@ -51,7 +52,7 @@ class Outcome:
     train_steps: int
     seconds: float
     baselines: dict[str, tuple[float, float]]
-    kind: str = "programs"
+    kind: str = genomes.DEFAULT
     details: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -65,18 +66,17 @@ class Outcome:
 class Run:
     """What one process does of a run: from a state to the end of the run or an interruption."""
 
-    def __init__(self, kind: Kind, session: Session, state: RunState, resumed: bool = False):
+    def __init__(self, domain: Domain, session: Session, state: RunState, resumed: bool = False):
         """resumed: whether the state is a checkpoint's."""
-        self.kind, self.session, self.state, self.resumed = kind, session, state, resumed
-        self.config: Any = kind.config
+        self.domain, self.session, self.state, self.resumed = domain, session, state, resumed
+        self.config: Any = domain.config
         self.reporter, self.stops, self.folder = session.reporter, session.stops, session.folder
         session.earlier_seconds = state.seconds
         self.clock = SearchClock(state.search_seconds)
-        self.totals = Totals(self.config, self.clock, kind.final_seconds)
+        self.totals = Totals(self.config, self.clock, domain.final_seconds)
         self.budget_before: dict[str, Any] | None = None  # if the config's is a larger one
-        self.archived: list[
-            ExperimentData
-        ] = []  # the finished experiments, as the archive has them
+        # The finished experiments, as the archive has them.
+        self.archived: list[ExperimentData] = []
         self.next_archive = 0.0  # in `session.seconds`
         self.ended_by: str | None = None  # what ended the experiment, decided at the end of a round
         self.final_phase_done = False
@@ -99,7 +99,7 @@ class Run:
             self._take_budget()
             self._begin()
             if self.resumed and state.budget != self.config.budget.model_dump():
-                budgets.reopen(state, self.kind, self.session)
+                budgets.reopen(state, self.domain, self.session)
             while state.reason is None:
                 if state.islands is None:
                     self._checkpoint()
@@ -124,8 +124,8 @@ class Run:
             ZeroError: they cannot be used, or have changed.
         """
         if "data" not in self.session.info:
-            self.kind.check()
-        digest = self.kind.data_digest()
+            self.domain.check()
+        digest = self.domain.data_digest()
         self.session.check_data("data", digest, "data", "run", "start a new run")
         return digest
 
@@ -134,10 +134,10 @@ class Run:
         session = self.session
         if "data" in session.info:
             return
-        if self.kind.config != self.config:  # defaults that were cut to what the data have
-            self.config = self.kind.config
+        if self.domain.config != self.config:  # defaults that were cut to what the data have
+            self.config = self.domain.config
             session.change_settings(config_to_yaml(self.config))
-        session.info |= {"data": digest, **self.kind.data_info()}
+        session.info |= {"data": digest, **self.domain.data_info()}
         session.write_info()
 
     def _take_budget(self) -> None:
@@ -158,7 +158,7 @@ class Run:
             "backend": config.backend, "dtype": config.dtype, "folder": str(self.folder.path),
         })  # fmt: skip
         if not self.resumed and "data" in self.session.info:  # they are read
-            for note in self.kind.notes():
+            for note in self.domain.notes():
                 self.session.message(f"note: {note}")
         event = "resume" if self.resumed else "start"
         self.folder.log(event, seconds=self.session.earlier_seconds)
@@ -173,8 +173,8 @@ class Run:
         try:
             with self.stops.at_once(), compiling.telling(self.reporter.compiling):
                 left = budgets.left(self.config, state.finished, self.config.budget.model_dump())
-                islands = self.kind.islands(state.experiment, left)
-                self.reporter.baselines(self.kind.baselines(state.experiment))
+                islands = self.domain.islands(state.experiment, left)
+                self.reporter.baselines(self.domain.baselines(state.experiment))
         except Stop:
             return False
         if state.islands is not None:
@@ -191,7 +191,7 @@ class Run:
             self.session.message,
             self._snapshot,
             self.session.checkpoint_seconds,
-            self.kind.groups(),
+            self.domain.groups(),
             self._evolving,
         )
         try:
@@ -215,18 +215,18 @@ class Run:
 
         Depends on the reports alone: after a crash it is asked once more.
         """
-        from zero.evolution.workers import distribute
+        from zero.evolution.migration import distribute
 
         self.ended_by = budgets.end_of_experiment(self.config, reports)
         if self.ended_by is not None:
             return None
         drawn = distribute(reports, self.config.seed, self.state.experiment)
-        return self.kind.answers(reports, drawn)
+        return self.domain.answers(reports, drawn)
 
     def _finish_experiment(self) -> None:
         state = self.state
         assert state.islands is not None
-        ended = experiment_of(state.islands, self.ended_by, self.kind)
+        ended = experiment_of(state.islands, self.ended_by, self.domain)
         state.finished.append(ended)
         self.totals.experiment_ended()
         self.folder.log("experiment", **ended.summary())
@@ -251,7 +251,7 @@ class Run:
         if best is not None and best.fitness >= self.totals.best_fitness():
             shown = {"individual": self._shown()["individuals"], "fitness": best.fitness}
             where = {"island": island, "experiment": self.state.experiment}
-            self.reporter.improvement({**shown, **where, "program": self.kind.shown(best)})
+            self.reporter.improvement({**shown, **where, "program": self.domain.shown(best)})
             seconds = self.session.seconds
             self.folder.log("improvement", **shown, id=best.number, seconds=seconds)
         self.reporter.update(self._shown())
@@ -276,20 +276,20 @@ class Run:
     def _experiments(self) -> list[Experiment]:
         """Returns all experiments, the one that goes on included."""
         going = self.state.islands
-        return [*self.state.finished, *([experiment_of(going, None, self.kind)] if going else [])]
+        return [*self.state.finished, *([experiment_of(going, None, self.domain)] if going else [])]
 
     def _archive(self, results: dict[str, Any] | None) -> ArchiveData:
         ended = self.state.finished
-        self.archived += [archived(e, self.kind) for e in ended[len(self.archived) :]]
+        self.archived += [archived(e, self.domain) for e in ended[len(self.archived) :]]
         going = self._experiments()[len(ended) :]
         return ArchiveData(
             seed=self.config.seed,
             config=self.folder.config_text(),
-            ops=self.kind.ops(),
+            ops=self.domain.ops(),
             zero_version=zero_version(),
-            experiments=[*self.archived, *(archived(e, self.kind) for e in going)],
+            experiments=[*self.archived, *(archived(e, self.domain) for e in going)],
             results=results,
-            kind=self.kind.name,
+            kind=self.config.genomes,
         )
 
     # --- after the search -----------------------------------------------------------------------
@@ -297,7 +297,7 @@ class Run:
     def _final_phase(self) -> bool:
         """Lets the kind of genome do what comes after the search; returns whether it is done."""
         state = self.state
-        best = best_candidate(self._experiments(), self.kind)
+        best = best_candidate(self._experiments(), self.domain)
         if best is None:
             return True
 
@@ -314,7 +314,7 @@ class Run:
 
         try:
             with self.stops.at_once(), compiling.telling(self.reporter.compiling):
-                state.final_state, self.final_phase_done = self.kind.final_phase(
+                state.final_state, self.final_phase_done = self.domain.final_phase(
                     best[0], state.final_state, self.stops.wanted, save, tell
                 )
         except Stop:
@@ -329,7 +329,7 @@ class Run:
         reading: it was stopped before the data were read: the archive stays as it is.
         """
         experiments = self._experiments()
-        best = best_candidate(experiments, self.kind)
+        best = best_candidate(experiments, self.domain)
         individuals = sum(e.individuals for e in experiments)
         steps = sum(e.train_steps for e in experiments)
         totals = {"individuals": individuals, "train_steps": steps}
@@ -347,14 +347,14 @@ class Run:
         self.reporter.finish(summary)
         return Outcome(
             self.folder.path, reason, found.outcome, search, select, found.final, individuals, steps,
-            self.session.seconds, found.baselines, self.kind.name, found.details,
+            self.session.seconds, found.baselines, self.config.genomes, found.details,
         )  # fmt: skip
 
     def _conclusion(
         self, reason: str, record: RawRecord, number: int, experiments: list[Experiment]
     ) -> tuple[str, Conclusion]:
         """Returns why the run ended or stops, and what is known of its outcome."""
-        from zero.evolution.workers import in_child
+        from zero.evolution.forks import in_child
 
         final_state = self.state.final_state if self.final_phase_done else None
         if reason != self.stops.why:
@@ -362,7 +362,7 @@ class Run:
                 with self.stops.at_once():
                     # A single evaluation may take minutes: a child can be left in its middle.
                     found: Conclusion = in_child(
-                        lambda: self.kind.conclude(
+                        lambda: self.domain.conclude(
                             record, number, experiments, final_state, self.folder
                         ),
                         patient=True,
@@ -370,7 +370,7 @@ class Run:
                     return reason, found
             except Stop:
                 reason = str(self.stops.why)
-        return reason, self.kind.outline(record, self.folder)
+        return reason, self.domain.outline(record, self.folder)
 
 
 def _giving(island: Any) -> Callable[[], Any]:

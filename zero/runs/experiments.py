@@ -10,11 +10,11 @@ import numpy as np
 
 from zero.evolution.records import RawRecord
 from zero.runs.archive import CurvePoint, ExperimentData, Summary
-from zero.runs.kind import Kind
+from zero.runs.domain import Domain
 from zero.runs.state import Experiment, IslandState
 
 
-def experiment_of(states: Sequence[IslandState], reason: str | None, kind: Kind) -> Experiment:
+def experiment_of(states: Sequence[IslandState], reason: str | None, domain: Domain) -> Experiment:
     """Returns an experiment's records, curve and summary from its islands' states.
 
     reason: why it ended, None while it goes on.
@@ -23,7 +23,7 @@ def experiment_of(states: Sequence[IslandState], reason: str | None, kind: Kind)
 
     records: dict[int, RawRecord] = {}
     for state in states:
-        for record in kind.unpack(state["records"]):
+        for record in domain.unpack(state["records"]):
             known = records.get(record.number)
             # An emigrant's ancestors are recorded on several islands; one knows its figures.
             if known is None or _known_of(record) > _known_of(known):
@@ -42,7 +42,7 @@ def experiment_of(states: Sequence[IslandState], reason: str | None, kind: Kind)
     counts = [s["arrays"]["population.counts"] for s in states]
     number = int(chosen["number"]) if chosen else -1
     return Experiment(
-        records=kind.pack(ordered),
+        records=domain.pack(ordered),
         curve=_merged_curve([s["curve"] for s in states]),
         reason=reason,
         individuals=int(sum(c[INDIVIDUALS] for c in counts)),
@@ -50,7 +50,7 @@ def experiment_of(states: Sequence[IslandState], reason: str | None, kind: Kind)
         search_fitness=float(chosen["search_fitness"]) if chosen else math.nan,
         select_fitness=float(chosen["select_fitness"]) if chosen else math.nan,
         candidate=number,
-        best_state=kind.best_state(states, number),
+        best_state=domain.best_state(states, number),
     )
 
 
@@ -75,7 +75,9 @@ def _merged_curve(curves: Sequence[np.ndarray]) -> np.ndarray:
     return merged
 
 
-def best_candidate(experiments: Sequence[Experiment], kind: Kind) -> tuple[RawRecord, int] | None:
+def best_candidate(
+    experiments: Sequence[Experiment], domain: Domain
+) -> tuple[RawRecord, int] | None:
     """Returns (record, experiment) of the candidate best on the select tasks; ties: the later.
 
     Without any candidate (stopped within the first round) it is the best on the search tasks; None
@@ -83,7 +85,7 @@ def best_candidate(experiments: Sequence[Experiment], kind: Kind) -> tuple[RawRe
     """
     best: tuple[tuple[bool, float], RawRecord, int] | None = None
     for number, experiment in enumerate(experiments):
-        for record in kind.unpack(experiment.records):
+        for record in domain.unpack(experiment.records):
             chosen = record.number == experiment.candidate
             if not chosen and not (experiment.candidate < 0 and record.is_best):
                 continue
@@ -93,11 +95,11 @@ def best_candidate(experiments: Sequence[Experiment], kind: Kind) -> tuple[RawRe
     return None if best is None else (best[1], best[2])
 
 
-def archived(experiment: Experiment, kind: Kind) -> ExperimentData:
+def archived(experiment: Experiment, domain: Domain) -> ExperimentData:
     """Returns an experiment as the archive has it."""
     curve = [
         CurvePoint(int(p[0]), int(p[1]), float(p[2]), float(p[3]), float(p[4]), int(p[5]))
         for p in experiment.curve
     ]
-    records = kind.archived(kind.unpack(experiment.records))
+    records = domain.archived(domain.unpack(experiment.records))
     return ExperimentData(records, curve, Summary(**experiment.summary()))

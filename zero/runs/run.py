@@ -14,8 +14,7 @@ run that is stopped or killed and resumed ends with the same archive, byte for b
 one. A stop acts within a second or two, whatever the run is doing; what comes after a search (final
 figures, baselines) is then left to `resume`. A budget of seconds is of the search alone. A run can be
 resumed with a larger budget, also one that its budget ended: the last checkpoint holds the islands'
-states then. What is particular to programs and to cells of networks is in `zero.programs.kind` and
-`zero.cells.kind`.
+states then. What depends on what a genome is, is asked of the kind of genome (`zero.genomes`).
 """
 
 from __future__ import annotations
@@ -29,23 +28,13 @@ from typing import Any
 
 import numpy as np
 
+from zero import genomes
+from zero.config.load import config_to_yaml
+from zero.config.sections import RunConfig
 from zero.errors import ArchiveError, ConfigError, what_is
-from zero.jit import cache as code_cache
-from zero.programs.config import RunConfig, Section, config_to_yaml
-from zero.programs.kind import (
-    BASELINES,
-    Maker,
-    initial_program,
-    load_program,
-    make_evaluator,
-    make_tasks,
-    memory_of,
-    train_budget,
-)
-from zero.programs.program import validate_program
+from zero.jit import cache
 from zero.runs.course import Outcome, Run
 from zero.runs.folder import RunFolder
-from zero.runs.kind import Kind
 from zero.runs.notebook import default_reporter
 from zero.runs.progress import Reporter
 from zero.runs.session import new_session, resumed_session
@@ -53,22 +42,9 @@ from zero.runs.settings import with_larger_budget
 from zero.runs.state import RunState
 from zero.system.signals import Stops
 
-__all__ = [
-    "BASELINES", "CHECKPOINT_SECONDS", "Maker", "Outcome", "initial_program", "kind_of",
-    "load_program", "make_evaluator", "make_tasks", "memory_of", "resume", "start", "train_budget",
-    "validate_program",
-]  # fmt: skip
+__all__ = ["CHECKPOINT_SECONDS", "Outcome", "resume", "start"]
 
 CHECKPOINT_SECONDS = 10.0
-
-
-def kind_of(config: RunConfig) -> type[Kind]:
-    """Returns what the config's genomes are."""
-    if config.genomes == "cells":
-        from zero.cells.kind import Cells
-
-        return Cells
-    return Maker
 
 
 # --- starting and resuming ------------------------------------------------------------------------
@@ -86,7 +62,7 @@ def start(
     """Runs a config in a new folder and returns the outcome.
 
     Args:
-        config: from `zero.programs.config.load_config` or `make_config`.
+        config: from `zero.load_config` or `zero.make_config`.
         out: the run's folder, new or empty; by default runs/NAME-001 and so on.
         reporter: is told what happens; by default it is shown where there is a terminal or a notebook.
         command: kept in the run's record.
@@ -99,7 +75,7 @@ def start(
         ZeroError: an argument is none of these, data, programs or the folder cannot be used, or no
             space is left.
     """
-    if not isinstance(config, Section) or not hasattr(config, "genomes"):
+    if not isinstance(config, RunConfig):
         hints = {dict: "; make one with zero.make_config", str: "; load one with zero.load_config"}
         raise ConfigError(
             f"start takes a config, got {what_is(config)}{hints.get(type(config), '')}"
@@ -129,21 +105,21 @@ def _start(
     stops: Stops,
     checkpoint_seconds: float,
 ) -> Outcome:
-    kind = kind_of(config)(config)
-    kind.check_device()
+    domain = genomes.get(config.genomes).domain(config)
+    domain.check_device()
     if config.backend != "reference":
-        code_cache.cache_folder()  # where it cannot be used, nothing has begun
+        cache.cache_folder()  # where it cannot be used, nothing has begun
     text = config_to_yaml(config)
     with new_session(
         out, config.name, text, config.seed, command or [], reporter, stops, checkpoint_seconds
     ) as session:
-        session.info |= kind.info()
-        stored = kind.stored(session.folder.path)
-        if stored is not kind:  # data that came as arrays: from here on they are in the folder
-            kind = stored
-            session.folder.write_config(config_to_yaml(kind.config))
+        session.info |= domain.info()
+        stored = domain.stored(session.folder.path)
+        if stored is not domain:  # data that came as arrays: from here on they are in the folder
+            domain = stored
+            session.folder.write_config(config_to_yaml(domain.config))
         session.record_settings(config.imports)
-        return Run(kind, session, RunState()).go()
+        return Run(domain, session, RunState()).go()
 
 
 @contextmanager
@@ -209,12 +185,12 @@ def resume(
         resumed_session(path, reporter, stops, checkpoint_seconds) as session,
     ):
         old, config = with_larger_budget(path / RunFolder.CONFIG, settings)
-        kind = kind_of(config).resumed(config, session.info)
+        domain = genomes.get(config.genomes).resumed(config, session.info)
         tree, budget = session.load(), old.budget.model_dump()
         state = RunState() if tree is None else RunState.from_tree(tree, budget)
-        run = Run(kind, session, state, resumed=tree is not None)
+        run = Run(domain, session, state, resumed=tree is not None)
         if config != old:
             run.budget_before = budget
         if state.reason is None:
-            kind.check_device()
+            domain.check_device()
         return run.go()

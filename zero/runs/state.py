@@ -24,10 +24,10 @@ _KEYS = {
 class Experiment:
     """An experiment, ended or going on.
 
-    records: as `zero.runs.kind.Kind.pack` returns them. curve: (points, 6) float64, the columns of
+    records: as `zero.runs.domain.Domain.pack` returns them. curve: (points, 6) float64, the columns of
     `zero.evolution.island`. reason: why it ended, None while it goes on. search_fitness, select_fitness:
     of the candidate, NaN without one. candidate: number of its record, -1 = none. best_state: what the
-    kind of genome keeps of the candidate beside its record (`Kind.best_state`).
+    kind of genome keeps of the candidate beside its record (`Domain.best_state`).
     """
 
     records: Tree
@@ -63,7 +63,7 @@ class RunState:
     run has taken; search_seconds: that it has searched. budget: the config's at that time. islands: of
     the experiment that goes on, None where the next one has not begun. ended_islands: of the last
     experiment, kept where the run is over, for a larger budget. reason: why the search is over, None
-    while it goes on. final_state: of what follows the search (`Kind.final_phase`).
+    while it goes on. final_state: of what follows the search (`Domain.final_phase`).
     """
 
     experiment: int = 0

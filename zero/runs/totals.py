@@ -44,7 +44,7 @@ class Totals:
         config: of the run.
         clock: of its search.
         final_seconds: (train steps, the seconds that they took) -> about how long what follows the
-            search will take, None if unknown (`zero.runs.kind.Kind.final_seconds`).
+            search will take, None if unknown (`zero.runs.domain.Domain.final_seconds`).
 
     islands: what each island of the experiment that goes on tells (`stats`).
     """

@@ -1,0 +1,1 @@
+"""A run from its config to its outcome, whatever a genome is; what it leaves on disk."""
