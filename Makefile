@@ -1,10 +1,15 @@
-# Everything a checkout needs: `make demo`, `make test`, `make lint`. All of it lives in .venv.
+# Everything a checkout needs: `make demo`, `make test`, `make lint`, ... All of it lives in .venv.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo cells test lint clean
+# Tests of code that also works as plain Python; numba hides compiled lines from coverage. The rest
+# needs the compiler: its structs and its machine code of ops and layers have no Python form.
+# Failures (slower processes are killed too early, say) leave lines uncounted, no more.
+PLAIN := tests/search tests/evolution/test_population.py
+
+.PHONY: help install demo cells test coverage lint docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -23,6 +28,10 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,lint]'
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-%: pyproject.toml | $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$*]'
+	@touch $@
+
 install: $(VENV)/.installed  ## create .venv and install the engine into it
 
 demo: install  ## discover a learning algorithm from nothing on real data (under 3 minutes)
@@ -34,9 +43,21 @@ cells: install  ## evolve a small image network for handwritten digits (some 4 m
 test: $(VENV)/.installed-dev  ## run the whole test suite
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-lint: $(VENV)/.installed-dev  ## check style
+coverage: $(VENV)/.installed-coverage  ## which lines no test executes (takes longer than the tests)
+	rm -f .coverage .coverage.*
+	-NUMBA_DISABLE_JIT=1 COVERAGE_FILE=.coverage.plain $(BIN)/python -m pytest -q -W ignore::RuntimeWarning \
+		--cov=zero --cov-report= $(PLAIN)
+	-COVERAGE_FILE=.coverage.compiled $(BIN)/python -m pytest -q -n 2 --dist loadfile --cov=zero --cov-report=
+	$(BIN)/coverage combine
+	$(BIN)/coverage report
+
+lint: $(VENV)/.installed-dev  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.installed-docs  ## build the documentation site into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.*

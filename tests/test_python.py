@@ -1,5 +1,7 @@
 """The engine from Python: what is public, its errors, and what it shows."""
 
+import ast
+import importlib
 import io
 import sys
 import types
@@ -31,6 +33,21 @@ def test_public_names_are_listed_and_documented():
         thing = getattr(zero, name)
         assert thing.__doc__ and (isinstance(thing, type) or "Raises:" in thing.__doc__), name
         assert name in zero.__doc__ or name == "table_from_arrays"
+
+
+def test_type_checkers_see_every_public_name():
+    tree = ast.parse(Path(zero.__file__).read_text())
+    seen = {
+        alias.asname: node.module
+        for branch in tree.body
+        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
+        for node in branch.body
+        for alias in node.names
+    }
+    assert set(seen) == set(zero.__all__) - {"__version__"}
+    for name, module in seen.items():
+        assert getattr(importlib.import_module(module), name) is getattr(zero, name)
+    assert Path(zero.__file__).with_name("py.typed").is_file()
 
 
 WRONG = {  # what a person types, and what the one line says

@@ -19,6 +19,21 @@ leaves, `zero.cli` the commands.
 """
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the same names as in `_PLACES`, for type checkers and editors
+    from zero.config.load import load_config as load_config
+    from zero.config.load import make_config as make_config
+    from zero.errors import ZeroError as ZeroError
+    from zero.programs.evaluator import Evaluator as Evaluator
+    from zero.programs.find import load_program as load_program
+    from zero.programs.ops import register_op as register_op
+    from zero.runs.progress import Reporter as Reporter
+    from zero.runs.run import resume as resume
+    from zero.runs.run import start as start
+    from zero.tasks import make_task_set as make_task_set
+    from zero.tasks.table import table_from_arrays as table_from_arrays
+    from zero.tasks.table import table_from_frame as table_from_frame
 
 _PLACES = {
     "Evaluator": "zero.programs.evaluator",

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from zero.evolution.records import RawRecord
-from zero.runs.experiments import best_candidate, experiment_of
 from zero.runs.domain import Domain
+from zero.runs.experiments import best_candidate, experiment_of
 from zero.runs.state import Experiment
 
 

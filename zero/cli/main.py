@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from zero.cli import bench, cells, evaluate, listing, nas_table, run, show
+from zero.cli import bench, cells, evaluate, listing, nas_table, run, schema, show
 from zero.cli.common import Commands
 
 app = typer.Typer(
@@ -52,3 +52,4 @@ app.command()(evaluate.validate)
 app.add_typer(bench.bench, name="bench")
 cells.register(app)
 nas_table.register(bench.bench)
+schema.register(app)

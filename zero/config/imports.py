@@ -60,6 +60,7 @@ def execute(name: str, kept: Path | None = None) -> None:
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
     module_name = f"zero_import_{Path(name).stem}_{digest}"
     spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
+    assert spec is not None  # it is None where no loader is given
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:

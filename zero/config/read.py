@@ -19,6 +19,7 @@ from zero.config.settings import (
     Settings,
     across,
     members_of,
+    without_none_words,
 )
 from zero.config.words import plain_mistakes
 from zero.config.yaml import (
@@ -74,7 +75,7 @@ def _part(
     problems: list[Problem],
 ) -> Part:
     """Returns what is known of a section; adds what its checks find, mistakes: kinds by location."""
-    data = model.none_words(data)
+    data = without_none_words(model, data)
     values: dict[str, Any] = {}
     wrong: dict[str, Any] = {}
     for name, field in model.model_fields.items():
@@ -124,9 +125,8 @@ def _validated(model: type[BaseModel], name: str, value: Any) -> Any:
 def _alone(model: type[BaseModel], name: str) -> type[BaseModel]:
     """Returns a model with one of the model's fields."""
     field = model.model_fields[name]
-    return create_model(
-        model.__name__, __config__=model.model_config, **{name: (field.annotation, field)}
-    )
+    definition: dict[str, Any] = {name: (field.annotation, field)}
+    return create_model(model.__name__, __config__=model.model_config, **definition)
 
 
 def section_in(annotation: Any) -> type[Settings] | None:
@@ -147,7 +147,11 @@ def _is_section(model: type[Settings], data: Any, loc: Loc) -> bool:
 
 
 def _respelt(
-    document: Document, model: type[Settings], data: dict, loc: Loc, problems: list[Problem]
+    document: Document,
+    model: type[Settings],
+    data: dict[str, Any],
+    loc: Loc,
+    problems: list[Problem],
 ) -> dict[str, Any]:
     """Returns the data with misspelt keys as they were meant, so that what they hold is checked."""
     keys = list(model.model_fields)
@@ -166,7 +170,7 @@ def meant_key(
     document: Document,
     key: str,
     value: Any,
-    data: dict,
+    data: dict[str, Any],
     keys: Iterable[str],
     loc: Loc,
     problems: list[Problem],

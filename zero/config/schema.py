@@ -1,4 +1,4 @@
-"""The JSON schema of configs, with which editors complete and check YAML."""
+"""JSON schemas of settings, made true to what a YAML file may say: editors complete and check by them."""
 
 from __future__ import annotations
 
@@ -6,21 +6,30 @@ from typing import Any
 
 from zero import genomes
 
+Schema = dict[str, Any]
 
-def config_schema() -> dict[str, Any]:
-    """Returns the JSON schema of a run's YAML file; which kind it is about is told by its sections."""
-    definitions: dict[str, Any] = {}
-    schemas = {}
-    for name in genomes.names():
-        schema = _prefixed(genomes.get(name).schema(), f"{name}.")
+
+def config_schema(kind: str | None = None) -> Schema:
+    """Returns the JSON schema (draft 2020-12) of a run's YAML file, for editors.
+
+    kind: of genome, for files of that kind only; None: a file is checked as one of the kind whose
+    section it has.
+
+    Raises:
+        ConfigError: there is no such kind.
+    """
+    found: Schema = {}
+    definitions: Schema = {}
+    for name in genomes.names() if kind is None else [kind]:
+        of_kind = genomes.get(name)
+        schema = _prefixed(of_kind.schema(), f"{name}.")
         definitions |= {f"{name}.{key}": part for key, part in schema.pop("$defs", {}).items()}
-        schemas[name] = schema
-    found = schemas.pop(genomes.DEFAULT)
-    for name, schema in schemas.items():
-        section = genomes.get(name).section
-        found = {"if": {"required": [section]}, "then": schema, "else": found}
+        if found:  # the default kind is the first
+            found = {"if": {"required": [of_kind.section]}, "then": schema, "else": found}
+        else:
+            found = schema
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "zero run"}
-    return {**head, **found, "$defs": definitions}
+    return {**head, **found, "$defs": with_none_words(definitions)}
 
 
 def _prefixed(schema: Any, prefix: str) -> Any:
@@ -36,3 +45,23 @@ def _prefixed(schema: Any, prefix: str) -> Any:
         else _prefixed(value, prefix)
         for key, value in schema.items()
     }
+
+
+def with_none_words(schema: Any) -> Any:
+    """Returns a JSON schema that takes the word none where null is allowed and text is not.
+
+    The same rule as `zero.config.settings.without_none_words`, by which files are read.
+    """
+    if isinstance(schema, list):
+        return [with_none_words(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {key: with_none_words(value) for key, value in schema.items()}
+    choices = schema.get("anyOf", [])
+    if {"type": "null"} in choices and not any(map(_is_text, choices)):
+        schema["anyOf"] = [*choices, {"const": "none"}]
+    return schema
+
+
+def _is_text(schema: Schema) -> bool:
+    return schema.get("type") == "string" and not {"enum", "const"} & set(schema)

@@ -43,10 +43,7 @@ class Settings(BaseModel):
     @classmethod
     def none_words(cls, data: Any) -> Any:
         """Returns the data with None for the word none, where that can mean nothing else."""
-        if not isinstance(data, dict) or "none" not in data.values():
-            return data
-        words = _none_words(cls)
-        return {k: None if k in words and v == "none" else v for k, v in data.items()}
+        return without_none_words(cls, data)
 
     @model_validator(mode="after")
     def _across(self) -> Settings:
@@ -54,6 +51,14 @@ class Settings(BaseModel):
         if found:
             raise Mistakes(found)
         return self
+
+
+def without_none_words(model: type[BaseModel], data: Any) -> Any:
+    """Returns a model's data with None for the word none, where that can mean nothing else."""
+    if not isinstance(data, dict) or "none" not in data.values():
+        return data
+    words = _none_words(model)
+    return {k: None if k in words and v == "none" else v for k, v in data.items()}
 
 
 @cache

@@ -18,6 +18,8 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from zero.config.yaml import Loc, Problem, dotted
 from zero.errors import unknown_name, visible, what_is, written
 
+Schema = dict[str, Any]  # JSON schema, or its definitions by name
+
 # Of one section or list; more are one mistake repeated, or no file for a run.
 MAX_REPORTED = 40
 
@@ -29,7 +31,9 @@ def report(problems: list[Problem]) -> str:
     lines: dict[str, Loc] = {}
     for problem in sorted(problems, key=lambda p: p.order):
         lines.setdefault(str(problem), problem.loc[:-1])
-    told, told_of, more = [], Counter(), Counter()
+    told: list[str] = []
+    told_of: Counter[Loc] = Counter()
+    more: Counter[Loc] = Counter()
     for line, section in lines.items():
         told_of[section] += 1
         if told_of[section] <= MAX_REPORTED:
@@ -41,7 +45,7 @@ def report(problems: list[Problem]) -> str:
     return "\n".join(told)
 
 
-def expected(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+def expected(schema: Schema, definitions: Schema) -> str:
     """Returns what a JSON schema allows, in words: `a whole number of at least 1`."""
     if "expected" in schema:
         return schema["expected"]
@@ -72,17 +76,19 @@ def expected(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     if kind == "object":
         keys = ", ".join(schema.get("properties", {}))
         return "a section" + (f" with keys of {keys}" if keys else " (KEY: VALUE lines)")
-    return {"string": "text", "boolean": "true or false", "null": "none"}.get(kind, "another value")
+    return {"string": "text", "boolean": "true or false", "null": "none"}.get(
+        str(kind), "another value"
+    )
 
 
-def _length(schema: dict[str, Any]) -> str:
+def _length(schema: Schema) -> str:
     low, high = schema.get("minItems"), schema.get("maxItems")
     if low == high:
         return "" if low is None else f" of {low}"
     return f" of at least {low}" if high is None else f" of {low or 0} to {high}"
 
 
-def _range(schema: dict[str, Any]) -> str:
+def _range(schema: Schema) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
     above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
     if low is not None and high is not None:
@@ -145,7 +151,7 @@ def plain_mistakes(
 
 
 @cache
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
+def _schema(model: type[BaseModel]) -> Schema:
     try:
         return model.model_json_schema()
     except PydanticInvalidForJsonSchema:
@@ -162,9 +168,12 @@ def _is_digits(value: Any) -> bool:
     return isinstance(value, str) and bool(_DIGITS.fullmatch(value.strip()))
 
 
-def _followed(item: Any, data: Any, root: dict, definitions: dict) -> tuple[Loc, Any, dict, dict]:
+def _followed(
+    item: Any, data: Any, root: Schema, definitions: Schema
+) -> tuple[Loc, Any, Schema, Schema]:
     """Returns the location of an error in the data, the value, its schema and the one around it."""
-    value, schema, parent, loc = data, root, root, ()
+    value, schema, parent = data, root, root
+    loc: Loc = ()
     for part in item["loc"]:
         # Unions put the names of their members into the location: the data has no such keys.
         last = item["type"] == "missing" and part == item["loc"][-1]
@@ -175,7 +184,7 @@ def _followed(item: Any, data: Any, root: dict, definitions: dict) -> tuple[Loc,
     return loc, value, schema, parent
 
 
-def _inside(schema: dict[str, Any], part: str | int, definitions: dict[str, Any]) -> dict | None:
+def _inside(schema: Schema, part: str | int, definitions: Schema) -> Schema | None:
     """Returns the schema of the item `part` of what `schema` describes, None if it has none."""
     if "$ref" in schema:
         return _inside(definitions[schema["$ref"].removeprefix("#/$defs/")], part, definitions)
@@ -190,7 +199,7 @@ def _inside(schema: dict[str, Any], part: str | int, definitions: dict[str, Any]
     return schema.get("properties", {}).get(part, extra if isinstance(extra, dict) else None)
 
 
-def _keys_of(schema: dict[str, Any], definitions: dict[str, Any]) -> list[str]:
+def _keys_of(schema: Schema, definitions: Schema) -> list[str]:
     if "$ref" in schema:
         return _keys_of(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions)
     keys = list(schema.get("properties", {}))

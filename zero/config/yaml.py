@@ -47,13 +47,13 @@ _WORDS = {
 class _Loader(yaml.SafeLoader):
     """SafeLoader with YAML 1.2 scalars and bounded nesting; used for its node tree only."""
 
-    yaml_implicit_resolvers: dict = {}  # noqa: RUF012 (PyYAML's own way to be configured)
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's own way to be configured)
 
-    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node:
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         # PyYAML composes recursively: without a bound, ten thousand brackets end the interpreter.
         self.depth = getattr(self, "depth", 0) + 1
         if self.depth > MAX_DEPTH:
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH}", problem_mark=mark)
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -63,7 +63,7 @@ class _Loader(yaml.SafeLoader):
 class _Dumper(yaml.SafeDumper):
     """Writes what `_Loader` reads back: text that looks like a YAML 1.2 number is quoted."""
 
-    yaml_implicit_resolvers: dict = {}  # noqa: RUF012
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
 
     def ignore_aliases(self, data: object) -> bool:
         return True
@@ -109,7 +109,7 @@ class Document:
     """
 
     source: str
-    data: dict[str, Any]
+    data: Any
     problems: list[Problem] = field(default_factory=list)
     key_at: dict[Loc, yaml.Mark] = field(default_factory=dict)
     value_at: dict[Loc, yaml.Mark] = field(default_factory=dict)
@@ -254,7 +254,7 @@ def parse(text: str, source: str, section: bool = True) -> Document:
         raise ConfigError(
             f"{source}:1:1: the file is empty; it must have a 'tasks' section at least"
         )
-    if section and not isinstance(node, yaml.MappingNode):
+    if section and node and not isinstance(node, yaml.MappingNode):
         kind = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
         raise ConfigError(
             f"{_place(source, node.start_mark)}: the file is {kind}; it must be KEY: VALUE lines"
@@ -319,7 +319,7 @@ class _Converter:
         first_line: dict[str, int] = {}
         for key_node, value_node in node.value:
             is_text = isinstance(key_node, yaml.ScalarNode) and key_node.tag == _TAG + "str"
-            key = key_node.value if is_text else None
+            key: str | None = key_node.value if is_text else None
             mark = key_node.start_mark
             message = ""
             if key is None:
@@ -327,7 +327,7 @@ class _Converter:
                 message = f"a key must be a name, got {shown}"
             elif key in first_line:
                 message = f"given twice (first in line {first_line[key]}); keep one of them"
-            if message:
+            if message or key is None:
                 bad = (*loc, key) if key is not None else loc
                 order = (mark.line, mark.column)
                 place = _place(document.source, mark)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import zipfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def read_npz(path: Path, names: tuple[str, ...]) -> list[np.ndarray]:
         ) from None
 
 
-def _read_member(stream: BinaryIO, size: int, path: Path, name: str) -> np.ndarray:
+def _read_member(stream: IO[bytes], size: int, path: Path, name: str) -> np.ndarray:
     with zipfile.ZipFile(stream) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         if name not in members:
@@ -73,7 +73,7 @@ def _read_member(stream: BinaryIO, size: int, path: Path, name: str) -> np.ndarr
             return _read_array(member, info.file_size, f"{path}, array '{name}'")
 
 
-def _read_array(stream: BinaryIO, size: int, where: str) -> np.ndarray:
+def _read_array(stream: IO[bytes], size: int, where: str) -> np.ndarray:
     """Returns the array of an NPY stream that has `size` bytes."""
     shape, fortran, dtype = _read_header(stream, where)
     if dtype.kind not in "biufU" or dtype.itemsize == 0:
@@ -100,7 +100,7 @@ def _read_array(stream: BinaryIO, size: int, where: str) -> np.ndarray:
     return flat.reshape(shape, order="F" if fortran else "C")
 
 
-def _read_header(stream: BinaryIO, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _read_header(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
     try:
         version = np.lib.format.read_magic(stream)
         if version == (1, 0):

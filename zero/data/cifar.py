@@ -99,7 +99,7 @@ class _Dtype:
     def __init__(self, name: str | bytes, *_: Any):
         self.name = name.decode("latin-1") if isinstance(name, bytes) else name
 
-    def __setstate__(self, state: object):
+    def __setstate__(self, state: object) -> None:
         """Ignores byte order and alignment: the only dtype we take has one byte."""
 
 
@@ -108,7 +108,7 @@ class _Array:
 
     __slots__ = ("state",)
 
-    def __setstate__(self, state: object):
+    def __setstate__(self, state: object) -> None:
         self.state = state
 
 
@@ -141,7 +141,7 @@ _STAND_INS = {
 
 
 # The Python implementation, not the C one: that one sizes its memo by a number in the file.
-class _BatchUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+class _BatchUnpickler(pickle._Unpickler):
     """Reads a CIFAR-10 batch; every name that it does not need ends the reading."""
 
     def find_class(self, module: str, name: str) -> _Call:
@@ -174,7 +174,8 @@ def _read_python(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if not (isinstance(array, _Array) and isinstance(state, tuple) and len(state) == 5):
         raise TaskError(f"{path}: not a CIFAR-10 Python batch: no array 'data' in it")
     _, shape, dtype, fortran, raw = state
-    count = len(labels) if isinstance(labels, list) else 0
+    labels = labels if isinstance(labels, list) else []
+    count = len(labels)
     if not (
         count > 0
         and shape == (count, IMAGE_BYTES)

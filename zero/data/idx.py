@@ -11,7 +11,7 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -49,7 +49,11 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
 
 
 def _read(
-    stream: BinaryIO, path: Path, dimensions: int, plain_size: int | None, zipped_size: int = 0
+    stream: IO[bytes] | gzip.GzipFile,
+    path: Path,
+    dimensions: int,
+    plain_size: int | None,
+    zipped_size: int = 0,
 ) -> np.ndarray:
     """Returns the array; `plain_size` is the whole file's size, None where it is compressed."""
     header_size = 4 + 4 * dimensions

@@ -37,6 +37,8 @@ GROUNDS = {"white": 255, "black": 0}  # what may shine through transparent pixel
 CHANNELS = (1, 3, 4)  # that images have
 CHECKED_AT_ONCE = 1000  # images looked at for NaN at a time
 
+Shape = tuple[int, ...]
+
 
 @dataclass(frozen=True, eq=False)
 class FoundImages:
@@ -94,11 +96,10 @@ def read_folder(
         raise TaskError(
             f"{folder}: no images; expected one folder for each class, with its images in it"
         )
-    images: np.ndarray | None = None
     seen = _Transparent()
     for row, (file, _) in enumerate(files):
         image = _read_image(file, resize, channels, ground or "white", seen)
-        if images is None:
+        if row == 0:
             images = _room_for(len(files), image.shape, folder)
         if image.shape != images.shape[1:]:
             raise _mixed(files[0][0], images.shape[1:], file, image.shape)
@@ -207,12 +208,12 @@ def _read_image(
             # Of a picture too big to be true; other warnings are of no use to the user.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=tuple(FORMATS)) as image:
+            with Image.open(file, formats=tuple(FORMATS)) as opened:
                 # Pillow makes four channels of grey with alpha where they have 16 bits.
-                grey = any("LA" in str(tile[3]) for tile in image.tile)
-                image.load()
-                mode = _mode_for(file, "LA" if grey else image.mode, channels)
-                image = ImageOps.exif_transpose(image)
+                grey = any("LA" in str(tile[3]) for tile in opened.tile)
+                opened.load()
+                mode = _mode_for(file, "LA" if grey else opened.mode, channels)
+                image: Image.Image = ImageOps.exif_transpose(opened)
                 if image.has_transparency_data:
                     image = _with_alpha(file, image)
                     transparent.add(file, image)
@@ -271,11 +272,11 @@ def _with_alpha(file: Path, image: Image.Image) -> Image.Image:
     return image.convert("RGBA")
 
 
-def _size(shape: tuple[int, ...]) -> str:
+def _size(shape: Shape) -> str:
     return f"{shape[0]} x {shape[1]} pixels and {shape[2]} channel{'s' if shape[2] > 1 else ''}"
 
 
-def _mixed(first: Path, first_shape: tuple, other: Path, shape: tuple) -> TaskError:
+def _mixed(first: Path, first_shape: Shape, other: Path, shape: Shape) -> TaskError:
     wanted, fixes = [], []
     if shape[:2] != first_shape[:2]:
         wanted.append("one size")

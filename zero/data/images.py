@@ -313,7 +313,7 @@ def _read(
             f"{settings.path or settings.source}: {len(ids)} different labels for {len(labels)} "
             "images; labels must be class ids"
         )
-    classes = CLASS_NAMES.get(settings.source, ())
+    classes: tuple[str, ...] = CLASS_NAMES.get(settings.source, ())
     if not np.array_equal(ids, np.arange(len(classes))):
         classes = tuple(str(i) for i in ids)
     return FoundImages(x, labels.astype(np.int64), classes, note=note)
@@ -374,7 +374,7 @@ def _split(rows_of: list[np.ndarray], sizes: dict[str, int], seed: int) -> dict[
     # train images does not change the others.
     rng = rng_for("images/test", 0)
     left = [rng.permutation(rows) for rows in rows_of]
-    parts = {}
+    parts: dict[str, np.ndarray] = {}
     for part in ("test", "valid", "train"):
         if part == "valid":
             rng = rng_for("images/split", seed)

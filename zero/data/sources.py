@@ -46,11 +46,16 @@ class Labelled:
         return {int(c): np.flatnonzero(self.labels == c) for c in classes}
 
 
-_loaded: dict[tuple, tuple[tuple, Labelled]] = {}
+_Key = tuple[SourceName, Part, tuple[Path, ...], tuple[str, str]]
+_Stamp = tuple[tuple[int, int], ...]  # time and size of each file
+_loaded: dict[_Key, tuple[_Stamp, Labelled]] = {}
 
 
 def load_source(
-    source: SourceName, path: str | Path | None = None, part: Part = "train", arrays=("X", "y")
+    source: SourceName,
+    path: str | Path | None = None,
+    part: Part = "train",
+    arrays: tuple[str, str] = ("X", "y"),
 ) -> Labelled:
     """Returns the examples of a source, read once per process.
 
@@ -70,12 +75,12 @@ def load_source(
             f"{', '.join(WITH_OFFICIAL_TEST)}); leave out official_test"
         )
     files = [] if source in BUNDLED else _files(source, path, part)
-    key = (source, part, tuple(files), tuple(arrays))
+    key = (source, part, tuple(files), arrays)
     try:
         stamp = tuple((f.stat().st_mtime_ns, f.stat().st_size) for f in files)
     except OSError as error:
         raise read_error(files[0], error) from None
-    if _loaded.get(key, (None,))[0] != stamp:
+    if key not in _loaded or _loaded[key][0] != stamp:
         name = files[0].stem if source == "arrays" else source
         _loaded[key] = (stamp, Labelled(name, *_read(source, files, arrays)))
     return _loaded[key][1]
@@ -111,11 +116,14 @@ def _idx_file(folder: Path, stem: str, dimensions: int) -> Path:
     raise TaskError(f"{folder}: has no file {names[0]} or {names[1]}; give the folder that has it")
 
 
-def _read(source: SourceName, files: list[Path], arrays) -> tuple[np.ndarray, np.ndarray]:
+def _read(
+    source: SourceName, files: list[Path], arrays: tuple[str, str]
+) -> tuple[np.ndarray, np.ndarray]:
     if source in BUNDLED:
         import sklearn.datasets  # takes a second to import
 
-        return getattr(sklearn.datasets, f"load_{source}")(return_X_y=True)
+        x, labels = getattr(sklearn.datasets, f"load_{source}")(return_X_y=True)
+        return x, labels
     if source == "cifar10":
         return read_cifar(files)
     if source == "arrays":
@@ -129,8 +137,8 @@ def _read(source: SourceName, files: list[Path], arrays) -> tuple[np.ndarray, np
     return images.reshape(len(images), -1), labels.astype(np.int64)
 
 
-def _read_labelled_arrays(path: Path, arrays) -> tuple[np.ndarray, np.ndarray]:
-    x, y = read_npz(path, tuple(arrays))
+def _read_labelled_arrays(path: Path, arrays: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    x, y = read_npz(path, arrays)
     if x.ndim < 2 or x.dtype.kind not in "biuf" or x.size == 0:
         raise TaskError(
             f"{path}: array '{arrays[0]}' has shape {x.shape} and type '{x.dtype}'; expected "

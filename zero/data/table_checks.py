@@ -74,7 +74,7 @@ def check_table(raw: RawTable, problem: str) -> TableData:
             f"{len(distinct)} distinct values" if len(distinct) > 1 else "one value in every row"
         )
         raise TaskError(f"{where}: {found} ({shown}{more}); problem: binary needs exactly two")
-    positive = f"{distinct[1]:g}" if numbers else distinct[1]
+    positive = f"{distinct[1]:g}" if numbers else str(distinct[1])
     y = np.array([float(value == distinct[1]) for value in values])
     return TableData(raw.where, x, y, raw.target_name, positive, notes)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, overload
 
 import numpy as np
 
@@ -24,6 +24,15 @@ NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 EMPTY = ("", "nan", "na", "n/a", "null", "none", "?")
 
 Column = str | int
+
+
+class _Reader(Protocol):
+    """What `csv.reader` returns; the module has no name for its type."""
+
+    @property
+    def line_num(self) -> int: ...
+
+    def __iter__(self) -> Iterator[list[str]]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +78,26 @@ def one_line(text: object) -> str:
     text = text.item() if isinstance(text, np.generic) else text
     text = " ".join(repr(text).split())  # repr shows what cannot be seen, such as no-break spaces
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+@overload
+def choose_columns(
+    names: list[str],
+    target: Column,
+    keep: Sequence[Column] | None,
+    ignore: Sequence[Column],
+    where: str,
+) -> tuple[int, list[int]]: ...
+
+
+@overload
+def choose_columns(
+    names: list[str],
+    target: None,
+    keep: Sequence[Column] | None,
+    ignore: Sequence[Column],
+    where: str,
+) -> tuple[None, list[int]]: ...
 
 
 def choose_columns(
@@ -121,7 +150,7 @@ def choose_columns(
         features = list(
             dict.fromkeys(number(column, "feature", "features_columns") for column in keep)
         )
-    if at in ignored or at in features:
+    if at is not None and (at in ignored or at in features):
         name = visible(names[at])
         raise TaskError(f"{where}: the target column '{name}' is also a feature or ignored")
     features = [i for i in features if i not in ignored]
@@ -160,10 +189,19 @@ def read_csv(
         raise read_error(path, error) from None
 
 
-def _read_rows(reader, where, target, keep, ignore, delimiter) -> RawTable:
+def _read_rows(
+    reader: _Reader,
+    where: str,
+    target: Column,
+    keep: Sequence[Column] | None,
+    ignore: Sequence[Column],
+    delimiter: str,
+) -> RawTable:
     names = _read_header(reader, where, delimiter)
     at, features = choose_columns(names, target, keep, ignore, where)
-    rows, targets, lines = [], [], []
+    rows: list[np.ndarray] = []
+    targets: list[str] = []
+    lines: list[int] = []
     bad: dict[int, tuple[int, str]] = {}
     for cells in reader:
         if not cells:  # an empty line
@@ -187,7 +225,7 @@ def _read_rows(reader, where, target, keep, ignore, delimiter) -> RawTable:
     return RawTable(where, columns, np.stack(rows), names[at], targets, lines, bad, ignore)
 
 
-def _read_header(reader, where: str, delimiter: str) -> list[str]:
+def _read_header(reader: _Reader, where: str, delimiter: str) -> list[str]:
     header = next((cells for cells in reader if cells), None)
     if header is None:
         raise TaskError(f"{where}: an empty file; expected a header line and rows")

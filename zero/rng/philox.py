@@ -26,8 +26,11 @@ W0, W1 = 0x9E3779B9, 0xBB67AE85
 ROUNDS = 10
 _MASK = np.uint64(0xFFFFFFFF)
 
+Word = int | np.ndarray  # a counter word, or an array of them
+Words = tuple[Word, Word, Word, Word]
 
-def philox(key: int, c0, c1, c2, c3) -> np.ndarray:
+
+def philox(key: int, c0: Word, c1: Word, c2: Word, c3: Word) -> np.ndarray:
     """Returns the four output words, uint64 arrays below 2**32, stacked on a new first axis.
 
     Args:
@@ -55,13 +58,13 @@ def unit(high: np.ndarray, low: np.ndarray) -> np.ndarray:
     return (bits.astype(np.float64) + 0.5) * 2.0**-52
 
 
-def counters(shape: tuple[int, ...], example: int, function: int, stream: int, task: int) -> tuple:
+def counters(shape: tuple[int, ...], example: int, function: int, stream: int, task: int) -> Words:
     """Returns the four counter words for all elements of a result of that shape (row-major)."""
     elements = np.arange(int(np.prod(shape, dtype=np.int64)), dtype=np.uint64).reshape(shape)
     return elements, example, (function << 16) | stream, task
 
 
-def uniform(key: int, words: tuple, low: float, high: float) -> np.ndarray:
+def uniform(key: int, words: Words, low: float, high: float) -> np.ndarray:
     """Returns float64 from U(low, high); all equal `low` where low >= high (spec, section 2.4)."""
     x = philox(key, *words)
     if not low < high:
@@ -69,14 +72,14 @@ def uniform(key: int, words: tuple, low: float, high: float) -> np.ndarray:
     return low + unit(x[0], x[1]) * (high - low)
 
 
-def gaussian(key: int, words: tuple, mean: float, stdev: float) -> np.ndarray:
+def gaussian(key: int, words: Words, mean: float, stdev: float) -> np.ndarray:
     """Returns float64 from N(mean, stdev) by the Box-Muller transform."""
     x = philox(key, *words)
     radius = np.sqrt(-2.0 * np.log(unit(x[0], x[1])))
     return mean + stdev * (radius * np.cos(2.0 * np.pi * unit(x[2], x[3])))
 
 
-def key_for(seed: int, *purpose) -> int:
+def key_for(seed: int, *purpose: object) -> int:
     """Returns a 64-bit key for a purpose, such as ("search", experiment, island).
 
     Keys of different purposes are unrelated; the same arguments give the same key on any machine.

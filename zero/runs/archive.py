@@ -27,6 +27,15 @@ That is an archive of programs. Of other kinds of genomes (version 2): kind str;
 columns instead of those from task_fitness on (of cells: `zero.cells.records.CellRecord`, with every
 candidate, and curves with rows of NaN where one had fewer epochs).
 
+Versions. A file's first line says its version. `read_archive` reads every version up to
+`ARCHIVE_VERSION`, whatever release wrote it, and refuses newer ones in one line. A kind of genome keeps
+its number (`Kind.archive_version`) while what is written for it can be read by older releases too: they
+take the keys that they know, so keys may be added. The number rises (to one above `ARCHIVE_VERSION`)
+when a key is taken away, renamed, or gets another meaning, dtype or shape, and with a new kind of
+genome; the reader then learns the new version and keeps the old ones, with a test for each. Checkpoints
+have a version of their own (`zero.runs.checkpoints.CheckpointFolder.VERSION`) and the same rule; but
+that a resumed run ends with the archive of an unbroken one is promised for one release alone.
+
 Nothing in it depends on the clock: the same seed gives the same bytes.
 """
 

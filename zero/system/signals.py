@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 PATIENCE = 1.0  # seconds that an urgent stop leaves to what is nearly done
 _active = threading.local()  # stops: those of the innermost `at_once` in this thread
@@ -72,7 +73,7 @@ class Stops:
             return
         presses = [0]
 
-        def on_signal(number: int, frame: object) -> None:
+        def on_signal(number: int, frame: FrameType | None) -> None:
             presses[0] += 1
             if presses[0] > 1:
                 raise KeyboardInterrupt
@@ -110,7 +111,7 @@ class Stops:
 
     @contextmanager
     def _raising(self) -> Iterator[None]:
-        def on_alarm(number: int, frame: object) -> None:
+        def on_alarm(number: int, frame: FrameType | None) -> None:
             if self._anywhere and self.wanted():
                 raise Stop
 

@@ -207,7 +207,7 @@ def _get_group(group: Any, file_size: int) -> Any:
     """Returns the dict or list that a group stands for."""
     import h5py
 
-    items = {name: _get_attribute(value) for name, value in group.attrs.items()}
+    items: Tree = {name: _get_attribute(value) for name, value in group.attrs.items()}
     length = items.pop(LIST_MARK, None)
     for name in group:
         # Links to elsewhere would read other files of the reader's machine into the tree.
