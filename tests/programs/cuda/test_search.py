@@ -15,7 +15,6 @@ import pytest
 from cuda_machines import missing
 from small_runs import Messages, archive_bytes, small_config, small_settings
 from typer.testing import CliRunner
-from zero.runs.folder import RunFolder
 
 from zero import cuda
 from zero.cli import main as cli
@@ -27,6 +26,7 @@ from zero.programs.cuda import search
 from zero.programs.domain import ProgramsDomain
 from zero.programs.island import Island
 from zero.runs import run
+from zero.runs.folder import RunFolder
 
 BUDGET = {"individuals": 10**9, "train_steps": 10**15}
 HURDLE = {"train": 15, "valid": 5, "quantile": 0.5}
