@@ -129,7 +129,8 @@ def test_settings_mean_this_training(config):
 
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
-def test_stopped_and_resumed_equals_unbroken(backend, config, tmp_path):
+def test_stopped_and_resumed_equals_unbroken(backend, config, tmp_path, monkeypatch):
+    monkeypatch.setattr("zero.system.signals.PATIENCE", 120.0)  # reading gets done, however slowly
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     command = ["train", SMALL, config, "--quiet"]
     for setting in ("space=amoebanet", "skeleton.drop_path=true", "skeleton.dropout=0.3",
