@@ -9,8 +9,6 @@ import subprocess
 import numpy as np
 import pytest
 from small_runs import archive_bytes, small_config, small_settings
-from zero.runs.checkpoints import CheckpointFolder
-from zero.runs.lock import RunLock
 
 from zero.config.load import load_config, make_config
 from zero.errors import (
@@ -24,6 +22,8 @@ from zero.programs.domain import ProgramsDomain
 from zero.programs.find import load_program
 from zero.runs import run
 from zero.runs.archive import ARCHIVE_VERSION, read_archive
+from zero.runs.checkpoints import CheckpointFolder
+from zero.runs.lock import RunLock
 from zero.system.trees import read_tree, write_tree
 
 LONG = {"budget": {"individuals": 10**9}}

@@ -13,7 +13,6 @@ from cells_helpers import SMALL
 from commands import zero_
 from small_cells import small_cell_settings, table_settings, write_table
 from small_runs import small_settings, wait_until
-from zero.runs.folder import RunFolder
 
 from zero.cells import train_run
 from zero.cells.published import PUBLISHED
@@ -23,6 +22,7 @@ from zero.data.images import load_images
 from zero.errors import ArchiveError, ConfigError, NetworkError
 from zero.nn.saved import load_network
 from zero.runs.archive import ArchiveData, read_archive, write_archive
+from zero.runs.folder import RunFolder
 
 CELL = "nas_bench_201_skip"
 
@@ -129,7 +129,8 @@ def test_settings_mean_this_training(config):
 
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
-def test_stopped_and_resumed_equals_unbroken(backend, config, tmp_path):
+def test_stopped_and_resumed_equals_unbroken(backend, config, tmp_path, monkeypatch):
+    monkeypatch.setattr("zero.system.signals.PATIENCE", 120.0)  # reading gets done, however slowly
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     command = ["train", SMALL, config, "--quiet"]
     for setting in ("space=amoebanet", "skeleton.drop_path=true", "skeleton.dropout=0.3",

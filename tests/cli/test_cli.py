@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from commands import zero_
-from zero.runs.folder import RunFolder
 
 import zero
 from zero.config.load import load_config
@@ -22,6 +21,7 @@ from zero.programs.mutation_names import MUTATION_NAMES
 from zero.programs.program import parse_program
 from zero.programs.simplified import simplify
 from zero.runs.archive import ArchiveData, best_record, lineage, read_archive, write_archive
+from zero.runs.folder import RunFolder
 from zero.search import names as search_names
 from zero.tasks import task_families
 

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from on_disk import hidden_files
-from zero.runs.checkpoints import CheckpointFolder
-from zero.runs.lock import RunLock
 
 from zero.errors import ArchiveError
+from zero.runs.checkpoints import CheckpointFolder
+from zero.runs.lock import RunLock
 from zero.system import trees as store
 from zero.system.trees import read_tree, write_tree
 

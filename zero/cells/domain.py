@@ -409,7 +409,7 @@ class CellsDomain(ObjectDomain):
     def _outline(self, best: RawCell, folder: RunFolder) -> dict[str, Any]:
         from zero.cells.drawing.svg import draw_svg
 
-        folder.write_best(f"{best['text']}\n")
+        folder.write_best(f"{best.text}\n")
         write_bytes(folder.path / "best.svg", draw_svg(parse_genome(best.text)).encode())
         return {
             "genome": best.text,

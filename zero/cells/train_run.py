@@ -305,9 +305,7 @@ class TrainingRun:
         """Writes and returns the figures; right: how many test images of each class are."""
         trainer, data = self.trainer, self.trainer.data
         cost, result = cost_of(trainer.network), trainer.result()
-        images = data.counts("test")
-        tested = right is not None
-        figures = {
+        figures: dict[str, Any] = {
             "cell": self.info["cell"],
             "genome": str(self.genome),
             "config": self.config.name,
@@ -322,9 +320,7 @@ class TrainingRun:
             else None,
             "best_valid_accuracy": result.best_valid_accuracy,
             "best_epoch": result.best_epoch,
-            "test_accuracy": int(right.sum()) / int(images.sum()) if tested else None,
-            "test_balanced_accuracy": balanced_accuracy(right, images) if tested else None,
-            "test_right_by_class": right.tolist() if tested else None,
+            **_tested(right, data.counts("test")),
             "skeleton": asdict(skeleton_of(self.config.cells)),
             "parameters": cost.parameters,
             "multiply_adds": cost.multiply_adds,
@@ -351,6 +347,16 @@ class TrainingRun:
         self.folder.log("finish", **ended)
         self.reporter.finish(ended)
         return Trained(self.folder.path, reason, figures)
+
+
+def _tested(right: np.ndarray | None, images: np.ndarray) -> dict[str, Any]:
+    """Returns the figures on the test images, None before there are any; both by class."""
+    names = ("test_accuracy", "test_balanced_accuracy", "test_right_by_class")
+    if right is None:
+        return dict.fromkeys(names)
+    balanced = balanced_accuracy(right.tolist(), images.tolist())
+    values = (int(right.sum()) / int(images.sum()), balanced, right.tolist())
+    return dict(zip(names, values, strict=True))
 
 
 def _known(value: float) -> float | None:

@@ -49,7 +49,6 @@ import numpy as np
 
 from zero import genomes
 from zero.errors import ArchiveError, ConfigError
-from zero.programs.records import Record
 from zero.runs.folder import RunFolder
 from zero.runs.records import (
     BaseRecord,
@@ -167,7 +166,7 @@ def find_record(data: ArchiveData, record_id: int) -> BaseRecord:
         ArchiveError: there is none.
     """
     ids = []
-    record: Record
+    record: BaseRecord
     for experiment in data.experiments:
         for record in experiment.records:
             if record.id == record_id:

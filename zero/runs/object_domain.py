@@ -7,6 +7,7 @@ the islands, the records, and the end of the run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from zero.evolution.object_records import pack_records, unpack_records
 from zero.runs.domain import Conclusion, Domain, Score
 from zero.runs.folder import RunFolder
 from zero.runs.records import BaseRecord
+from zero.runs.state import Experiment
 
 
 class ObjectDomain(Domain):
@@ -99,7 +101,12 @@ class ObjectDomain(Domain):
         return Conclusion(self.search_space.parse(best.text), None, {}, results)
 
     def conclude(
-        self, best: Any, number: int, experiments: list[Any], finished: Any, folder: RunFolder
+        self,
+        best: Any,
+        number: int,
+        experiments: Sequence[Experiment],
+        final_state: Any,
+        folder: RunFolder,
     ) -> Conclusion:
         """Takes the final figure; writes best.txt."""
         known = self.outline(best, folder)

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 _GAP = "  "
@@ -27,8 +27,8 @@ def wrapped(text: str, columns: int) -> list[str]:
     """Returns the text's lines, broken at spaces only; at least one."""
     if isinstance(text, Whole) or len(text) <= columns:
         return [text]
-    kept = {"break_long_words": False, "break_on_hyphens": False}
-    return textwrap.wrap(text, max(columns, 1), **kept) or [""]
+    room = max(columns, 1)
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def print_paragraph(text: str, indent: str = "", further: str | None = None) -> None:
@@ -53,7 +53,7 @@ def print_pairs(rows: Iterable[tuple[str, str]]) -> None:
             print(f"{'' if number else name:<{first}}{_GAP}{line}".rstrip())
 
 
-def print_table(columns: tuple[str, ...], rows: Iterable[tuple]) -> None:
+def print_table(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
     """Prints a table; columns of figures to the right. Where it is too wide, row by row as pairs."""
     cells = [[c if isinstance(c, str) else str(c) for c in row] for row in rows]
     figures = [
@@ -66,19 +66,19 @@ def print_table(columns: tuple[str, ...], rows: Iterable[tuple]) -> None:
             told = [(f"  {name.strip()}", text) for name, text in zip(columns, row, strict=True)]
             print_pairs([(name, text) for name, text in told[1:] if text.strip()] or [("", "")])
         return
-    for number, row in enumerate([columns, *cells]):
-        parts = [wrapped(text, w) for text, w in zip(row, widths, strict=True)]
+    for number, texts in enumerate([columns, *cells]):
+        parts = [wrapped(text, w) for text, w in zip(texts, widths, strict=True)]
         for line in range(max(map(len, parts))):
-            texts = [part[line] if line < len(part) else "" for part in parts]
+            pieces = [part[line] if line < len(part) else "" for part in parts]
             aligned = [
                 text.rjust(w) if right else text.ljust(w)
-                for text, w, right in zip(texts, widths, figures, strict=True)
+                for text, w, right in zip(pieces, widths, figures, strict=True)
             ]
             text = _GAP.join(aligned).rstrip()
             print(f"\x1b[1m{text}\x1b[0m" if number == 0 and _bold() else text)
 
 
-def _widths(rows: list) -> list[int] | None:
+def _widths(rows: Sequence[Sequence[str]]) -> list[int] | None:
     """Returns the columns' widths, None if their longest words together are too wide."""
     by_column = list(zip(*rows, strict=True))
     widths = [max(map(len, column)) for column in by_column]
