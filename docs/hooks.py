@@ -117,7 +117,7 @@ def public_names() -> str:
         for node in tree.body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_PLACES"
     )
-    return "\n\n".join(f"::: {places[name]}.{name}" for name in sorted(places, key=str.lower))
+    return "\n\n".join(f"::: zero.{name}" for name in sorted(places, key=str.lower))
 
 
 def rooms() -> str:
@@ -125,7 +125,9 @@ def rooms() -> str:
     parts = []
     for init in sorted((ROOT / "zero").rglob("__init__.py")):
         package = ".".join(init.parent.relative_to(ROOT).parts)
-        files = [f for f in sorted(init.parent.glob("*.py")) if f.stem not in ("__init__", "__main__")]
+        files = [
+            f for f in sorted(init.parent.glob("*.py")) if f.stem not in ("__init__", "__main__")
+        ]
         rows = [f"| `{f.stem}` | {first_line(f'{package}.{f.stem}')} |" for f in files]
         parts += [f"## {package}", first_line(package)]
         if rows:
