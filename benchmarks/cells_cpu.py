@@ -291,14 +291,12 @@ class Ours:
     def __init__(self, network, images, labels, threads: int):
         from zero.nn import make_model
         from zero.nn.optimizers import SGD
-        from zero.nn.train_settings import TrainSettings
         from zero.nn.weights import initial_parameters
 
         self.images, self.labels = images, labels
         self.model = make_model(network, len(images), threads=threads)
         self.model.parameters[:] = initial_parameters(network, 1)
-        settings = TrainSettings(momentum=MOMENTUM, nesterov=True, weight_decay=DECAY)
-        self.optimizer = SGD(network, settings)
+        self.optimizer = SGD(network, DECAY, momentum=MOMENTUM, nesterov=True)
 
     def update(self) -> None:
         self.optimizer.step(self.model.parameters, self.model.gradients, RATE)
@@ -322,7 +320,8 @@ class Ours:
 
 
 def network_of(cell: str, kind: str, normal_cells: int, filters: int):
-    from zero.cells.networks.skeletons import Skeleton, build_network
+    from zero.cells.networks.build import build_network
+    from zero.cells.networks.skeletons import Skeleton
     from zero.cells.published import get_published
 
     skeleton = Skeleton(kind, normal_cells, filters)
@@ -522,7 +521,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.serve:
         return serve()
-    from zero.runs.archive import run_info
+    from zero.runs.folder import run_info
 
     names = options.only.split(";") if options.only else list(NETWORKS)
     threads = [int(n) for n in options.threads.split(",")]

@@ -26,9 +26,10 @@ from pathlib import Path
 
 import numpy as np
 
+from zero.config.load import load_config
 from zero.data.images import ImageSettings, load_images
-from zero.programs.config import load_config
-from zero.runs.archive import read_archive, run_info
+from zero.runs.archive import read_archive
+from zero.runs.folder import run_info
 from zero.runs.run import start
 
 PARTS = {  # what is compared, and the settings of both sides
@@ -159,9 +160,11 @@ def summary(runs: dict[str, list[dict]]) -> dict:
 
 def published() -> dict:
     """Returns the curve and test accuracy of AmoebaNet-A, N = 1, F = 8."""
-    from zero.cells.networks.skeletons import Skeleton, build_network
+    from zero.cells.networks.build import build_network
+    from zero.cells.networks.skeletons import Skeleton
     from zero.cells.published import get_published
-    from zero.nn.train import Trainer, TrainSettings
+    from zero.nn.train import Trainer
+    from zero.nn.train_settings import TrainSettings
 
     data = load_images(ImageSettings(source="fashion_mnist"))
     skeleton = Skeleton(kind="slim_cifar", normal_cells=1, filters=8)

@@ -20,8 +20,8 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from zero.programs.config import load_config
-from zero.runs.archive import run_info
+from zero.config.load import load_config
+from zero.runs.folder import run_info
 from zero.runs.run import start
 
 CONFIGS = ("linear_demo", "quickstart", "own_csv")

@@ -18,8 +18,8 @@ from gpu.cost import cost
 
 from zero.programs import library
 from zero.programs.cuda.encode import encode_program
-from zero.programs.cuda.layout import Layout, best_layout
-from zero.runs.archive import run_info
+from zero.programs.cuda.layout import UnitLayout, best_layout
+from zero.runs.folder import run_info
 
 TASKS, TRAIN, VALID = 10, 8000, 1000
 CYCLES = 132 * 1.98e9  # of an H200's multiprocessors, in a second
@@ -37,7 +37,7 @@ CASES = [
 
 def counted(name: str, features: int, dtype: str, group: int | None) -> dict:
     """Returns the counts of one program in one layout."""
-    layout = Layout(dtype, features, group) if group else best_layout(features, dtype)
+    layout = UnitLayout(dtype, features, group) if group else best_layout(features, dtype)
     rows, spans = encode_program(library.program(name), layout)
     examples = SimpleNamespace(
         train_x=np.zeros((TASKS, TRAIN, 1)), valid_x=np.zeros((TASKS, VALID, 1)), epochs=1

@@ -46,9 +46,9 @@ from gpu.checks import check, workload
 from gpu.cost import on_gpu, shares, where_time_goes
 from gpu.programs import (
     Programs,
+    domain_of_strangers,
     evolved,
     first_individuals,
-    maker_of_strangers,
     on_core,
     together,
 )
@@ -56,16 +56,16 @@ from page import gpu_cells, sweep_cells
 
 from zero import cuda
 from zero.bench.speed import search_speed
+from zero.config.load import load_config
 from zero.errors import ZeroError
-from zero.evolution.workers import in_child
+from zero.evolution.forks import in_child
 from zero.programs import library
-from zero.programs.config import load_config
-from zero.programs.cuda.layout import WARP, Layout, best_layout
+from zero.programs.cuda.layout import WARP, UnitLayout, best_layout
+from zero.programs.domain import make_tasks, memory_of
 from zero.programs.interpreter import cpu
 from zero.programs.program import Memory, memory_needed
 from zero.rng.philox import key_for
-from zero.runs.archive import run_info
-from zero.runs.run import make_tasks, memory_of
+from zero.runs.folder import run_info
 
 HERE = Path(__file__).resolve().parent
 CASES = [root / "shared/conformance/reference_cases.jsonl.gz" for root in HERE.parents[:2]]
@@ -193,12 +193,12 @@ class Bench:
         first = self.sizes.first
         if side == "gpu":
             config = self.config(work, backend, islands, seed)
-            maker = maker_of_strangers(config)
-            return in_child(lambda: first_individuals(maker, first)) | {
+            domain = domain_of_strangers(config)
+            return in_child(lambda: first_individuals(domain, first)) | {
                 "batch": config.search.batch, "islands": islands,
             }  # fmt: skip
         makers = [
-            maker_of_strangers(self.config(work, backend, 1, 1000 * seed + k))
+            domain_of_strangers(self.config(work, backend, 1, 1000 * seed + k))
             for k in range(islands)
         ]
         return together(islands, lambda k, ready: first_individuals(makers[k], first, ready))
@@ -353,7 +353,7 @@ def measure_all(bench: Bench, results: Results, options, until: float) -> bool:
 
 def sweep(bench: Bench, options, until: float) -> list[dict[str, Any]]:
     """Returns programs a second of the network for each number of lanes a task, in turns."""
-    rates: dict[Layout, list[float]] = {}
+    rates: dict[UnitLayout, list[float]] = {}
     works = {f: Work("network", BASELINE, options.dtype, f) for f in bench.sizes.swept_features}
     for round_ in range(options.rounds):
         for features, work in works.items():

@@ -19,13 +19,14 @@ from functools import cache
 from pathlib import Path
 
 from zero.bench.speed import evaluation_speed, search_speed
+from zero.config.load import load_config
+from zero.config.sections import RunConfig
 from zero.programs import library
-from zero.programs.config import RunConfig, load_config
+from zero.programs.domain import make_tasks
 from zero.programs.evaluator import Evaluator
 from zero.programs.program import Program, make_instruction
 from zero.programs.simplified import simplify
-from zero.runs.archive import run_info
-from zero.runs.run import make_tasks
+from zero.runs.folder import run_info
 
 CONFIG = "linear_demo"
 PROGRAMS = 5  # of each length

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zero.programs.config import load_config
-from zero.runs.archive import RunFolder, run_info
+from zero.config.load import load_config
+from zero.runs.folder import RunFolder, run_info
 
 CACHE_SIZE = 100_000
 FULL = 0.99  # entries that were served often are forgotten now and then, so some are always free

@@ -18,9 +18,10 @@ import math
 import time
 from pathlib import Path
 
+from zero.runs.folder import run_info
+
 from zero.bench import nas_table
 from zero.cells.table import read_cell_table
-from zero.runs.archive import run_info
 
 BUDGET, TUNING_SEED, SEED = 100, 1000, 0
 POPULATIONS = (5, 10, 15, 20, 30, 50, 100)

@@ -43,11 +43,13 @@ def train(case: dict) -> dict:
     """Trains two steps in this process; returns estimate by part, resident memory before, and peak."""
     import numpy as np
 
-    from zero.cells.networks.skeletons import Skeleton, build_network
+    from zero.cells.networks.build import build_network
+    from zero.cells.networks.skeletons import Skeleton
     from zero.cells.published import get_published
     from zero.data.images import ImageData
-    from zero.nn.train import Trainer, TrainSettings
+    from zero.nn.train import Trainer
     from zero.nn.train_memory import training_memory
+    from zero.nn.train_settings import TrainSettings
     from zero.system.trees import write_tree
 
     case, rng = {**DEFAULTS, **case}, np.random.default_rng(0)
@@ -103,7 +105,7 @@ def main() -> None:
     if options.case is not None:
         print(json.dumps(train(options.case)))
         return
-    from zero.runs.archive import run_info
+    from zero.runs.folder import run_info
 
     keys = ("commit", "cpu", "cpu_count", "platform", "versions", "started")
     results = {"machine": {k: v for k, v in run_info(0, []).items() if k in keys}, "rows": []}

@@ -12,8 +12,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from zero.config.load import load_config
 from zero.programs import library
-from zero.programs.config import load_config
 from zero.programs.ops import Op, get_op
 
 HERE = Path(__file__).parent

@@ -25,12 +25,13 @@ import time
 from pathlib import Path
 
 from zero.bench.speed import evaluation_speed, search_speed
+from zero.config.load import load_config
 from zero.programs import library
-from zero.programs.config import load_config
+from zero.programs.domain import ProgramsDomain, initial_program
 from zero.programs.evaluator import Evaluator
-from zero.runs.archive import run_info
-from zero.runs.run import Maker, initial_program
-from zero.tasks import from_settings, make_task_set
+from zero.runs.folder import run_info
+from zero.tasks import make_task_set
+from zero.tasks.read import from_settings
 
 # The original engine's figures on this class of machine when this project began (individuals or
 # programs per second); machines of the class differ by up to two, so `--original` says more.
@@ -109,7 +110,7 @@ def measure(
 
 def speed_of_first(config, number: int) -> float:
     """Returns individuals per second over the first so many of one island."""
-    island = Maker(config, initial_program(config)).islands(
+    island = ProgramsDomain(config, initial_program(config)).islands(
         0, {"individuals": number, "train_steps": 2**62}
     )[0]
     island.warm_up()

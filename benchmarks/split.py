@@ -29,16 +29,14 @@ from pathlib import Path
 
 import numpy as np
 
+from zero.config.load import load_config
+from zero.config.sections import Budget, RunConfig
 from zero.errors import ZeroError
 from zero.evolution.population import FILLED, new_record
 from zero.jit.decorators import jit
 from zero.jit.struct import address
-from zero.programs.config import (
-    Budget,
-    Experiments,
-    RunConfig,
-    load_config,
-)
+from zero.programs.config import Experiments
+from zero.programs.domain import ProgramsDomain, initial_program
 from zero.programs.interpreter import handlers
 from zero.programs.interpreter.arrays import (
     BUDGET_FAILS,
@@ -48,8 +46,7 @@ from zero.programs.interpreter.arrays import (
 )
 from zero.programs.interpreter.handlers import HANDLER, ROW
 from zero.programs.interpreter.lanes import execute
-from zero.runs import run
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 
 CONFIGS = (
     "linear_demo",
@@ -180,9 +177,9 @@ class Split:
 
     def __init__(self, config: RunConfig):
         config = config.model_copy(update={"budget": Budget(), "experiments": Experiments()})
-        maker = run.Maker(config, run.initial_program(config))
+        domain = ProgramsDomain(config, initial_program(config))
         budget = {"individuals": _FOREVER, "train_steps": _FOREVER}
-        self.island = island = maker.islands(0, budget)[0]
+        self.island = island = domain.islands(0, budget)[0]
         pack, arrays = island.module.pack, island.arrays
         brief = arrays._replace(settings=arrays.settings._replace(epochs=0))
         handles = [pack(x) for x in (island.population, island.genomes, island.space)]

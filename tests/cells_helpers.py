@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from zero.cells.genome import EDGES, EdgeCell, Genome, GraphCell, PairCell, parse_genome
+from zero.cells.genome import EDGES, EdgeCell, GraphCell, PairCell
 from zero.cells.published import PUBLISHED
-from zero.cells.spaces import SPACES, get_space
+from zero.cells.spaces import SPACES, get_space, make_genome
+from zero.cells.text import parse_genome
 from zero.rng.splitmix import new_state
 
 OWN = "amoebanet[sep3,max3,id]"
@@ -75,4 +76,4 @@ def relabelled(cell, rng):
 def relabelled_genome(genome, seed):
     rng = np.random.default_rng(seed)
     cells = [c and relabelled(c, rng) for c in (genome.normal, genome.reduction)]
-    return Genome(genome.space, *cells)
+    return make_genome(genome.space, *cells)

@@ -13,7 +13,7 @@ import pytest
 from zero import cuda
 from zero.cuda.host import HostMachine
 from zero.errors import DeviceError
-from zero.evolution.workers import in_child
+from zero.evolution.forks import in_child
 from zero.programs import library
 from zero.programs.program import Memory, Program
 

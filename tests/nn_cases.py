@@ -17,8 +17,10 @@ from nn_networks import (  # noqa: F401 (tests take all of it from here)
     published_network,
 )
 
+from zero.nn.layers import LAYER_KINDS
+from zero.nn.layers.record import Call, MaskOf
+from zero.nn.layers.windows import pad_or_crop, taps
 from zero.nn.reference import ReferenceModel
-from zero.nn.reference_layers import pad_or_crop, taps
 from zero.nn.weights import batch_norms, views
 from zero.rng.philox import (
     counters,
@@ -65,11 +67,12 @@ def some_batch(network, count, *purpose):
 
 def some_masks(network, count):
     """Returns masks for every second drop_path and dropout layer, keeping three in four."""
-    layers = [i for i, y in enumerate(network.layers) if y.kind in ("drop_path", "dropout")]
+    layers = [i for i, y in enumerate(network.layers) if LAYER_KINDS[y.kind].mask]
     masks = {}
     for index in layers[::2]:
         y = network.layers[index]
-        shape = (count,) if y.kind == "drop_path" else (count, math.prod(y.shape))
+        one = LAYER_KINDS[y.kind].mask is MaskOf.EXAMPLE
+        shape = (count,) if one else (count, math.prod(y.shape))
         kept = uniform(key_for(7, "mask", index), counters(shape, 0, 0, 0, 0), 0.0, 1.0) < 0.75
         masks[index] = (kept / 0.75).astype(np.float32)
     return masks
@@ -120,6 +123,45 @@ def clear_batch(model, count, masks=None, *purpose, enough=3e-5):
         if best[0] > enough:
             break
     return best[1]
+
+
+# Layers by themselves.
+
+
+def layer_call(layers, count=3):
+    """Returns what the last of these layers is given: random inputs, parameters and mask."""
+    layer = layers[-1]
+    kind, shapes = LAYER_KINDS[layer.kind], [layers[i].shape for i in layer.inputs]
+    inputs = [normal((count, *s), "input", i) for i, s in enumerate(shapes)]
+    parameters = [normal(p.shape, p.role) for p in kind.parameters(layer, shapes)]
+    shape = {MaskOf.EXAMPLE: (count,), MaskOf.VALUE: (count, inputs[0][0].size)}.get(kind.mask)
+    mask = None if shape is None else np.abs(normal(shape, "mask"))
+    return Call(layer, inputs, parameters, [], True, mask)
+
+
+def check_gradients(call, epsilon=1e-5):
+    """Compares the gradients of a layer's inputs and parameters with central differences."""
+    kind = LAYER_KINDS[call.layer.kind]
+    direction = normal((len(call.inputs[0]), *call.layer.shape), "direction")
+    to_inputs, to_parameters = kind.backward(call, direction)
+    arrays = call.inputs + call.parameters
+    gradients = to_inputs + to_parameters
+    assert [g.shape for g in gradients] == [a.shape for a in arrays]
+    for number, (array, gradient) in enumerate(zip(arrays, gradients, strict=True)):
+        # All values at once along a random line, then some of them one by one.
+        lines = [normal(array.shape, "line", number)]
+        for place in range(0, array.size, max(array.size // 8, 1)):
+            lines.append(np.zeros(array.shape))
+            lines[-1].flat[place] = 1.0
+        start = array.copy()
+        for line in lines:
+            values = []
+            for sign in (1, -1):
+                array[...] = start + sign * epsilon * line
+                values.append((kind.forward(call) * direction).sum())
+            array[...] = start
+            slope, expected = (values[0] - values[1]) / (2 * epsilon), (gradient * line).sum()
+            assert abs(slope - expected) <= max(1e-6 * abs(expected), 1e-7), number
 
 
 # The comparison.

@@ -344,12 +344,8 @@ for _seed in range(8):
 
 def cell_network(space, seed):
     """Returns the network of a random genome, small."""
-    from zero.cells.networks.skeletons import (
-        KINDS,
-        Skeleton,
-        build_network,
-        skeletons_of,
-    )
+    from zero.cells.networks.build import build_network
+    from zero.cells.networks.skeletons import SKELETONS, Skeleton, skeletons_of
     from zero.cells.spaces import get_space
     from zero.rng.splitmix import new_state
 
@@ -362,7 +358,7 @@ def cell_network(space, seed):
         normal_cells=1,
         filters=(5, 8, 6)[seed % 3],
         drop_path=pairs,
-        auxiliary=pairs and seed == 0 and KINDS[kind].auxiliary != "after",
+        auxiliary=pairs and seed == 0 and SKELETONS[kind].auxiliary != "after",
         dropout=0.25,
     )
     return build_network(genome, skeleton, [(8, 8, 3), (9, 7, 1)][seed % 2], 4)
@@ -387,7 +383,8 @@ PUBLISHED = {  # cell: its skeleton, at F = 8
 
 def published_network(name):
     """Returns a published cell's network for 16x16 images and 5 classes."""
-    from zero.cells.networks.skeletons import Skeleton, build_network
+    from zero.cells.networks.build import build_network
+    from zero.cells.networks.skeletons import Skeleton
     from zero.cells.published import get_published
 
     skeleton = Skeleton(filters=8, **PUBLISHED[name])

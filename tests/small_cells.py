@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 from small_runs import _merged
 
-from zero.cells.config import CellRunConfig
-from zero.programs.config import make_config
+from zero.cells.config import CellsConfig
+from zero.config.load import make_config
 
 SETTINGS = {
     "seed": 3,
@@ -28,7 +28,7 @@ def small_cell_settings(**changes) -> dict:
     return _merged(SETTINGS, changes)
 
 
-def small_cells(**changes) -> CellRunConfig:
+def small_cells(**changes) -> CellsConfig:
     """Returns the config of `small_cell_settings`."""
     return make_config(small_cell_settings(**changes))
 

@@ -4,7 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from zero.programs.config import RunConfig, make_config
+from zero.config.load import make_config
+from zero.config.sections import RunConfig
 from zero.runs.archive import read_archive
 from zero.runs.progress import Reporter
 

@@ -9,7 +9,10 @@ import subprocess
 import numpy as np
 import pytest
 from small_runs import archive_bytes, small_config, small_settings
+from zero.runs.checkpoints import CheckpointFolder
+from zero.runs.lock import RunLock
 
+from zero.config.load import load_config, make_config
 from zero.errors import (
     ArchiveError,
     ConfigError,
@@ -17,10 +20,11 @@ from zero.errors import (
     TaskError,
     ZeroError,
 )
-from zero.programs.config import load_config, make_config
+from zero.programs.domain import ProgramsDomain
+from zero.programs.find import load_program
 from zero.runs import run
 from zero.runs.archive import ARCHIVE_VERSION, read_archive
-from zero.system import trees as store
+from zero.system.trees import read_tree, write_tree
 
 LONG = {"budget": {"individuals": 10**9}}
 
@@ -115,7 +119,7 @@ def test_cache_and_hurdle_may_see_all_that_there_is():
     most = {"train": 20, "valid": 10}
     for evaluation in ({"cache": most, "hurdle": most}, {"cache": "none", "hurdle": {"train": 9}}):
         evaluation["hurdle"] = {"valid": 5, **evaluation["hurdle"]}
-        run.Maker(make_config(small_settings(evaluation=evaluation))).check()
+        ProgramsDomain(make_config(small_settings(evaluation=evaluation))).check()
 
 
 def test_features_and_targets_that_no_data_has(tmp_path):
@@ -133,13 +137,13 @@ def test_features_and_targets_that_no_data_has(tmp_path):
 
 def test_a_program_that_does_not_fit_its_memory(tmp_path):
     start = tmp_path / "start.txt"
-    start.write_text(str(run.load_program("neural_network")))
+    start.write_text(str(load_program("neural_network")))
     with one_line(ConfigError, r"program\.initial: .* no address m0 in memory"):
         make_config(small_settings(program={"initial": str(start)}))
     # It fitted when the config was checked, and was changed since.
-    start.write_text(str(run.load_program("linear")))
+    start.write_text(str(load_program("linear")))
     config = make_config(small_settings(program={"initial": str(start)}))
-    start.write_text(str(run.load_program("neural_network")))
+    start.write_text(str(load_program("neural_network")))
     with one_line(ProgramError, "m0|v5|address"):
         run.start(config, tmp_path / "run")
     start.unlink()
@@ -199,19 +203,19 @@ def test_checkpoints_that_are_all_damaged(tmp_path):
         run.resume(tmp_path / "run")
     # The archive of what was found is not touched, and the folder is free again.
     assert read_archive(tmp_path / "run").results is not None
-    store.RunLock(tmp_path / "run").release()
+    RunLock(tmp_path / "run").release()
 
 
 def test_an_archive_of_a_newer_version(tmp_path):
     cut_run(tmp_path / "run", **LONG)
     path = tmp_path / "run" / "archive.h5"
-    tree = store.read_tree(path, "archive", 1)
-    store.write_tree(path, tree, "archive", ARCHIVE_VERSION + 1)
+    tree = read_tree(path, "archive", 1)
+    write_tree(path, tree, "archive", ARCHIVE_VERSION + 1)
     with one_line(ArchiveError, f"version {ARCHIVE_VERSION + 1}"):
-        run.load_program(str(tmp_path / "run"))
+        load_program(str(tmp_path / "run"))
     newest = max((tmp_path / "run" / "checkpoints").glob("*.h5"))
     for path in (tmp_path / "run" / "checkpoints").glob("*.h5"):
-        store.write_tree(path, store.read_tree(path, "checkpoint", 1), "checkpoint", 2)
+        write_tree(path, read_tree(path, "checkpoint", 1), "checkpoint", 2)
     with one_line(ArchiveError, f"{newest.name} has format version 2"):
         run.resume(tmp_path / "run")
 
@@ -247,13 +251,13 @@ def test_a_disk_that_fills_up_ends_the_run_and_costs_nothing(tmp_path, monkeypat
                 raise OSError(errno.ENOSPC, "No space left on device")
         return write(handle, data)
 
-    monkeypatch.setattr(store.os, "write", filling)
+    monkeypatch.setattr(os, "write", filling)
     with one_line(ArchiveError, "disk is full.*zero resume"):
         run.start(config, folder, checkpoint_seconds=0.01)
     with one_line(ArchiveError, "disk is full"):
         run.resume(folder, checkpoint_seconds=0.0)
-    monkeypatch.setattr(store.os, "write", write)
-    loaded, skipped = store.CheckpointFolder(folder / "checkpoints").load()
+    monkeypatch.setattr(os, "write", write)
+    loaded, skipped = CheckpointFolder(folder / "checkpoints").load()
     assert skipped == []
     assert loaded["islands"] is not None
     read_archive(folder)
@@ -297,7 +301,7 @@ def test_program_files_that_are_none(tmp_path, content, match):
     path = tmp_path / "program.txt"
     path.write_bytes(content)
     with one_line(ProgramError, match):
-        run.load_program(str(path))
+        load_program(str(path))
 
 
 def test_an_archive_without_programs(tmp_path):
@@ -306,9 +310,9 @@ def test_an_archive_without_programs(tmp_path):
     data.experiments, data.results = [], None
     run.write_archive(tmp_path / "run" / "archive.h5", data)
     with one_line(ArchiveError, "holds no program yet"):
-        run.load_program(str(tmp_path / "run"))
+        load_program(str(tmp_path / "run"))
     with one_line(ArchiveError, "after # stands the number"):
-        run.load_program(f"{tmp_path / 'run'}#x")
+        load_program(f"{tmp_path / 'run'}#x")
 
 
 def test_the_stored_config_is_the_one_that_ran(tmp_path):

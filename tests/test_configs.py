@@ -7,9 +7,12 @@ from typer.testing import CliRunner
 
 from zero import cuda
 from zero.cli import main as cli
+from zero.config.load import load_config
+from zero.config.shipped import shipped_configs
 from zero.cuda.host import HostMachine
-from zero.programs.config import load_config, shipped_configs
 from zero.programs.cuda import search
+from zero.programs.domain import ProgramsDomain, initial_program, memory_of
+from zero.programs.program import validate_program
 from zero.runs import run
 
 CONFIGS = sorted(shipped_configs())
@@ -84,9 +87,9 @@ def test_it_is_right_without_its_data(name):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_its_tasks_can_be_made(name):
     config = load(name, *SMALLER.get(name, []))
-    maker = run.Maker(config, run.initial_program(config))
-    maker.check()
-    sets = {p: maker.tasks(p, 0) for p in ("search", "select", "final")}
+    domain = ProgramsDomain(config, initial_program(config))
+    domain.check()
+    sets = {p: domain.tasks(p, 0) for p in ("search", "select", "final")}
     for purpose, tasks in sets.items():
         assert tasks.num_tasks == getattr(config.tasks, purpose).count
         assert tasks.train_x.shape[2] == sets["search"].features
@@ -104,7 +107,7 @@ def test_it_runs(name, tmp_path):
     assert (outcome.reason, outcome.individuals) == ("individuals", 3000)
     assert 0 < outcome.search_fitness <= 1
     assert 0 <= outcome.final.fitness <= 1
-    run.validate_program(outcome.program, run.memory_of(config))
+    validate_program(outcome.program, memory_of(config))
     assert len(outcome.final.task_fitness) == config.tasks.final.count
 
 
@@ -157,7 +160,7 @@ def test_cells_run(name, tmp_path):
 @pytest.mark.parametrize("name", [name for name in CELLS if name != "nas_bench_201_table"])
 def test_the_networks_of_its_size_can_be_built(name):
     from zero.cells.config import skeleton_of, space_of
-    from zero.cells.networks.skeletons import build_network
+    from zero.cells.networks.build import build_network
     from zero.rng.splitmix import new_state
 
     cells = load_config(name).cells

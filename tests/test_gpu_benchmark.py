@@ -14,7 +14,7 @@ from cuda_machines import missing
 import zero
 from zero.programs import library
 from zero.programs.cuda.encode import encode_program
-from zero.programs.cuda.layout import Layout
+from zero.programs.cuda.layout import UnitLayout
 
 FOLDER = Path(zero.__file__).parents[1] / "benchmarks"
 SCRIPT = FOLDER / "gpu_interpreter.py"
@@ -130,7 +130,7 @@ def test_the_sanitizers_workload_runs():
 
 @pytest.mark.parametrize("group", [4, 8])
 def test_arithmetic_of_the_network_by_hand(imported, group):
-    cost, layout = imported("gpu.cost"), Layout("float32", 16, group)
+    cost, layout = imported("gpu.cost"), UnitLayout("float32", 16, group)
     rows, spans = encode_program(library.program("neural_network"), layout)
     costs = cost.function_costs(rows, spans[0], layout)
     assert costs[1:, 0].tolist() == [577, 611]  # as in test_benchmarks.py, joined or not
@@ -138,13 +138,13 @@ def test_arithmetic_of_the_network_by_hand(imported, group):
 
 def test_shared_memory_of_rows_by_hand(imported):
     row_cost = imported("gpu.cost").row_cost
-    single = Layout("float32", 16, 8)  # two elements and rows of 16 a lane, four tasks a warp
+    single = UnitLayout("float32", 16, 8)  # two elements and rows of 16 a lane, four tasks a warp
     assert row_cost("SCALAR_SUM", single)[1] == 1 + 3
     assert row_cost("VECTOR_SUM", single)[1] == 1 + 3 * 2
     assert row_cost("MATRIX_SUM", single)[1] == 1 + 3 * 2 * 16
     assert row_cost("MATRIX_VECTOR_PRODUCT", single)[1] == 1 + 2 * 16 + 4 + 2
     assert row_cost("MATVEC_RESIDENT", single)[1] == 1 + 4 + 2  # the matrix is in registers
-    assert row_cost("VECTOR_SUM", Layout("float64", 16, 8))[1] == 1 + 3 * 2 * 2
+    assert row_cost("VECTOR_SUM", UnitLayout("float64", 16, 8))[1] == 1 + 3 * 2 * 2
     assert row_cost("MATRIX_MATRIX_PRODUCT", single)[0] == 2 * 16**3
     assert row_cost("VECTOR_MEAN", single)[0] == 16
     for name in zero.programs.ops.OPS:
@@ -153,7 +153,7 @@ def test_shared_memory_of_rows_by_hand(imported):
 
 
 def test_repeated_rows_are_the_same_program_and_longer(imported):
-    cost, layout = imported("gpu.cost"), Layout("float32", 4, 2)
+    cost, layout = imported("gpu.cost"), UnitLayout("float32", 4, 2)
     rows, spans = encode_program(library.program("neural_network"), layout)
     named = cost.named_rows(rows, spans[0])
     which = [at for at, name in named if name == "VECTOR_SUM"]

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from helpers import parse
 
-from zero.programs.config import load_config
+from zero.config.load import load_config
+from zero.programs.domain import make_tasks
 from zero.programs.evaluator import Evaluator
 from zero.programs.figures import chance, interval
 from zero.runs import run
-from zero.tasks import from_settings, make_task_set
+from zero.tasks import make_task_set
+from zero.tasks.read import from_settings
 
 ROWS, FEATURES = 300, 8
 COUNT = 10  # tasks of a set
@@ -69,7 +71,7 @@ def test_no_shipped_config_finds_anything(noise, tmp_path, name, kind, seed):
         changes["program.initial"] = "linear"
     outcome = run.start(_with(name, changes, tmp_path), tmp_path / "run")
     config = _with(name, changes, tmp_path)
-    tasks = run.make_tasks(config, "final")
+    tasks = make_tasks(config, "final")
     # Half a width more than the interval's own: it is exceeded once in forty times.
     assert beyond_chance(tasks, outcome.final) < 1.5
     low, high = outcome.details["interval"]

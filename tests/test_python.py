@@ -14,7 +14,7 @@ from small_runs import Messages, small_config, small_settings
 
 import zero
 from zero.runs import notebook, progress
-from zero.tasks import from_settings
+from zero.tasks.read import from_settings
 
 FRAME = pd.DataFrame({"a": [1.0, 2, 3, 4, 5, 6], "b": [3.0, 1, 2, 5, 4, 1], "y": [0, 1] * 3})
 X, Y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 2

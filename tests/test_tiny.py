@@ -44,7 +44,8 @@ def test_search_evaluates_as_the_evaluator_does():
 
 def island(seed, ops, tasks, **more):
     """An island of 50 programs with all three functions free to change."""
-    from zero.programs.island import Island, Limits
+    from zero.evolution.island import Limits
+    from zero.programs.island import Island
 
     module = cpu.build("float64", 4)
     memory = Memory(4, 3, 1)

@@ -13,22 +13,22 @@
 
 `zero.__all__` lists what there is; what goes wrong raises a `zero.ZeroError` whose message says what
 to do. The names are loaded when they are first used: `import zero` itself takes no time. Where
-things are: `zero.programs.ops` the op table, `zero.programs.program`, `zero.tasks`,
-`zero.evolution.loop` the evolutionary loop, `zero.runs.run` a run from start to end,
-`zero.runs.archive` what it leaves, `zero.cli.main` the commands.
+things are: `zero.programs.ops` the op table, `zero.tasks`, `zero.evolution.loop` the evolutionary loop,
+`zero.genomes` the kinds of genomes, `zero.runs.run` a run from start to end, `zero.runs.archive` what it
+leaves, `zero.cli` the commands.
 """
 
 import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the same names as in `_PLACES`, for type checkers and editors
+    from zero.config.load import load_config as load_config
+    from zero.config.load import make_config as make_config
     from zero.errors import ZeroError as ZeroError
-    from zero.programs.config import load_config as load_config
-    from zero.programs.config import make_config as make_config
     from zero.programs.evaluator import Evaluator as Evaluator
+    from zero.programs.find import load_program as load_program
     from zero.programs.ops import register_op as register_op
     from zero.runs.progress import Reporter as Reporter
-    from zero.runs.run import load_program as load_program
     from zero.runs.run import resume as resume
     from zero.runs.run import start as start
     from zero.tasks import make_task_set as make_task_set
@@ -39,9 +39,9 @@ _PLACES = {
     "Evaluator": "zero.programs.evaluator",
     "Reporter": "zero.runs.progress",
     "ZeroError": "zero.errors",
-    "load_config": "zero.programs.config",
-    "load_program": "zero.runs.run",
-    "make_config": "zero.programs.config",
+    "load_config": "zero.config.load",
+    "load_program": "zero.programs.find",
+    "make_config": "zero.config.load",
     "make_task_set": "zero.tasks",
     "register_op": "zero.programs.ops",
     "resume": "zero.runs.run",

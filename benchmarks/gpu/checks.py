@@ -10,18 +10,18 @@ from gpu.programs import evolved
 
 from zero import cuda
 from zero.bench.conformance import read_cases, run_cases
+from zero.config.load import make_config
 from zero.errors import ZeroError
-from zero.evolution.workers import in_child
+from zero.evolution.forks import in_child
 from zero.programs import library
-from zero.programs.config import make_config
 from zero.programs.cuda.encode import Encoder
 from zero.programs.cuda.evaluate import CudaEvaluator
 from zero.programs.cuda.layout import best_layout
+from zero.programs.domain import make_tasks
 from zero.programs.evaluator import Evaluator
 from zero.programs.interpreter import cpu, reference
 from zero.programs.ops import get_op
 from zero.programs.program import Program, from_arrays
-from zero.runs.run import make_tasks
 from zero.tasks import TaskSet
 
 TOLERANCE = {"float64": (1e-13, 1e-8), "float32": (3e-6, 2e-3)}  # noise, of fitness

@@ -7,7 +7,7 @@ from gpu.programs import Launches, Programs
 from page import operations
 
 from zero.programs.cuda.job import SPAN
-from zero.programs.cuda.layout import WARP, Layout
+from zero.programs.cuda.layout import WARP, UnitLayout
 from zero.programs.cuda.source import row_numbers
 from zero.programs.ops import OPS, get_op
 
@@ -15,7 +15,7 @@ REPEATED = 4  # times more of an instruction in `where_time_goes`
 
 
 def on_gpu(
-    programs: Programs, dtype: str, seconds: float, layout: Layout | None = None
+    programs: Programs, dtype: str, seconds: float, layout: UnitLayout | None = None
 ) -> dict[str, Any]:
     """Returns full evaluations a second of the GPU, and what one of them costs (`cost`)."""
     launches = Launches(programs, dtype, layout)
@@ -30,7 +30,7 @@ def on_gpu(
     }  # fmt: skip
 
 
-def row_cost(name: str, layout: Layout) -> tuple[float, float]:
+def row_cost(name: str, layout: UnitLayout) -> tuple[float, float]:
     """Returns (useful FLOP on one task, cycles of shared memory for a warp) of a row by its op's name.
 
     A multiprocessor's shared memory moves 128 bytes a cycle: a float32 of each lane takes one, 16 bytes of
@@ -72,7 +72,7 @@ def row_cost(name: str, layout: Layout) -> tuple[float, float]:
     return operations(op, f), 1 + moved
 
 
-def function_costs(rows: np.ndarray, span: np.ndarray, layout: Layout) -> np.ndarray:
+def function_costs(rows: np.ndarray, span: np.ndarray, layout: UnitLayout) -> np.ndarray:
     """Returns (3, 2): what `row_cost` says of a program's setup, predict and learn."""
     starts = [int(span[SPAN.index(name)]) for name in ("predict_at", "learn_at")]
     found = np.zeros((3, 2))

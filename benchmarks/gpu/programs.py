@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zero import cuda
-from zero.bench.speed import FILLED
 from zero.errors import ZeroError
+from zero.programs.backends.cuda import FILLED
 from zero.programs.cuda.encode import Encoder
 from zero.programs.cuda.evaluate import CudaEvaluator
-from zero.programs.cuda.layout import Layout
+from zero.programs.cuda.layout import UnitLayout
+from zero.programs.domain import ProgramsDomain
 from zero.programs.interpreter import cpu
 from zero.programs.program import Memory
-from zero.runs.run import Maker
 from zero.tasks import TaskSet
 
 
@@ -31,19 +31,17 @@ class Programs(NamedTuple):
     max_abs_error: float
 
 
-def maker_of_strangers(config) -> Maker:
-    """Returns the maker of islands that never meet, compiled."""
+def domain_of_strangers(config) -> ProgramsDomain:
+    """Returns the domain of islands that never meet, compiled."""
     islands = config.islands.model_copy(update={"migrate_every": 10**9})
-    maker = Maker(config.model_copy(update={"islands": islands}))
-    maker.module()
-    maker.tasks("search", 0)
-    maker.tasks("select", 0)
-    return maker
+    domain = ProgramsDomain(config.model_copy(update={"islands": islands}))
+    domain.evaluator("select", 0)
+    return domain
 
 
 def evolved(config, number: int) -> tuple[Any, np.ndarray, np.ndarray]:
     """Returns (genomes, starts, the living programs' rows) of one island after so many individuals."""
-    (island,) = Maker(config).islands(0, {"individuals": number, "train_steps": 2**62})
+    (island,) = ProgramsDomain(config).islands(0, {"individuals": number, "train_steps": 2**62})
     advance(island, number)
     return island.genomes, island.starts, island.population.slots.astype(np.int64)
 
@@ -56,14 +54,14 @@ def advance(island, number: int, seconds: float = 60.0) -> None:
         island.advance(seconds)
 
 
-def first_individuals(maker: Maker, number: int, ready=lambda: None) -> dict[str, Any]:
-    """Returns the rate at which the islands of a maker make their first individuals.
+def first_individuals(domain: ProgramsDomain, number: int, ready=lambda: None) -> dict[str, Any]:
+    """Returns the rate at which the islands of a domain make their first individuals.
 
     The first generation, in which kernels are loaded, does not count.
     """
-    config = maker.config
+    config = domain.config
     budget = {"individuals": number * config.islands.count, "train_steps": 2**62}
-    islands = maker.islands(0, budget)
+    islands = domain.islands(0, budget)
     for island in islands:
         advance(island, config.search.population, 0.0)
     before = [(i.individuals, getattr(i.module, "busy_seconds", 0.0)) for i in islands]
@@ -133,7 +131,7 @@ def on_core(programs: Programs, dtype: str, seconds: float, ready=lambda: None) 
 class Launches:
     """A batch that is launched again and again, two at a time: the programs `FILLED` times a GPU's room."""
 
-    def __init__(self, programs: Programs, dtype: str, layout: Layout | None = None):
+    def __init__(self, programs: Programs, dtype: str, layout: UnitLayout | None = None):
         self.programs, machine = programs, cuda.open_machine()
         self.evaluator = CudaEvaluator(
             programs.tasks, machine, dtype, key=programs.key,

@@ -17,17 +17,13 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from zero.bench import nas_table
-from zero.bench.nas_table import (
-    compare,
-    figures,
-    make_lookup,
-    trajectories,
-)
+from zero.bench.nas_table import compare, figures
+from zero.bench.nas_table_runs import make_lookup, trajectories
 from zero.cells.table import neighbours, parse_arch, read_cell_table
 from zero.errors import ConfigError, TaskError, ZeroError
-from zero.evolution.loop import RANDOM
 from zero.rng.splitmix import new_state
 from zero.search import local_search
+from zero.search.protocol import RANDOM
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "nas_bench_201"
 OPS = ("conv", "none", "skip")

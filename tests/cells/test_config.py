@@ -4,14 +4,14 @@ import pytest
 from small_cells import small_cell_settings, small_cells, table_settings
 
 from zero.cells.config import (
-    CellRunConfig,
+    CellsConfig,
     objective_of,
     skeleton_of,
     space_of,
     training_of,
 )
+from zero.config.load import config_to_yaml, load_config, make_config
 from zero.errors import ConfigError
-from zero.programs.config import config_to_yaml, load_config, make_config
 
 GOOD = """\
 cells:
@@ -43,7 +43,7 @@ def mistakes(load, tmp_path):
 
 def test_defaults_are_a_whole_run(load):
     config = load(GOOD)
-    assert isinstance(config, CellRunConfig)
+    assert isinstance(config, CellsConfig)
     assert (config.name, config.backend, config.dtype) == ("run", "cpu", "float32")
     assert (config.search.population, config.search.tournament) == (100, 25)  # Real et al. 2019
     assert skeleton_of(config.cells).kind == "slim_cifar"

@@ -5,8 +5,9 @@ import math
 import pytest
 from cells_helpers import genomes, small
 
-from zero.cells.cost import Budget, cost_of, estimated_seconds
-from zero.cells.networks.skeletons import Skeleton, build_network
+from zero.cells.cost import CostLimits, cost_of, estimated_seconds
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton
 from zero.errors import NetworkError
 from zero.nn.network import Builder
 
@@ -49,7 +50,7 @@ def test_costs_grow_with_the_batch_and_the_network():
 def test_budget_filters_by_each_figure(name):
     costs = [cost_of(network_of(genome)) for genome in genomes("amoebanet", 12)]
     limit = sorted(getattr(cost, name) for cost in costs)[5]
-    budget = Budget(**{name: limit})
+    budget = CostLimits(**{name: limit})
     for cost in costs:
         told = budget.exceeded(cost)
         assert (told is None) == (getattr(cost, name) <= limit)
@@ -57,7 +58,7 @@ def test_budget_filters_by_each_figure(name):
 
 
 def test_budget_without_limits_and_with_bad_ones():
-    assert Budget().exceeded(cost_of(network_of(small()))) is None
+    assert CostLimits().exceeded(cost_of(network_of(small()))) is None
     for limit in (0, -1, math.nan, math.inf):
         with pytest.raises(NetworkError, match="budget of parameters"):
-            Budget(parameters=limit)
+            CostLimits(parameters=limit)

@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from zero.cells.networks.skeletons import build_network
+from zero.cells.networks.build import build_network
 from zero.cells.published import PUBLISHED, get_preset
 from zero.errors import ArchiveError, DeviceError, NetworkError
 from zero.nn.export.numpy import to_numpy
 from zero.nn.export.onnx import to_onnx
-from zero.nn.network import KINDS, Builder
+from zero.nn.layers import LAYER_KINDS
+from zero.nn.network import Builder
 from zero.nn.reference import ReferenceModel
 from zero.nn.saved import load_network, save_network
 from zero.nn.weights import batch_norms, initial_parameters, initial_statistics
-from zero.runs.archive import ArchiveData, RunFolder, write_archive
+from zero.runs.archive import ArchiveData, write_archive
+from zero.runs.folder import RunFolder
 from zero.system.trees import read_tree, write_tree
 
 CLASSES = ("cat", "dog", 'it\'s a "bird"\n', "{été}", "\\")
@@ -147,8 +149,8 @@ def numpy_logits(network, folder, pictures, **options):
 
 
 def test_there_is_a_case_for_every_kind_of_layer():
-    assert set(CASES) == set(KINDS)
-    assert {layer.kind for layer in every_kind().layers} == set(KINDS)
+    assert set(CASES) == set(LAYER_KINDS)
+    assert {layer.kind for layer in every_kind().layers} == set(LAYER_KINDS)
 
 
 @pytest.mark.parametrize("kind, number", EVERY)

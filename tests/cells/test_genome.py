@@ -9,14 +9,15 @@ from cells_helpers import SMALL, SPACE_NAMES, genomes, published_of, relabelled_
 from zero.cells.genome import (
     EDGES,
     EdgeCell,
-    Genome,
     GraphCell,
     PairCell,
     canonical_key,
-    parse_genome,
     unread_states,
 )
-from zero.cells.networks.skeletons import Skeleton, build_network, skeletons_of
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton, skeletons_of
+from zero.cells.spaces import make_genome
+from zero.cells.text import parse_genome
 from zero.errors import NetworkError
 
 PUBLISHED_GENOMES = [g for form in (PairCell, GraphCell, EdgeCell) for g in published_of(form)]
@@ -59,7 +60,7 @@ def test_matrix_of_nas_bench_101():
               [0, 0, 0, 0, 0, 0, 0]]  # fmt: skip
     c1, c3, pool = "conv1x1-bn-relu", "conv3x3-bn-relu", "maxpool3x3"
     cell = GraphCell.from_matrix(matrix, ["input", c1, c3, c3, c3, pool, "output"])
-    assert Genome("nas_bench_101", cell) in published_of(GraphCell)
+    assert make_genome("nas_bench_101", cell) in published_of(GraphCell)
     with pytest.raises(NetworkError, match="loop"):
         GraphCell.from_matrix([[0, 1], [1, 0]], ["input", "output"])
     with pytest.raises(NetworkError, match="2 rows and columns"):
@@ -124,11 +125,11 @@ def test_a_genome_cannot_be_made_wrong():
     wrong = PairCell((*[node] * 4, (("id", 6), ("id", 0))), (6,))
     for normal, reduction in ((wrong, wrong), (PairCell((node,) * 5, (9,)), None)):
         with pytest.raises(NetworkError):
-            Genome("nasnet", normal, reduction)
+            make_genome("nasnet", normal, reduction)
     with pytest.raises(NetworkError, match="numbered from 0"):
         PairCell(((("id", -1), ("id", 0)),), (2,)).check()
     with pytest.raises(NetworkError, match="one cell"):
-        Genome("nas_bench_201", EdgeCell(("none",) * 6), EdgeCell(("none",) * 6))
+        make_genome("nas_bench_201", EdgeCell(("none",) * 6), EdgeCell(("none",) * 6))
 
 
 # --- canonical form -------------------------------------------------------------------------------
@@ -194,8 +195,8 @@ def test_prev_and_cur_and_the_two_cells_are_told_apart():
     mirrored = text.replace("prev", "?").replace("cur", "prev").replace("?", "cur")
     other = parse_genome(f"amoebanet: normal {mirrored}")
     assert canonical_key(other) != canonical_key(genome)
-    first = Genome("amoebanet", genome.normal, other.normal)
-    second = Genome("amoebanet", other.normal, genome.normal)
+    first = make_genome("amoebanet", genome.normal, other.normal)
+    second = make_genome("amoebanet", other.normal, genome.normal)
     assert canonical_key(first) != canonical_key(second)
 
 
@@ -238,7 +239,9 @@ def test_number_of_nas_bench_101_graphs(vertices, unique):
 
 def edge_genome(**ops):
     """Returns a NAS-Bench-201 genome from e01=..., e12=...; other edges are `none`."""
-    return Genome("nas_bench_201", EdgeCell(tuple(ops.get(f"e{s}{t}", "none") for s, t in EDGES)))
+    return make_genome(
+        "nas_bench_201", EdgeCell(tuple(ops.get(f"e{s}{t}", "none") for s, t in EDGES))
+    )
 
 
 CONV, SKIP, POOL = "nor_conv_3x3", "skip_connect", "avg_pool_3x3"
@@ -273,7 +276,7 @@ def test_duplicates_of_nas_bench_201_have_equal_counts():
     groups = {}
     for number, names in enumerate(product(ops, repeat=6)):
         if number % 7 == 0:
-            genome = Genome("nas_bench_201", EdgeCell(names))
+            genome = make_genome("nas_bench_201", EdgeCell(names))
             groups.setdefault(canonical_key(genome), []).append(genome)
     shared = [group for group in groups.values() if len(group) > 1]
     assert len(shared) > 100
@@ -298,4 +301,6 @@ def test_isomorphic_genomes_have_equal_counts(name):
 
 def test_same_cell_in_two_spaces_has_one_key():
     one = parse_genome(SMALL)
-    assert canonical_key(one) == canonical_key(Genome("amoebanet_code", one.normal, one.reduction))
+    assert canonical_key(one) == canonical_key(
+        make_genome("amoebanet_code", one.normal, one.reduction)
+    )

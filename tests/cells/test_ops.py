@@ -6,10 +6,11 @@ import pytest
 from commands import zero_
 
 from zero.cells import ops
-from zero.cells.genome import parse_genome
-from zero.cells.networks.skeletons import Skeleton, build_network
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton
 from zero.cells.ops import CELL_OPS, DARTS, ENAS, RULES, SLIM, cell_op, factorized_reduction
 from zero.cells.spaces import get_space
+from zero.cells.text import parse_genome
 from zero.errors import NetworkError
 from zero.nn.network import Builder
 

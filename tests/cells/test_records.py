@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zero.cells.kind import CELLS
+from zero.cells.records import CellRecord
 from zero.errors import ArchiveError
 from zero.runs.archive import (
     ArchiveData,
@@ -14,7 +16,7 @@ from zero.runs.archive import (
     read_archive,
     write_archive,
 )
-from zero.runs.records import CellRecord, records_from_tree, records_tree
+from zero.runs.records import records_from_tree, records_tree
 from zero.system.trees import read_tree, write_tree
 
 
@@ -58,7 +60,7 @@ def records(draw):
 @given(records())
 @settings(max_examples=100, deadline=None, database=None)
 def test_everything_comes_back(rows):
-    back = records_from_tree(records_tree(rows, "cells"), "cells", 0)
+    back = records_from_tree(records_tree(rows, CELLS), CELLS, 0)
     assert len(back) == len(rows)
     for record, wanted in zip(back, rows, strict=True):
         for name, value in vars(wanted).items():

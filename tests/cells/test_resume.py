@@ -28,6 +28,8 @@ KINDS = {
     "inherited weights": {"cells": {"inherit_weights": True}, "islands": {"count": 2}},
     "duplicates trained": {"cells": {"ops": ["skip_connect", "nor_conv_1x1"],
                                      "retrain_duplicates": True}},
+    "all neighbours": {"search": {"method": "local_search_best_neighbour"},
+                       "islands": {"count": 2}},
     "experiments": {"experiments": {"max": 2, "individuals": 6}, "islands": {"count": 2}},
     "last training": {"cells": {"final": {"filters": 3, "epochs": 3},
                                 "published": ["nas_bench_201_skip"]}},

@@ -11,17 +11,19 @@ from small_runs import all_records, archive_bytes
 from zero.cells.config import skeleton_of
 from zero.cells.cost import cost_of
 from zero.cells.export import network_of
-from zero.cells.genome import canonical_key, parse_genome
+from zero.cells.genome import canonical_key
 from zero.cells.island import CellIsland
 from zero.cells.kind import Cells
-from zero.cells.networks.skeletons import build_network
+from zero.cells.networks.build import build_network
+from zero.cells.text import parse_genome
+from zero.config.load import make_config
 from zero.data.images import load_images
 from zero.errors import ConfigError, NetworkError, ZeroError
 from zero.nn import make_model
 from zero.nn.saved import load_network
-from zero.nn.train import Trainer, evaluate, training_bytes
-from zero.nn.train_memory import PROGRAM_BYTES
-from zero.programs.config import make_config
+from zero.nn.train import Trainer, evaluate
+from zero.nn.train_memory import PROGRAM_BYTES, training_bytes
+from zero.programs.find import load_program
 from zero.rng.splitmix import new_state
 from zero.runs import run
 from zero.runs.archive import lineage, read_archive
@@ -389,7 +391,7 @@ def test_images_that_changed_are_noticed(tmp_path):
 
 def test_a_run_over_cells_holds_no_program(plain):
     with pytest.raises(ZeroError, match="over cells, not over programs"):
-        run.load_program(str(plain[1].folder))
+        load_program(str(plain[1].folder))
 
 
 def test_a_last_training_too_large_for_the_memory_fails_alone(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from cells_helpers import SMALL
 from commands import zero_
 from small_cells import small_cell_settings, table_settings, write_table
 from small_runs import small_settings, wait_until
+from zero.runs.folder import RunFolder
 
 from zero.cells import train_run
 from zero.cells.published import PUBLISHED
@@ -21,12 +22,7 @@ from zero.config import yaml as yaml_loader
 from zero.data.images import load_images
 from zero.errors import ArchiveError, ConfigError, NetworkError
 from zero.nn.saved import load_network
-from zero.runs.archive import (
-    ArchiveData,
-    RunFolder,
-    read_archive,
-    write_archive,
-)
+from zero.runs.archive import ArchiveData, read_archive, write_archive
 
 CELL = "nas_bench_201_skip"
 

@@ -11,18 +11,18 @@ from commands import zero_
 from small_cells import small_cell_settings, table_settings, write_table
 
 from zero.cells import view as cli_cell_runs
-from zero.cells.genome import parse_genome
 from zero.cells.island import CellIsland
 from zero.cells.kind import Cells
 from zero.cells.ops import CELL_OPS
 from zero.cells.spaces import get_space
+from zero.cells.text import parse_genome
 from zero.config import yaml as yaml_loader
+from zero.config.load import config_to_yaml, make_config
 from zero.data.images import ImageSettings, load_images
 from zero.nn import make_model
 from zero.nn.augment import Normaliser
 from zero.nn.saved import load_network
 from zero.nn.train_memory import PROGRAM_BYTES
-from zero.programs.config import config_to_yaml, make_config
 from zero.runs.archive import read_archive
 from zero.runs.progress import PlainReporter
 
@@ -384,8 +384,8 @@ def test_time_left_names_the_last_training():
         Cells(make_config(small_cell_settings(cells={"final": final})))
         for final in (None, {"epochs": 2}, {"epochs": 40}, {"epochs": 40, "filters": 8})
     ]
-    nothing, short, long, wide = (kind.closing_seconds(100, 50.0) for kind in kinds)
-    assert nothing is None and kinds[2].closing_seconds(0, 0.0) is None
+    nothing, short, long, wide = (kind.final_seconds(100, 50.0) for kind in kinds)
+    assert nothing is None and kinds[2].final_seconds(0, 0.0) is None
     assert short == pytest.approx(2 * 3 * 0.5)  # 2 epochs of 3 steps of the same network
     assert long == pytest.approx(20 * short) and wide > long
     stream = io.StringIO()

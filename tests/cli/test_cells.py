@@ -5,10 +5,10 @@ import json
 import pytest
 from commands import zero_
 
-from zero.cells.genome import parse_genome
 from zero.cells.ops import CELL_OPS
 from zero.cells.published import PRESETS, PUBLISHED
 from zero.cells.spaces import SPACES
+from zero.cells.text import parse_genome
 
 
 def cells(*arguments, code=0):

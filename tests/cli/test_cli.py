@@ -11,22 +11,17 @@ from pathlib import Path
 
 import pytest
 from commands import zero_
+from zero.runs.folder import RunFolder
 
 import zero
+from zero.config.load import load_config
+from zero.config.shipped import shipped_configs
 from zero.errors import ZeroError
 from zero.programs import library, ops
-from zero.programs.config import load_config, shipped_configs
 from zero.programs.mutation_names import MUTATION_NAMES
 from zero.programs.program import parse_program
 from zero.programs.simplified import simplify
-from zero.runs.archive import (
-    ArchiveData,
-    RunFolder,
-    best_record,
-    lineage,
-    read_archive,
-    write_archive,
-)
+from zero.runs.archive import ArchiveData, best_record, lineage, read_archive, write_archive
 from zero.search import names as search_names
 from zero.tasks import task_families
 

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from zero.config import yaml as yaml_loader
+from zero.config.load import config_to_yaml, load_config
 from zero.config.yaml import dotted
 from zero.errors import ConfigError
-from zero.programs.config import config_to_yaml, load_config
 
 CONFIGS = ("quickstart", "own_csv", "linear_demo", "amoebanet_digits", "own_images")
 NAMED = {  # choices whose misspelling is another valid value, or that other keys depend on

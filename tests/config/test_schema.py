@@ -7,9 +7,9 @@ import pytest
 from commands import zero_
 
 from zero.config import yaml
+from zero.config.schema import config_schema
 from zero.config.shipped import shipped_configs
 from zero.errors import ConfigError
-from zero.programs.config import config_schema
 
 SHIPPED = shipped_configs()
 TASKS = "tasks: {search: {type: linear_regression, features: 4}}\n"

@@ -19,9 +19,10 @@ from zero.programs import library
 from zero.programs.cuda import encode as code
 from zero.programs.cuda import source
 from zero.programs.cuda.evaluate import CudaEvaluator
-from zero.programs.cuda.layout import Layout
+from zero.programs.cuda.layout import UnitLayout
+from zero.programs.cuda.source import kernel_source
 
-LAYOUT = Layout("float32", 4, 2)
+LAYOUT = UnitLayout("float32", 4, 2)
 
 
 @pytest.fixture
@@ -95,7 +96,9 @@ def test_no_compiler(fake, monkeypatch):
 
 def test_a_card_that_the_compiler_does_not_know(fake):
     fake.capability = "70"
-    assert "compute capability 7.0" in line_of(cuda.open_machine().kernel, LAYOUT, False)
+    assert "compute capability 7.0" in line_of(
+        cuda.open_machine().kernel, kernel_source(LAYOUT, False)
+    )
 
 
 def test_no_room(fake):
@@ -109,17 +112,19 @@ def test_no_room(fake):
 
 def test_a_kernel_is_compiled_once_on_a_machine(fake, tmp_path):
     first = cuda.open_machine()
-    kernel = first.kernel(LAYOUT, True)
-    assert first.kernel(LAYOUT, True) is kernel
+    kernel = first.kernel(kernel_source(LAYOUT, True))
+    assert first.kernel(kernel_source(LAYOUT, True)) is kernel
     ((text, options),) = fake.compiled
     assert text == source.render(LAYOUT, True)
     assert options == ("--gpu-architecture=sm_90", *source.OPTIONS)
-    cuda.open_machine().kernel(LAYOUT, True)  # another process would find it on disk, too
+    cuda.open_machine().kernel(
+        kernel_source(LAYOUT, True)
+    )  # another process would find it on disk, too
     assert len(fake.compiled) == 1 and len(list(tmp_path.glob("*.cubin"))) == 1
-    cuda.open_machine().kernel(LAYOUT, False)
+    cuda.open_machine().kernel(kernel_source(LAYOUT, False))
     assert len(fake.compiled) == 2
     fake.capability = "120"
-    cuda.open_machine().kernel(LAYOUT, True)
+    cuda.open_machine().kernel(kernel_source(LAYOUT, True))
     assert fake.compiled[2][1][0] == "--gpu-architecture=sm_120"
 
 
@@ -134,7 +139,7 @@ def test_cards_between_and_beyond_those_that_the_compiler_knows(
     fake, tmp_path, capability, target, kept
 ):
     fake.capability = capability
-    cuda.open_machine().kernel(LAYOUT, False)
+    cuda.open_machine().kernel(kernel_source(LAYOUT, False))
     assert fake.compiled[0][1][0] == f"--gpu-architecture={target}"
     assert len(list(tmp_path.glob(f"*.{kept}"))) == 1
 
@@ -142,7 +147,7 @@ def test_cards_between_and_beyond_those_that_the_compiler_knows(
 def test_a_kernel_that_does_not_compile(fake, tmp_path):
     fake.log = "zero.cu(7): error: expected a ;"
     with pytest.raises(DeviceError, match=r"does not compile for sm_90.*\n.*expected a ;"):
-        cuda.open_machine().kernel(LAYOUT, False)
+        cuda.open_machine().kernel(kernel_source(LAYOUT, False))
     assert list(tmp_path.glob("*.cubin")) == []
 
 
@@ -213,7 +218,7 @@ def test_a_launch_has_as_many_blocks_as_there_is_work_and_room_for(fake):
         assert fake.launches[-1][:2] == ((blocks,), (LAYOUT.lanes,))
     assert evaluator.at_once(batch[1]) == 23
     assert fake.attributes["shared"] == machine.shared_bytes
-    kernel = machine.kernel(LAYOUT, False)
+    kernel = machine.kernel(kernel_source(LAYOUT, False))
     assert kernel.units(100_000) == 2 * 2
     assert "no room" in line_of(kernel.units, fake.shared + 1)
 

@@ -11,13 +11,13 @@ from zero.programs import library
 from zero.programs.cuda import source
 from zero.programs.cuda.encode import encode_program
 from zero.programs.cuda.evaluate import CudaEvaluator, run_on_machine
-from zero.programs.cuda.layout import Layout
+from zero.programs.cuda.layout import UnitLayout
 from zero.programs.interpreter import reference
 from zero.programs.interpreter.reference import Draws
 from zero.programs.ops import OPS
 from zero.programs.program import Instruction
 
-LAYOUT = Layout("float64", 8, 4)
+LAYOUT = UnitLayout("float64", 8, 4)
 SEEDS = range(4)
 
 # Each instruction reads what other lanes wrote just before, and overwrites what they may still read.

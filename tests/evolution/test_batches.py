@@ -1,4 +1,4 @@
-"""Batched evolution: who is bred from whom, exact resume, and programs evaluated elsewhere."""
+"""Batched evolution: who is bred from whom, exact resume, and evaluations that are deferred."""
 
 from dataclasses import replace
 
@@ -36,6 +36,7 @@ from zero.evolution.population import (
     new_population,
 )
 from zero.programs.config import default_batch
+from zero.programs.domain import make_tasks, memory_of
 from zero.programs.interpreter import cpu
 from zero.programs.interpreter.arrays import (
     BUDGET_FAILS,
@@ -44,7 +45,6 @@ from zero.programs.interpreter.arrays import (
     HURDLE_FAILS,
     SEEN_HITS,
 )
-from zero.programs.kind import make_tasks, memory_of
 from zero.rng.philox import key_for
 from zero.search import local_search, random_search, regularized_evolution
 
@@ -67,11 +67,8 @@ class BatchToy(History):
         self.everyone[number] = (parent, int(self.genomes[record]), copy)
 
     def run(self, quota, individuals=10**9, steps=10**9, end=None):
-        return run_batches(
-            self.choose, self.create_initial, self.create, self.breed, self.evaluate,
-            self.population, self.settings, self.genomes, None, "evaluator", self.rng, quota,
-            np.array([individuals, steps, end or individuals]), np.array([3, 2]), self.batch,
-        )  # fmt: skip
+        limits = np.array([individuals, steps, end or individuals])
+        return run_batches(self.functions(), self.state(self.batch), quota, limits)
 
 
 def test_children_are_bred_from_the_batches_before_the_one_in_flight():
@@ -242,10 +239,10 @@ def test_an_experiment_ends_where_it_should_with_others_in_flight():
     assert exact.arrays.counters[EVALUATED] == 777
 
 
-# --- programs evaluated elsewhere -------------------------------------------------------------------
+# --- evaluations that are deferred --------------------------------------------------------------
 
 
-class Elsewhere:
+class Deferred:
     """Stands for a module that has a GPU: it evaluates FULL rows in full, each on its own.
 
     Everything else is as in the module that it is made from.
@@ -282,16 +279,15 @@ class Elsewhere:
             fitness[n] = arrays.task_fitness[:tasks]
         return fitness, taken
 
-    def run_batches(
-        self, people, settings, genomes, space, evaluator, rng, quota, limits, numbering, batch
-    ):
-        p, b, e = (handle.kept[0] for handle in (people, batch, evaluator))
+    def run_batches(self, state, quota, limits):
+        value = state.kept[0]
+        p, b, e = value.population, value.batch, value.evaluator
         while quota > 0:
             if p.counts[INDIVIDUALS] >= limits[0] or p.counts[TRAIN_STEPS] >= limits[1]:
                 return LIMIT
-            if self.module.breed_batch(people, settings, genomes, space, rng, batch, limits[2]):
+            if self.module.breed_batch(state, limits[2]):
                 newest = int(np.flatnonzero(b.stage == BRED)[0])
-                full = self.module.prepare_batch(genomes, evaluator, batch, newest)
+                full = self.module.prepare_batch(state, newest)
                 assert full == np.sum(b.status[newest, : b.rows[newest]] == FULL)
                 quota -= 1
                 continue
@@ -299,30 +295,30 @@ class Elsewhere:
             if b.rows[half] == 0:
                 return LIMIT
             if b.stage[half] != FINISHED:
-                self._finish(b, half, genomes, e, evaluator, batch)
-            code = self.module.insert_batch(people, batch, limits, numbering)
+                self._finish(b, half, self.module.pack(value.genomes), e, state)
+            code = self.module.insert_batch(state, limits)
             if code != QUOTA:
                 return code
         return QUOTA
 
-    def _finish(self, b, half, genomes, e, evaluator, batch):
+    def _finish(self, b, half, genomes, e, state):
         s = e.settings
         if s.hurdle_train:
             early = self._evaluator(e.starts, s.hurdle_train, s.hurdle_valid)
             early = self._evaluate(b, half, genomes, early)
-            passed = self.module.judge_batch(evaluator, batch, half, *early)
+            passed = self.module.screen_batch(state, half, *early)
             assert passed == np.sum(b.status[half, : b.rows[half]] == PASSED)
         outcome = self._evaluate(b, half, genomes, self._evaluator(e.starts))
         self.evaluated += len(outcome[0])
         self.filled.append((len(outcome[0]), int(b.rows[half])))
-        self.module.finish_batch(evaluator, batch, half, *outcome)
+        self.module.finish_batch(state, half, *outcome)
         assert (b.status[half, : b.rows[half]] == KNOWN).all()
 
 
-def elsewhere(changes):
-    """Returns an island whose programs are evaluated elsewhere."""
+def deferred(changes):
+    """Returns an island whose evaluations are deferred."""
     island = make(**changes)
-    island.module = Elsewhere(small_config(**changes))
+    island.module = Deferred(small_config(**changes))
     return island
 
 
@@ -352,9 +348,9 @@ CASES = {
 
 @pytest.mark.parametrize("batch", [2, 30, 200])
 @pytest.mark.parametrize("case", CASES)
-def test_programs_evaluated_elsewhere_make_the_same_search(case, batch):
+def test_deferred_evaluations_make_the_same_search(case, batch):
     changes = in_batches(batch, **CASES[case])
-    here, there = play(make(**changes), 3), play(elsewhere(changes), 3)
+    here, there = play(make(**changes), 3), play(deferred(changes), 3)
     wanted, got = here.state(), there.state()
     for state in (wanted, got):
         _forget_how(state)
@@ -371,17 +367,17 @@ def test_programs_evaluated_elsewhere_make_the_same_search(case, batch):
 def test_children_alike_in_one_batch_and_the_next_are_evaluated_once():
     still = {"search": {"mutate_probability": 0.0, "batch": 10}}  # all are copies of the first
     still["evaluation"] = {"cache": {"forget_every": 0}}
-    island = play(elsewhere(still), 2)
+    island = play(deferred(still), 2)
     assert island.module.evaluated == 1
     assert island.module.filled[:3] == [(1, 10), (0, 10), (0, 10)]
     assert len(set(island.population.slot_fitness.tolist())) == 1
 
 
 @pytest.mark.parametrize("changes", [{}, HURDLE])
-def test_programs_evaluated_elsewhere_are_resumed_while_they_are_in_flight(changes):
+def test_deferred_evaluations_are_resumed_while_they_are_in_flight(changes):
     changes = in_batches(64, **changes)
-    whole = play(elsewhere(changes), 3)
-    cut = cut_into_blocks(lambda: elsewhere(changes), 3, quota=1)
+    whole = play(deferred(changes), 3)
+    cut = cut_into_blocks(lambda: deferred(changes), 3, quota=1)
     assert same(cut.state(), whole.state())
 
 

@@ -72,9 +72,9 @@ def test_the_mnasnet_reward():
 
 
 def test_latency_is_measured_only_where_it_counts():
-    assert not Objective("accuracy", "latency").measures_latency
-    assert Objective("pareto", "latency").measures_latency
-    assert not Objective("pareto", "parameters").measures_latency
+    assert not Objective("accuracy", "latency").weighs("latency")
+    assert Objective("pareto", "latency").weighs("latency")
+    assert not Objective("pareto", "parameters").weighs("latency")
 
 
 def test_halving_lets_the_best_share_go_on():

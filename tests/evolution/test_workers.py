@@ -15,12 +15,10 @@ from small_runs import Messages, archive_bytes, living, small_config, wait_until
 
 from zero.errors import DeviceError, TaskError, ZeroError
 from zero.evolution import workers as islands
-from zero.evolution.workers import (
-    Islands,
-    WorkerFailed,
-    distribute,
-    in_child,
-)
+from zero.evolution.forks import WorkerFailed, in_child
+from zero.evolution.migration import distribute
+from zero.evolution.workers import Islands
+from zero.programs.domain import ProgramsDomain
 from zero.programs.island import Island
 from zero.runs import run
 
@@ -466,7 +464,7 @@ def test_a_run_is_the_same_with_several_islands_in_a_process(tmp_path, monkeypat
     hurdle = {"train": 15, "valid": 5, "quantile": 0.5}
     config = small_config(islands={"count": 3}, evaluation={"hurdle": hurdle})
     run.start(config, tmp_path / "apart")
-    monkeypatch.setattr(run.Maker, "groups", lambda maker: [[0, 2], [1]])
+    monkeypatch.setattr(ProgramsDomain, "groups", lambda domain: [[0, 2], [1]])
     run.start(config, tmp_path / "together", checkpoint_seconds=0.02)
     assert archive_bytes(tmp_path / "together") == archive_bytes(tmp_path / "apart")
     advance = Island.advance

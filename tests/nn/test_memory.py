@@ -10,8 +10,7 @@ from nn_networks import CELLS, NETWORKS
 import zero
 from zero.nn.arrays import Arrays
 from zero.nn.cpu.model import CpuModel
-from zero.nn.optimizers import OPTIMIZERS
-from zero.nn.train_settings import TrainSettings
+from zero.nn.train_settings import TrainSettings, make_optimizer
 from zero.system import memory
 
 CASES = [*NETWORKS[::6], *CELLS[::4]]
@@ -55,7 +54,7 @@ def test_what_is_counted_is_what_is_made(make):
     counted, made = Arrays(real=False), Arrays()
     for arrays in (counted, made):
         model = CpuModel(network, 5, 2, arrays)
-        OPTIMIZERS["rmsprop"](network, TrainSettings(), "float32", arrays)
+        make_optimizer(network, TrainSettings(optimizer="rmsprop"), "float32", arrays)
     assert counted.bytes == made.bytes > model.activation_bytes > 0
 
 

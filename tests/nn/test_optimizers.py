@@ -8,8 +8,7 @@ from pydantic import ValidationError
 
 from zero.nn.network import Builder
 from zero.nn.optimizers import BLOCK, OPTIMIZERS, WeightAverage, clip_gradients
-from zero.nn.schedules import learning_rate
-from zero.nn.train_settings import TrainSettings
+from zero.nn.train_settings import TrainSettings, make_optimizer, schedule_of
 
 
 def network(inputs=2):
@@ -21,7 +20,7 @@ def network(inputs=2):
 def steps(name, gradients, rate=0.1, start=1.0, inputs=2, dtype="float32", **settings):
     """Returns all parameters after steps with these gradients, the same for each parameter."""
     net = network(inputs)
-    optimizer = OPTIMIZERS[name](net, TrainSettings(optimizer=name, **settings), dtype)
+    optimizer = make_optimizer(net, TrainSettings(optimizer=name, **settings), dtype)
     parameters = np.full(inputs + 1, start, dtype)
     for g in gradients:
         optimizer.step(parameters, np.full(inputs + 1, g, dtype), rate)
@@ -78,7 +77,7 @@ def test_long_vectors_are_treated_as_short_ones(name, dtype):
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
 def test_a_minimum_is_found(name):
     net = network()
-    optimizer = OPTIMIZERS[name](net, TrainSettings(optimizer=name, **PLAIN))
+    optimizer = make_optimizer(net, TrainSettings(optimizer=name, **PLAIN))
     parameters, goal = np.zeros(3, np.float32), np.array([3, -2, 0.5], np.float32)
     for _ in range(300):
         optimizer.step(parameters, parameters - goal, 0.02)
@@ -113,8 +112,8 @@ def test_the_weight_average_follows():
 
 
 def rates(count, **settings):
-    made = TrainSettings(learning_rate=0.4, **settings)
-    return [learning_rate(made, step, 10) for step in range(count)]
+    schedule = schedule_of(TrainSettings(learning_rate=0.4, **settings))
+    return [schedule.rate(step, 10) for step in range(count)]
 
 
 def test_cosine():

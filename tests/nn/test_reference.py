@@ -1,6 +1,7 @@
 """The definition of the layers: gradients against central differences, values against hand-made ones."""
 
 import itertools
+from dataclasses import replace
 
 import nn_cases as cases
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 
 from zero.errors import DeviceError, NetworkError
 from zero.nn import make_model
-from zero.nn.network import KINDS, Builder
+from zero.nn.layers import LAYER_KINDS
+from zero.nn.loss import softmax_cross_entropy
+from zero.nn.network import Builder
 from zero.nn.reference import ReferenceModel
-from zero.nn.reference_layers import LAYERS, Call, softmax_cross_entropy
 
 SHAPE = (5, 7, 3)
 
@@ -58,58 +60,22 @@ def _layer_cases():
 LAYER_CASES = list(_layer_cases())
 
 
-def _call(layers, count=3):
-    """Returns what the last layer is given: random inputs, parameters and mask."""
-    layer = layers[-1]
-    shapes = [layers[i].shape for i in layer.inputs]
-    inputs = [cases.normal((count, *s), "input", i) for i, s in enumerate(shapes)]
-    parameters = [
-        cases.normal(shape, role) for role, shape in KINDS[layer.kind].parameters(layer, shapes)
-    ]
-    mask = {"drop_path": (count,), "dropout": (count, inputs[0][0].size)}.get(layer.kind)
-    mask = None if mask is None else np.abs(cases.normal(mask, "mask"))
-    return Call(layer, inputs, parameters, [], True, mask)
-
-
 @pytest.mark.parametrize(
     "kind, name, layers", LAYER_CASES, ids=lambda x: x if type(x) is str else ""
 )
 def test_gradients_of_a_layer_are_its_central_differences(kind, name, layers):
-    call = _call(layers)
-    forward, backward = LAYERS[kind]
-    direction = cases.normal((len(call.inputs[0]), *call.layer.shape), "direction")
-    to_inputs, to_parameters = backward(call, direction)
-    arrays = call.inputs + call.parameters
-    gradients = to_inputs + to_parameters
-    assert [g.shape for g in gradients] == [a.shape for a in arrays]
-    epsilon = 1e-5
-    for number, (array, gradient) in enumerate(zip(arrays, gradients, strict=True)):
-        # All values at once along a random line, then some of them one by one.
-        lines = [cases.normal(array.shape, "line", number)]
-        for place in range(0, array.size, max(array.size // 8, 1)):
-            lines.append(np.zeros(array.shape))
-            lines[-1].flat[place] = 1.0
-        start = array.copy()
-        for line in lines:
-            values = []
-            for sign in (1, -1):
-                array[...] = start + sign * epsilon * line
-                values.append((forward(call) * direction).sum())
-            array[...] = start
-            slope = (values[0] - values[1]) / (2 * epsilon)
-            assert slope == pytest.approx((gradient * line).sum(), rel=1e-6, abs=1e-7)
+    cases.check_gradients(cases.layer_call(layers))
 
 
 def test_every_kind_of_layer_is_defined_and_has_a_gradient_case():
-    kinds = set(KINDS) - {"input"}
+    kinds = set(LAYER_KINDS) - {"input"}
     assert {kind for kind, _, _ in LAYER_CASES} == kinds
-    assert set(LAYERS) == kinds
     assert {layers[-1].kind for _, _, layers in LAYER_CASES} == kinds
 
 
 def test_the_cases_for_all_backends_hold_every_kind_and_every_channel_count():
     networks = [make() for _, make in cases.NETWORKS]
-    assert {layer.kind for n in networks for layer in n.layers} == set(KINDS)
+    assert {layer.kind for n in networks for layer in n.layers} == set(LAYER_KINDS)
     channels = {layer.shape[2] for n in networks for layer in n.layers if layer.kind == "depthwise"}
     assert channels >= set(cases.CHANNELS)
     assert len({name for name, _ in cases.NETWORKS}) == len(networks) > 100
@@ -176,24 +142,26 @@ def test_pools_by_hand():
 @pytest.mark.parametrize("kind", ["max", "min"])
 def test_the_first_of_equal_values_gets_a_pools_gradient(kind):
     layers = _one_layer((2, 3, 1), lambda b: b.pool(kind, 0, 2, 1, "valid"))
-    call = _call(layers)
+    call = cases.layer_call(layers)
     call.inputs = [_image([[7, 7, 7], [7, 7, 7]])]
-    (to_x,), _ = LAYERS[f"{kind}_pool"][1](call, _image([[1, 10]]))
+    (to_x,), _ = LAYER_KINDS[f"{kind}_pool"].backward(call, _image([[1, 10]]))
     assert to_x[0, :, :, 0].tolist() == [[1, 10, 0], [0, 0, 0]]
 
 
 def test_relu_by_hand():
-    call = _call(_one_layer((1, 3, 1), lambda b: b.relu(0)))
+    call = cases.layer_call(_one_layer((1, 3, 1), lambda b: b.relu(0)))
     call.inputs = [_image([[-2, 0, 2]])]
-    forward, backward = LAYERS["relu"]
-    assert forward(call).ravel().tolist() == [0, 0, 2]
-    assert backward(call, np.ones((1, 1, 3, 1)))[0][0].ravel().tolist() == [0, 0, 1]
+    relu = LAYER_KINDS["relu"]
+    assert relu.forward(call).ravel().tolist() == [0, 0, 2]
+    assert relu.backward(call, np.ones((1, 1, 3, 1)))[0][0].ravel().tolist() == [0, 0, 1]
 
 
 @pytest.mark.parametrize("name", cases.WINDOWS)
 def test_convolutions_are_sums_over_pixels(name):
     kernel, stride, dilation, pad, image = cases.WINDOWS[name]
-    call = _call(_one_layer((*image, 3), lambda b: b.conv(0, 4, kernel, stride, dilation, pad)), 2)
+    call = cases.layer_call(
+        _one_layer((*image, 3), lambda b: b.conv(0, 4, kernel, stride, dilation, pad)), 2
+    )
     (x,), (weight,), y = call.inputs, call.parameters, call.layer
     expected = np.zeros((2, *y.shape))
     for row, column in np.ndindex(*y.shape[:2]):
@@ -204,14 +172,15 @@ def test_convolutions_are_sums_over_pixels(name):
             columns = range(max(-y.pad[2], 0), image[1] + min(y.pad[3], 0))
             if top in rows and left in columns:  # neither padding nor cut off
                 expected[:, row, column] += x[:, top, left] @ weight[i, j]
-    assert LAYERS["conv"][0](call) == pytest.approx(expected, abs=1e-12)
+    conv, depthwise = LAYER_KINDS["conv"].forward, LAYER_KINDS["depthwise"].forward
+    assert conv(call) == pytest.approx(expected, abs=1e-12)
     # A depthwise convolution is one whose weights are a diagonal.
-    diagonal = _call(
+    diagonal = cases.layer_call(
         _one_layer((*image, 3), lambda b: b.depthwise(0, kernel, stride, dilation, pad))
     )
     diagonal.inputs, (filters,) = [x], diagonal.parameters
     call.parameters = [filters[..., None] * np.eye(3)]
-    assert LAYERS["depthwise"][0](diagonal) == pytest.approx(LAYERS["conv"][0](call), abs=1e-12)
+    assert depthwise(diagonal) == pytest.approx(conv(call), abs=1e-12)
 
 
 def test_batch_norm_in_training_and_prediction():
@@ -322,18 +291,18 @@ def test_the_comparison_for_backends_holds_for_the_reference_itself(dtype, toler
         cases.check_model_agrees(make_reference, make(), tolerance)
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"input", "zero"}))
+@pytest.mark.parametrize("kind", sorted(set(LAYER_KINDS) - {"input", "zero"}))
 def test_the_comparison_for_backends_finds_a_wrong_gradient(kind, monkeypatch):
     """A backend whose gradient is a thousandth off in one kind of layer is found out."""
     networks = (make() for _, make in cases.NETWORKS)
     network = next(n for n in networks if kind in {layer.kind for layer in n.layers})
-    forward, backward = LAYERS[kind]
+    record = LAYER_KINDS[kind]
 
     class Wrong(ReferenceModel):
         def train_step(self, *args, **options):
             with monkeypatch.context() as patch:
-                off = lambda call, gradient: backward(call, gradient * 1.001)  # noqa: E731
-                patch.setitem(LAYERS, kind, (forward, off))
+                off = lambda call, gradient: record.backward(call, gradient * 1.001)  # noqa: E731
+                patch.setitem(LAYER_KINDS, kind, replace(record, backward=off))
                 return super().train_step(*args, **options)
 
     with pytest.raises(AssertionError):

@@ -8,7 +8,8 @@ from zero.errors import ArchiveError, NetworkError
 from zero.nn import train as train_module
 from zero.nn.masks import Masks
 from zero.nn.network import Builder
-from zero.nn.train import Trainer, TrainSettings, evaluate, train, trained_network
+from zero.nn.train import Trainer, evaluate, train
+from zero.nn.train_settings import TrainSettings, trained_network
 from zero.nn.weights import initial_parameters, initial_statistics
 from zero.system.signals import Stop
 from zero.system.trees import read_tree, write_tree

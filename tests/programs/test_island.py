@@ -6,16 +6,12 @@ import numpy as np
 import pytest
 from small_runs import small_config
 
+from zero.evolution.island import MAX_CURVE, Limits
+from zero.evolution.migration import distribute
 from zero.evolution.population import BEST, FILLED, FREE
-from zero.evolution.workers import distribute
-from zero.programs.island import (
-    MAX_CURVE,
-    Limits,
-    pack_records,
-    unpack_records,
-)
-from zero.programs.program import Program, from_arrays
-from zero.runs import run
+from zero.programs.domain import ProgramsDomain, initial_program
+from zero.programs.program import Program
+from zero.programs.raw_records import pack_records, unpack_records
 
 BUDGET = {"individuals": 10**9, "train_steps": 10**12}
 
@@ -24,7 +20,7 @@ def make(count=1, budget=BUDGET, **changes):
     """Returns the island, or a list of them."""
     changes["islands"] = {"count": count, **changes.get("islands", {})}
     config = small_config(**changes)
-    islands = run.Maker(config, run.initial_program(config)).islands(0, budget)
+    islands = ProgramsDomain(config, initial_program(config)).islands(0, budget)
     return islands if count > 1 else islands[0]
 
 
@@ -68,13 +64,13 @@ def test_records_are_thinned_and_lineages_stay_whole(monkeypatch):
         generations, number = 0, best
         while number >= 0:
             record = island.records[number]
-            generations += record["steps"]
-            number = record["parent"]
+            generations += record.steps
+            number = record.parent
         island.generations = generations
     assert thinned.generations == plain.generations
     assert thinned.candidate == plain.candidate
     assert thinned.candidate["number"] in thinned.records
-    assert all(r["parent"] < 0 or r["parent"] in thinned.records for r in thinned.records.values())
+    assert all(r.parent < 0 or r.parent in thinned.records for r in thinned.records.values())
 
 
 def numbers(island):
@@ -141,16 +137,18 @@ def test_recording_a_program_does_not_move_the_hurdle():
     island = play(make(**HURDLE), 1)
     before = [array.copy() for array in island.arrays.hurdle]
     best = island.records[island.checked]
-    best["is_best"] = False
+    best.is_best = False
     again = island._record_best()
     assert same(before, list(island.arrays.hurdle))
-    assert again["task_fitness"].mean() == pytest.approx(best["fitness"])
+    assert again.task_fitness.mean() == pytest.approx(best.fitness)
 
 
 def test_records_survive_being_packed():
     records = list(play(make(), 2).records.values())
     assert len(records) > 2
-    assert same(unpack_records(pack_records(records)), records)
+    assert same(
+        [vars(r) for r in unpack_records(pack_records(records))], [vars(r) for r in records]
+    )
     assert unpack_records(pack_records([])) == []
 
 
@@ -183,8 +181,8 @@ def test_a_planted_good_program_spreads():
     copies = np.sum(poor[1].population.slot_fitness == 0.9)
     assert 1 <= copies <= 4
     play(poor[1], 1)
-    assert poor[1].records[poor[1].checked]["fitness"] >= 0.9
-    assert poor[1].records[poor[1].checked]["island"] == 0
+    assert poor[1].records[poor[1].checked].fitness >= 0.9
+    assert poor[1].records[poor[1].checked].island == 0
 
 
 def test_immigrants_take_the_places_of_those_sent_away():
@@ -300,7 +298,7 @@ def test_islands_restored_with_migrants_on_their_way_go_on():
     # One is a round ahead and has heard nothing yet, the other has immigrants in hand.
     first = cut[0].begin_round()
     play(cut[0], 1)
-    again = run.Maker(config, run.initial_program(config)).islands(0, BUDGET)  # fresh mail
+    again = ProgramsDomain(config, initial_program(config)).islands(0, BUDGET)  # fresh mail
     for island, old in zip(again, cut, strict=True):
         island.restore(old.state())
     assert again[0].report == first
@@ -337,5 +335,5 @@ def test_the_reference_island_starts_from_its_initial_program():
     island.advance(0.0)
     assert island.individuals > 0
     first = island.records[min(island.records)]
-    assert first["mutation"] == "first"
-    assert from_arrays(first["code"], first["consts"], first["sizes"]) == Program()
+    assert first.mutation == "first"
+    assert first.program == Program()

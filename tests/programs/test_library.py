@@ -17,7 +17,8 @@ from zero.programs.program import (
     memory_needed,
     parse_program,
 )
-from zero.tasks import from_settings, make_task_set
+from zero.tasks import make_task_set
+from zero.tasks.read import from_settings
 
 
 def linear(rate):

@@ -1,31 +1,33 @@
 """Which of several records and candidates a run reports: never left to chance or to the order."""
 
 import math
+from copy import copy
 from itertools import permutations
 
 import numpy as np
 import pytest
 
-from zero.runs.run import _best_candidate, _experiment_of
-from zero.runs.kind import Kind
+from zero.evolution.records import RawRecord
+from zero.runs.domain import Domain
+from zero.runs.experiments import best_candidate, experiment_of
+from zero.runs.state import Experiment
 
 
-class Plain(Kind):
+class Plain(Domain):
     """Records as they are."""
 
     def __init__(self):
         pass
 
     def unpack(self, columns):
-        return [dict(record) for record in columns]
+        return [copy(record) for record in columns]
 
     def pack(self, records):
         return records
 
 
-def record(number, is_best=False, select=math.nan, fitness=0.5, island=0, **more):
-    made = {"number": number, "is_best": is_best, "select_fitness": select, "fitness": fitness}
-    return {**made, "individuals": number, "island": island, **more}
+def record(number, is_best=False, select=math.nan, fitness=0.5, island=0, mutation="first"):
+    return RawRecord(number, -1, island, number, 0, mutation, fitness, is_best, select)
 
 
 def state(records=(), candidate=None):
@@ -39,7 +41,7 @@ def state(records=(), candidate=None):
 
 
 def experiment(candidate, *records):
-    return {"candidate": candidate, "records": list(records)}
+    return Experiment(list(records), np.zeros((0, 6)), None, 0, 0, math.nan, math.nan, candidate)
 
 
 # --- an experiment's candidate --------------------------------------------------------------------
@@ -56,10 +58,10 @@ def experiment(candidate, *records):
 )
 def test_the_candidate_of_islands(in_order):
     for candidates in permutations([*in_order, None]):
-        found = _experiment_of([state(candidate=c) for c in candidates], None, Plain())
-        assert found["candidate"] == in_order[0][0]
-        assert found["search_fitness"] == in_order[0][1]
-        assert found["select_fitness"] == in_order[0][2]
+        found = experiment_of([state(candidate=c) for c in candidates], None, Plain())
+        assert found.candidate == in_order[0][0]
+        assert found.search_fitness == in_order[0][1]
+        assert found.select_fitness == in_order[0][2]
 
 
 @pytest.mark.parametrize(
@@ -72,23 +74,23 @@ def test_the_candidate_of_islands(in_order):
     ],
 )
 def test_of_two_records_of_one_individual_the_one_that_knows_more_is_kept(more, less):
-    both = record(7, **more, who="more"), record(7, **less, who="less")
+    both = record(7, **more, mutation="more"), record(7, **less, mutation="less")
     for records in permutations(both):
-        found = _experiment_of([state([r]) for r in records], None, Plain())
-        assert [r["who"] for r in found["records"]] == ["more"]
+        found = experiment_of([state([r]) for r in records], None, Plain())
+        assert [r.mutation for r in found.records] == ["more"]
 
 
 def test_of_two_records_that_know_the_same_the_first_islands_is_kept():
-    states = [state([record(7, who="first")]), state([record(7, who="second")])]
-    (kept,) = _experiment_of(states, None, Plain())["records"]
-    assert kept["who"] == "first"
+    states = [state([record(7, mutation="first")]), state([record(7, mutation="second")])]
+    (kept,) = experiment_of(states, None, Plain()).records
+    assert kept.mutation == "first"
 
 
 def test_the_best_of_a_run_are_those_above_all_before():
     mine = [record(1, True, fitness=0.3), record(5, True, fitness=0.6)]
     theirs = [record(3, True, fitness=0.3), record(4, True, fitness=0.7, island=1)]
-    found = _experiment_of([state(mine), state(theirs)], None, Plain())
-    assert [(r["number"], r["is_best"]) for r in found["records"]] == [
+    found = experiment_of([state(mine), state(theirs)], None, Plain())
+    assert [(r.number, r.is_best) for r in found.records] == [
         (1, True), (3, False), (4, True), (5, False),
     ]  # fmt: skip
 
@@ -97,8 +99,8 @@ def test_the_best_of_a_run_are_those_above_all_before():
 
 
 def best_of(*experiments):
-    found, number = _best_candidate(list(experiments), Plain())
-    return found["number"], number
+    found, number = best_candidate(list(experiments), Plain())
+    return found.number, number
 
 
 def test_of_equal_experiments_the_later_one_gives_the_outcome():
@@ -128,4 +130,4 @@ def test_without_a_candidate_it_is_the_last_of_the_best_on_the_search_tasks():
     assert best_of(early, again) == (3, 1)
     # Whoever was evaluated on the select tasks comes first.
     assert best_of(experiment(5, record(5, True, 0.1)), early) == (5, 0)
-    assert _best_candidate([experiment(-1)], Plain()) is None
+    assert best_candidate([experiment(-1)], Plain()) is None

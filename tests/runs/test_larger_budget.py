@@ -7,13 +7,13 @@ from commands import zero_
 from small_cells import small_cells
 from small_runs import Messages, archive_bytes, small_config, small_settings
 
-from zero.programs import ops
-from zero.runs import run
-from zero.runs.archive import RunFolder
-from zero.programs.config import make_config
+from zero.config.load import make_config
 from zero.errors import ArchiveError, ConfigError
 from zero.evolution.island import reopened
-from zero.programs.kind import Maker
+from zero.programs import ops
+from zero.programs.domain import ProgramsDomain
+from zero.runs import run
+from zero.runs.folder import RunFolder
 
 TWO = {"islands": {"count": 2}}
 MANY = {"experiments": {"max": 0, "individuals": 4000, "new_tasks": True}}
@@ -188,7 +188,7 @@ def test_a_folder_of_an_older_version_goes_on_with_a_note(tmp_path):
 def test_a_run_that_cannot_go_on_keeps_its_budget(tmp_path, monkeypatch):
     run.start(small_config(budget={"individuals": 500}), tmp_path / "run")
     before = (tmp_path / "run" / "config.yaml").read_text()
-    monkeypatch.setattr(Maker, "data_digest", lambda self: "others")
+    monkeypatch.setattr(ProgramsDomain, "data_digest", lambda self: "others")
     with pytest.raises(ConfigError, match="so it cannot go on"):
         run.resume(tmp_path / "run", settings=["budget.individuals=900"])
     assert (tmp_path / "run" / "config.yaml").read_text() == before

@@ -12,10 +12,11 @@ import traceback
 import pytest
 from small_runs import archive_bytes, living, small_config, small_settings, wait_until
 
+from zero.errors import ArchiveError
+from zero.programs.find import load_program
+from zero.programs.island import Island
 from zero.runs import run
 from zero.runs.archive import read_archive
-from zero.errors import ArchiveError
-from zero.programs.island import Island
 from zero.runs.progress import Reporter
 
 pytestmark = pytest.mark.skipif(
@@ -250,10 +251,10 @@ def test_ctrl_c_ends_a_program_of_its_own_cleanly(tmp_path):
 
 def test_settings_are_kept_with_the_run(tmp_path):
     # Nothing of the caller's is needed any more: neither its file nor its working folder.
-    from zero.programs.config import make_config
+    from zero.config.load import make_config
 
     start = tmp_path / "start.txt"
-    start.write_text(str(run.load_program("linear")))
+    start.write_text(str(load_program("linear")))
     config = make_config(small_settings(program={"initial": "./start.txt"}), tmp_path)
     run.start(config, tmp_path / "whole")
     run.start(config, tmp_path / "cut", max_seconds=0.0)

@@ -7,18 +7,20 @@ import pytest
 from helpers import parse
 from small_runs import all_records, archive_bytes, small_config
 
-from zero.programs import library
-from zero.runs import run
-from zero.runs.archive import lineage, read_archive
-from zero.programs.config import make_config
+from zero.config.load import make_config
 from zero.errors import ArchiveError, ProgramError
+from zero.programs import library
+from zero.programs.domain import BASELINES, ProgramsDomain, make_evaluator, make_tasks, memory_of
 from zero.programs.evaluator import Evaluator
 from zero.programs.figures import chance
+from zero.programs.find import load_program
 from zero.programs.island import Island
 from zero.programs.program import Program, parse_program, validate_program
-from zero.runs.progress import Reporter
-from zero.runs.run import Maker, resume, start
 from zero.programs.simplified import simplify
+from zero.runs import run
+from zero.runs.archive import lineage, read_archive
+from zero.runs.progress import Reporter
+from zero.runs.run import resume, start
 from zero.tasks.table import table_from_arrays
 
 SETTINGS_OF_ALL_KINDS = {
@@ -222,7 +224,7 @@ def test_sufficient_fitness_on_select_tasks_ends_the_run(tmp_path):
 
 def test_new_tasks_are_new_for_search_and_select_only(tmp_path):
     config = small_config(experiments={"max": 2, "individuals": 500, "new_tasks": True})
-    maker = run.Maker(config, Program())
+    maker = ProgramsDomain(config, Program())
     for purpose, same in (("search", False), ("select", False), ("final", True)):
         data = [maker.tasks(purpose, number).train_x for number in (0, 1)]
         assert np.array_equal(*data) == same
@@ -255,10 +257,10 @@ def test_final_tasks_are_used_once_and_last(tmp_path, monkeypatch):
         return call(self, program)
 
     config = small_config(experiments={"max": 2, "individuals": 500})
-    maker = run.Maker(config, Program())
+    maker = ProgramsDomain(config, Program())
     wanted = [maker.tasks(p, 0).train_x.tobytes() for p in ("search", "select", "final")]
     assert len(set(wanted)) == 3
-    monkeypatch.setattr("zero.evolution.workers.in_child", lambda ask, **_: ask())
+    monkeypatch.setattr("zero.evolution.forks.in_child", lambda ask, **_: ask())
     monkeypatch.setattr(Evaluator, "__call__", watched)
     # In one process, so that the islands' evaluations are seen too.
     islands = maker.islands(0, {"individuals": 500, "train_steps": 10**9})
@@ -270,10 +272,10 @@ def test_final_tasks_are_used_once_and_last(tmp_path, monkeypatch):
     used.clear()
     outcome = run.start(config, tmp_path / "run")
     # The shipped programs are evaluated too, to be compared with; of what was found, one program.
-    shipped = [library.program(name) for name in run.BASELINES]
+    shipped = [library.program(name) for name in BASELINES]
     found = [(program, purpose) for program, purpose in used if program not in shipped]
-    # The final tasks twice: as a predictor, and with memory that lasts.
-    purposes = ("search", "select", "final", "final")
+    # The final tasks twice where memory may last: as a predictor, and with it.
+    purposes = ["search", "select", "final"] + ["final"] * bool(outcome.details["departures"])
     assert found == [(outcome.program, purpose) for purpose in purposes]
 
 
@@ -288,7 +290,7 @@ def outcome(tmp_path_factory):
 
 def test_archive_figures_are_those_of_the_programs(outcome):
     outcome, config = outcome
-    evaluate = run.Maker(config, Program()).evaluator("search", 0)
+    evaluate = ProgramsDomain(config, Program()).evaluator("search", 0)
     checked = 0
     for record in all_records(outcome.folder):
         again = evaluate(parse_program(record.text))
@@ -315,7 +317,7 @@ def test_programs_keep_to_memory_and_sizes(outcome):
     outcome, config = outcome
     for record in all_records(outcome.folder):
         program = parse_program(record.text)
-        validate_program(program, run.memory_of(config))
+        validate_program(program, memory_of(config))
         sizes = [len(f) for f in program.functions]
         assert np.all(np.array(sizes) <= [3, 3, 6])
 
@@ -369,8 +371,8 @@ def test_what_a_view_shows_is_true_and_changes_nothing(tmp_path, monkeypatch):
     watcher, config = Watcher(), small_config()
     start(config, tmp_path / "a", watcher)
     slow = config.model_copy(update={"backend": "reference"})
-    evaluate = run.make_evaluator(slow, run.make_tasks(config, "search"))
-    wanted = {name: evaluate(library.program(name)).fitness for name in run.BASELINES}
+    evaluate = make_evaluator(slow, make_tasks(config, "search"))
+    wanted = {name: evaluate(library.program(name)).fitness for name in BASELINES}
     wanted["always the mean"] = chance(evaluate.tasks).mean()
     assert len(watcher.beside) == 1 and watcher.beside[0] == pytest.approx(wanted)
     shown = parse_program(watcher.found[-1]["program"])
@@ -378,7 +380,7 @@ def test_what_a_view_shows_is_true_and_changes_nothing(tmp_path, monkeypatch):
     assert simplify(shown) == shown
     assert [watcher.near[-1][key] for key in ("limit", "of")] == ["individuals", 6000]
     assert 0 < watcher.near[-1]["done"] <= 6000
-    monkeypatch.setattr(run.Maker, "baselines", lambda *_: {})
+    monkeypatch.setattr(ProgramsDomain, "baselines", lambda *_: {})
     start(small_config(), tmp_path / "b")
     assert archive_bytes(tmp_path / "a") == archive_bytes(tmp_path / "b")
 
@@ -393,14 +395,14 @@ def test_the_nearest_limit_is_that_of_all_experiments(tmp_path):
 
 def test_programs_are_loaded_by_name_file_and_record(tmp_path):
     outcome = go(tmp_path, budget={"individuals": 1500})
-    assert run.load_program(str(outcome.folder)) == outcome.program
+    assert load_program(str(outcome.folder)) == outcome.program
     record = all_records(outcome.folder)[-1]
-    assert run.load_program(f"{outcome.folder}#{record.id}") == parse_program(record.text)
-    assert run.load_program(str(outcome.folder / "best.txt")) == outcome.program
+    assert load_program(f"{outcome.folder}#{record.id}") == parse_program(record.text)
+    assert load_program(str(outcome.folder / "best.txt")) == outcome.program
     with pytest.raises(ArchiveError, match="no record 5"):
-        run.load_program(f"{outcome.folder}#5")
+        load_program(f"{outcome.folder}#5")
     with pytest.raises(ProgramError, match="no program 'nothing'"):
-        run.load_program("nothing")
+        load_program("nothing")
 
 
 def test_a_found_program_can_be_the_start_of_another_run(tmp_path):
@@ -462,7 +464,7 @@ def test_the_final_figure_is_a_predictors(tmp_path):
     family = table_from_arrays(x, np.arange(rows) % 2, "binary")
     config = small_config(tasks={"search": family})
     toggle = parse(Setup="s2 = 1; s3 = -1", Predict="s2 = s2 * s3; s1 = maximum(s2, s2)")
-    maker = Maker(config, toggle)
+    maker = ProgramsDomain(config, toggle)
     tasks = maker.tasks("final", 0)
     tasks.valid_y[:] = np.arange(tasks.valid_y.shape[1]) % 2 == 1
     evaluation, found = maker.figures(toggle, "final", 0)

@@ -10,16 +10,17 @@ import time
 import pytest
 from commands import zero_
 from small_runs import archive_bytes, living, small_config, wait_until
-from tests.runs.test_resume import forked
 
-from zero.jit import compiling
-from zero.runs import run
-from zero.system import signals
-from zero.runs.archive import RunFolder, read_archive
-from zero.jit.cache import compiled_aside
+from tests.runs.test_resume import forked
 from zero.errors import TaskError
+from zero.jit import compiling
+from zero.jit.cache import compiled_aside
+from zero.programs.domain import ProgramsDomain
 from zero.programs.island import Island
-from zero.programs.kind import Maker
+from zero.runs import run
+from zero.runs.archive import read_archive
+from zero.runs.folder import RunFolder
+from zero.system import signals
 from zero.system.signals import Stop, Stops
 
 FOREVER = 3000.0  # far above the time that a test may take
@@ -43,11 +44,11 @@ def before(method, action):
 
 # Where a run may be when a stop is wished, and how it stays there.
 PLACES = {
-    "reading": (Maker, "check", lambda: time.sleep(FOREVER)),
-    "compiling": (Maker, "islands", compile_for_ever),
+    "reading": (ProgramsDomain, "check", lambda: time.sleep(FOREVER)),
+    "compiling": (ProgramsDomain, "islands", compile_for_ever),
     "in an evaluation": (Island, "advance", lambda: time.sleep(FOREVER)),
     "on the select tasks": (Island, "_select_fitness", lambda: time.sleep(FOREVER)),
-    "final figures": (Maker, "conclude", lambda: time.sleep(FOREVER)),
+    "final figures": (ProgramsDomain, "conclude", lambda: time.sleep(FOREVER)),
 }
 
 
@@ -102,7 +103,7 @@ def test_defaults_are_cut_to_the_data_after_a_stop_in_the_reading(name, tmp_path
         evaluation={"cache": {}},
     )
     run.start(config, tmp_path / "whole")
-    read, reads = getattr(Maker, name), []
+    read, reads = getattr(ProgramsDomain, name), []
 
     def slow(self):
         found = read(self)
@@ -111,15 +112,15 @@ def test_defaults_are_cut_to_the_data_after_a_stop_in_the_reading(name, tmp_path
             time.sleep(FOREVER)
         return found
 
-    monkeypatch.setattr(Maker, name, slow)
+    monkeypatch.setattr(ProgramsDomain, name, slow)
     assert run.start(config, tmp_path / "run", max_seconds=1.5).individuals == 0
     assert run.resume(tmp_path / "run").reason == "individuals"
     assert archive_bytes(tmp_path / "run") == archive_bytes(tmp_path / "whole")
 
 
 def test_a_run_that_was_stopped_is_shown_and_evaluated(tmp_path, monkeypatch):
-    method = before(Maker.conclude, lambda: time.sleep(FOREVER))
-    monkeypatch.setattr(Maker, "conclude", method)
+    method = before(ProgramsDomain.conclude, lambda: time.sleep(FOREVER))
+    monkeypatch.setattr(ProgramsDomain, "conclude", method)
     outcome = run.start(small_config(), tmp_path / "run", max_seconds=2.0)
     results = read_archive(tmp_path / "run").results
     assert (results["search"], results["select"], results["final"]) == (None, None, None)
@@ -135,9 +136,11 @@ def test_a_run_that_was_stopped_is_shown_and_evaluated(tmp_path, monkeypatch):
 
 
 def test_budget_seconds_are_of_the_search(tmp_path, monkeypatch):
-    slow = [before(getattr(Maker, n), lambda: time.sleep(1.0)) for n in ("check", "islands")]
-    monkeypatch.setattr(Maker, "check", slow[0])
-    monkeypatch.setattr(Maker, "islands", slow[1])
+    slow = [
+        before(getattr(ProgramsDomain, n), lambda: time.sleep(1.0)) for n in ("check", "islands")
+    ]
+    monkeypatch.setattr(ProgramsDomain, "check", slow[0])
+    monkeypatch.setattr(ProgramsDomain, "islands", slow[1])
     config = small_config(budget={"individuals": 10**9, "seconds": 0.9})
     outcome = run.start(config, tmp_path / "run", max_seconds=2.5)
     state, _ = RunFolder.open(tmp_path / "run").checkpoints.load()
@@ -154,7 +157,7 @@ def test_data_that_cannot_be_used_leave_no_folder(tmp_path, monkeypatch):
     def fail(self):
         raise TaskError("the data are wrong")
 
-    monkeypatch.setattr(Maker, "check", fail)
+    monkeypatch.setattr(ProgramsDomain, "check", fail)
     (tmp_path / "mine").mkdir()
     for name in ("new", "mine"):
         with pytest.raises(TaskError, match="the data are wrong"):

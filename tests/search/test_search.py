@@ -7,13 +7,7 @@ from scipy import stats
 
 from zero import search
 from zero.errors import ConfigError
-from zero.evolution.loop import (
-    IMPROVED,
-    LIMIT,
-    QUOTA,
-    RANDOM,
-    run_block,
-)
+from zero.evolution.loop import IMPROVED, LIMIT, QUOTA, SearchFunctions, SearchState, run_block
 from zero.evolution.population import (
     BEST,
     BEST_AT,
@@ -28,24 +22,27 @@ from zero.evolution.population import (
 )
 from zero.rng.splitmix import below, new_state
 from zero.search import random_search, regularized_evolution
+from zero.search.protocol import RANDOM, SearchSettings
+from zero.search.section import settings_model
 
 # --- contract -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", search.names())
-def test_every_method_names_itself_and_chooses_a_slot_or_a_random_one(name):
-    from zero.programs.config import Search
+RULES = [name for name in search.names() if search.chooses_parents(name)]
 
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_for_parents_chooses_a_slot_or_a_random_one(name):
     method = search.get(name)
-    assert search.methods()[name] == method.DESCRIPTION and "\n" not in method.DESCRIPTION
-    settings = np.array(method.settings(Search(population=20, tournament=5)), dtype=np.float64)
+    settings = settings_model(SearchSettings, name)(population=20)
+    numbers = np.array(method.numbers(settings), dtype=np.float64)
     rng = new_state(0, "test")
-    chosen = [method.choose(np.linspace(0, 1, 20), settings, rng) for _ in range(200)]
+    chosen = [method.choose(np.linspace(0, 1, 20), numbers, rng) for _ in range(200)]
     assert all(c == RANDOM or 0 <= c < 20 for c in chosen)
     # It compiles: the loop that uses it is compiled.
     compiled = numba.njit(method.choose)
     rng = new_state(0, "test")
-    assert [compiled(np.linspace(0, 1, 20), settings, rng) for _ in range(200)] == chosen
+    assert [compiled(np.linspace(0, 1, 20), numbers, rng) for _ in range(200)] == chosen
 
 
 def test_unknown_method():
@@ -119,10 +116,17 @@ class Toy:
         return self.fitness(int(genomes[record])), 7
 
     def run(self, quota, individuals=10**9, steps=10**9):
-        return run_block(
-            self.choose, self.create_initial, self.create, self.breed, self.evaluate,
-            self.population, self.settings, self.genomes, None, "evaluator", self.rng, quota,
-            np.array([individuals, steps]), np.array([3, 2]),
+        return run_block(self.functions(), self.state(), quota, np.array([individuals, steps]))
+
+    def functions(self):
+        return SearchFunctions(
+            self.choose, self.create_initial, self.create, self.breed, self.evaluate
+        )
+
+    def state(self, batch=None):
+        return SearchState(
+            self.population, self.settings, self.genomes, None, "evaluator", self.rng,
+            np.array([3, 2]), batch,
         )  # fmt: skip
 
     def run_on(self, number):

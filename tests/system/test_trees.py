@@ -1,14 +1,11 @@
-"""Trees come back bit for bit, and no kill, full disk or damaged byte costs what was saved."""
+"""Trees come back bit for bit, and no full disk or damaged byte costs what was saved."""
 
-import contextlib
 import errno
 import io
 import os
 import random
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,18 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from on_disk import hidden_files
+from zero.runs.checkpoints import CheckpointFolder
+from zero.runs.lock import RunLock
 
 from zero.errors import ArchiveError
 from zero.system import trees as store
-from zero.system.trees import (
-    CheckpointFolder,
-    RunLock,
-    read_tree,
-    write_bytes,
-    write_tree,
-)
+from zero.system.trees import read_tree, write_tree
 
-KILLS = 25
 FLIPS = 300
 
 
@@ -55,10 +48,6 @@ def write(path, tree, **options):
 
 def read(path):
     return read_tree(path, "checkpoint", 1)
-
-
-def hidden_files(folder):
-    return [name for name in os.listdir(folder) if name.startswith(".")]
 
 
 # --- round trips ----------------------------------------------------------------------------------
@@ -315,7 +304,7 @@ def test_full_disk_leaves_the_old_file(tmp_path, monkeypatch, call):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.os, call, full)
+        patch.setattr(os, call, full)
         with pytest.raises(ArchiveError, match="disk is full"):
             write(path, {"x": np.arange(1000)})
     assert path.read_bytes() == before
@@ -324,37 +313,9 @@ def test_full_disk_leaves_the_old_file(tmp_path, monkeypatch, call):
 
 def test_short_writes_are_completed(tmp_path, monkeypatch):
     real = os.write
-    monkeypatch.setattr(store.os, "write", lambda handle, data: real(handle, data[:1000]))
+    monkeypatch.setattr(os, "write", lambda handle, data: real(handle, data[:1000]))
     write(tmp_path / "a.h5", {"x": np.arange(5000)})
     assert same(read(tmp_path / "a.h5"), {"x": np.arange(5000)})
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A real file system of 1 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("mounting a small disk needs root")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_a_disk_that_runs_full_keeps_the_last_checkpoint(small_disk):
-    checkpoints = CheckpointFolder(small_disk / "checkpoints", keep=50)
-    saved = 0
-    with pytest.raises(ArchiveError, match="disk is full"):
-        for _ in range(50):
-            checkpoints.save({"n": saved + 1, "x": np.full(20000, float(saved + 1))})
-            saved += 1
-    assert 1 <= saved < 10
-    tree, skipped = checkpoints.load()
-    assert tree["n"] == saved and skipped == []
-    assert hidden_files(checkpoints.folder) == []
 
 
 @pytest.fixture
@@ -387,160 +348,3 @@ def test_read_only_folder(read_only_folder):
 def test_missing_folder(tmp_path):
     with pytest.raises(ArchiveError, match="No such file or directory"):
         write(tmp_path / "absent" / "a.h5", {})
-
-
-# --- killed writers -------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def in_child(work):
-    """Runs `work` in a forked process, which is killed with SIGKILL at the end of the block."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-        finally:
-            os._exit(1)
-    try:
-        yield pid
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-
-
-def test_killed_writers_never_lose_what_was_saved(tmp_path):
-    rng = random.Random(11)
-    checkpoints = CheckpointFolder(tmp_path)
-    read_end, write_end = os.pipe()
-    os.set_blocking(read_end, False)
-
-    def save_for_ever():
-        loaded = checkpoints.load()
-        number = loaded[0]["n"] if loaded else 0
-        while True:
-            number += 1
-            checkpoints.save({"n": number, "x": np.full(20000, float(number))})
-            os.write(write_end, number.to_bytes(8, "little"))
-
-    reported = 0
-    for _ in range(KILLS):
-        with in_child(save_for_ever):
-            time.sleep(rng.uniform(0.005, 0.08))
-        try:
-            reported = int.from_bytes(os.read(read_end, 1 << 16)[-8:], "little")
-        except BlockingIOError:
-            pass  # killed before it saved anything
-        if reported:
-            tree, skipped = checkpoints.load()
-            assert skipped == []
-            assert tree["n"] >= reported
-            assert same(tree["x"], np.full(20000, float(tree["n"])))
-    assert reported >= KILLS
-    checkpoints.save({"n": 0})
-    assert hidden_files(tmp_path) == []
-    assert len(checkpoints.paths()) == 3
-
-
-def test_only_temporary_files_of_dead_writers_are_removed(tmp_path):
-    read_end, write_end = os.pipe()
-
-    def stop_before_the_rename():
-        def wait(*_):
-            os.write(write_end, b"x")
-            signal.pause()
-
-        os.replace = wait
-        write_bytes(tmp_path / "a", b"from the child")
-
-    with in_child(stop_before_the_rename):
-        os.read(read_end, 1)
-        write_bytes(tmp_path / "b", b"other")
-        assert len(hidden_files(tmp_path)) == 1  # its writer lives
-    (tmp_path / ".not_ours.tmp").write_text("keep")
-    write_bytes(tmp_path / "b", b"other")
-    assert hidden_files(tmp_path) == [".not_ours.tmp"]
-    assert not (tmp_path / "a").exists()
-
-
-# --- checkpoints ----------------------------------------------------------------------------------
-
-
-def test_checkpoints_are_numbered_and_the_newest_are_kept(tmp_path):
-    checkpoints = CheckpointFolder(tmp_path / "checkpoints", keep=2)
-    assert checkpoints.load() is None
-    names = [checkpoints.save({"n": n}).name for n in range(4)]
-    assert names[0] == "checkpoint-000001.h5" and names[-1] == "checkpoint-000004.h5"
-    assert [p.name for p in checkpoints.paths()] == names[-2:]
-    assert checkpoints.load() == ({"n": 3}, [])
-
-
-def test_damaged_checkpoints_are_skipped_and_named(tmp_path):
-    checkpoints = CheckpointFolder(tmp_path)
-    paths = [checkpoints.save({"n": n}) for n in range(3)]
-    paths[2].write_bytes(paths[2].read_bytes()[:-1])
-    paths[1].write_bytes(b"")
-    tree, skipped = checkpoints.load()
-    assert tree == {"n": 0}
-    assert [p.name in line for p, line in zip(paths[:0:-1], skipped, strict=True)] == [True, True]
-    assert checkpoints.save({"n": 9}).name == "checkpoint-000004.h5"
-    assert checkpoints.load() == ({"n": 9}, [])
-
-
-def test_no_readable_checkpoint_is_an_error(tmp_path):
-    checkpoints = CheckpointFolder(tmp_path)
-    checkpoints.save({"n": 1}).write_bytes(b"gone")
-    with pytest.raises(ArchiveError, match=r"no checkpoint in .* can be read .*000001"):
-        checkpoints.load()
-
-
-# --- the lock -------------------------------------------------------------------------------------
-
-HOLDER = """
-import sys, time
-from zero.system.trees import RunLock
-lock = RunLock(sys.argv[1])
-print("held", flush=True)
-time.sleep(60)
-"""
-
-
-def test_lock_is_held_against_other_processes_until_theirs_ends(tmp_path):
-    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
-    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(ArchiveError, match=rf"in use by process {holder.pid} on "):
-            RunLock(tmp_path)
-    finally:
-        holder.kill()
-        holder.communicate()
-    RunLock(tmp_path).release()
-
-
-def test_lock_is_released_and_can_be_taken_again(tmp_path):
-    with RunLock(tmp_path) as lock:
-        with pytest.raises(ArchiveError, match="in use"):
-            RunLock(tmp_path)
-    lock.release()
-    RunLock(tmp_path).release()
-
-
-def test_a_worker_that_outlives_its_parent_does_not_hold_the_lock(tmp_path):
-    read_end, write_end = os.pipe()
-
-    def parent():
-        lock = RunLock(tmp_path)  # noqa: F841
-        worker = os.fork()
-        if worker:
-            os.write(write_end, worker.to_bytes(8, "little"))
-        signal.pause()
-
-    with in_child(parent):
-        worker = int.from_bytes(os.read(read_end, 8), "little")
-        with pytest.raises(ArchiveError, match="in use"):
-            RunLock(tmp_path)
-        time.sleep(0.2)  # for the worker to come out of its fork
-    try:
-        RunLock(tmp_path).release()
-    finally:
-        os.kill(worker, signal.SIGKILL)

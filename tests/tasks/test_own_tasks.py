@@ -2,8 +2,8 @@
 
 import pytest
 
+from zero.config.load import load_config
 from zero.errors import ZeroError
-from zero.programs.config import load_config
 from zero.tasks import make_task_set
 
 FAMILY = '''import numpy as np

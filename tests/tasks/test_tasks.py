@@ -18,15 +18,8 @@ from zero.data.splits import (
     standardize,
 )
 from zero.errors import ConfigError, TaskError
-from zero.tasks import (
-    PURPOSES,
-    Task,
-    TaskFamily,
-    from_settings,
-    make_task,
-    make_task_set,
-    task_families,
-)
+from zero.tasks import PURPOSES, Task, TaskFamily, make_task, make_task_set, task_families
+from zero.tasks.read import from_settings
 from zero.tasks.table import table_from_arrays, table_from_frame
 
 ROWS = 120

@@ -1,9 +1,8 @@
 """Search methods compared on a table of evaluated cells (`zero bench nas-table`).
 
-Every method of `zero.search` runs through `zero.evolution.loop.run_block`, the loop that evolves
-programs: here an individual is a row of the table and its evaluation a look-up. Beside them stand
-random sampling (one draw) and local search over all neighbours, which needs more than the choice of a
-parent.
+An individual is a row of the table and its evaluation a look-up. Methods of `zero.search` that are
+rules for parents run through `zero.evolution.loop.run_block`, the compiled loop that evolves programs;
+the others are asked for rows and told their values. Beside them stands random sampling (one draw).
 
 What counts: a *query* is a cell looked up for the first time in a run. A cell that comes up again
 costs nothing, for its score is known, and enters the population like any other. Published figures
@@ -27,7 +26,6 @@ import numpy as np
 
 from zero import search
 from zero.bench.nas_table_runs import (
-    NEIGHBOURHOOD,
     PATIENCE,
     SAMPLING,
     Lookup,
@@ -37,7 +35,7 @@ from zero.bench.nas_table_runs import (
 )
 from zero.cells.table import CellTable, read_cell_table
 from zero.errors import ConfigError, unknown_name
-from zero.runs.archive import run_info
+from zero.runs.folder import run_info
 
 # Settings by method, found on NAS-Bench-201's CIFAR-10 validation column: see `TUNING`.
 TUNED: dict[str, dict[str, int]] = {
@@ -62,7 +60,9 @@ ALIASES = {"random": RANDOM_SEARCH}
 
 def descriptions() -> dict[str, str]:
     """Returns what every search does, by name, in the order of reports."""
-    found = {SAMPLING: "one random cell, whatever its score", **search.methods(), **NEIGHBOURHOOD}
+    found = {SAMPLING: "one random cell, whatever its score"}
+    # Rules for parents first.
+    found |= dict(sorted(search.methods().items(), key=lambda m: not search.chooses_parents(m[0])))
     return {name: found[name] for name in (*ALWAYS, *(n for n in found if n not in ALWAYS))}
 
 
@@ -86,7 +86,7 @@ def settings_of(name: str, given: dict[str, int | None]) -> dict[str, int]:
     Raises:
         ConfigError: a tournament larger than the population.
     """
-    if name == SAMPLING or name in NEIGHBOURHOOD:
+    if name == SAMPLING or not search.chooses_parents(name):
         return {}
     usual = TUNED.get(name, TUNED["regularized_evolution"])
     settings = {key: given.get(key) or value for key, value in usual.items()}

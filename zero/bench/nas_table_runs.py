@@ -14,7 +14,7 @@ import numpy as np
 
 from zero import search
 from zero.cells.table import CellTable, neighbours
-from zero.evolution.loop import LIMIT, run_block
+from zero.evolution.loop import LIMIT, SearchState, run_block
 from zero.evolution.population import (
     BEST,
     INDIVIDUALS,
@@ -23,17 +23,12 @@ from zero.evolution.population import (
     new_population,
 )
 from zero.jit.decorators import jit
-from zero.programs.config import Search
+from zero.jit.struct import Functions
 from zero.rng.splitmix import below, new_state
+from zero.search.protocol import SearchSettings
+from zero.search.section import settings_model
 
-# Searches that are no method of `zero.search`.
-SAMPLING = "random_sampling"
-FIRST_IMPROVEMENT = "local_search_first_improvement"
-NEIGHBOURHOOD = {
-    "local_search_best_neighbour": "all one-edit neighbours, then the best of them; random restarts",
-    FIRST_IMPROVEMENT: "neighbours until one is better; random restarts",
-}
-
+SAMPLING = "random_sampling"  # no method of `zero.search`
 
 # A run that makes this many times the table's size of individuals will not find the optimum. Random
 # search needs one table's size on average and passes this in two runs of a billion.
@@ -116,84 +111,74 @@ def _evaluate(genomes, record, lookup):
 
 @cache
 def _compiled(name: str):
-    return jit(run_block), jit(search.get(name).choose)
+    """Returns `run_block` with a method's rule for parents: (state, quota, limits) -> why it ended."""
+    functions = Functions(
+        choose=jit(search.get(name).choose),
+        create_initial=_draw,
+        create=_draw,
+        breed=_breed,
+        evaluate=_evaluate,
+    )
+    return jit(lambda state, quota, limits: run_block(functions, state, quota, limits))
 
 
 def _through_loop(name: str, lookup: Lookup, settings: dict[str, int], rng) -> Trajectory:
-    """Returns a run of a method of `zero.search`."""
-    block, choose = _compiled(name)
+    """Returns a run of a method that is a rule for parents, compiled."""
+    block = _compiled(name)
     size = len(lookup.values)
-    numbers = np.array(search.get(name).settings(Search(method=name, **settings)), dtype=np.float64)
+    given = settings_model(SearchSettings, name)(**settings)
+    numbers = np.array(search.get(name).numbers(given), dtype=np.float64)
     population = settings.get("population", 1)
-    people, genomes = new_population(population), np.zeros(capacity(population), np.int64)
-    limits = np.array([PATIENCE * size, size])
-    numbering = np.array([1, 0])
+    state = SearchState(
+        new_population(population), numbers, np.zeros(capacity(population), np.int64), lookup, lookup,
+        rng, numbering=np.array([1, 0]),
+    )  # fmt: skip
+    counts, limits = state.population.counts, np.array([PATIENCE * size, size])
     optimum = lookup.values.max()
     lookup.known[:] = False
     found = []
-    while people.best[0] < optimum:
-        ended = block(
-            choose, _draw, _draw, _breed, _evaluate,
-            people, numbers, genomes, lookup, lookup, rng, _FOREVER, limits, numbering,
-        )  # fmt: skip
-        if ended == LIMIT:
+    while state.population.best[0] < optimum:
+        if block(state, _FOREVER, limits) == LIMIT:
             break
-        counts = people.counts
-        found.append((counts[TRAIN_STEPS], counts[INDIVIDUALS], genomes[counts[BEST]]))
+        row = state.genomes[counts[BEST]]
+        found.append((counts[TRAIN_STEPS], counts[INDIVIDUALS], row))
     return Trajectory(*np.array(found).T)
 
 
-@jit
-def _climb(lookup, first, rng, most, found):
-    """Fills found (N, 3) with queries, individuals and row of improvements; returns their number.
+class _Rows:
+    """The table as a space of genomes: a genome is the number of a row."""
 
-    All neighbours of a cell are looked up in random order. The search moves to the best of them, or
-    with `first` at once to the first that is better; where none is, it restarts at a random row.
-    """
-    tally = np.zeros(3, dtype=np.int64)
-    optimum = lookup.values.max()
-    while True:
-        at = below(rng, len(lookup.degree))
-        if _look_up(lookup, at, tally, found, optimum, most):
-            return tally[2]
-        climbing = True
-        while climbing:
-            better = at
-            order = np.arange(lookup.degree[at])
-            for i in range(len(order)):
-                j = i + below(rng, len(order) - i)
-                order[i], order[j] = order[j], order[i]
-                row = np.int64(lookup.rows[at, order[i]])
-                if _look_up(lookup, row, tally, found, optimum, most):
-                    return tally[2]
-                if lookup.values[row] > lookup.values[better]:
-                    better = row
-                    if first:
-                        break
-            climbing = better != at
-            at = better
+    mutations = ()
+
+    def __init__(self, lookup: Lookup):
+        self.size = len(lookup.degree)
+        self._near = [row[:n].tolist() for row, n in zip(lookup.rows, lookup.degree, strict=True)]
+
+    def random(self, rng: np.ndarray) -> int:
+        return int(below(rng, self.size))
+
+    def neighbours(self, row: int) -> list[int]:
+        return self._near[row]
 
 
-@jit
-def _look_up(lookup, row, tally, found, optimum, most):
-    """Counts queries, individuals and improvements in `tally`; returns whether the run is over."""
-    tally[0] += not lookup.known[row]
-    tally[1] += 1
-    lookup.known[row] = True
-    value, improvements = lookup.values[row], tally[2]
-    if improvements == 0 or value > lookup.values[found[improvements - 1, 2]]:
-        found[improvements, 0], found[improvements, 1] = tally[0], tally[1]
-        found[improvements, 2] = row
-        tally[2] += 1
-    return value >= optimum or tally[0] == len(lookup.values) or tally[1] >= most
-
-
-def _all_neighbours(first: bool, lookup: Lookup, rng) -> Trajectory:
-    """Returns a run of local search over whole neighbourhoods."""
-    lookup.known[:] = False
-    found = np.empty((len(lookup.values), 3), dtype=np.int64)
-    number = _climb(lookup, first, rng, PATIENCE * len(lookup.values), found)
-    return Trajectory(*found[:number].T.copy())
+def _through_asking(name: str, lookup: Lookup, space: _Rows, settings, rng) -> Trajectory:
+    """Returns a run of any other method: it is asked for rows and told their values."""
+    given = settings_model(SearchSettings, name)(**settings)
+    searcher = search.get(name).make(space, given, rng)
+    values, found = lookup.values.tolist(), []
+    known: set[int] = set()
+    best, optimum = -np.inf, max(values)
+    for individuals in range(1, PATIENCE * len(values) + 1):
+        proposal = searcher.ask()
+        row = proposal.genome
+        known.add(row)
+        if values[row] > best:
+            best = values[row]
+            found.append((len(known), individuals, row))
+        if best == optimum or len(known) == len(values):
+            break
+        searcher.tell(proposal, individuals, values[row])
+    return Trajectory(*np.array(found).T)
 
 
 def _one_draw(lookup: Lookup, rng) -> Trajectory:
@@ -217,13 +202,14 @@ def trajectories(
 ) -> list[Trajectory]:
     """Returns independent runs of a search; each has a random stream of its own from the seed."""
     found = []
+    asked = name != SAMPLING and not search.chooses_parents(name)
+    space = _Rows(lookup) if asked else None
     for number in range(runs):
         rng = new_state(seed, "nas-table", name, number)
         if name == SAMPLING:
             found.append(_one_draw(lookup, rng))
-        elif name in NEIGHBOURHOOD:
-            first = name == FIRST_IMPROVEMENT
-            found.append(_all_neighbours(first, lookup, rng))
+        elif space is not None:
+            found.append(_through_asking(name, lookup, space, settings, rng))
         else:
             found.append(_through_loop(name, lookup, settings, rng))
     return found

@@ -1,26 +1,37 @@
 """Configuration of a run over cells: the section `cells`, and what stands beside it in the file.
 
-A YAML file with a section `cells` is of this form; the others are `zero.programs.config.RunConfig`. Mistakes
-are reported the same way. Checks across keys stand at the end; they also take what is known of a
-config that is wrong in part (`zero.config.settings`).
+A YAML file with a section `cells` is of this form. Checks across keys stand at the end; they also take
+what is known of a config that is wrong in part (`zero.config.settings`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
-from zero.cells.networks.skeletons import KINDS as SKELETONS
-from zero.cells.networks.skeletons import Skeleton
+from zero.cells.cost import WEIGHED
+from zero.cells.networks.skeletons import SKELETONS, Skeleton
 from zero.cells.ops import get_cell_op
 from zero.cells.published import PUBLISHED
 from zero.cells.spaces import SPACES, get_space, space_with_ops
-from zero.config.endings import resolve_imports, run_imports
-from zero.config.read import read_section
+from zero.config.checks import OF_EVERY_RUN
+from zero.config.sections import (
+    Budget,
+    Positive,
+    Repetitions,
+    RunConfig,
+    RunName,
+    Section,
+    Whole,
+    as_tuple,
+    fitted_to_population,
+    one_of,
+)
 from zero.config.settings import (
     Found,
     Part,
@@ -32,24 +43,10 @@ from zero.config.yaml import Document, Problem
 from zero.data.images import ImageSettings
 from zero.data.splits import find_file
 from zero.errors import NetworkError, ZeroError, unknown_name
-from zero.evolution.objective import COSTS, METRICS
-from zero.evolution.objective import KINDS as OBJECTIVES
-from zero.evolution.objective import Objective as CellObjective
+from zero.evolution.objective import METRICS, OBJECTIVES, Objective
 from zero.nn.train_settings import TrainSettings
-from zero.programs.checks import OF_EVERY_RUN
-from zero.programs.config import (
-    Budget,
-    Positive,
-    Repetitions,
-    RunName,
-    Section,
-    Whole,
-    as_tuple,
-    fitted_to_population,
-    one_of,
-    search_methods,
-    short,
-)
+from zero.search.protocol import SearchSettings
+from zero.search.section import default_settings, of_method, read_config
 
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 
@@ -117,7 +114,7 @@ class ObjectiveSettings(Section):
 
     kind: Literal[OBJECTIVES] = "accuracy"
     metric: Literal[METRICS] = "accuracy"
-    cost: Literal[COSTS] = "parameters"
+    cost: Literal[WEIGHED] = "parameters"
     target: float | None = Field(None, gt=0)
     exponent: float = Field(-0.07, le=0)
     exponent_below: float | None = Field(None, le=0)
@@ -173,12 +170,12 @@ class Cells(Section):
     published: Names = ()
 
 
-class CellSearch(Section):
-    """The search method and its settings; mutations are those of the space."""
+class CellSearch(SearchSettings):
+    """What a search over cells has beside its method's settings; mutations are those of the space."""
 
-    method: Annotated[str, one_of("search method", search_methods)] = "regularized_evolution"
-    population: Whole = Field(100, ge=2, le=1_000_000)
-    tournament: Positive = 25
+    genomes: ClassVar[str] = "cells"
+    offers: ClassVar[tuple[str, ...]] = ("neighbours",)
+    defaults: ClassVar[dict[str, Any]] = {"population": 100, "tournament": 25}
 
 
 class CellIslands(Section):
@@ -193,13 +190,10 @@ class CellExperiments(Repetitions):
     """Repetitions over cells, each with other weights too."""
 
 
-class CellRunConfig(Section):
+class CellsConfig(RunConfig):
     """A checked run over cells."""
 
     genomes: ClassVar[str] = "cells"
-
-    def __repr__(self) -> str:
-        return short(self)
 
     name: RunName = "run"
     seed: Whole = Field(0, ge=0, lt=2**63)
@@ -207,7 +201,9 @@ class CellRunConfig(Section):
     dtype: Literal["float32", "float64"] = "float32"
     imports: list[str] = Field(default=[])
     cells: Cells
-    search: CellSearch = CellSearch()
+    search: Annotated[
+        SerializeAsAny[CellSearch], BeforeValidator(partial(of_method, CellSearch))
+    ] = default_settings(CellSearch)
     islands: CellIslands = CellIslands()
     experiments: CellExperiments = CellExperiments()
     budget: Budget = Budget()
@@ -242,12 +238,12 @@ def training_of(cells: Cells, final: bool = False) -> TrainSettings:
     return TrainSettings(**{**training.model_dump(), "epochs": cells.final.epochs})
 
 
-def objective_of(cells: Cells) -> CellObjective:
+def objective_of(cells: Cells) -> Objective:
     """Returns the objective."""
     own = cells.objective
     below = own.exponent if own.exponent_below is None else own.exponent_below
     target = float("nan") if own.target is None else own.target
-    return CellObjective(own.kind, own.cost, target, own.exponent, below, own.metric)
+    return Objective(own.kind, own.cost, target, own.exponent, below, own.metric)
 
 
 # --- reading and checks -------------------------------------------------------------------------
@@ -258,20 +254,17 @@ def read_cells(
 ) -> tuple[Any, list[Problem]]:
     """Returns a run's config (what is known of it, if it is wrong in part), and all problems.
 
-    data: the document's, which this changes. check_files: as for `zero.programs.config.load_config`; there is
-    no file that only a start reads.
+    Arguments as for `zero.runs.kind.Kind.read`; there is no file that only a start reads.
     """
-    resolve_imports(document, data, folder)
-    problems = run_imports(document, data)
-    config, found = read_section(document, CellRunConfig, data)
-    problems += found
+    config, problems = read_config(document, data, CellsConfig, CellSearch)
     for loc, message in across(config, (*OF_EVERY_RUN, *_CHECKS)):
         problem = document.problem(loc, message)
         # An item's place is told, but not its number: lists of one item may be written without [].
         shown = problem.loc[:-1] if isinstance(loc[-1], int) else problem.loc
         problems.append(replace(problem, loc=shown))
-    if isinstance(config, CellRunConfig):
-        config = config.model_copy(update=fitted_to_population(config))
+    if isinstance(config, CellsConfig):
+        if not problems:
+            config = config.model_copy(update=fitted_to_population(config))
         config, found = _with_paths(document, config, folder)
         problems += found
     return config, problems
@@ -424,8 +417,8 @@ _CHECKS = (
 
 
 def _with_paths(
-    document: Document, config: CellRunConfig, folder: Path
-) -> tuple[CellRunConfig, list[Problem]]:
+    document: Document, config: CellsConfig, folder: Path
+) -> tuple[CellsConfig, list[Problem]]:
     """Returns the config with absolute paths; those on the command line start where the user is."""
     cells, changes = config.cells, {}
     problems: list[Problem] = []

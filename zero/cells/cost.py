@@ -1,4 +1,4 @@
-"""What a network costs, known before any training, and budgets that candidates must keep."""
+"""What a network costs, known before any training, and limits that candidates must keep."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from zero.nn.network import Network
 OPERATIONS_PER_SECOND = 1.9e11
 BYTES_PER_SECOND = 2.4e9
 SECONDS_PER_LAYER = 5e-6
+
+# What an objective may weigh accuracy against.
+WEIGHED = ("parameters", "multiply_adds", "latency")
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Budget:
+class CostLimits:
     """The most that a candidate may cost in each of `Cost`'s figures; None is no limit.
 
     Raises:

@@ -17,14 +17,15 @@ import numpy as np
 
 from zero.cells.cost import Cost, cost_of
 from zero.cells.genome import Genome, canonical_key
-from zero.cells.networks.skeletons import Skeleton, build_network
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton
 from zero.cells.table import CellTable
 from zero.data.images import ImageData
 from zero.errors import NetworkError
 from zero.nn.network import Network
-from zero.nn.train import Trainer, trained_network
+from zero.nn.train import Trainer
 from zero.nn.train_memory import training_memory
-from zero.nn.train_settings import TrainSettings
+from zero.nn.train_settings import TrainSettings, trained_network
 from zero.nn.weights import inherit, initial_parameters, initial_statistics
 
 # What a table's networks are for: CIFAR-10, as NAS-Bench-201 trains them.

@@ -12,16 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
-from zero.cells.genome import parse_genome
-from zero.cells.networks.skeletons import Skeleton, build_network
+from zero import genomes
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton
+from zero.cells.text import parse_genome
 from zero.cells.train_config import import_ops, is_training
 from zero.errors import ArchiveError, ConfigError, NetworkError
 from zero.nn.export.numpy import to_numpy
 from zero.nn.export.onnx import OPSET, to_onnx
 from zero.nn.network import Network
 from zero.nn.saved import SavedNetwork, from_tree, load_network
-from zero.runs.archive import RunFolder, read_archive
-from zero.system.trees import write_bytes
+from zero.runs.archive import read_archive
+from zero.runs.folder import RunFolder
+from zero.system.files import write_bytes
 
 WEIGHTS = ("best_weights.h5", "network.h5")  # in the folder of a run, of a training
 FORMATS = {"onnx": ".onnx", "numpy": ".py"}
@@ -145,11 +148,9 @@ def _weights_of(source: Path) -> Path:
         if (source / name).exists():
             return source / name
     archive = RunFolder.open(source).archive_path
-    if archive.exists() and read_archive(archive).kind == "programs":
-        raise ArchiveError(
-            f"{source} is a run of programs, and only networks can be exported; "
-            f"its best program is the text {source / RunFolder.BEST}"
-        )
+    kind = read_archive(archive).kind if archive.exists() else "cells"
+    if kind != "cells":
+        raise ArchiveError(genomes.get(kind).no_export(source))
     raise ArchiveError(
         f"{source} has no trained network ({' or '.join(WEIGHTS)}) yet; let it end "
         "(`zero resume`), or train a genome with `zero train`"

@@ -19,22 +19,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from zero.cells.config import (
-    CellRunConfig,
     Cells,
+    CellsConfig,
     skeleton_of,
     training_of,
 )
 from zero.cells.evaluator import TABLE_BATCH, TABLE_CLASSES, TABLE_IMAGE
 from zero.cells.genome import Genome
-from zero.cells.networks.skeletons import Skeleton, build_network
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton
 from zero.cells.published import get_preset
 from zero.cells.train_config import is_training
 from zero.config import yaml as yaml_loader
 from zero.data.images import load_images
 from zero.errors import ArchiveError, NetworkError
-from zero.nn.network import Network, Shape
+from zero.nn.layers.record import Shape
+from zero.nn.network import Network
 from zero.nn.train_settings import TrainSettings
-from zero.runs.archive import RunFolder, read_archive
+from zero.runs.archive import read_archive
+from zero.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,12 @@ def of_preset(name: str, batch: int = 64) -> Placing:
     return Placing(preset.skeleton, preset.image_shape, preset.classes, batch, name)
 
 
-def of_training(config: CellRunConfig, shape: Shape, classes: int) -> Placing:
+def of_training(config: CellsConfig, shape: Shape, classes: int) -> Placing:
     """Returns the placing of a training; config: of `zero.cells.train_config.training_config`."""
     return _of_cells(config.cells, shape, classes, False, f"of config {config.name}")
 
 
-def of_config(config: CellRunConfig) -> Placing:
+def of_config(config: CellsConfig) -> Placing:
     """Returns `of_training`'s with the config's images, which are read.
 
     Raises:

@@ -14,10 +14,11 @@ from functools import cached_property
 from pathlib import Path
 
 from zero.cells.darts_text import genome_text, is_genotype
-from zero.cells.genome import Genome, parse_genome
+from zero.cells.genome import Genome
 from zero.cells.networks.skeletons import Skeleton
+from zero.cells.text import parse_genome
 from zero.errors import NetworkError, unknown_name
-from zero.nn.network import Shape
+from zero.nn.layers.record import Shape
 
 
 @dataclass(frozen=True)

@@ -11,25 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from zero.cells.config import (
-    CellRunConfig,
+    CellsConfig,
     SkeletonSettings,
     TableSettings,
     skeleton_of,
     training_of,
 )
-from zero.cells.genome import Genome, parse_genome
+from zero.cells.genome import Genome
 from zero.cells.published import PUBLISHED, find_cell
+from zero.cells.text import parse_genome
 from zero.config import imports
 from zero.config import yaml as yaml_loader
-from zero.config.endings import run_imports
+from zero.config.files import run_imports
+from zero.config.load import checked, load_config
 from zero.errors import ArchiveError, ConfigError, NetworkError
-from zero.programs.config import checked, load_config
-from zero.runs.archive import (
-    RunFolder,
-    best_record,
-    find_record,
-    read_archive,
-)
+from zero.runs.archive import best_record, find_record, read_archive
+from zero.runs.folder import RunFolder
 
 GENOME = "genome.txt"  # in the folder of a training
 
@@ -101,7 +98,7 @@ def read_genome(path: Path) -> Genome:
         raise ArchiveError(f"{path / GENOME} holds no genome: {error}") from None
 
 
-def training_config(name: str | Path, settings: Iterable[str] = ()) -> CellRunConfig:
+def training_config(name: str | Path, settings: Iterable[str] = ()) -> CellsConfig:
     """Returns a config whose sections skeleton, training and images are those of a full training.
 
     Those of `cells.final` are put into them, then the settings; so `cells.training.epochs=50` means
@@ -125,7 +122,7 @@ def training_config(name: str | Path, settings: Iterable[str] = ()) -> CellRunCo
     return _unfolded(checked(document, Path.cwd()), name)
 
 
-def _unfolded(config: Any, name: str | Path) -> CellRunConfig:
+def _unfolded(config: Any, name: str | Path) -> CellsConfig:
     """Returns the config with its last training as its only one, without what a search needs."""
     if config.genomes != "cells":
         raise ConfigError(f"{name} is about programs; zero train needs a config with cells")

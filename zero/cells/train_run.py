@@ -1,6 +1,6 @@
 """`zero train`: one network trained in full, in a folder of its own that it can be resumed from.
 
-The folder is a run's (`zero.runs.archive.RunFolder`: config.yaml, run.json, log.jsonl, checkpoints/) with
+The folder is a run's (`zero.runs.folder.RunFolder`: config.yaml, run.json, log.jsonl, checkpoints/) with
     genome.txt     the text of the cells
     cells.svg      their drawing
     train.json     figures so far, after every epoch; see `Trained`
@@ -22,16 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from zero.cells.config import CellRunConfig, skeleton_of
+from zero.cells.config import CellsConfig, skeleton_of
 from zero.cells.cost import cost_of
+from zero.cells.domain import OUTCOME, CellsDomain, save_weights, saved_form
 from zero.cells.drawing.svg import draw_svg
 from zero.cells.genome import Genome
-from zero.cells.kind import (
-    OUTCOME,
-    Cells,
-    save_weights,
-    saved_form,
-)
 from zero.cells.networks.skeletons import check_ops
 from zero.cells.placing import of_training
 from zero.cells.spaces import get_space
@@ -41,24 +36,21 @@ from zero.cells.train_config import (
     read_genome,
     training_config,
 )
-from zero.config import imports
+from zero.config.load import config_to_yaml
 from zero.data.classes import balanced_accuracy
 from zero.data.images import ImageData
-from zero.errors import ArchiveError, ConfigError, NetworkError, ZeroError
+from zero.errors import ArchiveError, NetworkError
 from zero.nn.saved import network_tree
 from zero.nn.train import EpochRecord, Trainer
-from zero.programs.config import config_to_yaml
 from zero.rng.philox import key_for
-from zero.runs.archive import RunFolder, run_info
+from zero.runs.folder import RunFolder
 from zero.runs.progress import Reporter, duration
-from zero.runs.settings import check_unchanged, settings_of
+from zero.runs.session import Session, new_session, resumed_session
+from zero.system.files import write_bytes
 from zero.system.signals import Stop, Stops
-from zero.system.trees import write_bytes
 
 DRAWING, FIGURES, NETWORK = "cells.svg", "train.json", "network.h5"
 CHECKPOINT_SECONDS = 60.0  # the longest time without one, where an epoch takes longer
-
-Told = tuple[Reporter, Reporter]  # gets lines for people; gets an event with figures
 
 
 @dataclass(frozen=True)
@@ -96,7 +88,7 @@ def read_figures(path: str | Path) -> dict[str, Any]:
 
 
 def _make_trainer(
-    config: CellRunConfig, data: ImageData, genome: Genome, name: str, threads: int | None
+    config: CellsConfig, data: ImageData, genome: Genome, name: str, threads: int | None
 ) -> Trainer:
     placing = of_training(config, data.image_shape, len(data.classes))
     check_ops(get_space(genome.space).ops, placing.skeleton.kind)
@@ -113,11 +105,11 @@ def _make_trainer(
 
 def start(
     what: str,
-    config: CellRunConfig,
+    config: CellsConfig,
     out: str | Path | None = None,
     threads: int | None = None,
     max_seconds: float | None = None,
-    told: Told | None = None,
+    reporter: Reporter | None = None,
     command: list[str] | None = None,
 ) -> Trained:
     """Trains a network in a new folder.
@@ -128,7 +120,8 @@ def start(
         out: the folder, new or empty; by default runs/train-NAME-001 and so on.
         threads: by default one for each core; decides nothing about the outcome.
         max_seconds: stop after this time, with reading and compiling, so that `resume` can go on.
-        told: who is told what happens; by default nobody.
+        reporter: is told what happens; by default nobody is. Gets messages, and the events start,
+            update (after every epoch, with an `EpochRecord`'s figures) and finish.
         command: kept in run.json.
 
     Raises:
@@ -136,25 +129,23 @@ def start(
             the memory, or training diverged.
         ZeroError: images, run or folder cannot be used, or no space is left.
     """
-    stops = Stops(max_seconds)
+    stops, reporter = Stops(max_seconds), reporter or Reporter()
     name, genome = find_genome(what)
-    text = config_to_yaml(config)
-    with RunFolder.create(out, f"train-{name}", text, {}) as folder:
-        info = run_info(config.seed, command or []) | {"cell": name, "threads": threads}
-        try:
-            info["settings"] = settings_of(text)
-            info["imports"] = imports.keep(config.imports, folder.path)
-            folder.write_info(info)
-            write_bytes(folder.path / DRAWING, draw_svg(genome, name).encode())
-            write_bytes(folder.path / GENOME, f"{genome}\n".encode())
-            return _Run(genome, config, info, folder, stops, told).go(None)
-        except ZeroError:
-            if not folder.checkpoints.paths() and not (folder.path / FIGURES).exists():
-                folder.discard()  # it has not begun: a fault of the images, say
-            raise
+    with new_session(
+        out, f"train-{name}", config_to_yaml(config), config.seed, command or [], reporter, stops,
+        CHECKPOINT_SECONDS,
+    ) as session:  # fmt: skip
+        session.info |= {"cell": name, "threads": threads}
+        session.record_settings(config.imports)
+        path = session.folder.path
+        write_bytes(path / DRAWING, draw_svg(genome, name).encode())
+        write_bytes(path / GENOME, f"{genome}\n".encode())
+        return TrainingRun(genome, config, session).go(None)
 
 
-def resume(path: str | Path, max_seconds: float | None = None, told: Told | None = None) -> Trained:
+def resume(
+    path: str | Path, max_seconds: float | None = None, reporter: Reporter | None = None
+) -> Trained:
     """Goes on with a training from its newest readable checkpoint; the weights are as if unbroken.
 
     One that has ended stays as it is. Arguments as for `start`.
@@ -163,38 +154,20 @@ def resume(path: str | Path, max_seconds: float | None = None, told: Told | None
         ArchiveError: it is no training's folder, it is in use, or no checkpoint can be read.
         ZeroError: as for `start`; or the images or the settings have changed since.
     """
-    stops = Stops(max_seconds)
-    with RunFolder.open(path, write=True) as folder:
-        info = folder.info()
-        check_unchanged(folder, info)
-        told = told or (Reporter(), Reporter())
-        for line in imports.changed(folder.path):
-            told[0].message(line)
-        config, genome = training_config(folder.path / RunFolder.CONFIG), read_genome(folder.path)
-        state, skipped = folder.checkpoints.load() or (None, [])
-        for text in skipped:
-            told[0].message(f"{text}; going on from an older checkpoint")
-        return _Run(genome, config, info, folder, stops, told).go(state)
+    stops, reporter = Stops(max_seconds), reporter or Reporter()
+    with resumed_session(path, reporter, stops, CHECKPOINT_SECONDS) as session:
+        folder = session.folder.path
+        config, genome = training_config(folder / RunFolder.CONFIG), read_genome(folder)
+        return TrainingRun(genome, config, session).go(session.load())
 
 
-class _Run:
-    """One process's share of a training."""
+class TrainingRun:
+    """What one process does of a training."""
 
-    def __init__(
-        self,
-        genome: Genome,
-        config: CellRunConfig,
-        info: dict[str, Any],
-        folder: RunFolder,
-        stops: Stops,
-        told: Told | None,
-    ):
-        self.genome, self.config, self.info = genome, config, info
-        self.folder, self.stops = folder, stops
-        self.people, self.events = told or (Reporter(), Reporter())
-        stops.on_signal = lambda: self.people.message(
-            "stopping; Ctrl-C again stops at once (then `zero resume`)"
-        )
+    def __init__(self, genome: Genome, config: CellsConfig, session: Session):
+        self.genome, self.config, self.session = genome, config, session
+        self.info, self.folder, self.stops = session.info, session.folder, session.stops
+        self.reporter = session.reporter
 
     def go(self, state: dict[str, Any] | None) -> Trained:
         """Trains to the end, or until it is stopped; state: of a checkpoint to go on from."""
@@ -220,26 +193,23 @@ class _Run:
         Raises:
             ZeroError: they cannot be used, or are not those that the training began with.
         """
-        kind, info = Cells(self.config), self.info
+        domain, info = CellsDomain(self.config), self.info
         name, threads = str(info.get("cell")), info.get("threads")
-        digest = kind.data_digest()
-        if info.setdefault("images", digest) != digest:
-            raise ConfigError(
-                f"the images of {self.folder.path} have changed since the training began, so it "
-                "cannot go on as if unbroken; put the old files back, or train anew"
-            )
-        trainer = _make_trainer(self.config, kind.data, self.genome, name, threads)
+        digest = domain.data_digest()
+        self.session.check_data("images", digest, "images", "training", "train anew")
+        info["images"] = digest
+        trainer = _make_trainer(self.config, domain.data, self.genome, name, threads)
         self.form = network_tree(
-            *saved_form(self.genome, skeleton_of(self.config.cells), kind.data)
+            *saved_form(self.genome, skeleton_of(self.config.cells), domain.data)
         )
-        info.setdefault("image_set", kind.data_info()["image_set"])
-        self.folder.write_info(info)
+        info.setdefault("image_set", domain.data_info()["image_set"])
+        self.session.write_info()
         return trainer
 
     def _train(self) -> Trained:
         trainer = self.trainer
         self.mark_step = trainer.step
-        self.mark = self.saved = time.monotonic()
+        self.mark = time.monotonic()
         trainer.run_epochs(on_epoch=self._after_epoch, should_stop=self._after_step)
         if trainer.reason == "paused":
             self._save()
@@ -251,7 +221,7 @@ class _Run:
                 "loss or gradient that is too large or no number; set a lower "
                 "cells.training.learning_rate"
             )
-        self.people.message("taking the accuracy on the test images")
+        self.reporter.message("taking the accuracy on the test images")
         right = trainer.right_by_class("test")
         self._save_network(int(right.sum()) / len(trainer.data.test_y))
         return self._finish(trainer.reason, right)
@@ -262,17 +232,17 @@ class _Run:
         parameters = cost_of(trainer.network).parameters
         skeleton = skeleton_of(self.config.cells)
         size = "x".join(map(str, data.image_shape))
-        self.people.message(
+        self.reporter.message(
             f"training {self.info['cell']} in the skeleton {skeleton}, images {size}, "
             f"{len(data.classes)} classes: {parameters:,} parameters"
         )
-        self.people.message(
+        self.reporter.message(
             f"on {data.name}: {len(data.train_x):,} images, epochs {min(done + 1, epochs)} to "
             f"{epochs}, folder {path}"
         )
         for text in () if trainer.step else data.warnings:
-            self.people.message(f"note: {text}")
-        self.events.start({
+            self.reporter.message(f"note: {text}")
+        self.reporter.start({
             "cell": self.info["cell"], "seed": self.config.seed, "backend": self.config.backend,
             "dtype": self.config.dtype, "folder": str(path), "parameters": parameters,
             "epochs": epochs, "epochs_done": done, "skeleton": asdict(skeleton),
@@ -285,8 +255,8 @@ class _Run:
     def _after_step(self) -> bool:
         """Returns whether to stop; keeps a checkpoint now and then where epochs are long."""
         epoch, step = divmod(self.trainer.step, self.trainer.steps_per_epoch)
-        if step and time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
-            self.people.message(f"epoch {epoch + 1}: {step / self.trainer.steps_per_epoch:.0%}")
+        if step and self.session.save_is_due():
+            self.reporter.message(f"epoch {epoch + 1}: {step / self.trainer.steps_per_epoch:.0%}")
             self._save()
         return self.stops.wanted()
 
@@ -300,13 +270,13 @@ class _Run:
         seconds = left / max(rate, 1e-9)
         if settings.seconds is not None:
             seconds = min(seconds, max(settings.seconds - trainer.seconds, 0.0))
-        self.people.message(
+        self.reporter.message(
             f"epoch {record.epoch} of {settings.epochs}: loss {record.train_loss:.4f}, accuracy "
             f"{record.train_accuracy:.4f}, valid {record.valid_accuracy:.4f}, "
             f"{rate:,.0f} images/s, {duration(seconds)} left"
         )
         event = {**record._asdict(), "images_per_second": rate, "seconds_left": seconds}
-        self.events.update(event)
+        self.reporter.update(event)
         self.folder.log("epoch", **record._asdict(), seconds=trainer.seconds)
         self._save()
         self._write_figures("paused", None)
@@ -315,8 +285,7 @@ class _Run:
 
     def _save(self) -> None:
         # With all that `zero export` needs, so that a paused training can be exported, too.
-        self.folder.checkpoints.save({**self.trainer.state(), "network": self.form})
-        self.saved = time.monotonic()
+        self.session.save({**self.trainer.state(), "network": self.form})
 
     def _save_network(self, test: float) -> None:
         trainer, result = self.trainer, self.trainer.result()
@@ -373,13 +342,14 @@ class _Run:
         }
         text = json.dumps(figures, indent=2)
         write_bytes(self.folder.path / FIGURES, text.encode() + b"\n")
+        self.session.begun = True
         return figures
 
     def _finish(self, reason: str, right: np.ndarray | None) -> Trained:
         figures = self._write_figures(reason, right)
         ended = {"reason": reason, "seconds": self.trainer.seconds, "epochs": figures["epochs"]}
         self.folder.log("finish", **ended)
-        self.events.finish(ended)
+        self.reporter.finish(ended)
         return Trained(self.folder.path, reason, figures)
 
 

@@ -1,38 +1,209 @@
-"""What the command line prints of runs over cells: their outcome, and `zero show`.
-
-Called by `zero.cli.main`, which does the same for programs.
-"""
+"""What people are told of runs over cells: their outcome, their figures, one candidate."""
 
 import math
 from pathlib import Path
 from typing import Any
 
-from zero.cli.common import json_number, shown_fitness
-from zero.cli.tables import Whole, print_pairs, print_table
 from zero.data.classes import (
     by_class_text,
     counts_text,
     largest,
     largest_share,
 )
+from zero.runs.tables import Whole, json_number, print_pairs, print_table, shown_fitness
+from zero.runs.view import View
 
 
-def outcome_event(outcome: Any) -> dict[str, Any]:
-    """Returns what the JSON line of a run's end says of the cells that were found."""
-    final = outcome.final.fitness if outcome.final else math.nan
-    return {
-        "fitness": json_number(outcome.search_fitness),
-        "valid_accuracy": json_number(outcome.details.get("valid_accuracy", math.nan)),
-        "test_accuracy": json_number(final),
-        **_class_figures(outcome.details),
-        "parameters": outcome.details.get("parameters"),
-        "multiply_adds": outcome.details.get("multiply_adds"),
-        "published": {
-            name: {"valid_accuracy": json_number(valid), "test_accuracy": json_number(test)}
-            for name, (valid, test) in outcome.baselines.items()
-        },
-        "genome": outcome.program and str(outcome.program),
-    }
+class CellsView(View):
+    """See `zero.runs.view.View`."""
+
+    def event(self, outcome: Any) -> dict[str, Any]:
+        """Returns what the JSON line of a run's end says of the cells that were found."""
+        final = outcome.final.fitness if outcome.final else math.nan
+        return {
+            "fitness": json_number(outcome.search_fitness),
+            "valid_accuracy": json_number(outcome.details.get("valid_accuracy", math.nan)),
+            "test_accuracy": json_number(final),
+            **_class_figures(outcome.details),
+            "parameters": outcome.details.get("parameters"),
+            "multiply_adds": outcome.details.get("multiply_adds"),
+            "published": {
+                name: {"valid_accuracy": json_number(valid), "test_accuracy": json_number(test)}
+                for name, (valid, test) in outcome.baselines.items()
+            },
+            "genome": outcome.program and str(outcome.program),
+        }
+
+    def print_outcome(self, outcome: Any) -> None:
+        """Prints the cells that a run found and their figures."""
+        if outcome.program is None:
+            made = outcome.individuals
+            print(
+                f"none of {made:,} candidates could be trained" if made else "no candidate was made"
+            )
+            return
+        print()
+        print(outcome.program.listing())
+        final = outcome.final.fitness if outcome.final else math.nan
+        details, images = outcome.details, outcome.details.get("images")
+        own = (details.get("valid_accuracy", math.nan), final, details.get("balanced", math.nan))
+        balanced = details.get("published_balanced") or {}
+        rows = [
+            ("discovered", shown_fitness(outcome.search_fitness), *map(shown_fitness, own),
+             f"{details['parameters']:,}"),
+            *(
+                (f"{name} (published)", "", *map(shown_fitness, pair),
+                 shown_fitness(balanced.get(name, math.nan)), "")
+                for name, pair in outcome.baselines.items()
+            ),
+        ]  # fmt: skip
+        if images is not None:
+            rows.append(_constant_row(images))
+        print()
+        columns = ("cells", "fitness", "valid accuracy", "test accuracy", "test, balanced")
+        print_table((*columns, "parameters"), rows)
+        if details.get("right") is not None:
+            print_pairs([by_class_row(images, details["right"])])
+        if outcome.details.get("failed"):
+            print(f"the last training failed: {outcome.details['failed']}")
+            print("the figures are those of the network that the search trained")
+        print()
+
+    def setting_rows(self, settings: dict[str, Any]) -> list[tuple[str, str]]:
+        """Returns what a run's settings say of space and network."""
+        cells = settings.get("cells") or {}
+        evaluate, images = cells.get("evaluate"), cells.get("images") or {}
+        epochs = (cells.get("training") or {}).get("epochs")
+        how = f"{images.get('source')}, {epochs} epochs"
+        if isinstance(evaluate, dict):
+            how = f"{evaluate.get('table')}, column {evaluate.get('select')}"
+        return [
+            ("space", str(cells.get("space"))),
+            *_skeleton_rows(settings),
+            ("evaluated on", how),
+            *_search_rows(settings.get("search") or {}, cells),
+        ]
+
+    def figure_rows(self, path: Path, data: Any, record: Any) -> list[tuple[str, str]]:
+        """Returns the figures of a run's best candidate, and of all of them; path: of the run."""
+        records = [r for e in data.experiments for r in e.records]
+        rows = [
+            ("fitness", shown_fitness(record.fitness)),
+            ("valid accuracy", shown_fitness(record.accuracy)),
+        ]
+        results = data.results or {}
+        final = results.get("final")
+        if final:
+            network = ", of the network of the search"
+            if final.get("failed"):
+                network += f" (the last training failed: {final['failed']})"
+            if final.get("retrained"):
+                network = (
+                    f", after {final['epochs']} epochs with {final['parameters']:,} parameters"
+                )
+            column = "" if "retrained" in final else ", from the table"
+            told = shown_fitness(final["fitness"])
+            rows.append(("test accuracy", told + (column or network)))
+        rows += _class_rows(path, results, final)
+        rows += [
+            ("parameters", f"{record.parameters:,}"),
+            ("multiply-adds", f"{record.multiply_adds:,} an image"),
+            ("activations", f"{record.activation_bytes / 2**20:,.1f} MiB in a training step"),
+        ]
+        if not math.isnan(record.latency):
+            rows.append(("latency", f"{record.latency:.6f} s an image, measured"))
+        sampled = results.get("random_sampling")
+        if sampled and sampled["count"]:
+            # By balanced accuracy, where that is the fitness.
+            balanced = sampled.get("metric", "accuracy") != "accuracy"
+            own, of = (record.fitness, "balanced ") if balanced else (record.accuracy, "")
+            rows.append((
+                "random sampling",
+                f"{shown_fitness(sampled['mean'])} {of}valid accuracy, standard deviation "
+                f"{sampled['std']:.4f}, of {sampled['count']} random candidates",
+            ))  # fmt: skip
+            if sampled["mean"] > 0:
+                gain = 100 * (own - sampled["mean"]) / sampled["mean"]
+                rows.append(("over random", f"{gain:+.2f} % of that mean{_unequal(data, record)}"))
+        failed = [r.reason for r in records if math.isinf(r.fitness)]
+        same = sum(r.same_as >= 0 for r in records)
+        rows.append(("candidates", f"{len(records):,}, {same:,} of them as others before"))
+        if failed:
+            rows.append(("failed", f"{len(failed):,}, such as: {failed[0]}"))
+        return rows
+
+    def print_run(self, path: Path, data: Any, record: Any, lineage: bool, raw: bool) -> None:
+        """Prints the best cells of a run, and what else its archive says."""
+        print(f"\nrecord {record.id}:")
+        print_text(record.text)
+        files = {"drawing": "best.svg", "weights": "best_weights.h5", "genome": "best.txt"}
+        if path.is_dir() and data.results:
+            rows = [
+                (name, Whole(path / file)) for name, file in files.items() if (path / file).exists()
+            ]
+            print_pairs(rows)
+            print()
+        _print_comparisons(data)
+        print_table(
+            ("experiment", "ended", "candidates", "train steps", "fitness", "record"),
+            [
+                (n, s.reason or "not yet", f"{s.individuals:,}", f"{s.train_steps:,}",
+                 shown_fitness(s.search_fitness), "-" if s.candidate < 0 else s.candidate)
+                for n, s in enumerate((e.summary for e in data.experiments), 1)
+            ],
+        )  # fmt: skip
+        if lineage:
+            print()
+            self.print_lineage(data, record.id)
+            print(f"\nthe cells of one of them: zero show '{path}#RECORD'")
+
+    def print_record(self, path: Path, data: Any, record: Any, lineage: bool, raw: bool) -> None:
+        """Prints one candidate: figures as comments, then its genome's text; path: of its run."""
+        images = _images_of(path, data.results)
+        valid = [row for row in image_rows(images) if row[0] == "valid"] if images else []
+        for name, value in [*_record_rows(record), *valid]:
+            print(f"# {name}: {value}")
+        print(record.text)
+        if lineage:
+            print()
+            self.print_lineage(data, record.id)
+
+    def print_lineage(self, data: Any, record_id: int) -> None:
+        """Prints the candidates that a candidate descends from, oldest first."""
+        from zero.runs.archive import lineage
+
+        print("lineage:")
+        print_table(
+            ("record", "island", "candidate", "mutation", "fitness", "valid accuracy", "parameters"),
+            [
+                (r.id, r.island, f"{r.individuals:,}", r.mutation, shown_fitness(r.fitness),
+                 shown_fitness(r.accuracy), f"{r.parameters:,}")
+                for r in lineage(data, record_id)
+            ],
+        )  # fmt: skip
+
+    def print_checked(self, domain: Any) -> None:
+        """Prints what `zero validate --data` says of a run over cells."""
+        from zero.cells.config import skeleton_of
+
+        skeleton = skeleton_of(domain.cells)
+        rows = [("space", f"{domain.space.name}: {', '.join(domain.space.ops)}")]
+        rows.append(("skeleton", str(skeleton)))
+        last = skeleton_of(domain.cells, final=True)
+        rows += [("last skeleton", f"{last} (the last training's)")] if last != skeleton else []
+        if domain.is_table:
+            rows.append(("table", f"{len(domain.evaluator.table):,} cells"))
+        else:
+            images = domain.data.summary()
+            shape = " x ".join(map(str, images["shape"]))
+            rows.append(("images", f"{images['name']}, {shape}, {len(images['classes'])} classes"))
+            rows += image_rows(images)
+            if domain.final_data is not domain.data:
+                rows += [
+                    (f"last {name}", text) for name, text in image_rows(domain.final_data.summary())
+                ]
+            rows += [("note", text) for text in domain.notes()]
+        print_pairs(rows)
 
 
 def _class_figures(details: dict[str, Any]) -> dict[str, Any]:
@@ -74,40 +245,6 @@ def by_class_row(images: dict[str, Any], right: Any) -> tuple[str, str]:
     return "by class", by_class_text(images["classes"], right, images["counts"]["test"])
 
 
-def print_outcome(outcome: Any) -> None:
-    """Prints the cells that a run found and their figures."""
-    if outcome.program is None:
-        made = outcome.individuals
-        print(f"none of {made:,} candidates could be trained" if made else "no candidate was made")
-        return
-    print()
-    print(outcome.program.listing())
-    final = outcome.final.fitness if outcome.final else math.nan
-    details, images = outcome.details, outcome.details.get("images")
-    own = (details.get("valid_accuracy", math.nan), final, details.get("balanced", math.nan))
-    balanced = details.get("published_balanced") or {}
-    rows = [
-        ("discovered", shown_fitness(outcome.search_fitness), *map(shown_fitness, own),
-         f"{details['parameters']:,}"),
-        *(
-            (f"{name} (published)", "", *map(shown_fitness, pair),
-             shown_fitness(balanced.get(name, math.nan)), "")
-            for name, pair in outcome.baselines.items()
-        ),
-    ]  # fmt: skip
-    if images is not None:
-        rows.append(_constant_row(images))
-    print()
-    columns = ("cells", "fitness", "valid accuracy", "test accuracy", "test, balanced")
-    print_table((*columns, "parameters"), rows)
-    if details.get("right") is not None:
-        print_pairs([by_class_row(images, details["right"])])
-    if outcome.details.get("failed"):
-        print(f"the last training failed: {outcome.details['failed']}")
-        print("the figures are those of the network that the search trained")
-    print()
-
-
 def _constant_row(images: dict[str, Any]) -> tuple:
     """Returns the outcome table's row of always answering with the class of most train images."""
     counts = images["counts"]
@@ -119,7 +256,7 @@ def _constant_row(images: dict[str, Any]) -> tuple:
 
 def print_text(text: str) -> None:
     """Prints a genome's cells for people to read, then its text."""
-    from zero.cells.genome import parse_genome
+    from zero.cells.text import parse_genome
     from zero.errors import NetworkError
 
     try:
@@ -127,22 +264,6 @@ def print_text(text: str) -> None:
     except NetworkError:  # ops of the user's own, which only the run's config imports
         print("cells with ops of one's own, as text")
     print(f"\n{text}\n")
-
-
-def setting_rows(settings: dict[str, Any]) -> list[tuple[str, str]]:
-    """Returns what a run's settings say of space and network."""
-    cells = settings.get("cells") or {}
-    evaluate, images = cells.get("evaluate"), cells.get("images") or {}
-    epochs = (cells.get("training") or {}).get("epochs")
-    how = f"{images.get('source')}, {epochs} epochs"
-    if isinstance(evaluate, dict):
-        how = f"{evaluate.get('table')}, column {evaluate.get('select')}"
-    return [
-        ("space", str(cells.get("space"))),
-        *_skeleton_rows(settings),
-        ("evaluated on", how),
-        *_search_rows(settings.get("search") or {}, cells),
-    ]
 
 
 def _skeleton_rows(settings: dict[str, Any]) -> list[tuple[str, str]]:
@@ -160,9 +281,10 @@ def _skeleton_rows(settings: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _search_rows(search: dict[str, Any], cells: dict[str, Any]) -> list[tuple[str, str]]:
     """Returns what the settings say of the search method, and of what is not as usual in it."""
-    words = [str(search.get("method")), f"population {search.get('population')}"]
-    if search.get("method") == "regularized_evolution":
-        words.append(f"tournament {search.get('tournament')}")
+    from zero.search import keys_of
+
+    words = [str(search.get("method"))]
+    words += [f"{key} {search[key]}" for key in keys_of(search.get("method")) if key in search]
     objective = cells.get("objective") or {}
     if objective.get("kind", "accuracy") != "accuracy":
         unit = " s" if objective["cost"] == "latency" else ""
@@ -175,53 +297,6 @@ def _search_rows(search: dict[str, Any], cells: dict[str, Any]) -> list[tuple[st
     if cells.get("inherit_weights"):
         words.append("weights inherited")
     return [("search", ", ".join(words))]
-
-
-def figure_rows(path: Path, data: Any, record: Any) -> list[tuple[str, str]]:
-    """Returns the figures of a run's best candidate, and of all of them; path: of the run."""
-    records = [r for e in data.experiments for r in e.records]
-    rows = [
-        ("fitness", shown_fitness(record.fitness)),
-        ("valid accuracy", shown_fitness(record.accuracy)),
-    ]
-    results = data.results or {}
-    final = results.get("final")
-    if final:
-        network = ", of the network of the search"
-        if final.get("failed"):
-            network += f" (the last training failed: {final['failed']})"
-        if final.get("retrained"):
-            network = f", after {final['epochs']} epochs with {final['parameters']:,} parameters"
-        column = "" if "retrained" in final else ", from the table"
-        told = shown_fitness(final["fitness"])
-        rows.append(("test accuracy", told + (column or network)))
-    rows += _class_rows(path, results, final)
-    rows += [
-        ("parameters", f"{record.parameters:,}"),
-        ("multiply-adds", f"{record.multiply_adds:,} an image"),
-        ("activations", f"{record.activation_bytes / 2**20:,.1f} MiB in a training step"),
-    ]
-    if not math.isnan(record.latency):
-        rows.append(("latency", f"{record.latency:.6f} s an image, measured"))
-    sampled = results.get("random_sampling")
-    if sampled and sampled["count"]:
-        # By balanced accuracy, where that is the fitness.
-        balanced = sampled.get("metric", "accuracy") != "accuracy"
-        own, of = (record.fitness, "balanced ") if balanced else (record.accuracy, "")
-        rows.append((
-            "random sampling",
-            f"{shown_fitness(sampled['mean'])} {of}valid accuracy, standard deviation "
-            f"{sampled['std']:.4f}, of {sampled['count']} random candidates",
-        ))  # fmt: skip
-        if sampled["mean"] > 0:
-            gain = 100 * (own - sampled["mean"]) / sampled["mean"]
-            rows.append(("over random", f"{gain:+.2f} % of that mean{_unequal(data, record)}"))
-    failed = [r.reason for r in records if math.isinf(r.fitness)]
-    same = sum(r.same_as >= 0 for r in records)
-    rows.append(("candidates", f"{len(records):,}, {same:,} of them as others before"))
-    if failed:
-        rows.append(("failed", f"{len(failed):,}, such as: {failed[0]}"))
-    return rows
 
 
 def _class_rows(
@@ -268,32 +343,6 @@ def _unequal(data: Any, record: Any) -> str:
     )
 
 
-def print_run(path: Path, data: Any, record: Any, lineage: bool) -> None:
-    """Prints the best cells of a run, and what else its archive says."""
-    print(f"\nrecord {record.id}:")
-    print_text(record.text)
-    files = {"drawing": "best.svg", "weights": "best_weights.h5", "genome": "best.txt"}
-    if path.is_dir() and data.results:
-        rows = [
-            (name, Whole(path / file)) for name, file in files.items() if (path / file).exists()
-        ]
-        print_pairs(rows)
-        print()
-    _print_comparisons(data)
-    print_table(
-        ("experiment", "ended", "candidates", "train steps", "fitness", "record"),
-        [
-            (n, s.reason or "not yet", f"{s.individuals:,}", f"{s.train_steps:,}",
-             shown_fitness(s.search_fitness), "-" if s.candidate < 0 else s.candidate)
-            for n, s in enumerate((e.summary for e in data.experiments), 1)
-        ],
-    )  # fmt: skip
-    if lineage:
-        print()
-        print_lineage(data, record.id)
-        print(f"\nthe cells of one of them: zero show '{path}#RECORD'")
-
-
 def _print_comparisons(data: Any) -> None:
     """Prints published cells and the Pareto front, where the run has them."""
     results = data.results or {}
@@ -321,18 +370,6 @@ def _print_comparisons(data: Any) -> None:
         print()
 
 
-def print_record(path: Path, data: Any, record: Any, lineage: bool) -> None:
-    """Prints one candidate: figures as comments, then its genome's text; path: of its run."""
-    images = _images_of(path, data.results)
-    valid = [row for row in image_rows(images) if row[0] == "valid"] if images else []
-    for name, value in [*_record_rows(record), *valid]:
-        print(f"# {name}: {value}")
-    print(record.text)
-    if lineage:
-        print()
-        print_lineage(data, record.id)
-
-
 def _record_rows(record: Any) -> list[tuple[str, str]]:
     rows = [
         ("record", f"{record.id}, candidate {record.individuals:,} of island {record.island}"),
@@ -350,40 +387,3 @@ def _record_rows(record: Any) -> list[tuple[str, str]]:
     for epoch, (loss, accuracy) in enumerate(record.curve.tolist(), 1):
         rows.append((f"epoch {epoch}", f"train loss {loss:.4f}, valid accuracy {accuracy:.4f}"))
     return rows
-
-
-def print_lineage(data: Any, record_id: int) -> None:
-    """Prints the candidates that a candidate descends from, oldest first."""
-    from zero.runs.archive import lineage
-
-    print("lineage:")
-    print_table(
-        ("record", "island", "candidate", "mutation", "fitness", "valid accuracy", "parameters"),
-        [
-            (r.id, r.island, f"{r.individuals:,}", r.mutation, shown_fitness(r.fitness),
-             shown_fitness(r.accuracy), f"{r.parameters:,}")
-            for r in lineage(data, record_id)
-        ],
-    )  # fmt: skip
-
-
-def print_checked(kind: Any) -> None:
-    """Prints what `zero validate --data` says of a run over cells."""
-    from zero.cells.config import skeleton_of
-
-    skeleton = skeleton_of(kind.cells)
-    rows = [("space", f"{kind.space.name}: {', '.join(kind.space.ops)}")]
-    rows.append(("skeleton", str(skeleton)))
-    last = skeleton_of(kind.cells, final=True)
-    rows += [("last skeleton", f"{last} (the last training's)")] if last != skeleton else []
-    if kind.is_table:
-        rows.append(("table", f"{len(kind.evaluator.table):,} cells"))
-    else:
-        images = kind.data.summary()
-        shape = " x ".join(map(str, images["shape"]))
-        rows.append(("images", f"{images['name']}, {shape}, {len(images['classes'])} classes"))
-        rows += image_rows(images)
-        if kind.final_data is not kind.data:
-            rows += [(f"last {name}", text) for name, text in image_rows(kind.final_data.summary())]
-        rows += [("note", text) for text in kind.notes()]
-    print_pairs(rows)

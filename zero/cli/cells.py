@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zero.cli import completion as cli_completion
+from zero.cli import completion
 from zero.cli.common import (
     Commands,
     Config,
@@ -27,8 +27,8 @@ from zero.cli.common import (
     guarded,
     time_left,
 )
-from zero.cli.tables import print_pairs, print_table
 from zero.errors import ConfigError, NetworkError
+from zero.runs.tables import print_pairs, print_table
 
 cells = typer.Typer(
     help="Look at cell genomes: published ones, or your own.",
@@ -59,7 +59,7 @@ CellName = Annotated[
     typer.Argument(
         metavar="NAME",
         help="Published cell, genome's file or text, RUN or RUN#ID.",
-        autocompletion=cli_completion.cells,
+        autocompletion=completion.cells,
     ),
 ]
 NormalCells = Annotated[
@@ -79,7 +79,7 @@ SkeletonName = Annotated[
         "--skeleton",
         metavar="NAME",
         help="See `zero cells list skeletons`.",
-        autocompletion=cli_completion.skeletons,
+        autocompletion=completion.skeletons,
     ),
 ]
 Image = Annotated[
@@ -148,12 +148,12 @@ def list_(
         rows = [(s.name, s.description, ", ".join(s.ops)) for s in SPACES.values()]
         print_table(("space", "what it is", "ops"), rows)
     elif topic == CellTopic.skeletons:
-        from zero.cells.networks.skeletons import KINDS
+        from zero.cells.networks.skeletons import SKELETONS
         from zero.cells.published import PRESETS
 
         rows = [
             (name, p.skeleton.size, _image(p.image_shape), p.classes,
-             KINDS[p.skeleton.kind].description)
+             SKELETONS[p.skeleton.kind].description)
             for name, p in PRESETS.items()
         ]  # fmt: skip
         print_table(("skeleton", "size", "images", "classes", "what it is"), rows)
@@ -245,7 +245,7 @@ def draw(
 ) -> None:
     """Draw a genome's cells as SVG, to a file or to standard output."""
     from zero.cells.drawing.svg import draw_svg
-    from zero.system.trees import write_bytes
+    from zero.system.files import write_bytes
 
     cell = _find(name)
     drawing = draw_svg(cell.genome, cell.name)
@@ -265,7 +265,7 @@ def train(
         typer.Argument(
             metavar="GENOME",
             help="Published cell, genome's file or text, RUN or RUN#ID.",
-            autocompletion=cli_completion.cells,
+            autocompletion=completion.cells,
         ),
     ],
     config: Config,
@@ -296,9 +296,9 @@ def train(
 
     given = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
     checked = training_config(config, given)
-    told = _told(quiet, json_log)
-    with compiling.telling(told[0].compiling):
-        found = train_run.start(genome, checked, out, threads, left(), told, sys.argv)
+    reporter = _training_reporter(quiet, json_log)
+    with compiling.telling(reporter.compiling):
+        found = train_run.start(genome, checked, out, threads, left(), reporter, sys.argv)
     _tell_training(found, json_log)
 
 
@@ -329,20 +329,21 @@ def resume_training(
             f"--set {settings[0]}: {folder} is a training, which goes on with the settings that it "
             "began with; for others train anew"
         )
-    told = _told(quiet, json_log)
-    with compiling.telling(told[0].compiling):
-        found = train_run.resume(folder, left(), told)
+    reporter = _training_reporter(quiet, json_log)
+    with compiling.telling(reporter.compiling):
+        found = train_run.resume(folder, left(), reporter)
     _tell_training(found, json_log)
 
 
-def _told(quiet: bool, json_log: bool) -> tuple:
-    """Returns who is told of a training: reporters for lines to people, and for events."""
-    from zero.runs.progress import make_reporter
+def _training_reporter(quiet: bool, json_log: bool) -> Any:
+    """Returns the `zero.runs.progress.TrainingReporter` that the options ask for."""
+    from zero.runs.progress import TrainingReporter, make_reporter
 
     # As for runs: on one screen the two would mix.
     hidden = quiet or (json_log and sys.stdout.isatty())
-    people = make_reporter("none" if hidden else "plain", sys.stderr)
-    return people, make_reporter("json" if json_log else "none", sys.stdout, interval=0.0)
+    lines = make_reporter("none" if hidden else "plain", sys.stderr)
+    events = make_reporter("json" if json_log else "none", sys.stdout, interval=0.0)
+    return TrainingReporter(lines, events)
 
 
 def _tell_training(found: Any, as_json: bool) -> None:

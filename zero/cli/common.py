@@ -20,9 +20,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from zero.cli import completion as cli_completion
-from zero.cli.tables import print_pairs
+from zero.cli import completion
 from zero.errors import ConfigError, ZeroError
+from zero.runs.tables import json_number, print_pairs, shown
 
 
 class Commands(TyperGroup):
@@ -64,7 +64,7 @@ Config = Annotated[
     typer.Argument(
         metavar="CONFIG",
         help="YAML file or shipped config.",
-        autocompletion=cli_completion.configs,
+        autocompletion=completion.configs,
     ),
 ]
 Set = Annotated[
@@ -157,7 +157,7 @@ def checked_config(
     backend: Backend | None = None,
 ):
     """Returns the checked config with what was given beside it."""
-    from zero.programs.config import load_config
+    from zero.config.load import load_config
 
     options = {"seed": seed, "islands.count": islands, "backend": backend}
     given = [f"{key}={value}" for key, value in options.items() if value is not None]
@@ -191,12 +191,12 @@ def reporting(quiet: bool, json_log: bool):
         yield reporter
 
 
-# --- words and tables -----------------------------------------------------------------------------
+# --- words -----------------------------------------------------------------------------------------
 
 
 def print_figures(figures: dict[str, Any], json_file: Path | None) -> None:
     """Prints a benchmark's figures; writes them to a file as JSON, if wished."""
-    from zero.system.trees import write_bytes
+    from zero.system.files import write_bytes
 
     if json_file is not None:
         figures = {k: json_number(v) if isinstance(v, float) else v for k, v in figures.items()}
@@ -204,20 +204,39 @@ def print_figures(figures: dict[str, Any], json_file: Path | None) -> None:
     print_pairs([(k.replace("_", " "), shown(v)) for k, v in figures.items() if k != "versions"])
 
 
-def shown(value: Any) -> str:
-    """Returns a figure as people read it."""
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {v}" for k, v in value.items())
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
+# --- how a run ended --------------------------------------------------------------------------------
+
+# Why a run ended, in words; the keys stand in archives and logs.
+REASONS = {
+    "individuals": "all individuals of the budget were made",
+    "train_steps": "all train steps of the budget were taken",
+    "seconds": "budget.seconds have passed",
+    "fitness": "budget.fitness was reached",
+    "patience": "no improvement for budget.patience individuals",
+    "sufficient_fitness": "experiments.sufficient_fitness was reached on the select tasks",
+    "experiments": "all experiments were made",
+    "interrupted": "stopped by Ctrl-C or another signal",
+    "max_seconds": "--max-seconds have passed",
+}
 
 
-def json_number(value: float) -> float | None:
-    """Returns the number, None where JSON has none for it."""
-    return float(value) if math.isfinite(value) else None
+RESUMABLE = ("interrupted", "max_seconds")
 
 
-def shown_fitness(value: float) -> str:
-    """Returns a fitness with six decimals, '-' for none."""
-    return "-" if math.isnan(value) else f"{value:.6f}"
+def totals(reason: str | None, individuals: int, steps: int, seconds: float | None) -> list[tuple]:
+    """Returns why a run ended (None: it goes on), and what it has used, for people."""
+    from zero.runs.progress import duration
+
+    rows = [] if reason is None else [("ended", f"{reason}: {REASONS.get(reason, reason)}")]
+    rows += [("individuals", f"{individuals:,}"), ("train steps", f"{steps:,}")]
+    return rows if seconds is None else [*rows, ("time", duration(seconds))]
+
+
+ProgramName = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROGRAM",
+        help="Program file, shipped program, RUN or RUN#ID.",
+        autocompletion=completion.programs,
+    ),
+]

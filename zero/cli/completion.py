@@ -49,31 +49,49 @@ def listed(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def names_of(topic: str) -> list[str]:
     """Returns the names in a list of `zero list`, [] for one that there is not."""
-    if topic == "ops":
-        from zero.programs.ops import OPS
+    return list(_NAMES[topic]()) if topic in _NAMES else []
 
-        return list(OPS)
-    if topic == "tasks":
-        from zero.tasks import task_families
 
-        return list(task_families())
-    if topic == "programs":
-        from zero.programs import library
+def _ops() -> Iterable[str]:
+    from zero.programs.ops import OPS
 
-        return library.names()
-    if topic == "mutations":
-        from zero.programs.mutation_names import MUTATION_NAMES
+    return OPS
 
-        return list(MUTATION_NAMES)
-    if topic == "searches":
-        from zero import search
 
-        return search.names()
-    if topic == "configs":
-        from zero.config.shipped import shipped_configs
+def _tasks() -> Iterable[str]:
+    from zero.tasks import task_families
 
-        return list(shipped_configs())
-    return []
+    return task_families()
+
+
+def _programs() -> Iterable[str]:
+    from zero.programs import library
+
+    return library.names()
+
+
+def _mutations() -> Iterable[str]:
+    from zero.programs.mutation_names import MUTATION_NAMES
+
+    return MUTATION_NAMES
+
+
+def _searches() -> Iterable[str]:
+    from zero import search
+
+    return search.names()
+
+
+def _configs() -> Iterable[str]:
+    from zero.config.shipped import shipped_configs
+
+    return shipped_configs()
+
+
+_NAMES = {
+    "ops": _ops, "tasks": _tasks, "programs": _programs,
+    "mutations": _mutations, "searches": _searches, "configs": _configs,
+}  # fmt: skip
 
 
 def _starting(names: Iterable[str], incomplete: str) -> list[str]:

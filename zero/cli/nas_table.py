@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from zero.cli.common import Debug, JsonFile, guarded
-from zero.cli.tables import print_pairs, print_table
+from zero.runs.tables import print_pairs, print_table
 
 
 def register(bench: typer.Typer) -> None:
@@ -57,7 +57,7 @@ def nas_table(
         file, select, report, names, runs, budget, seed, population, tournament, skip_known
     )
     if json_file is not None:
-        from zero.system.trees import write_bytes
+        from zero.system.files import write_bytes
 
         write_bytes(json_file, json.dumps(result, indent=2).encode() + b"\n")
     _tell(result)

@@ -15,9 +15,9 @@ def register(app: typer.Typer) -> None:
 
 def _kinds(incomplete: str) -> list[str]:
     """Returns the kinds of genomes that begin so, for the shell's TAB."""
-    from zero.programs.config import SCHEMA_KINDS
+    from zero import genomes
 
-    return [kind for kind in SCHEMA_KINDS if kind.startswith(incomplete)]
+    return [kind for kind in genomes.names() if kind.startswith(incomplete)]
 
 
 @guarded
@@ -26,13 +26,13 @@ def schema(
         str | None,
         typer.Option(
             metavar="KIND",
-            help="Only of configs for this kind of genome: programs or cells.",
+            help="Only of configs for this kind of genome, such as programs or cells.",
             autocompletion=_kinds,
         ),
     ] = None,
     debug: Debug = False,
 ) -> None:
     """Print the JSON schema of configs, for editors."""
-    from zero.programs.config import config_schema
+    from zero.config.schema import config_schema
 
     print(json.dumps(config_schema(kind), indent=2, allow_nan=False))

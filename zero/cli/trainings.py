@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from zero.cells.view import by_class_row, image_rows, print_text
-from zero.cli.tables import Whole, print_pairs, print_table
 from zero.runs.progress import duration
+from zero.runs.tables import Whole, print_pairs, print_table
 
 # Why a training stopped, in words.
 REASONS = {

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zero.errors import ConfigError
-from zero.system.trees import write_bytes
+from zero.system.files import write_bytes
 
 FOLDER = "imports"
 

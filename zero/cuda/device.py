@@ -1,4 +1,4 @@
-"""GPUs through CuPy: compiling the kernel, memory, streams and launches.
+"""GPUs through CuPy: compiling kernels, memory, streams and launches.
 
 Of CuPy only thin layers over CUDA are used: its arrays and its own compiler calls would bring work that
 nobody needs here, and the latter need a device even to compile. Everything a thread does goes to the
@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from zero.cuda.kernel_source import KernelSource
 from zero.errors import DeviceError
 from zero.jit.cache import cache_folder, write_whole
-from zero.programs.cuda import source
-from zero.programs.cuda.layout import Layout
 
 _DEFAULT_SHARED = 48 * 1024  # bytes a block may have without asking
 _INSTALL = "pip install 'zero-discovery[gpu]' (drivers for CUDA 12: 'zero-discovery[gpu12]')"
@@ -98,8 +97,8 @@ def devices() -> list[str]:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turns CUDA's errors into a DeviceError that says what failed."""
+def _device_errors(what: str) -> Iterator[None]:
+    """Turns CUDA's errors into a DeviceError; what: what has failed then."""
     try:
         yield
     except RuntimeError as error:  # what CuPy's errors derive from
@@ -122,14 +121,14 @@ class Buffer:
         self._host: Any = None
         self._written: Event | None = None
         machine.use()
-        with _told(f"{machine.name} has no room for {self.nbytes} bytes"):
+        with _device_errors(f"{machine.name} has no room for {self.nbytes} bytes"):
             self._memory = machine.cuda.memory.Memory(self.nbytes)
         self.address = int(self._memory.ptr)
 
     def _pinned(self) -> np.ndarray:
         """Returns the buffer's bytes on the host."""
         if self._host is None:
-            with _told(f"no room for {self.nbytes} bytes that cannot be swapped out"):
+            with _device_errors(f"no room for {self.nbytes} bytes that cannot be swapped out"):
                 self._host = self._machine.cuda.alloc_pinned_memory(self.nbytes)
         return np.frombuffer(self._host, np.uint8, self.nbytes)
 
@@ -144,7 +143,7 @@ class Buffer:
         self._pinned()[: data.nbytes] = data
         runtime, stream = self._machine.cuda.runtime, self._machine.current()
         self._machine.use()
-        with _told(f"{self._machine.name}: copying to the GPU failed"):
+        with _device_errors(f"{self._machine.name}: copying to the GPU failed"):
             runtime.memcpyAsync(
                 self.address, self._host.ptr, data.nbytes, runtime.memcpyHostToDevice, stream.ptr
             )
@@ -155,7 +154,7 @@ class Buffer:
         pinned = self._pinned()
         runtime, stream = self._machine.cuda.runtime, self._machine.current()
         self._machine.use()
-        with _told(f"{self._machine.name}: copying from the GPU failed"):
+        with _device_errors(f"{self._machine.name}: copying from the GPU failed"):
             if self.nbytes:
                 runtime.memcpyAsync(
                     self._host.ptr,
@@ -173,7 +172,7 @@ class Event:
 
     def __init__(self, machine: DeviceMachine, stream: Any):
         self._machine = machine
-        with _told(f"{machine.name}: a launch failed"):
+        with _device_errors(f"{machine.name}: a launch failed"):
             machine.use()
             # block: whoever waits sleeps, instead of looking again and again on a core that breeds.
             self._event = machine.cuda.Event(block=True)
@@ -186,7 +185,7 @@ class Event:
             DeviceError: something in the stream failed.
         """
         self._machine.use()
-        with _told(f"{self._machine.name}: a launch failed"):
+        with _device_errors(f"{self._machine.name}: a launch failed"):
             self._event.synchronize()
 
     def seconds_since(self, earlier: Event) -> float:
@@ -200,7 +199,7 @@ class Stream:
 
     def __init__(self, machine: DeviceMachine):
         self._machine = machine
-        with _told(f"{machine.name} gives no stream"):
+        with _device_errors(f"{machine.name} gives no stream"):
             machine.use()
             self._stream = machine.cuda.Stream(non_blocking=True)
 
@@ -214,7 +213,7 @@ class Stream:
     def synchronize(self) -> None:
         """Waits until everything is done; DeviceError if something failed."""
         self._machine.use()
-        with _told(f"{self._machine.name}: a launch failed"):
+        with _device_errors(f"{self._machine.name}: a launch failed"):
             self._stream.synchronize()
 
     def event(self) -> Event:
@@ -223,15 +222,15 @@ class Stream:
 
 
 class Kernel:
-    """The compiled kernel of one layout, loaded on a machine."""
+    """A compiled kernel, loaded on a machine."""
 
-    def __init__(self, machine: DeviceMachine, layout: Layout, code: bytes):
+    def __init__(self, machine: DeviceMachine, source: KernelSource, code: bytes):
         self._machine = machine
-        self._lanes = layout.lanes
+        self._lanes = source.lanes
         driver = machine.cuda.driver
         machine.use()
         module = machine.cuda.function.Module()
-        with _told(f"{machine.name} does not load the kernel"):
+        with _device_errors(f"{machine.name} does not load the kernel"):
             module.load(code)
             self._function = module.get_function("evaluate")  # it keeps the module
             if machine.shared_bytes > _DEFAULT_SHARED:
@@ -240,9 +239,8 @@ class Kernel:
                     driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
                     machine.shared_bytes,
                 )
-            if (
-                layout.shared
-            ):  # in percent of what a multiprocessor divides between it and the L1 cache
+            if source.shared:
+                # In percent of what a multiprocessor divides between it and the L1 cache.
                 driver.funcSetAttribute(
                     self._function.ptr,
                     driver.CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT,
@@ -261,7 +259,7 @@ class Kernel:
         """
         if unit_bytes not in self._resident:
             self._machine.use()
-            with _told(f"{self._machine.name} does not say how much it runs at once"):
+            with _device_errors(f"{self._machine.name} does not say how much it runs at once"):
                 a_core = self._machine.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
                     self._function.ptr, self._lanes, unit_bytes
                 )
@@ -276,12 +274,12 @@ class Kernel:
         """Starts a job.
 
         Args:
-            job: (1,) `zero.programs.cuda.job.JOB`, passed by value; its queue must be zero.
+            job: (1,), the kernel's argument, passed by value.
             units: how many run; more than `units` says would only wait for others to end.
             unit_bytes: shared memory of a unit.
         """
         self._machine.use()
-        with _told(f"{self._machine.name}: a launch failed"):
+        with _device_errors(f"{self._machine.name}: a launch failed"):
             self._function(
                 (units,), (self._lanes,), (job,), unit_bytes, stream=self._machine.current()
             )
@@ -313,8 +311,8 @@ class DeviceMachine:
             raise DeviceError(f"CuPy finds no compiler (NVRTC): {_INSTALL}") from error
         self._index = index
         self._local, self._lock = threading.local(), threading.Lock()
-        self._kernels: dict[tuple, Kernel] = {}  # by `source.text_key`
-        with _told("CUDA does not start on this GPU"):
+        self._kernels: dict[KernelSource, Kernel] = {}
+        with _device_errors("CUDA does not start on this GPU"):
             self.use()
             properties = self.cuda.runtime.getDeviceProperties(index)
             self.name = properties["name"].decode()
@@ -347,7 +345,7 @@ class DeviceMachine:
         """Returns a buffer with a copy of the array; it is there when this returns, for all streams."""
         made = Buffer(self, array.shape, array.dtype)
         data, runtime = np.ascontiguousarray(array), self.cuda.runtime
-        with _told(f"{self.name}: copying to the GPU failed"):
+        with _device_errors(f"{self.name}: copying to the GPU failed"):
             if made.nbytes:
                 runtime.memcpyAsync(
                     made.address, data.ctypes.data, data.nbytes, runtime.memcpyHostToDevice,
@@ -356,18 +354,16 @@ class DeviceMachine:
             self.current().synchronize()
         return made
 
-    def kernel(self, layout: Layout, strict: bool, independent: bool = False) -> Kernel:
-        """Returns the kernel of a layout: compiled once on this machine, loaded once.
+    def kernel(self, source: KernelSource) -> Kernel:
+        """Returns the kernel of a text: compiled once on this machine, loaded once.
 
         Raises:
             DeviceError: it does not compile or load.
         """
         with self._lock:
-            key = source.text_key(layout, strict, independent)
-            if key not in self._kernels:
-                code = self._compiled(source.render(layout, strict, independent))
-                self._kernels[key] = Kernel(self, layout, code)
-            return self._kernels[key]
+            if source not in self._kernels:
+                self._kernels[source] = Kernel(self, source, self._compiled(source))
+            return self._kernels[source]
 
     def _architecture(self) -> tuple[str, bool]:
         """Returns (what to compile for, whether that is machine code and not PTX)."""
@@ -381,16 +377,18 @@ class DeviceMachine:
         best = max(known)
         return (f"sm_{best}", True) if best // 10 == mine // 10 else (f"compute_{best}", False)
 
-    def _compiled(self, text: str) -> bytes:
+    def _compiled(self, source: KernelSource) -> bytes:
         """Returns machine code (or PTX) from the cache, else compiles it."""
         target, binary = self._architecture()
-        options = (f"--gpu-architecture={target}", *source.OPTIONS)
-        digest = hashlib.sha256(repr((text, options, self._compiler)).encode()).hexdigest()[:20]
+        options = (f"--gpu-architecture={target}", *source.options)
+        digest = hashlib.sha256(repr((source.text, options, self._compiler)).encode()).hexdigest()[
+            :20
+        ]
         path = cache_folder() / f"zero_{target}_{digest}.{'cubin' if binary else 'ptx'}"
         if path.exists():
             return path.read_bytes()
         nvrtc = self.cuda.nvrtc
-        program = nvrtc.createProgram(text, "zero.cu", (), ())
+        program = nvrtc.createProgram(source.text, "zero.cu", (), ())
         try:
             nvrtc.compileProgram(program, options)
             code = nvrtc.getCUBIN(program) if binary else nvrtc.getPTX(program)

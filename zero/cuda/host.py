@@ -1,7 +1,7 @@
 """The GPU's code on the CPU: the same text compiled by g++, one unit at a time, for tests.
 
 Looks like `zero.cuda.device` to the modules above. Lanes are fibers that run in a random order between
-two synchronisations, so missing ones show. Slow; with `Layout(group=1, lanes=1)` there is one lane only.
+two synchronisations, so missing ones show. Slow, unless a block has one lane only.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from zero.cuda.kernel_source import KernelSource
 from zero.errors import DeviceError
-from zero.jit.cache import cache_folder
-from zero.programs.cuda import source
-from zero.programs.cuda.layout import Layout
+from zero.jit.cache import cache_folder, write_whole
 
 _OPTIONS = (
     "-O2",
@@ -77,7 +76,7 @@ class Stream(contextlib.nullcontext):
 
 
 class Kernel:
-    """The compiled text of one layout."""
+    """The compiled text of a kernel."""
 
     def __init__(self, library: ctypes.CDLL, seed: int):
         self._evaluate, self._seed = library.evaluate, seed
@@ -105,17 +104,14 @@ class HostMachine:
     def __init__(self, seed: int = 0):
         self.seed = seed
         self._lock = threading.Lock()
-        self._kernels: dict[tuple, Kernel] = {}  # by `source.text_key`
+        self._kernels: dict[KernelSource, Kernel] = {}
 
-    def kernel(self, layout: Layout, strict: bool, independent: bool = False) -> Kernel:
-        """Returns the kernel of a layout, compiled or from the cache."""
-        # Python 3.11's parser, which formulas go through, fails in two threads at once.
+    def kernel(self, source: KernelSource) -> Kernel:
+        """Returns the kernel of a text, compiled or from the cache."""
         with self._lock:
-            key = source.text_key(layout, strict, independent)
-            if key not in self._kernels:
-                library = _library(source.render(layout, strict, independent))
-                self._kernels[key] = Kernel(library, self.seed)
-            return self._kernels[key]
+            if source not in self._kernels:
+                self._kernels[source] = Kernel(_library(source.text), self.seed)
+            return self._kernels[source]
 
     def buffer(self, array: np.ndarray) -> Buffer:
         """Returns a buffer with a copy of the array."""
@@ -147,8 +143,6 @@ def compile_library(text: str, path: Path, options: tuple[str, ...] = _OPTIONS) 
             raise DeviceError("there is no g++ to build the GPU's code for the CPU with") from error
         if done.returncode:
             raise DeviceError(f"g++ failed:\n{done.stderr[:4000]}")
-        from zero.jit.cache import write_whole
-
         write_whole(path, made.read_bytes())
 
 

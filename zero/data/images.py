@@ -29,9 +29,8 @@ from zero.data.image_files import (
     read_image_arrays,
 )
 from zero.data.sources import load_source
-from zero.data.splits import find_file, rng_for, split_sizes
+from zero.data.splits import Size, find_file, rng_for, split_sizes
 from zero.errors import TaskError
-from zero.tasks.table import Size
 
 # Valid and test examples where nothing is said, at most: that many tell accuracies half a percent
 # apart, and CIFAR-10's 50,000 are split 45,000 to 5,000 as in the papers.

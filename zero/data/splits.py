@@ -1,7 +1,4 @@
-"""What task families share: seeded draws, standardising, split sizes and finding a data file.
-
-Called by the families of this folder. Registers no family itself.
-"""
+"""What readers of data and task families share: seeded draws, standardising, split sizes, finding a file."""
 
 from __future__ import annotations
 
@@ -9,13 +6,24 @@ import importlib.resources
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import AfterValidator, Field
 
 from zero.errors import TaskError
 
 # Parts that are not given share the remaining rows like this: 60 %, 20 % and 20 % if none is.
 SHARES = {"train": 3, "valid": 1, "test": 1}
+
+
+def _count_or_fraction(size: float) -> float:
+    if size >= 1 and size != int(size):
+        raise ValueError(f"{size} is neither a fraction below 1 nor a whole number of rows")
+    return size
+
+
+Size = Annotated[float, Field(gt=0, lt=2**40), AfterValidator(_count_or_fraction)]
 
 
 def rng_for(what: str, seed: int) -> np.random.Generator:

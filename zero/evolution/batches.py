@@ -8,8 +8,6 @@ which is cut short so that no child is bred before the population is full. Where
 is cut short as well and all are inserted: individuals are met exactly, and nothing is in flight.
 
 A batch size of 1 is another algorithm, without a pipeline: `zero.evolution.loop.run_block`.
-
-The functions here are plain Python that numba can compile, like those of `zero.evolution.loop`.
 """
 
 from __future__ import annotations
@@ -22,6 +20,8 @@ from zero.evolution.loop import (
     IMPROVED,
     LIMIT,
     QUOTA,
+    SearchFunctions,
+    SearchState,
     new_individual,
     replace_oldest,
 )
@@ -32,11 +32,12 @@ from zero.evolution.population import (
     TRAIN_STEPS,
 )
 from zero.evolution.population import collect as collect_records
+from zero.jit.decorators import plain_or_jit
 
 # Places in `Batch.counts`.
 OLDER, INSERTED, EVALUATED_ROWS, BATCHES = range(4)
-# Where a half stands. PREPARED and JUDGED: only where programs are evaluated elsewhere.
-EMPTY, BRED, PREPARED, JUDGED, FINISHED = range(5)
+# Where a half stands. PREPARED and SCREENED: only where evaluations are deferred.
+EMPTY, BRED, PREPARED, SCREENED, FINISHED = range(5)
 # What is to be done for an individual. NEW: not known yet. FULL: it must be evaluated in full. PASSED:
 # so it must, and is over the hurdle. ALIAS: it gets the fitness of another in flight. KNOWN: nothing.
 NEW, FULL, PASSED, ALIAS, KNOWN = range(5)
@@ -47,8 +48,8 @@ class Batch(NamedTuple):
 
     Of each row (2, B): record int32, status int8 (`NEW`, ...), fitness float64 and steps int64 (train
     steps taken) once it is evaluated; alias int64, the row (half * B + row) whose fitness it gets, and
-    key uint64, its key in the cache, where programs are evaluated elsewhere (see
-    `zero.programs.interpreter.elsewhere`).
+    key uint64, its key in the cache, where evaluations are deferred (see
+    `zero.programs.interpreter.deferred`).
     rows (2,) int64: of each half, 0 = empty; stage (2,) int8: `EMPTY`, `BRED`, ... counts (4,) int64:
     OLDER, the half that is inserted next; INSERTED, how many of its rows are; EVALUATED_ROWS, rows of
     the newest half that are evaluated, where that is done one by one; BATCHES, bred so far.
@@ -87,15 +88,13 @@ def clear(batch: Batch) -> None:
     batch.counts[INSERTED] = 0
 
 
-def breed_batch(
-    choose, create_initial, create, breed,
-    population, settings, genomes, space, rng, batch, end,
-):  # fmt: skip
+@plain_or_jit
+def breed_batch(functions: SearchFunctions, state: SearchState, end: int) -> int:
     """Breeds the next batch if there is a free half and somebody may be bred now; returns its rows.
 
-    end: individuals in all, beyond which none is bred. Other arguments as for
-    `zero.evolution.loop.run_block`.
+    end: individuals in all, beyond which none is bred.
     """
+    population, batch = state.population, state.batch
     counts = batch.counts
     older = counts[OLDER]
     half = older if batch.rows[older] == 0 else 1 - older
@@ -111,10 +110,7 @@ def breed_batch(
     if population.counts[FREE] < rows:
         collect_records(population, batch.record[1 - half, :flying])
     for row in range(rows):
-        batch.record[half, row] = new_individual(
-            choose, create_initial, create, breed,
-            population, settings, genomes, space, rng,
-        )  # fmt: skip
+        batch.record[half, row] = new_individual(functions, state)
         batch.status[half, row] = NEW
     batch.rows[half], batch.stage[half] = rows, BRED
     counts[EVALUATED_ROWS] = 0
@@ -122,11 +118,13 @@ def breed_batch(
     return rows
 
 
-def insert_batch(population, batch, limits, numbering):
+@plain_or_jit
+def insert_batch(state: SearchState, limits: np.ndarray) -> int:
     """Inserts the older half until a new best individual or a limit; returns which, or `QUOTA`.
 
     `QUOTA` means that the half is empty now, or not evaluated yet. Arguments as for `run_batches`.
     """
+    population, batch = state.population, state.batch
     counts = batch.counts
     half = counts[OLDER]
     if batch.stage[half] != FINISHED:
@@ -143,25 +141,25 @@ def insert_batch(population, batch, limits, numbering):
             counts[INSERTED], counts[OLDER] = 0, 1 - half
         record = np.int64(batch.record[half, row])
         fitness, steps = batch.fitness[half, row], batch.steps[half, row]
-        if replace_oldest(population, record, fitness, steps, numbering):
+        if replace_oldest(state, record, fitness, steps):
             return IMPROVED
     return QUOTA
 
 
+@plain_or_jit
 def run_batches(
-    choose, create_initial, create, breed, evaluate,
-    population, settings, genomes, space, evaluator, rng, quota, limits, numbering, batch,
-):  # fmt: skip
+    functions: SearchFunctions, state: SearchState, quota: int, limits: np.ndarray
+) -> int:
     """Evolves in batches until a new best individual, a limit or the quota; returns which.
 
-    Arguments as for `zero.evolution.loop.run_block`, except for these:
+    Arguments as for `zero.evolution.loop.run_block`, whose state has a batch, except for these:
 
     Args:
         quota: individuals to evaluate at most in this call; decides nothing.
         limits: int64 (3,): individuals, train steps of this island at which it comes back, and
             individuals at which nothing is in flight any more.
-        batch: what is in flight.
     """
+    population, batch = state.population, state.batch
     counts = population.counts
     while quota > 0:
         if counts[INDIVIDUALS] >= limits[0] or counts[TRAIN_STEPS] >= limits[1]:
@@ -172,7 +170,7 @@ def run_batches(
         if batch.stage[newest] == BRED:
             row = batch.counts[EVALUATED_ROWS]
             record = np.int64(batch.record[newest, row])
-            fitness, steps = evaluate(genomes, record, evaluator)
+            fitness, steps = functions.evaluate(state.genomes, record, state.evaluator)
             batch.fitness[newest, row], batch.steps[newest, row] = fitness, steps
             batch.status[newest, row] = KNOWN
             batch.counts[EVALUATED_ROWS] += 1
@@ -180,15 +178,12 @@ def run_batches(
                 batch.stage[newest] = FINISHED
             quota -= 1
             continue
-        rows = breed_batch(
-            choose, create_initial, create, breed,
-            population, settings, genomes, space, rng, batch, limits[2],
-        )  # fmt: skip
+        rows = breed_batch(functions, state, limits[2])
         if rows > 0:
             continue
         if batch.rows[newest] == 0:  # nobody in flight, and nobody may be bred
             return LIMIT
-        code = insert_batch(population, batch, limits, numbering)
+        code = insert_batch(state, limits)
         if code != QUOTA:
             return code
     return QUOTA

@@ -11,6 +11,7 @@ A kind of island gives the methods that raise NotImplementedError here.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +26,15 @@ from zero.evolution.population import (
     TRAIN_STEPS,
     Population,
 )
+from zero.evolution.records import RawRecord
 from zero.rng.splitmix import below, new_state
 
 MAX_CURVE = 1000
 ID_STRIDE = 1 << 44  # individuals' numbers of different experiments lie this far apart
 NEVER = np.iinfo(np.int64).max
+
+State = dict[str, Any]  # a tree of arrays and plain values: see `BaseIsland.state`
+Report = dict[str, Any]  # of a round: see `BaseIsland.begin_round`
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class BaseIsland:
     """See the module's docstring.
 
     Args:
-        people: an empty population.
+        population: an empty one.
         seed, experiment, index, count: name the random stream; `count` islands in all.
         limits: when to stop.
         migrants: how many individuals are exchanged after each round.
@@ -58,7 +63,7 @@ class BaseIsland:
 
     def __init__(
         self,
-        people: Population,
+        population: Population,
         seed: int,
         experiment: int,
         index: int,
@@ -67,7 +72,7 @@ class BaseIsland:
         migrants: int,
         curve_every: int,
     ):
-        self.population, self.limits, self.index, self.count = people, limits, index, count
+        self.population, self.limits, self.index, self.count = population, limits, index, count
         self.migrants = migrants
         self.rng = new_state(seed, "search", experiment, index)
         self.numbering = np.array([count, index + experiment * ID_STRIDE], dtype=np.int64)
@@ -78,7 +83,7 @@ class BaseIsland:
         self.report: dict[str, Any] | None = None  # of an earlier round, not answered yet
         self.arrivals: dict[str, Any] | None = None  # immigrants, to be let in after this round
         self.sent = np.zeros(0, dtype=np.int64)  # slots whose individuals were sent away
-        self.records: dict[int, dict[str, Any]] = {}
+        self.records: dict[int, Any] = {}  # of the kind's `RawRecord`
         self.curve: list[list[float]] = []
         self.curve_every = curve_every
         self.checked = -1  # number of the individual that was last evaluated on the select tasks
@@ -100,15 +105,15 @@ class BaseIsland:
         """Returns individuals made so far, those in flight included; sets the length of blocks."""
         return self.individuals
 
-    def _record_best(self) -> dict[str, Any]:
+    def _record_best(self) -> RawRecord:
         """Keeps the best individual as a record that `is_best`; returns it."""
         raise NotImplementedError
 
-    def _select_fitness(self, record: dict[str, Any]) -> float:
+    def _select_fitness(self, record: Any) -> float:
         """Returns what a run's candidates are chosen by."""
         raise NotImplementedError
 
-    def _first_records(self) -> list[dict[str, Any]]:
+    def _first_records(self) -> Sequence[RawRecord]:
         """Returns the record of the first individual, if it is kept and is not the best one."""
         return []
 
@@ -154,7 +159,7 @@ class BaseIsland:
         """Individuals made so far."""
         return int(self.population.counts[INDIVIDUALS])
 
-    def advance(self, seconds: float) -> dict[str, Any] | None:
+    def advance(self, seconds: float) -> RawRecord | None:
         """Evolves for about that long, to the end of a round or to a new best individual.
 
         Returns the new best individual's record, or None. At the end of a round `waiting` is set;
@@ -223,13 +228,13 @@ class BaseIsland:
             slots[k], slots[other] = slots[other], slots[k]
         self.sent = slots[: self.migrants].astype(np.int64)
 
-    def _consider(self, record: dict[str, Any]) -> None:
+    def _consider(self, record: RawRecord) -> None:
         """Makes a record the candidate if none was better on the select tasks."""
-        fitness = record["select_fitness"] = self._select_fitness(record)
+        fitness = record.select_fitness = self._select_fitness(record)
         if self.candidate is None or not fitness < self.candidate["select_fitness"]:
             self.candidate = {
-                "number": record["number"],
-                "search_fitness": record["fitness"],
+                "number": record.number,
+                "search_fitness": record.fitness,
                 "select_fitness": fitness,
             }
 

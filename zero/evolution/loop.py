@@ -1,15 +1,17 @@
 """The evolutionary loop: choose a parent, make a child, evaluate it, let it replace the oldest.
 
-It knows nothing of what a genome is: `create_initial`, `create`, `breed` and `evaluate` are given. For
-programs all of them are compiled and so is the loop (`zero.programs.interpreter.cpu`); with plain Python
-functions it runs as plain Python.
+It knows nothing of what a genome is: `SearchFunctions` are given. For programs all of them are compiled
+and so is the loop (`zero.programs.interpreter.module`); with plain Python functions it runs as plain
+Python.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from numba.extending import register_jitable
+import numpy as np
 
 from zero.evolution.population import (
     BEST,
@@ -20,49 +22,83 @@ from zero.evolution.population import (
     FIRST,
     INDIVIDUALS,
     TRAIN_STEPS,
+    Population,
     new_record,
 )
+from zero.jit.decorators import plain_or_jit
+from zero.search.protocol import RANDOM
 
 # Why `run_block` came back.
 QUOTA, IMPROVED, LIMIT = range(3)
 
-# A search method's `choose` returns a slot, or this for a new random individual.
-RANDOM = -1
 
+class SearchFunctions(NamedTuple):
+    """What a search is made of; compiled code is given `zero.jit.struct.Functions` of these names.
 
-@register_jitable
-def new_individual(
-    choose, create_initial, create, breed,
-    population, settings, genomes, space, rng,
-):  # fmt: skip
-    """Makes a first or random individual or a child; returns its record, which is nowhere yet.
-
-    Arguments as for `run_block`.
+    choose: (slot_fitness, settings, rng) -> slot of the parent, or `RANDOM`.
+    create_initial, create: (genomes, record, space, rng), write a first or a random genome.
+    breed: (genomes, parent, record, space, rng) -> number of the mutation or `COPY`.
+    evaluate: (genomes, record, evaluator) -> (fitness, train steps); NaN ranks last.
     """
+
+    choose: Callable[..., int]
+    create_initial: Callable[..., None]
+    create: Callable[..., None]
+    breed: Callable[..., int]
+    evaluate: Callable[..., tuple[float, int]]
+
+
+class SearchState(NamedTuple):
+    """All that a search works on, changed in place.
+
+    population: see `zero.evolution.population`. genomes has a row for each of its records; space and
+    evaluator are handed on to the functions, as is rng, uint64 (1,) (`zero.rng.splitmix`). settings: the
+    search method's own numbers, float64. numbering int64 (2,): the n-th individual's number is
+    n * numbering[0] + numbering[1]. batch: see `zero.evolution.batches`, None where individuals are made
+    one at a time.
+    """
+
+    population: Population
+    settings: np.ndarray
+    genomes: Any
+    space: Any
+    evaluator: Any
+    rng: np.ndarray
+    numbering: np.ndarray
+    batch: Any = None
+
+    BY_ADDRESS = ("settings", "rng", "numbering")  # see `zero.jit.struct.pack`
+
+
+@plain_or_jit
+def new_individual(functions: SearchFunctions, state: SearchState) -> int:
+    """Makes a first or random individual or a child; returns its record, which is nowhere yet."""
+    population, genomes, space, rng = state.population, state.genomes, state.space, state.rng
     record = new_record(population)
     parent = -1
     mutation = FIRST
     if population.counts[FILLED] < len(population.slots):
-        create_initial(genomes, record, space, rng)
+        functions.create_initial(genomes, record, space, rng)
     else:
-        slot = choose(population.slot_fitness, settings, rng)
+        slot = functions.choose(population.slot_fitness, state.settings, rng)
         if slot == RANDOM:
-            create(genomes, record, space, rng)
+            functions.create(genomes, record, space, rng)
         else:
             parent = int(population.slots[slot])
-            mutation = breed(genomes, parent, record, space, rng)
+            mutation = functions.breed(genomes, parent, record, space, rng)
     population.parent[record] = parent
     population.steps[record] = 0 if mutation == COPY else 1
     population.mutation[record] = mutation
     return record
 
 
-@register_jitable
-def replace_oldest(population, record, fitness, steps, numbering):
+@plain_or_jit
+def replace_oldest(state: SearchState, record: int, fitness: float, steps: int) -> bool:
     """Lets an individual take the place of the oldest; returns whether it is the best ever.
 
-    fitness, steps: as `evaluate` of `run_block` returns them.
+    fitness, steps: as `SearchFunctions.evaluate` returns them.
     """
+    population, numbering = state.population, state.numbering
     counts = population.counts
     if math.isnan(fitness):
         fitness = -math.inf
@@ -83,32 +119,24 @@ def replace_oldest(population, record, fitness, steps, numbering):
     return False
 
 
+@plain_or_jit
 def run_block(
-    choose, create_initial, create, breed, evaluate,
-    population, settings, genomes, space, evaluator, rng, quota, limits, numbering,
-):  # fmt: skip
+    functions: SearchFunctions, state: SearchState, quota: int, limits: np.ndarray
+) -> int:
     """Evolves until a new best individual, a limit or the quota; returns which.
 
     Args:
-        choose: (slot_fitness, settings, rng) -> slot of the parent, or `RANDOM`.
-        create_initial, create: (genomes, record, space, rng), write a first or a random genome.
-        breed: (genomes, parent, record, space, rng) -> number of the mutation or `COPY`.
-        evaluate: (genomes, record, evaluator) -> (fitness, train steps); NaN ranks last.
-        population: see `zero.evolution.population`; genomes has a row for each of its records.
-        settings: the search method's own numbers, float64.
+        functions: what the search is made of.
+        state: what it works on.
         quota: individuals to make at most in this call; decides nothing but when it comes back.
         limits: int64 (at least 2,): individuals, train steps of this island at which it stops.
-        numbering: int64 (2,): numbers are count * numbering[0] + numbering[1].
     """
-    counts = population.counts
+    counts = state.population.counts
     for _ in range(quota):
         if counts[INDIVIDUALS] >= limits[0] or counts[TRAIN_STEPS] >= limits[1]:
             return LIMIT
-        record = new_individual(
-            choose, create_initial, create, breed,
-            population, settings, genomes, space, rng,
-        )  # fmt: skip
-        fitness, steps = evaluate(genomes, record, evaluator)
-        if replace_oldest(population, record, fitness, steps, numbering):
+        record = new_individual(functions, state)
+        fitness, steps = functions.evaluate(state.genomes, record, state.evaluator)
+        if replace_oldest(state, record, fitness, steps):
             return IMPROVED
     return QUOTA

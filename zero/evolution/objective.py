@@ -1,9 +1,9 @@
-"""What a search over cells is after: accuracy alone, or accuracy against what a network costs.
+"""What a search is after: accuracy alone, or accuracy against what a candidate costs.
 
-Accuracy is the share of valid images that are right or, where the classes are unequal and the metric
+Accuracy is the share of valid examples that are right or, where the classes are unequal and the metric
 says so, the mean over classes of these shares (`METRICS`).
 
-* `accuracy`: fitness is the accuracy on the valid images.
+* `accuracy`: fitness is the accuracy on the valid examples.
 * `mnasnet`: accuracy * (cost / target) ** exponent, with another exponent where the cost is below the
   target if one is given (Tan et al. 2019, "MnasNet", equation 2; soft constraint: both -0.07, hard:
   0 below and -1 above).
@@ -20,14 +20,13 @@ from typing import Any
 
 import numpy as np
 
-COSTS = ("parameters", "multiply_adds", "latency")
-KINDS = ("accuracy", "mnasnet", "pareto")
+OBJECTIVES = ("accuracy", "mnasnet", "pareto")
 METRICS = ("accuracy", "balanced_accuracy")
 
 
 @dataclass(frozen=True)
 class Objective:
-    """An objective; cost: which of `COSTS` counts; target, exponents: of `mnasnet`.
+    """kind: one of `OBJECTIVES`. cost: which figure of a candidate counts; target, exponents: of `mnasnet`.
 
     metric: which of `METRICS` is called accuracy.
     """
@@ -40,13 +39,12 @@ class Objective:
     metric: str = "accuracy"
 
     def accuracy_of(self, trial: Any) -> float:
-        """Returns the accuracy that counts of a trial of `zero.cells.evaluator`."""
+        """Returns the accuracy that counts of a trial of `zero.evolution.object_island`."""
         return trial.accuracy if self.metric == "accuracy" else trial.balanced_accuracy
 
-    @property
-    def measures_latency(self) -> bool:
-        """Whether candidates' predictions must be timed, which no two machines do alike."""
-        return self.kind != "accuracy" and self.cost == "latency"
+    def weighs(self, cost: str) -> bool:
+        """Returns whether a figure of the candidates counts beside their accuracy."""
+        return self.kind != "accuracy" and self.cost == cost
 
     def fitness(self, accuracy: float, cost: float) -> float:
         """Returns a candidate's fitness."""

@@ -75,7 +75,7 @@ def new_population(size: int, batch: int = 1) -> Population:
 
 
 @jit
-def _mark(population, record):
+def _mark(population: Population, record: int) -> None:
     """Keeps a record and its ancestors; counts children."""
     p = population
     while record >= 0 and not p.keep[record]:
@@ -86,7 +86,7 @@ def _mark(population, record):
 
 
 @jit
-def _bridge(population, alive, any_step):
+def _bridge(population: Population, alive: np.ndarray, any_step: bool) -> None:
     """Takes out ancestors with one child that were no step forward (or any such ancestor)."""
     p = population
     for record in range(len(p.keep)):
@@ -105,7 +105,7 @@ def _bridge(population, alive, any_step):
 
 
 @jit
-def collect(population, flying=None):
+def collect(population: Population, flying: np.ndarray | None = None) -> None:
     """Frees the records that no living individual descends from.
 
     flying: records in no slot yet that count as alive.
@@ -142,7 +142,7 @@ def collect(population, flying=None):
 
 
 @jit
-def new_record(population):
+def new_record(population: Population) -> int:
     """Returns a free record."""
     p = population
     if p.counts[FREE] == 0:

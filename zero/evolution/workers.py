@@ -6,7 +6,7 @@ closes all ends of pipes but its own, and the parent waits for pipes and process
 so a killed worker is noticed at once; workers of a killed parent find their pipe closed and end.
 
 A round is a fixed number of individuals. At its end an island puts its emigrants into shared memory
-(`zero.programs.island.Mail`), reports to the parent, and goes straight on. When all have reported a round,
+where it has such, reports to the parent, and goes straight on. When all have reported a round,
 the parent answers each: these are your immigrants, or this was enough. The answer to round r takes
 effect at the end of round r + 1: immigrants arrive there, or the experiment ends there. Only an
 island that has no answer by then waits. So islands seldom wait for each other, and the outcome
@@ -33,7 +33,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import pickle
 import signal
 import threading
 import time
@@ -41,125 +40,33 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from zero.errors import DeviceError, ZeroError
-from zero.programs.island import Island
-from zero.rng.philox import key_for
+from zero.errors import ZeroError
+from zero.evolution.forks import (
+    PARENTS_SIGNALS,
+    WorkerFailed,
+    fork_context,
+    in_words,
+    leave_signals_to_parent,
+    receive,
+    send,
+)
+from zero.evolution.island import BaseIsland, Report, State
 from zero.system import signals
 
 PROGRESS_SECONDS = 0.2  # between messages that only inform
 MAX_RESTARTS = 5  # without a snapshot in between: a worker that always dies is a fault of its own
-_PARENTS_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def _context():
-    import multiprocess
-
-    if "fork" not in multiprocess.get_all_start_methods():
-        raise DeviceError(
-            "islands are forked processes, which this operating system does not have; run on Linux "
-            "or macOS (on Windows: in WSL)"
-        )
-    return multiprocess.get_context("fork")
-
-
-def _send(connection, message: tuple) -> None:
-    # The standard pickler: the connection's own, dill, takes ten times as long over many arrays.
-    connection.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
-
-
-def _receive(connection) -> tuple:
-    # Only ever what the other end of a pipe between our own processes sent.
-    return pickle.loads(connection.recv_bytes())
-
-
-def in_child(ask: Callable[[], Any], patient: bool = False) -> Any:
-    """Returns what a function returns, called in a forked process that then ends.
-
-    For what this process must not do itself because it forks later, such as initialising CUDA, and
-    for what a stop may break off (`zero.system.signals.check`) though it has no steps.
-
-    Raises:
-        ZeroError: as the function did.
-        DeviceError: its process died.
-        WorkerFailed: the function raised something else.
-    """
-    context = _context()
-    ours, theirs = context.Pipe(duplex=False)
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS_SIGNALS)
-    try:
-        process = context.Process(
-            target=_answer, args=(ours, theirs, ask, os.getpid()), daemon=True
-        )
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    theirs.close()
-    try:
-        began = time.monotonic()
-        while not ours.poll(0.05):
-            signals.check(began if patient else -math.inf)
-        answer, error, trace = _receive(ours)
-    except EOFError:
-        process.join()
-        raise DeviceError(
-            f"the process that was to do a part of the work died (exit code {process.exitcode}); is "
-            "memory short?"
-        ) from None
-    finally:
-        process.kill()  # it has nothing to say any more
-        ours.close()
-        process.join()
-        process.close()
-    if error is None:
-        return answer
-    if not isinstance(error, ZeroError):
-        error = WorkerFailed(error)
-        error.add_note(trace)
-    raise error
-
-
-def _answer(other, connection, ask: Callable[[], Any], parent: int) -> None:
-    other.close()
-    signals.forget()
-    _leave_signals_to_the_parent()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    try:
-        message = (ask(), None, "")
-    except ZeroError as error:
-        message = (None, error, traceback.format_exc())
-    except BaseException as error:
-        message = (None, _in_words(error), traceback.format_exc())
-    _send(connection, message)
-    # As `_work` does: whatever the function left behind has no say in how this ends.
-    os._exit(0)
-
-
-def _end_with(parent: int) -> None:
-    """Ends this process when its parent is gone."""
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os._exit(1)
-
-
-def _leave_signals_to_the_parent() -> None:
-    # Ctrl-C and a batch system's SIGTERM reach all processes; the parent decides what they mean.
-    for number in _PARENTS_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PARENTS_SIGNALS)
-
-
-def _in_words(error: BaseException) -> str:
-    text = "".join(traceback.format_exception_only(error))
-    return " ".join(f"{text}; that is a fault in zero or in an op of your own".split())
-
-
-def _work(connections, others, makes: list[Callable[[], Island]], states: list) -> None:
+def _work(
+    connections: list[Any],
+    others: list[Any],
+    makes: list[Callable[[], BaseIsland]],
+    states: list[State | None],
+) -> None:
     """Runs a group's islands until all are told to stop or the parent is gone."""
     for other in others:
         other.close()
-    _leave_signals_to_the_parent()
+    leave_signals_to_parent()
     try:
         first, *rest = zip(connections, makes, states, strict=True)
         threads = [threading.Thread(target=_run, args=island) for island in rest]
@@ -173,54 +80,50 @@ def _work(connections, others, makes: list[Callable[[], Island]], states: list) 
         os._exit(0)
 
 
-def _run(connection, make: Callable[[], Island], state: dict | None) -> None:
+def _run(connection: Any, make: Callable[[], BaseIsland], state: State | None) -> None:
     """Runs one island until it is told to stop, fails, or the parent is gone."""
     try:
         island = make()
         if state is not None:
             island.restore(state)
         island.prepare()
-        _send(connection, ("ready",))
+        send(connection, ("ready",))
         _serve(connection, island)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the parent is gone
     except BaseException as error:
-        text = str(error) if isinstance(error, ZeroError) else _in_words(error)
+        text = str(error) if isinstance(error, ZeroError) else in_words(error)
         with contextlib.suppress(OSError):
-            _send(connection, ("failed", " ".join(text.split()), traceback.format_exc()))
+            send(connection, ("failed", " ".join(text.split()), traceback.format_exc()))
 
 
-def _serve(connection, island: Island) -> None:
-    ending, told = False, -np.inf
+def _serve(connection: Any, island: BaseIsland) -> None:
+    ending, informed = False, -math.inf
     if island.report is not None:
-        _send(connection, ("round", island.report))
+        send(connection, ("round", island.report))
     while True:
         if island.waiting and island.report is None:
-            _send(connection, ("round", island.begin_round()))
+            send(connection, ("round", island.begin_round()))
         if not island.waiting:
             best = island.advance(PROGRESS_SECONDS)
-            if best is not None or time.monotonic() - told >= PROGRESS_SECONDS:
-                told = time.monotonic()
-                _send(connection, ("progress", island.stats(), best))
+            if best is not None or time.monotonic() - informed >= PROGRESS_SECONDS:
+                informed = time.monotonic()
+                send(connection, ("progress", island.stats(), best))
         elif ending:
-            _send(connection, ("stopped", island.state(), True))
+            send(connection, ("stopped", island.state(), True))
             ending = False
         while connection.poll(None if island.waiting and island.report and not ending else 0):
-            command = _receive(connection)
+            command = receive(connection)
             if command[0] == "go":
                 island.receive(command[1])
             elif command[0] == "end":
                 ending = True
             elif command[0] == "snapshot":
-                _send(connection, ("snapshot", island.state()))
+                send(connection, ("snapshot", island.state()))
             else:
-                _send(connection, ("stopping",))
-                _send(connection, ("stopped", island.state(), ending and island.waiting))
+                send(connection, ("stopping",))
+                send(connection, ("stopped", island.state(), ending and island.waiting))
                 return
-
-
-class WorkerFailed(ZeroError):
-    """A worker raised an exception (its trace is a note of this one), or workers die repeatedly."""
 
 
 class Islands:
@@ -242,12 +145,12 @@ class Islands:
 
     def __init__(
         self,
-        makers: list[Callable[[], Island]],
-        states: list[dict] | None,
-        exchange: Callable[[list[dict]], list[Any] | None],
-        on_progress: Callable[[int, dict, dict | None], None],
+        makers: list[Callable[[], BaseIsland]],
+        states: list[State] | None,
+        exchange: Callable[[list[Report]], list[Any] | None],
+        on_progress: Callable[[int, dict[str, Any], Any], None],
         on_message: Callable[[str], None],
-        on_snapshot: Callable[[list[dict]], None],
+        on_snapshot: Callable[[list[State]], None],
         snapshot_every: float = 10.0,
         groups: list[list[int]] | None = None,
         on_ready: Callable[[], None] | None = None,
@@ -264,20 +167,20 @@ class Islands:
     # --- processes ------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        self.reports: dict[int, dict] = {}
-        self.pending: dict[int, dict] | None = None
+        self.reports: dict[int, Report] = {}
+        self.pending: dict[int, State] | None = None
         self.ready: set[int] = set()
         self.heard: set[int] = set()
         self.stopping: set[int] = set()
-        self.stopped: dict[int, tuple[dict, bool]] = {}
+        self.stopped: dict[int, tuple[State, bool]] = {}
         self.last_snapshot = time.monotonic()
-        context = _context()
+        context = fork_context()
         pipes = []
         for _ in self.makers:
             pipes.append(context.Pipe())
             self.connections.append(pipes[-1][0])
         # A signal before the child has its own handlers would run the parent's in the child.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS_SIGNALS)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, PARENTS_SIGNALS)
         try:
             for group in self.groups:
                 mine = [pipes[k][1] for k in group]
@@ -308,7 +211,7 @@ class Islands:
 
     def run(
         self, should_stop: Callable[[], bool], urgent: Callable[[], bool] = lambda: True
-    ) -> tuple[list[dict] | None, bool]:
+    ) -> tuple[list[State] | None, bool]:
         """Runs until `exchange` ends the experiment or `should_stop`; returns (states, ended).
 
         ended: False when stopped from outside; the states then allow to go on exactly. They are None
@@ -348,7 +251,9 @@ class Islands:
             )
         self.on_message(f"{death.who} died ({death}); all islands go on from the last snapshot")
 
-    def _loop(self, should_stop, urgent) -> tuple[list[dict], bool]:
+    def _loop(
+        self, should_stop: Callable[[], bool], urgent: Callable[[], bool]
+    ) -> tuple[list[State], bool]:
         from multiprocess.connection import wait
 
         count = len(self.makers)
@@ -397,9 +302,9 @@ class Islands:
         states, ended = zip(*(self.stopped[k] for k in range(count)), strict=True)
         return list(states), all(ended)
 
-    def _send(self, island: int, message: tuple) -> None:
+    def _send(self, island: int, message: tuple[Any, ...]) -> None:
         try:
-            _send(self.connections[island], message)
+            send(self.connections[island], message)
         except OSError as error:
             raise self._death(island) from error
 
@@ -413,7 +318,7 @@ class Islands:
 
     def _receive(self, island: int) -> None:
         try:
-            message = _receive(self.connections[island])
+            message = receive(self.connections[island])
         except (EOFError, OSError) as error:
             raise self._death(island) from error
         kind = message[0]
@@ -443,7 +348,7 @@ class Islands:
             self.stopping.add(island)
             self.stopped[island] = message[1:]
 
-    def _take(self, pending: dict[int, dict]) -> None:
+    def _take(self, pending: dict[int, State]) -> None:
         """Makes the states the ones to go on from."""
         self.states = [pending[k] for k in range(len(self.makers))]
         self.pending = None
@@ -461,18 +366,3 @@ class _WorkerDied(Exception):
     def __init__(self, who: str, why: str):
         super().__init__(why)
         self.who = who
-
-
-def distribute(reports: list[dict], seed: int, experiment: int) -> list[np.ndarray]:
-    """Returns the immigrants of each island: drawn uniformly from all that were sent.
-
-    As in the paper's supplement S3: what every worker uploads goes into one pool, and each receives
-    as many as it sent. The draw depends only on seed, experiment and round.
-
-    Returns: (n, 2) an island, see `zero.programs.island.Island.receive`.
-    """
-    sent = [r["sent"] for r in reports]
-    senders = np.repeat([r["island"] for r in reports], sent)
-    pool = np.stack([senders, np.concatenate([np.arange(n) for n in sent])], axis=1)
-    rng = np.random.default_rng(key_for(seed, "migration", experiment, reports[0]["round"]))
-    return [pool[rng.choice(len(pool), size=n, replace=False)] for n in sent]

@@ -1,7 +1,8 @@
 """Where compiled code is kept between processes: generated modules, each under a hash of its source.
 
 numba's disk cache does not notice edits in imported files. So entry points are written into a module
-whose name carries a hash of all compiled source, and that module is cached.
+whose name carries a hash of all compiled source, and that module is cached. Which source that is, is found
+by following imports (`sources`).
 
 Folder: $ZERO_CACHE, else `zero` in $XDG_CACHE_HOME or ~/.cache, else a temporary folder. What lies in
 it is executed, so it must be a folder that nobody else can write to.
@@ -9,10 +10,12 @@ it is executed, so it must be a folder that nobody else can write to.
 
 from __future__ import annotations
 
+import ast
 import atexit
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import stat
@@ -115,15 +118,20 @@ def write_whole(path: Path, data: bytes) -> None:
     os.replace(f.name, path)
 
 
-def path_of(name: str, text: str, modules: list[ModuleType]) -> Path:
+def path_of(name: str, text: str) -> Path:
     """Returns where a generated module is kept: its name carries a hash of all compiled source.
 
-    modules: those whose functions are compiled into it; their text counts as well.
+    text: of the module; that of the modules whose functions are compiled into it counts as well.
     """
-    digest = hashlib.sha256(text.encode())
-    for module in modules:
-        digest.update(Path(module.__file__).read_bytes())
-    return cache_folder() / f"zero_{name}_{digest.hexdigest()[:20]}.py"
+    return cache_folder() / f"zero_{name}_{digest(text)[:20]}.py"
+
+
+def digest(text: str) -> str:
+    """Returns a hash of a module's text and of all `sources` of it, in hexadecimal."""
+    found = hashlib.sha256(text.encode())
+    for path in sources(text):
+        found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def load(path: Path, text: str) -> ModuleType:
@@ -135,6 +143,68 @@ def load(path: Path, text: str) -> ModuleType:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+# --- which source is compiled ---------------------------------------------------------------------
+
+_ROOT = Path(__file__).parents[1]
+
+# Nothing of these ends up in machine code, whoever imports them; nor does what only they import.
+NOT_COMPILED = ("zero.errors", "zero.jit.cache", "zero.jit.compiling", "zero.system")
+
+# An import from zero at the top level of a file; to parse whole files would take every start 60 ms.
+_IMPORT = re.compile(
+    r"^(?:from zero[\w.]* import|import zero)\b[^\n(]*(?:\([^)]*\))?", re.MULTILINE
+)
+
+
+def sources(text: str) -> list[Path]:
+    """Returns the files of zero that a module of that text depends on, in the order of their names.
+
+    They are those that it imports at its top level, those that these import, and so on, without
+    `NOT_COMPILED`.
+    """
+    found: dict[str, Path] = {}
+    waiting = [text]
+    while waiting:
+        for name in imported(waiting.pop()):
+            path = _file_of(name)
+            if path is None or name in found or _is_within(name, NOT_COMPILED):
+                continue
+            found[name] = path
+            waiting.append(path.read_text())
+    return [found[name] for name in sorted(found)]
+
+
+@cache
+def imported(text: str) -> frozenset[str]:
+    """Returns the modules of zero that a text imports at its top level.
+
+    A package counts only where something else than its modules is imported from it.
+    """
+    found = set()
+    for node in ast.parse("\n".join(_IMPORT.findall(text))).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = {name for name in inside if _file_of(name)}
+            found |= modules | ({node.module} if inside - modules else set())
+    return frozenset(found)
+
+
+def _is_within(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def _file_of(name: str) -> Path | None:
+    """Returns the file of a module of zero, None if there is no such module."""
+    package, *rest = name.split(".")
+    path = os.path.join(_ROOT, *rest)
+    for file in (f"{path}.py", os.path.join(path, "__init__.py")):
+        if package == "zero" and os.path.isfile(file):
+            return Path(file)
+    return None
 
 
 # --- compiling ------------------------------------------------------------------------------------
@@ -200,17 +270,17 @@ def _waited(child: int, stages: int) -> bool:
 
     stages: where it tells what it compiles.
     """
-    pause, status, told = 0.001, None, b""
+    pause, status, received = 0.001, None, b""
     os.set_blocking(stages, False)
     try:
         while status is None:
             signals.check()
-            told = _tell_stages(told, stages)
+            received = _tell_stages(received, stages)
             time.sleep(pause)
             pause = min(2 * pause, 0.05)
             done, code = os.waitpid(child, os.WNOHANG)
             status = code if done else None
-        _tell_stages(told, stages)  # its last words
+        _tell_stages(received, stages)  # its last words
     except ChildProcessError:  # a program that has its children waited for elsewhere
         return True
     finally:
@@ -219,13 +289,13 @@ def _waited(child: int, stages: int) -> bool:
     return status == 0
 
 
-def _tell_stages(told: bytes, stages: int) -> bytes:
-    """Tells the whole lines that have come; returns the rest, which began with `told`."""
+def _tell_stages(received: bytes, stages: int) -> bytes:
+    """Tells the whole lines that have come; returns the rest, which began with `received`."""
     try:
-        told += os.read(stages, 1 << 12)
+        received += os.read(stages, 1 << 12)
     except BlockingIOError:
-        return told
-    lines, _, rest = told.rpartition(b"\n")
+        return received
+    lines, _, rest = received.rpartition(b"\n")
     compiling.receive(lines)
     return rest
 

@@ -18,12 +18,12 @@ Tell = Callable[[int, int, str], None]
 # The function that a stage begins with -> what the stage is, in the order of compiling.
 PROGRAMS = {
     "handlers": "ops",  # by LLVM: `zero.programs.interpreter.handlers`
-    "_new_individual": "the population",
+    "new_individual": "the population",
     "create_initial": "random programs",
     "breed": "mutations",
     "decode": "simplification",
     "measure": "training and validation",
-    "_replace_oldest": "the loop",
+    "replace_oldest": "the loop",
     "evaluate_program": "single programs",
 }
 CELLS = {

@@ -5,11 +5,15 @@ shared, so what compiled code writes is seen in the tuple; numbers are copied. A
 work too, but numba passes each of its arrays as seven arguments, and a bundle of fifty arrays then takes
 a minute to compile; numba's own structs count references at every access, which costs more than the
 access.
+
+`Functions` does the same for compiled functions: code that takes them as one argument is compiled for
+those that it is given, as if it named them.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +22,7 @@ from numba import from_dtype
 from numba.core import types
 from numba.core.datamodel import models
 from numba.core.extending import NativeValue, intrinsic, register_model, typeof_impl, unbox
-from numba.core.imputils import lower_getattr_generic
+from numba.core.imputils import lower_constant, lower_getattr_generic
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.np.arrayobj import populate_array
 
@@ -26,7 +30,8 @@ from numba.np.arrayobj import populate_array
 class StructType(types.Type):
     """numba type of a handle.
 
-    It is the address of 8-byte words: one for a number or a struct; for an array its address and shape.
+    It is the address of 8-byte words: one for a number, a struct or nothing (None); for an array its
+    address and shape, or its address alone (`pack`).
     """
 
     def __init__(self, name: str, fields: tuple[tuple[str, types.Type], ...]):
@@ -48,8 +53,11 @@ class Struct:
 
     def __init__(self, value: tuple):
         fields, words, self.kept = [], [], [value]
+        by_address = getattr(value, "BY_ADDRESS", ())
         for name, x in zip(value._fields, value, strict=True):
             kind, new = self._field(x)
+            if name in by_address:
+                kind, new = types.CPointer(kind.dtype), new[:1]
             fields.append((name, kind))
             words += new
         self.type = StructType(type(value).__name__, tuple(fields))
@@ -58,6 +66,8 @@ class Struct:
 
     def _field(self, x: Any) -> tuple[types.Type, list[int]]:
         """Returns a field's type and its words."""
+        if x is None:
+            return types.none, [0]
         if isinstance(x, np.ndarray):
             assert x.flags.c_contiguous
             return types.Array(from_dtype(x.dtype), x.ndim, "C"), [x.ctypes.data, *x.shape]
@@ -73,7 +83,11 @@ class Struct:
 
 
 def pack(value: tuple) -> Struct:
-    """Returns the handle of a NamedTuple of C-contiguous arrays, numbers and such tuples."""
+    """Returns the handle of a NamedTuple of C-contiguous arrays, numbers, None and such tuples.
+
+    The class may name fields in `BY_ADDRESS`: compiled code gets the address of such an array (see
+    `address`), because handing an array on counts a reference.
+    """
     return Struct(value)
 
 
@@ -126,9 +140,67 @@ def _read_field(context, builder, struct, start, name):
         data = read(first, array.data.type)
         populate_array(array, data, shape, strides, ir.Constant(word, size), meminfo=None)
         return array._getvalue()
+    if isinstance(kind, types.NoneType):
+        return context.get_dummy_value()
     if isinstance(kind, types.Boolean):
         return builder.trunc(read(first, word), ir.IntType(1))
     return read(first, context.get_value_type(kind))
+
+
+class Functions:
+    """Compiled functions by name, a global of compiled code; takes no time there.
+
+    numba's cache cannot keep code that hands functions on as values: they would be addresses in this
+    process. Here they are part of the type.
+    """
+
+    def __init__(self, **functions: Callable[..., Any]):
+        self.type = FunctionsType(
+            tuple((name, types.Dispatcher(function)) for name, function in functions.items())
+        )
+
+
+class FunctionsType(types.Type):
+    """numba type of `Functions`."""
+
+    def __init__(self, fields: tuple[tuple[str, types.Dispatcher], ...]):
+        self.fields = fields
+        places = [f"{n}: {t.dispatcher.__module__}.{t.dispatcher.__qualname__}" for n, t in fields]
+        super().__init__(name=f"Functions({', '.join(places)})")
+
+    @property
+    def key(self) -> tuple:
+        """What two of them are the same by."""
+        return self.fields
+
+
+@typeof_impl.register(Functions)
+def _type_of_functions(value, context):
+    return value.type
+
+
+@register_model(FunctionsType)
+class _FunctionsModel(models.StructModel):
+    def __init__(self, dmm, fe_type):
+        super().__init__(dmm, fe_type, [])  # no value at all
+
+
+@lower_constant(FunctionsType)
+def _functions_constant(context, builder, kind, value):
+    return ir.Constant(context.get_value_type(kind), ir.Undefined)
+
+
+@infer_getattr
+class _FunctionsFields(AttributeTemplate):
+    key = FunctionsType
+
+    def generic_resolve(self, functions, name):
+        return dict(functions.fields).get(name)
+
+
+@lower_getattr_generic(FunctionsType)
+def _read_function(context, builder, kind, value, name):
+    return context.get_dummy_value()
 
 
 @intrinsic

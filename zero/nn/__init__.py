@@ -1,7 +1,7 @@
 """Networks of layers and their training, without any deep-learning framework.
 
-`network` says what a network is, `reference_layers` (NumPy) what each layer computes, `reference` runs
-it, `cpu` does the same fast, `train` trains.
+`layers` has a record of each kind of layer, with what it computes (NumPy); `network` says what a network
+is, `reference` runs it, `cpu` does the same fast, `train` trains, `export` writes.
 """
 
 from __future__ import annotations

@@ -7,8 +7,11 @@ its own estimate. Called by the backends and `zero.nn.train`.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+
+DType = str | type | np.dtype[Any]
 
 LINE = 64  # bytes of a cache line
 
@@ -27,7 +30,7 @@ class Arrays:
     def __init__(self, real: bool = True):
         self.real, self.bytes = real, 0
 
-    def zeros(self, shape: int | tuple[int, ...], dtype: str | type = "float32") -> np.ndarray:
+    def zeros(self, shape: int | tuple[int, ...], dtype: DType = "float32") -> np.ndarray:
         """Returns zeros that start at a cache line; a vector's length more is allocated."""
         dtype = np.dtype(dtype)
         size = math.prod(shape if isinstance(shape, tuple) else (shape,)) * dtype.itemsize
@@ -39,7 +42,7 @@ class Arrays:
         return raw[start : start + size].view(dtype).reshape(shape)
 
     def full(
-        self, shape: int | tuple[int, ...], value: float, dtype: str | type = "float32"
+        self, shape: int | tuple[int, ...], value: float, dtype: DType = "float32"
     ) -> np.ndarray:
         """Returns an array of one value, as `zeros` does."""
         array = self.zeros(shape, dtype)

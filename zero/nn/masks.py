@@ -11,8 +11,16 @@ import zlib
 
 import numpy as np
 
+from zero.nn.layers import LAYER_KINDS
+from zero.nn.layers.record import Layer, MaskOf
 from zero.nn.network import Network
 from zero.rng.philox import key_for, philox
+
+
+def masked_layers(network: Network, what: MaskOf) -> list[tuple[int, Layer]]:
+    """Returns the layers with such masks and their indices."""
+    layers = enumerate(network.layers)
+    return [(i, layer) for i, layer in layers if LAYER_KINDS[layer.kind].mask is what]
 
 
 class Masks:
@@ -27,9 +35,8 @@ class Masks:
 
     def __init__(self, network: Network, drop_path: float, steps: int, seed: int):
         self._final, self._steps, self._seed = drop_path, steps, seed
-        layers = list(enumerate(network.layers))
-        self._paths = [(i, layer) for i, layer in layers if layer.kind == "drop_path"]
-        self._dropouts = [(i, layer) for i, layer in layers if layer.kind == "dropout"]
+        self._paths = masked_layers(network, MaskOf.EXAMPLE)
+        self._dropouts = masked_layers(network, MaskOf.VALUE)
         names = [zlib.crc32(layer.name.encode()) for _, layer in self._paths]
         self._names = np.array(names, dtype=np.uint64)[:, None]
         self._key = key_for(seed, "train", "drop_path")

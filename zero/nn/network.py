@@ -2,8 +2,8 @@
 
 A `Network` is a tuple of layers in order of execution; a layer names the layers it reads by their
 index. Shapes are (height, width, channels) of one example; batches are channels-last, (N, H, W, C).
-`Builder` makes networks and infers shapes. What a kind of layer computes is defined by
-`zero.nn.reference`; `KINDS` here lists them with their parameters and multiply-adds.
+`Builder` makes networks and infers shapes. What a kind of layer is and computes stands in its record in
+`zero.nn.layers`.
 
 Called by `zero.cells` (genome to network), the backends and the exports.
 """
@@ -12,47 +12,26 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from zero.errors import NetworkError
+from zero.nn.layers import LAYER_KINDS, kind_of
+from zero.nn.layers.record import Layer, Normal, Pad, Shape, Uniform
+from zero.nn.layers.windows import pads_of
 
-Shape = tuple[int, int, int]
-Pad = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer; fields that its kind does not use keep their defaults.
-
-    kind: a name in `KINDS`. name: unique in the network, the same for the same place in the same
-    cell whatever stands beside it (weights are kept and inherited by it). inputs: indices of earlier
-    layers. shape: of the output. kernel: (height, width). pad: rows and columns of zeros at top,
-    bottom, left and right; negative: that many are cut off instead. rate: dropout's share of zeroed
-    values; for drop_path the share of the schedule's drop probability that this layer takes, in
-    (0, 1]. epsilon, decay: batch_norm's; running = decay * running + (1 - decay) * batch.
-    """
-
-    kind: str
-    name: str
-    inputs: tuple[int, ...]
-    shape: Shape
-    kernel: tuple[int, int] = (1, 1)
-    stride: int = 1
-    dilation: int = 1
-    pad: Pad = (0, 0, 0, 0)
-    rate: float = 0.0
-    epsilon: float = 1e-5
-    decay: float = 0.9
+Kernel = int | tuple[int, int]
+Padding = str | Pad
 
 
 @dataclass(frozen=True)
 class Parameter:
     """A trainable array: its name ("LAYER/weight"), shape, layer, and place in the flat vector.
 
-    decays: whether weight decay applies (to weights, not to batch norm and biases).
+    decays, initial: see `zero.nn.layers.record.Trainable`.
     """
 
     name: str
@@ -60,6 +39,7 @@ class Parameter:
     layer: int
     start: int
     decays: bool
+    initial: float | Normal | Uniform
 
     @property
     def size(self) -> int:
@@ -70,73 +50,6 @@ class Parameter:
     def role(self) -> str:
         """The last part of the name: weight, bias, gamma or beta."""
         return self.name.rpartition("/")[2]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of layer.
-
-    parameters: (layer, input shapes) -> (role, shape) of each parameter; multiply_adds: (layer,
-    input shapes) -> multiply-adds for one example (of convolutions and linear layers; everything
-    else counts nothing, as in the papers' tables).
-    """
-
-    description: str
-    parameters: Callable[[Layer, list[Shape]], list[tuple[str, tuple[int, ...]]]]
-    multiply_adds: Callable[[Layer, list[Shape]], int]
-
-
-def _none(layer: Layer, inputs: list[Shape]) -> list:
-    return []
-
-
-def _nothing(layer: Layer, inputs: list[Shape]) -> int:
-    return 0
-
-
-def _pixels(layer: Layer) -> int:
-    return layer.shape[0] * layer.shape[1]
-
-
-KINDS: dict[str, Kind] = {
-    "input": Kind("the images", _none, _nothing),
-    "relu": Kind("max(x, 0)", _none, _nothing),
-    "conv": Kind(
-        "convolution without bias; weight (kh, kw, in, out)",
-        lambda y, x: [("weight", (*y.kernel, x[0][2], y.shape[2]))],
-        lambda y, x: _pixels(y) * math.prod(y.kernel) * x[0][2] * y.shape[2],
-    ),
-    "depthwise": Kind(
-        "convolution of each channel by itself, without bias; weight (kh, kw, channels)",
-        lambda y, x: [("weight", (*y.kernel, y.shape[2]))],
-        lambda y, x: _pixels(y) * math.prod(y.kernel) * y.shape[2],
-    ),
-    "batch_norm": Kind(
-        "batch normalisation per channel; gamma, beta (c,); running mean and variance beside them",
-        lambda y, x: [("gamma", (y.shape[2],)), ("beta", (y.shape[2],))],
-        _nothing,
-    ),
-    "max_pool": Kind("largest value of a window; padding never wins", _none, _nothing),
-    "min_pool": Kind("smallest value of a window; padding never wins", _none, _nothing),
-    "avg_pool": Kind("mean of a window's values; padding does not count", _none, _nothing),
-    "add": Kind("sum of its inputs", _none, _nothing),
-    "concat": Kind("its inputs' channels one after the other", _none, _nothing),
-    "slice": Kind("the first channels of its input", _none, _nothing),
-    "zero": Kind("zeros, whatever the input", _none, _nothing),
-    "drop_path": Kind("the whole example times 0 or 1/keep, in training only", _none, _nothing),
-    "dropout": Kind("each value times 0 or 1/keep, in training only", _none, _nothing),
-    "global_pool": Kind("mean over all pixels, shape (1, 1, c)", _none, _nothing),
-    "linear": Kind(
-        "x @ weight + bias; weight (in, out), bias (out,)",
-        lambda y, x: [("weight", (math.prod(x[0]), y.shape[2])), ("bias", (y.shape[2],))],
-        lambda y, x: math.prod(x[0]) * y.shape[2],
-    ),
-    "linear_no_bias": Kind(
-        "x @ weight; weight (in, out)",
-        lambda y, x: [("weight", (math.prod(x[0]), y.shape[2]))],
-        lambda y, x: math.prod(x[0]) * y.shape[2],
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -163,11 +76,12 @@ class Network:
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """Every trainable array, in layer order, with its place in the flat vector."""
-        found, start = [], 0
+        found: list[Parameter] = []
+        start = 0
         for index, layer in enumerate(self.layers):
-            for role, shape in KINDS[layer.kind].parameters(layer, self.input_shapes(index)):
-                name = f"{layer.name}/{role}"
-                found.append(Parameter(name, shape, index, start, role == "weight"))
+            for x in LAYER_KINDS[layer.kind].parameters(layer, self.input_shapes(index)):
+                name = f"{layer.name}/{x.role}"
+                found.append(Parameter(name, x.shape, index, start, x.decays, x.initial))
                 start += found[-1].size
         return tuple(found)
 
@@ -188,21 +102,18 @@ class Network:
         """Multiply-adds of one example's forward pass, without the auxiliary head."""
         plain = self.without_auxiliary
         return sum(
-            KINDS[layer.kind].multiply_adds(layer, plain.input_shapes(index))
+            LAYER_KINDS[layer.kind].multiply_adds(layer, plain.input_shapes(index))
             for index, layer in enumerate(plain.layers)
         )
 
     def activation_bytes(self, batch: int) -> int:
         """Returns an estimate of a training step's activation memory in float32.
 
-        Counts the output of each layer, but not of those that the cpu backend computes on the fly
-        or writes elsewhere: relu, batch_norm, depthwise, drop_path, dropout, slice, concat. Half as much
-        again for gradients, which share memory: over 22 cell networks all buffers took 1.2 to 1.5
-        times the outputs.
+        Counts the output of each layer whose record says so. Half as much again for gradients, which
+        share memory: over 22 cell networks all buffers took 1.2 to 1.5 times the outputs.
         """
-        fused = {"relu", "batch_norm", "depthwise", "drop_path", "dropout", "slice", "concat"}
-        kept = (layer for layer in self.layers if layer.kind not in fused)
-        return 6 * batch * sum(math.prod(layer.shape) for layer in kept)
+        counted = (layer for layer in self.layers if LAYER_KINDS[layer.kind].in_memory)
+        return 6 * batch * sum(math.prod(layer.shape) for layer in counted)
 
 
 class Builder:
@@ -231,114 +142,117 @@ class Builder:
         """Returns a layer's output shape."""
         return self.layers[x].shape
 
-    def _add(self, kind: str, inputs: tuple[int, ...], shape: Shape, **settings) -> int:
+    def add_layer(self, kind: str, *inputs: int, shape: Shape = (0, 0, 0), **settings: Any) -> int:
+        """Adds a layer of any kind.
+
+        Args:
+            kind: a name in `LAYER_KINDS`.
+            inputs: the layers that it reads.
+            shape: what does not follow from these, such as (0, 0, channels) of a convolution.
+            settings: other fields of `Layer`.
+
+        Raises:
+            NetworkError: there is no such kind, its inputs do not fit, or nothing is left of the image.
+        """
+        rule = kind_of(kind).shape
         stem = "/".join([*self._scopes, kind])
         name, count = stem, 1
         while name in self._names:
             count += 1
             name = f"{stem}{count}"
+        given = Layer(kind, name, inputs, shape, **settings)
+        shape = rule(given, [self.layers[x].shape for x in inputs])
         if min(shape) < 1:
             raise NetworkError(
                 f"{name}: nothing is left of the image (output {shape[0]} x {shape[1]} pixels, "
                 f"{shape[2]} channels); use larger images, or a skeleton with fewer reductions"
             )
         self._names.add(name)
-        shape = tuple(
-            operator.index(size) for size in shape
-        )  # half a channel is found where it is made
-        self.layers.append(Layer(kind, name, inputs, shape, **settings))
+        height, width, channels = map(operator.index, shape)  # half a channel is found here
+        self.layers.append(Layer(kind, name, inputs, (height, width, channels), **settings))
         return len(self.layers) - 1
 
-    def _window(self, x: int, kernel, stride: int, dilation: int, pad) -> tuple[tuple, Pad, tuple]:
-        """Returns kernel, pads and output size of a sliding window."""
-        kernel = (kernel, kernel) if isinstance(kernel, int) else tuple(kernel)
-        pads: list[int] = []
-        sizes = []
-        for axis in range(2):
-            size, reach = self.shape(x)[axis], dilation * (kernel[axis] - 1)
-            if pad == "same":  # TensorFlow's: as many outputs as size / stride, rounded up
-                total = max((-(-size // stride) - 1) * stride + reach + 1 - size, 0)
-                before, after = total // 2, total - total // 2
-            elif pad == "symmetric":  # PyTorch's padding = dilation * (kernel - 1) / 2
-                before = after = reach // 2
-            elif pad == "valid":
-                before = after = 0
-            else:
-                before, after = pad[2 * axis : 2 * axis + 2]
-            pads += [before, after]
-            room = size + before + after - reach - 1
-            sizes.append(room // stride + 1 if room >= 0 else 0)
-        return kernel, tuple(pads), tuple(sizes)
+    def _window(
+        self,
+        kind: str,
+        x: int,
+        channels: int,
+        kernel: Kernel,
+        stride: int,
+        dilation: int,
+        pad: Padding,
+    ) -> int:
+        rows, columns = (kernel, kernel) if isinstance(kernel, int) else kernel
+        kernel = (rows, columns)
+        pads = pads_of(self.shape(x)[:2], kernel, stride, dilation, pad)
+        return self.add_layer(kind, x, shape=(0, 0, channels), kernel=kernel, stride=stride,
+                              dilation=dilation, pad=pads)  # fmt: skip
 
-    def conv(self, x: int, channels: int, kernel=1, stride=1, dilation=1, pad="same") -> int:
+    def conv(
+        self,
+        x: int,
+        channels: int,
+        kernel: Kernel = 1,
+        stride: int = 1,
+        dilation: int = 1,
+        pad: Padding = "same",
+    ) -> int:
         """Convolution; pad: "same", "symmetric", "valid" or (top, bottom, left, right)."""
-        kernel, pads, size = self._window(x, kernel, stride, dilation, pad)
-        return self._add("conv", (x,), (*size, channels), kernel=kernel, stride=stride,
-                         dilation=dilation, pad=pads)  # fmt: skip
+        return self._window("conv", x, channels, kernel, stride, dilation, pad)
 
-    def depthwise(self, x: int, kernel, stride=1, dilation=1, pad="same") -> int:
+    def depthwise(
+        self, x: int, kernel: Kernel, stride: int = 1, dilation: int = 1, pad: Padding = "same"
+    ) -> int:
         """Depthwise convolution, one filter a channel."""
-        kernel, pads, size = self._window(x, kernel, stride, dilation, pad)
-        return self._add("depthwise", (x,), (*size, self.shape(x)[2]), kernel=kernel,
-                         stride=stride, dilation=dilation, pad=pads)  # fmt: skip
+        return self._window("depthwise", x, 0, kernel, stride, dilation, pad)
 
-    def pool(self, kind: str, x: int, kernel, stride=1, pad="same") -> int:
+    def pool(
+        self, kind: str, x: int, kernel: Kernel, stride: int = 1, pad: Padding = "same"
+    ) -> int:
         """Pooling; kind: "max", "min" or "avg"."""
-        kernel, pads, size = self._window(x, kernel, stride, 1, pad)
-        return self._add(f"{kind}_pool", (x,), (*size, self.shape(x)[2]), kernel=kernel,
-                         stride=stride, pad=pads)  # fmt: skip
+        return self._window(f"{kind}_pool", x, 0, kernel, stride, 1, pad)
 
     def batch_norm(self, x: int) -> int:
         """Batch normalisation with the builder's epsilon and decay."""
-        return self._add("batch_norm", (x,), self.shape(x), epsilon=self.epsilon, decay=self.decay)
+        return self.add_layer("batch_norm", x, epsilon=self.epsilon, decay=self.decay)
 
     def relu(self, x: int) -> int:
         """Rectifier."""
-        return self._add("relu", (x,), self.shape(x))
+        return self.add_layer("relu", x)
 
     def add(self, *xs: int) -> int:
         """Sum of layers of equal shapes; of one layer: that layer."""
-        if len(xs) == 1:
-            return xs[0]
-        shapes = {self.shape(x) for x in xs}
-        if len(shapes) > 1:
-            raise NetworkError(f"cannot add layers of different shapes {sorted(shapes)}")
-        return self._add("add", tuple(xs), self.shape(xs[0]))
+        return xs[0] if len(xs) == 1 else self.add_layer("add", *xs)
 
     def concat(self, *xs: int) -> int:
         """Channels of layers of equal height and width, one after the other; of one: that layer."""
-        if len(xs) == 1:
-            return xs[0]
-        sizes = {self.shape(x)[:2] for x in xs}
-        if len(sizes) > 1:
-            raise NetworkError(f"cannot concatenate layers of different sizes {sorted(sizes)}")
-        return self._add("concat", tuple(xs), (*sizes.pop(), sum(self.shape(x)[2] for x in xs)))
+        return xs[0] if len(xs) == 1 else self.add_layer("concat", *xs)
 
     def first_channels(self, x: int, channels: int) -> int:
         """The first channels of a layer; all of them: that layer."""
         if channels == self.shape(x)[2]:
             return x
-        return self._add("slice", (x,), (*self.shape(x)[:2], channels))
+        return self.add_layer("slice", x, shape=(0, 0, channels))
 
     def zero(self, x: int, shape: Shape) -> int:
         """Zeros of a shape."""
-        return self._add("zero", (x,), shape)
+        return self.add_layer("zero", x, shape=shape)
 
     def drop_path(self, x: int, share: float) -> int:
         """Scheduled drop path; share: see `Layer.rate`."""
-        return self._add("drop_path", (x,), self.shape(x), rate=share)
+        return self.add_layer("drop_path", x, rate=share)
 
     def dropout(self, x: int, rate: float) -> int:
         """Dropout; a rate of 0: that layer."""
-        return self._add("dropout", (x,), self.shape(x), rate=rate) if rate else x
+        return self.add_layer("dropout", x, rate=rate) if rate else x
 
     def global_pool(self, x: int) -> int:
         """Mean over pixels."""
-        return self._add("global_pool", (x,), (1, 1, self.shape(x)[2]))
+        return self.add_layer("global_pool", x)
 
     def linear(self, x: int, outputs: int, bias: bool = True) -> int:
         """Linear layer on all values of its input."""
-        return self._add("linear" if bias else "linear_no_bias", (x,), (1, 1, outputs))
+        return self.add_layer("linear" if bias else "linear_no_bias", x, shape=(0, 0, outputs))
 
     def network(self, output: int, auxiliary: int | None = None) -> Network:
         """Returns the network; the auxiliary head's layers must come after `output`."""

@@ -4,21 +4,18 @@
 clipping, as in DARTS' code; it leaves batch norm and biases alone (`Parameter.decays`). All
 arithmetic is in the parameters' dtype, element by element, so the same inputs give the same bits.
 
-Called by `zero.nn.train`.
+Called by `zero.nn.train_settings`.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from zero.nn.arrays import Arrays
 from zero.nn.network import Network
-
-if TYPE_CHECKING:
-    from zero.nn.train_settings import TrainSettings
 
 # Values updated at a time: a block of each vector stays in the cache between the operations.
 BLOCK = 1 << 15
@@ -27,26 +24,28 @@ BLOCK = 1 << 15
 class Optimizer:
     """Base of the methods: weight decay and the walk over blocks.
 
-    A method sets `slots` (the name of each state vector and the value it starts at) and defines
-    `update`. `state` holds the vectors by name, (n,) each; a checkpoint keeps them as they are.
+    A method sets `slots` (the name of each state vector and the value it starts at) and `numbers` (the
+    settings that its `__init__` takes besides) and defines `update`. `state` holds the vectors by name,
+    (n,) each; a checkpoint keeps them as they are.
     """
 
     slots: ClassVar[dict[str, float]] = {}
+    numbers: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
         network: Network,
-        settings: TrainSettings,
+        weight_decay: float,
         dtype: str = "float32",
         arrays: Arrays | None = None,
     ):
-        self.settings, arrays = settings, arrays or Arrays()
+        self.weight_decay, arrays = weight_decay, arrays or Arrays()
         count = sum(p.size for p in network.parameters)
         self.state = {name: arrays.full(count, x, dtype) for name, x in self.slots.items()}
         self._decay = arrays.zeros(count, dtype)
         for p in network.parameters:
             if p.decays and arrays.real:
-                self._decay[p.start : p.start + p.size] = settings.weight_decay
+                self._decay[p.start : p.start + p.size] = weight_decay
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray, learning_rate: float) -> None:
         """Changes the parameters (n,) by one step; the gradients (n,) are used up."""
@@ -55,11 +54,13 @@ class Optimizer:
             for start in range(0, len(parameters), BLOCK):
                 block = slice(start, start + BLOCK)
                 p, g = parameters[block], gradients[block]
-                if self.settings.weight_decay:
+                if self.weight_decay:
                     g += self._decay[block] * p
                 self.update(p, g, learning_rate, *(v[block] for v in self.state.values()))
 
-    def update(self, p: np.ndarray, g: np.ndarray, learning_rate: float, *state) -> None:
+    def update(
+        self, p: np.ndarray, g: np.ndarray, learning_rate: float, *state: np.ndarray
+    ) -> None:
         """Changes a block of the parameters and its state in place; g may be overwritten."""
         raise NotImplementedError
 
@@ -70,14 +71,30 @@ class SGD(Optimizer):
     With nesterov: p -= learning_rate * (g + momentum * velocity), as PyTorch writes it.
     """
 
-    slots: ClassVar = {"velocity": 0.0}
+    slots: ClassVar[dict[str, float]] = {"velocity": 0.0}
+    numbers: ClassVar[tuple[str, ...]] = ("momentum", "nesterov")
 
-    def update(self, p, g, learning_rate, velocity):  # noqa: D102
-        momentum = self.settings.momentum
-        velocity *= momentum
+    def __init__(
+        self,
+        network: Network,
+        weight_decay: float,
+        dtype: str = "float32",
+        arrays: Arrays | None = None,
+        *,
+        momentum: float,
+        nesterov: bool,
+    ):
+        super().__init__(network, weight_decay, dtype, arrays)
+        self.momentum, self.nesterov = momentum, nesterov
+
+    def update(  # noqa: D102
+        self, p: np.ndarray, g: np.ndarray, learning_rate: float, *state: np.ndarray
+    ) -> None:
+        (velocity,) = state
+        velocity *= self.momentum
         velocity += g
-        if self.settings.nesterov:
-            g += momentum * velocity
+        if self.nesterov:
+            g += self.momentum * velocity
             g *= learning_rate
             p -= g
         else:
@@ -91,14 +108,31 @@ class RMSProp(Optimizer):
     velocity = momentum * velocity + learning_rate * g / sqrt(square + epsilon); p -= velocity.
     """
 
-    slots: ClassVar = {"square": 1.0, "velocity": 0.0}
+    slots: ClassVar[dict[str, float]] = {"square": 1.0, "velocity": 0.0}
+    numbers: ClassVar[tuple[str, ...]] = ("momentum", "rmsprop_decay", "rmsprop_epsilon")
 
-    def update(self, p, g, learning_rate, square, velocity):  # noqa: D102
-        decay = self.settings.rmsprop_decay
-        square *= decay
-        square += (1 - decay) * g * g
-        velocity *= self.settings.momentum
-        velocity += learning_rate * g / np.sqrt(square + self.settings.rmsprop_epsilon)
+    def __init__(
+        self,
+        network: Network,
+        weight_decay: float,
+        dtype: str = "float32",
+        arrays: Arrays | None = None,
+        *,
+        momentum: float,
+        rmsprop_decay: float,
+        rmsprop_epsilon: float,
+    ):
+        super().__init__(network, weight_decay, dtype, arrays)
+        self.momentum, self.decay, self.epsilon = momentum, rmsprop_decay, rmsprop_epsilon
+
+    def update(  # noqa: D102
+        self, p: np.ndarray, g: np.ndarray, learning_rate: float, *state: np.ndarray
+    ) -> None:
+        square, velocity = state
+        square *= self.decay
+        square += (1 - self.decay) * g * g
+        velocity *= self.momentum
+        velocity += learning_rate * g / np.sqrt(square + self.epsilon)
         p -= velocity
 
 

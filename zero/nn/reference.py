@@ -1,6 +1,7 @@
-"""The reference backend: a network run layer by layer with the functions of `reference_layers`.
+"""The reference backend: a network run layer by layer with the functions of the layers' records.
 
-The definition that other backends are compared with: slow, plain NumPy, float64 or float32.
+The definition that other backends are compared with: slow, plain NumPy, float64 or float32. The
+functions stand in `zero.nn.layers`.
 
 Called by `zero.nn.make_model` (backend "reference") and by tests.
 """
@@ -13,8 +14,10 @@ import numpy as np
 
 from zero.errors import NetworkError
 from zero.nn.arrays import Arrays
-from zero.nn.network import Layer, Network
-from zero.nn.reference_layers import LAYERS, Call, running_statistics, softmax_cross_entropy
+from zero.nn.layers import LAYER_KINDS
+from zero.nn.layers.record import Call
+from zero.nn.loss import softmax_cross_entropy
+from zero.nn.network import Network
 from zero.nn.weights import batch_norms, initial_statistics, views
 
 
@@ -87,7 +90,8 @@ class ReferenceModel:
                 to_values[head] = weight * gradient[:, None, None]
             self._backward(calls, to_values)
             for index, statistics in self._statistics.items():
-                new = running_statistics(calls[index])
+                update = LAYER_KINDS[calls[index].layer.kind].statistics
+                new = update(calls[index]) if update else statistics
                 for old, value in zip(statistics, new, strict=True):
                     old[:] = value
         right = values[self.network.output][:, 0, 0].argmax(1) == labels
@@ -127,16 +131,14 @@ class ReferenceModel:
     ) -> tuple[list[Call], list[np.ndarray]]:
         """Runs the first `count` layers; returns what each was given and what it made."""
         parameters = views(self.network, self.parameters)
-        calls, values = [], []
+        calls: list[Call] = []
+        values: list[np.ndarray] = []
         for index, layer in enumerate(self.network.layers[:count]):
-            inputs = [values[i] for i in layer.inputs]
+            inputs = [values[i] for i in layer.inputs] or [np.asarray(images, self.dtype)]
             statistics = self._statistics.get(index, [])
             call = Call(layer, inputs, parameters[index], statistics, training, masks.get(index))
             calls.append(call)
-            if layer.kind == "input":
-                values.append(np.asarray(images, self.dtype))
-            else:
-                values.append(LAYERS[layer.kind][0](call))
+            values.append(LAYER_KINDS[layer.kind].forward(call))
         return calls, values
 
     def _backward(self, calls: list[Call], to_values: dict[int, np.ndarray]) -> None:
@@ -147,7 +149,8 @@ class ReferenceModel:
             if index not in to_values:
                 continue  # nothing that counts reads this layer
             call = calls[index]
-            to_inputs, to_parameters = LAYERS[call.layer.kind][1](call, to_values.pop(index))
+            backward = LAYER_KINDS[call.layer.kind].backward
+            to_inputs, to_parameters = backward(call, to_values.pop(index))
             for place, value in zip(gradients[index], to_parameters, strict=True):
                 place[:] = value
             for source, value in zip(call.layer.inputs, to_inputs, strict=True):
@@ -167,20 +170,12 @@ def _values_of_a_step(network: Network) -> int:
     for index in reversed(range(1, len(sizes))):
         layer = network.layers[index]
         read = sum(sizes[i] for i in layer.inputs)
-        most = max(most, sum(waiting.values()) + _temporaries(layer, read, sizes[index]))
+        temporaries = LAYER_KINDS[layer.kind].temporaries(layer, read, sizes[index])
+        most = max(most, sum(waiting.values()) + temporaries)
         if waiting.pop(index, None) is not None:
             waiting |= {i: sizes[i] for i in layer.inputs}
-    views = ("slice", "drop_path")  # of their inputs
-    return most + sum(s for s, y in zip(sizes, network.layers, strict=True) if y.kind not in views)
-
-
-def _temporaries(layer: Layer, read: int, made: int) -> int:
-    """Returns about how many values a layer's backward function has besides its gradient."""
-    if layer.kind.endswith("_pool") and layer.kind not in ("avg_pool", "global_pool"):
-        return math.prod(layer.kernel) * made + 3 * read + 3 * made
-    return {"conv": 3 * read + made, "depthwise": 3 * read + made, "batch_norm": 4 * made}.get(
-        layer.kind, read
-    )
+    layers = zip(sizes, network.layers, strict=True)
+    return most + sum(size for size, layer in layers if not LAYER_KINDS[layer.kind].view)
 
 
 def check_batch(

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from zero.errors import ArchiveError
-from zero.nn.network import KINDS as LAYERS
-from zero.nn.network import Layer, Network
+from zero.nn.layers import LAYER_KINDS
+from zero.nn.layers.record import Layer
+from zero.nn.network import Network
 from zero.nn.weights import batch_norms
 from zero.system.trees import read_tree, write_tree
 
@@ -217,7 +218,7 @@ def _network_of(text: str, path: str | Path) -> Network:
         )
         network = Network(layers, found["output"], found["auxiliary"])
         for number, layer in enumerate(layers):
-            if layer.kind not in LAYERS or not all(0 <= i < number for i in layer.inputs):
+            if layer.kind not in LAYER_KINDS or not all(0 <= i < number for i in layer.inputs):
                 raise ValueError(f"layer {number} is none")
             if len(layer.shape) != 3 or not all(type(n) is int and n > 0 for n in layer.shape):
                 raise ValueError(f"layer {number} has the shape {layer.shape}")

@@ -26,10 +26,14 @@ from zero.nn import make_model
 from zero.nn.augment import Augmenter, Choices, Normaliser, draw_choices, epoch_order
 from zero.nn.masks import Masks
 from zero.nn.network import Network
-from zero.nn.optimizers import OPTIMIZERS, WeightAverage, clip_gradients
-from zero.nn.schedules import learning_rate
+from zero.nn.optimizers import WeightAverage, clip_gradients
 from zero.nn.train_memory import EVALUATED_AT_ONCE, training_bytes, training_memory
-from zero.nn.train_settings import TrainSettings, trained_network
+from zero.nn.train_settings import (
+    TrainSettings,
+    make_optimizer,
+    schedule_of,
+    trained_network,
+)
 from zero.nn.weights import initial_parameters, initial_statistics
 from zero.system import signals
 from zero.system.memory import usable_bytes
@@ -151,6 +155,7 @@ class Trainer:
         _check_fits(network, data, name)
         self.network = trained_network(network, settings)
         self.data, self.settings, self.seed, self.dtype = data, settings, seed, dtype
+        self.schedule = schedule_of(settings)
         self.batch = min(settings.batch, len(data.train_x))
         self.steps_per_epoch = len(data.train_x) // self.batch
         needed = training_memory(
@@ -181,7 +186,7 @@ class Trainer:
             initial_statistics(network, self.dtype),
         )
         self.model.parameters[:], self.model.statistics[:] = parameters, statistics
-        self.optimizer = OPTIMIZERS[settings.optimizer](network, settings, self.dtype)
+        self.optimizer = make_optimizer(network, settings, self.dtype)
         self.average = WeightAverage(parameters, statistics, settings.ema) if settings.ema else None
 
     @property
@@ -249,7 +254,7 @@ class Trainer:
         if not (loss <= settings.max_loss and np.isfinite(norm)):  # NaN is not below anything
             self.reason = "diverged"
             return
-        rate = learning_rate(settings, self.step, self.steps_per_epoch)
+        rate = self.schedule.rate(self.step, self.steps_per_epoch)
         self.optimizer.step(model.parameters, model.gradients, rate)
         if self.average is not None:
             self.average.update(model.parameters, model.statistics, self.step)

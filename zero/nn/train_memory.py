@@ -14,9 +14,11 @@ import numpy as np
 from zero.errors import NetworkError
 from zero.nn import make_model
 from zero.nn.arrays import Arrays
+from zero.nn.layers.record import MaskOf
+from zero.nn.masks import masked_layers
 from zero.nn.network import Network
-from zero.nn.optimizers import OPTIMIZERS, WeightAverage
-from zero.nn.train_settings import TrainSettings, trained_network
+from zero.nn.optimizers import WeightAverage
+from zero.nn.train_settings import TrainSettings, make_optimizer, trained_network
 from zero.system.memory import gigabytes, usable_bytes
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ def training_memory(
     arrays = Arrays(real=False)
     model = make_model(network, batch, backend, dtype, threads, arrays)
     own = model.parameters.nbytes + model.statistics.nbytes
-    optimizer = OPTIMIZERS[settings.optimizer](network, settings, dtype, arrays)
+    optimizer = make_optimizer(network, settings, dtype, arrays)
     if settings.ema:
         WeightAverage(model.parameters, model.statistics, settings.ema, arrays)
     results = own * (2 if settings.ema else 1)
@@ -134,7 +136,7 @@ def _batch_bytes(
     padded = (height + 2 * settings.pad) * (width + 2 * settings.pad) * channels
     copies = 1 + 2 * settings.flip + (settings.pad > 0)
     step = batch * (4 * values + stored * (copies * values + (padded if settings.pad else 0)))
-    dropouts = [math.prod(y.shape) for y in network.layers if y.kind == "dropout"]
+    dropouts = [math.prod(y.shape) for _, y in masked_layers(network, MaskOf.VALUE)]
     step += batch * (4 * sum(dropouts) + 5 * max(dropouts, default=0))
     most = max(EVALUATED_AT_ONCE // batch, 1) * batch
     drawn = 0

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from zero.config.settings import Check, Found, Settings
 from zero.errors import unknown_name
-from zero.nn.optimizers import OPTIMIZERS
-from zero.nn.schedules import SCHEDULES
-
-if TYPE_CHECKING:
-    from zero.nn.network import Network
+from zero.nn.arrays import Arrays
+from zero.nn.network import Network
+from zero.nn.optimizers import OPTIMIZERS, Optimizer
+from zero.nn.schedules import SCHEDULES, Schedule
 
 
 def _one_of(kind: str, known: Iterable[str]) -> AfterValidator:
@@ -112,3 +111,28 @@ class TrainSettings(Settings):
 def trained_network(network: Network, settings: TrainSettings) -> Network:
     """Returns the network that a training runs: without auxiliary head if that has no weight."""
     return network if settings.auxiliary_weight else network.without_auxiliary
+
+
+def make_optimizer(
+    network: Network,
+    settings: TrainSettings,
+    dtype: str = "float32",
+    arrays: Arrays | None = None,
+) -> Optimizer:
+    """Returns the settings' optimizer; arrays: what makes its own."""
+    method = OPTIMIZERS[settings.optimizer]
+    numbers = {name: getattr(settings, name) for name in method.numbers}
+    return method(network, settings.weight_decay, dtype, arrays, **numbers)
+
+
+def schedule_of(settings: TrainSettings) -> Schedule:
+    """Returns the settings' schedule."""
+    return Schedule(
+        settings.schedule,
+        settings.learning_rate,
+        settings.epochs,
+        settings.warmup_epochs,
+        settings.min_learning_rate,
+        tuple(settings.milestones),
+        settings.gamma,
+    )

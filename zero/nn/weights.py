@@ -7,10 +7,9 @@ Called by the backends and `zero.nn.train`.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
+from zero.nn.layers import LAYER_KINDS
 from zero.nn.network import Network, Parameter
 from zero.rng.philox import key_for
 
@@ -24,14 +23,14 @@ def views(network: Network, flat: np.ndarray) -> list[list[np.ndarray]]:
 
 
 def batch_norms(network: Network) -> list[tuple[int, int, int]]:
-    """Returns (layer index, start, channels) of every batch_norm, in layer order.
+    """Returns (layer index, start, channels) of every layer with running statistics, in layer order.
 
     In the statistics vector its running mean is [start, start + channels), its running variance the
     `channels` values after that.
     """
     found, start = [], 0
     for index, layer in enumerate(network.layers):
-        if layer.kind == "batch_norm":
+        if LAYER_KINDS[layer.kind].statistics is not None:
             found.append((index, start, layer.shape[2]))
             start += 2 * layer.shape[2]
     return found
@@ -48,27 +47,21 @@ def initial_statistics(network: Network, dtype: str = "float32") -> np.ndarray:
 def initial_parameters(network: Network, seed: int, dtype: str = "float32") -> np.ndarray:
     """Returns the parameters before training (n,).
 
-    Convolutions: normal, variance 2 / fan-in (He et al., 2015). Linear layers: uniform within
-    1 / sqrt(fan-in). gamma 1; beta and bias 0. The values of a parameter depend on the seed, its
-    name and its shape only, so that they are the same whatever else is in the network.
+    How each is drawn stands in the layers' records (`Trainable.initial`). The values of a parameter
+    depend on the seed, its name and its shape only, so that they are the same whatever else is in the
+    network.
     """
     flat = np.zeros(sum(p.size for p in network.parameters), dtype)
     for p in network.parameters:
-        flat[p.start : p.start + p.size] = _initial(network, p, seed).ravel()
+        flat[p.start : p.start + p.size] = _initial(p, seed)
     return flat
 
 
-def _initial(network: Network, p: Parameter, seed: int) -> np.ndarray:
-    if p.role != "weight":
-        return np.full(p.shape, 1.0 if p.role == "gamma" else 0.0)
-    rng = np.random.default_rng(key_for(seed, "weights", p.name))
-    # (kh, kw, in, out), (in, out), but a depthwise filter (kh, kw, channels) reads one channel.
-    depthwise = network.layers[p.layer].kind == "depthwise"
-    fan_in = math.prod(p.shape[:2] if depthwise else p.shape[:-1])
-    if network.layers[p.layer].kind.startswith("linear"):
-        limit = 1 / math.sqrt(fan_in)
-        return rng.uniform(-limit, limit, p.shape)
-    return rng.normal(0.0, math.sqrt(2 / fan_in), p.shape)
+def _initial(p: Parameter, seed: int) -> float | np.ndarray:
+    """Returns the values of a parameter, float64 and flat, or the one of all."""
+    if isinstance(p.initial, float):
+        return p.initial
+    return p.initial(np.random.default_rng(key_for(seed, "weights", p.name)), p.shape).ravel()
 
 
 def inherit(

@@ -1,10 +1,6 @@
-"""Checks across the sections of a run's settings.
+"""Checks across the sections of a run over programs.
 
-Each check takes a run's config, or what is known of one that is wrong in part (`zero.config.settings`), and
-yields (keys, what is wrong). What a search method, an island or a backend does not use is not
-checked, and a default that nobody gave refuses no run: see `zero.programs.config.with_defaults`.
-
-Called by `zero.programs.config` and `zero.cells.config`.
+See `zero.config.checks`, which has those of every run. Called by `zero.programs.config`.
 """
 
 from __future__ import annotations
@@ -13,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zero.config.endings import is_path
+from zero.config.checks import OF_EVERY_RUN
+from zero.config.files import is_path
 from zero.config.settings import Found, Unknown, roughly
 from zero.config.words import got
 from zero.errors import ZeroError, unknown_name
@@ -26,68 +23,9 @@ from zero.programs.program import (
     validate_program,
 )
 from zero.programs.program import Memory as ProgramMemory
-from zero.search import TOURNAMENTS
+from zero.search import breeds
 
 INITIAL_WORDS = ("empty", "no_op", "random")
-
-
-# --- of every run -------------------------------------------------------------------------------
-
-
-def check_tournament(config: Any) -> Iterator[Found]:
-    """Checks the size of tournaments, where they are held."""
-    search = config.search
-    if search.method in TOURNAMENTS and "tournament" in search.model_fields_set:
-        yield from _at_most_population(config, "search", "tournament")
-
-
-def check_migrants(config: Any) -> Iterator[Found]:
-    """Checks the number of migrants, where there are islands to migrate to."""
-    if config.islands.count > 1 and "migrants" in config.islands.model_fields_set:
-        yield from _at_most_population(config, "islands", "migrants")
-
-
-def _at_most_population(config: Any, section: str, key: str) -> Iterator[Found]:
-    population, value = roughly(config.search, "population"), getattr(getattr(config, section), key)
-    if value > population:
-        yield (section, key), f"must be at most search.population ({population}), got {value}"
-
-
-def check_end(config: Any) -> Iterator[Found]:
-    """Checks that something ends the run."""
-    experiments, budget = config.experiments, config.budget
-    lengths = (experiments.individuals, experiments.train_steps)
-    limits = (budget.individuals, budget.train_steps, budget.seconds, budget.fitness,
-              budget.patience)  # fmt: skip
-    limited = any(value is not None for value in limits)
-    if limited or experiments.sufficient_fitness is not None:
-        return
-    if all(value is None for value in lengths):
-        message = (
-            "nothing ends the run: give at least one of individuals, train_steps, seconds, "
-            "fitness, patience"
-        )
-        yield ("budget",), message
-    elif experiments.max == 0:
-        message = "0 experiments (no limit) need experiments.sufficient_fitness or a budget"
-        yield ("experiments", "max"), message
-
-
-def check_lengths(config: Any) -> Iterator[Found]:
-    """Checks that several experiments have an end each."""
-    experiments = config.experiments
-    if experiments.max != 1 and experiments.individuals is None and experiments.train_steps is None:
-        message = (
-            f"must be 1 unless experiments.individuals or train_steps says how long each lasts, "
-            f"got {experiments.max}"
-        )
-        yield ("experiments", "max"), message
-
-
-OF_EVERY_RUN = (check_tournament, check_migrants, check_end, check_lengths)
-
-
-# --- of programs --------------------------------------------------------------------------------
 
 
 def _check_batch(config: Any) -> Iterator[Found]:
@@ -189,7 +127,7 @@ def _known_memory(config: Any) -> ProgramMemory:
 
 
 def _check_mutations(config: Any) -> Iterator[Found]:
-    if config.search.method != "random_search" and not any(config.search.mutations.values()):
+    if breeds(config.search.method) and not any(config.search.mutations.values()):
         message = "all weights are 0 or the list is empty; give at least one mutation a weight"
         yield ("search", "mutations"), message
 
@@ -197,7 +135,7 @@ def _check_mutations(config: Any) -> Iterator[Found]:
 def _check_start(config: Any) -> Iterator[Found]:
     mutations = config.search.mutations
     grows = mutations.get("insert_instruction", 0) > 0
-    only_sampled = config.search.method == "random_search" or not any(mutations.values())
+    only_sampled = not breeds(config.search.method) or not any(mutations.values())
     if config.program.initial == "empty" and not grows and not only_sampled:
         message = (
             "must have insert_instruction with a weight above 0 when program.initial is empty: "

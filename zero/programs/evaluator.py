@@ -1,16 +1,19 @@
 """Fitness of programs on a task set, on any backend: the one interface above the interpreters.
 
-The search itself calls the compiled evaluator directly (`zero.programs.island`); this is for everything that
-looks at one program at a time: selection, final figures, `zero evaluate`, tests, Python users.
+The search itself calls its module directly (`zero.programs.island`); this is for everything that looks at
+one program at a time: selection, final figures, `zero evaluate`, tests, Python users.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from zero.errors import ConfigError, DeviceError, ProgramError, unknown_name, what_is
+from zero.errors import ConfigError, ProgramError, unknown_name, what_is
+from zero.programs.backends import BACKENDS, EvaluationSetup, SearchModule, get
+from zero.programs.interpreter.reference import COMBINE, combine
 from zero.programs.program import (
     Memory,
     Program,
@@ -19,9 +22,9 @@ from zero.programs.program import (
 )
 from zero.tasks import TaskFamily, TaskSet
 
-BACKENDS = ("cpu", "reference", "cuda")
+__all__ = ["BACKENDS", "COMBINE", "DTYPES", "Evaluation", "Evaluator", "check_backend"]
+
 DTYPES = ("float64", "float32")
-COMBINE = ("mean", "median", "min")
 
 
 @dataclass(frozen=True)
@@ -43,20 +46,17 @@ def check_backend(backend: str) -> None:
     """Checks that a backend can be used here.
 
     For "cuda" it initialises CUDA in this process, which must not fork workers afterwards; a run asks
-    `zero.programs.cuda.search.gpu_names` instead.
+    `zero.programs.backends.Backend.devices` instead.
 
     Raises:
         DeviceError: there is no such backend, or it cannot run on this machine.
     """
-    if not isinstance(backend, str) or backend not in BACKENDS:
-        raise DeviceError(unknown_name("backend", backend, BACKENDS))
-    if backend == "cuda":
-        from zero import cuda
-
-        cuda.open_machine()
+    get(backend).check()
 
 
-def _check_arguments(tasks, dtype, memory, seed_key, max_abs_error, combine) -> None:
+def _check_arguments(
+    tasks: Any, dtype: Any, memory: Any, seed_key: Any, max_abs_error: Any, combine: Any
+) -> None:
     """Raises ConfigError if an argument of `Evaluator` is none of those allowed."""
     if not isinstance(tasks, TaskSet):
         hint = ""
@@ -112,7 +112,7 @@ class Evaluator:
         seed_key: int = 0,
         max_abs_error: float = 100.0,
         combine: str = "mean",
-        module=None,
+        module: SearchModule | None = None,
         strict: bool = False,
         independent: bool = False,
         keep_errors: bool = False,
@@ -120,20 +120,11 @@ class Evaluator:
         _check_arguments(tasks, dtype, memory, seed_key, max_abs_error, combine)
         check_backend(backend)
         self.tasks, self.memory, self.dtype = tasks, memory, dtype
-        self.seed_key, self.max_abs_error, self.combine = seed_key, max_abs_error, combine
-        self.independent, self.keep_errors = independent, keep_errors
-        self._run = getattr(self, f"_run_{backend}")
-        self._module, self._arrays, self._for = module, None, None
-        if backend == "cuda":
-            from zero import cuda
-            from zero.programs.cuda.evaluate import CudaEvaluator
-
-            machine = cuda.open_machine()
-            self._stream = machine.stream()
-            self._cuda = CudaEvaluator(
-                tasks, machine, dtype, key=seed_key, max_abs_error=max_abs_error, strict=strict,
-                independent=independent,
-            )  # fmt: skip
+        self.max_abs_error, self.combine = max_abs_error, combine
+        setup = EvaluationSetup(
+            tasks, dtype, seed_key, max_abs_error, combine, strict, independent, keep_errors
+        )
+        self._run = get(backend).runner(setup, module)
 
     def __call__(self, program: Program) -> Evaluation:
         """Returns the program's evaluation.
@@ -151,8 +142,6 @@ class Evaluator:
             raise ProgramError(f"an Evaluator takes a Program, got {what_is(program)}{hint}")
         memory = self.memory or memory_needed(program)
         validate_program(program, memory)
-        from zero.programs.interpreter.reference import combine
-
         task_fitness, steps, errors = self._run(program, memory)
         if errors is not None and self.tasks.metric == "rms_error":
             errors[~(errors <= self.max_abs_error).all(axis=1)] = np.nan
@@ -160,69 +149,3 @@ class Evaluator:
 
     def __repr__(self) -> str:
         return f"<Evaluator: {self.dtype}, {self.combine} over {self.tasks!r}>"
-
-    def _run_reference(self, program: Program, memory: Memory) -> tuple:
-        from zero.programs.interpreter import reference
-
-        traces = [
-            reference.run(
-                program, memory, self.tasks, task, seed_key=self.seed_key,
-                max_abs_error=self.max_abs_error, dtype=self.dtype, independent=self.independent,
-            )
-            for task in range(self.tasks.num_tasks)
-        ]  # fmt: skip
-        steps = sum(t.train_steps for t in traces)
-        errors = None
-        if self.keep_errors:
-            errors = np.full(self.tasks.valid_y.shape, np.nan)
-            for task, trace in enumerate(traces):
-                if len(trace.train_errors) == self._all_steps:
-                    errors[task, : len(trace.valid_errors)] = trace.valid_errors
-        return np.array([t.fitness for t in traces]), steps, errors
-
-    @property
-    def _all_steps(self) -> int:
-        return self.tasks.epochs * self.tasks.train_x.shape[1]
-
-    def _run_cuda(self, program: Program, memory: Memory) -> tuple:
-        from zero.programs.cuda.encode import encode_program
-
-        rows, spans = encode_program(program, self._cuda.layout)
-        found = self._cuda.start(rows, spans, self._stream, traces=self.keep_errors).results()
-        taken, errors = found["taken"][0], None
-        if self.keep_errors:
-            # A task that fails ends one step short of those that take all of them, or at the last.
-            failed = ~(found["train_errors"][0, :, -1] <= self.max_abs_error)
-            failed |= taken < self._all_steps
-            errors = np.where(failed[:, None], np.nan, found["valid_errors"][0].astype(np.float64))
-        return found["fitness"][0], int(taken.sum()), errors
-
-    def _run_cpu(self, program: Program, memory: Memory) -> tuple:
-        from zero.programs.interpreter import cpu
-
-        if self._module is None:
-            self._module = cpu.build(self.dtype, cpu.lanes_for(self.tasks.num_tasks))
-        sizes = [len(f) for f in program.functions]
-        if self._arrays is None or memory != self._for[0] or np.any(sizes > self._for[1]):
-            # Room for this program and, so that it is seldom made anew, for all before it.
-            widths = np.maximum(sizes, self._for[1] if self._for else 0)
-            self._genomes, self._starts = cpu.genome_of(program, tuple(int(w) for w in widths))
-            self._packed = self._module.pack(self._genomes)
-            self._arrays = cpu.new_evaluator(
-                self.tasks, memory, self._starts, module=self._module, key=self.seed_key,
-                max_abs_error=self.max_abs_error, seen_size=1, independent=self.independent,
-                keep_errors=self.keep_errors,
-            )  # fmt: skip
-            self._handle, self._for = self._module.pack(self._arrays), (memory, widths)
-        cpu.write_program(self._genomes, 0, self._starts, program)
-        _, steps = self._module.evaluate_program(self._packed, 0, self._handle)
-        number = self.tasks.num_tasks
-        fitness = self._arrays.task_fitness[:number].copy()
-        return fitness, int(steps), self._errors_of_cpu() if self.keep_errors else None
-
-    def _errors_of_cpu(self) -> np.ndarray:
-        number, rows = self.tasks.valid_y.shape
-        by_lane = self._arrays.row_errors.reshape(-1, rows, self._module.W).astype(np.float64)
-        errors = by_lane.transpose(0, 2, 1).reshape(-1, rows)[:number]
-        failed = self._arrays.stopped[:number] < self._all_steps
-        return np.where(failed[:, None], np.nan, errors)

@@ -5,7 +5,7 @@ second. All state is arrays and plain numbers: `state` gives it away, `restore` 
 an island that is restored goes on as if nothing had happened, bit for bit. No decision depends on a
 clock.
 
-Islands exchange individuals through `Mail`, memory that their processes share, one round late: an
+Islands exchange individuals through a `MigrantBuffer`, memory that their processes share, one round late: an
 island that ends a round leaves its emigrants there, lets in the immigrants of the round before, and
 goes on without waiting for anybody, as long as no other is a whole round behind.
 
@@ -27,6 +27,7 @@ from zero.evolution.island import (
     BaseIsland,
     Limits,
 )
+from zero.evolution.loop import SearchState
 from zero.evolution.population import (
     BEST,
     BEST_AT,
@@ -35,16 +36,17 @@ from zero.evolution.population import (
 )
 from zero.jit.decorators import prepare
 from zero.jit.struct import arrays_of
+from zero.programs.backends import SearchModule
 from zero.programs.evaluator import Evaluator
 from zero.programs.interpreter import cpu
-from zero.programs.interpreter.arrays import EVALUATED, FEC_HITS, SEEN_HITS
-from zero.programs.interpreter.arrays import Evaluator as EvaluatorArrays
+from zero.programs.interpreter.arrays import EVALUATED, FEC_HITS, SEEN_HITS, EvaluatorArrays
 from zero.programs.mutation_names import MUTATION_NAMES
 from zero.programs.mutations import Genomes, Space, new_genomes
-from zero.programs.program import Memory, Program, from_arrays
+from zero.programs.program import Memory, Program
+from zero.programs.raw_records import RawProgram, pack_records, unpack_records
 from zero.rng.splitmix import below
 
-__all__ = ["MAX_CURVE", "Island", "Limits", "Mail", "new_space", "pack_records", "unpack_records"]
+__all__ = ["MAX_CURVE", "Island", "Limits", "MigrantBuffer", "new_space"]
 
 MAX_RECORDS = 5000
 
@@ -98,39 +100,7 @@ def new_space(
     return space, starts
 
 
-def pack_records(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns records as one array a column: thousands of small arrays are slow to store."""
-    if not records:
-        return {}
-    length = max(len(r["code"]) for r in records)
-    columns: dict[str, Any] = {}
-    for name, first in records[0].items():
-        values = [r[name] for r in records]
-        if name in ("code", "consts"):
-            padded = np.zeros((len(records), length, first.shape[1]), first.dtype)
-            for row, value in zip(padded, values, strict=True):
-                row[: len(value)] = value
-            columns[name] = padded
-        else:
-            columns[name] = values if isinstance(first, str) else np.array(values)
-    return columns
-
-
-def unpack_records(columns: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the records that `pack_records` was given."""
-    records = []
-    for k in range(len(columns.get("number", ()))):
-        record = {}
-        for name, values in columns.items():
-            value = values[k]
-            record[name] = value.item() if isinstance(value, np.generic) else value
-        used = int(record["sizes"].sum())
-        record["code"], record["consts"] = record["code"][:used], record["consts"][:used]
-        records.append(record)
-    return records
-
-
-class Mail:
+class MigrantBuffer:
     """Where islands leave emigrants and their ancestors for each other.
 
     Two boxes an island, for even and odd rounds: while an island fills one, others may still read
@@ -184,7 +154,7 @@ class Island(BaseIsland):
     """See the module's docstring.
 
     Args:
-        module: as returned by `zero.programs.interpreter.cpu.build`.
+        module: breeds and evaluates, see `zero.programs.backends`.
         space, starts: as returned by `new_space`.
         memory: addresses.
         arrays: the evaluator of the search tasks.
@@ -194,13 +164,13 @@ class Island(BaseIsland):
         seed, experiment, index, count: name the random stream; `count` islands in all.
         limits: when to stop.
         migrants: how many individuals are exchanged after each round.
-        mail: shared by all islands; None where there is only one.
+        buffer: shared by all islands; None where there is only one.
         batch: individuals bred at a time; 1 = without a pipeline, see `zero.evolution.batches`.
     """
 
     def __init__(
         self,
-        module,
+        module: SearchModule,
         space: Space,
         memory: Memory,
         arrays: EvaluatorArrays,
@@ -213,15 +183,15 @@ class Island(BaseIsland):
         count: int,
         limits: Limits,
         migrants: int,
-        mail: Mail | None = None,
+        buffer: MigrantBuffer | None = None,
         batch: int = 1,
     ):
         super().__init__(
             population.new_population(size, batch), seed, experiment, index, count, limits,
-            min(migrants, size) if mail is not None else 0, curve_every=size,
+            min(migrants, size) if buffer is not None else 0, curve_every=size,
         )  # fmt: skip
         self.module, self.space, self.memory, self.arrays = module, space, memory, arrays
-        self.select, self.mail = select, mail
+        self.select, self.buffer = select, buffer
         self.starts = space.starts
         self.batch = batches.new_batch(batch) if batch > 1 else None
         self.genomes = new_genomes(population.capacity(size, batch), int(self.starts[3]))
@@ -229,15 +199,13 @@ class Island(BaseIsland):
         leaving = population.new_population(size, batch)
         self.leaving = leaving._replace(fitness=self.population.fitness)
         self.settings = np.array(settings, dtype=np.float64)
-        self._handles()
-
-    def _handles(self) -> None:
-        self._population = self.module.pack(self.population)
-        self._leaving = self.module.pack(self.leaving)
-        self._space = self.module.pack(self.space)
-        self._genomes = self.module.pack(self.genomes)
-        self._evaluator = self.module.pack(self.arrays)
-        self._batch = None if self.batch is None else self.module.pack(self.batch)
+        state = SearchState(
+            self.population, self.settings, self.genomes, space, arrays, self.rng, self.numbering,
+            self.batch,
+        )  # fmt: skip
+        bundles = state, self.population, self.leaving, self.genomes, arrays
+        handles = tuple(module.pack(bundle) for bundle in bundles)
+        self._state, self._population, self._leaving, self._genomes, self._evaluator = handles
 
     def warm_up(self) -> None:
         """Compiles what `advance` needs (or loads it from the cache) and changes nothing."""
@@ -248,8 +216,7 @@ class Island(BaseIsland):
 
     def prepare(self) -> None:
         """Opens the island's GPU, if it has one."""
-        if hasattr(self.module, "open"):
-            self.module.open(self._evaluator)
+        self.module.open_device(self._evaluator)
 
     def _tasks_fitness(self, row: int) -> np.ndarray:
         """Returns the fitness on each task; the rolling hurdle neither stops this nor sees it."""
@@ -264,13 +231,9 @@ class Island(BaseIsland):
     # --- running --------------------------------------------------------------------------------
 
     def _run_block(self, quota: int, limits: np.ndarray) -> int:
-        arguments = (
-            self._population, self.settings, self._genomes, self._space, self._evaluator, self.rng,
-            quota, limits, self.numbering,
-        )  # fmt: skip
         if self.batch is None:
-            return self.module.run_block(*arguments)
-        return self.module.run_batches(*arguments, self._batch)
+            return self.module.run_block(self._state, quota, limits)
+        return self.module.run_batches(self._state, quota, limits)
 
     def _bred(self) -> int:
         return int(self.arrays.counters[EVALUATED])
@@ -282,22 +245,21 @@ class Island(BaseIsland):
 
     def stats(self) -> dict[str, Any]:
         """As of every island; where a GPU evaluates also how long it was busy, for benchmarks."""
-        busy = getattr(self.module, "busy_seconds", None)
+        busy = self.module.busy_seconds
         return super().stats() | ({} if busy is None else {"busy_seconds": busy})
 
     def _hits(self) -> tuple[int, int]:
         counters = self.arrays.counters
         return int(counters[SEEN_HITS] + counters[FEC_HITS]), int(counters[EVALUATED])
 
-    def _select_fitness(self, record: dict[str, Any]) -> float:
-        program = from_arrays(record["code"], record["consts"], record["sizes"])
-        return float("nan") if self.select is None else self.select(program).fitness
+    def _select_fitness(self, record: RawProgram) -> float:
+        return float("nan") if self.select is None else self.select(record.program).fitness
 
-    def _first_records(self) -> list[dict[str, Any]]:
+    def _first_records(self) -> list[RawProgram]:
         best = int(self.population.number[self.population.counts[BEST]])
-        return [r for n, r in self.records.items() if r["individuals"] == 1 and n != best]
+        return [r for n, r in self.records.items() if r.individuals == 1 and n != best]
 
-    def _record_best(self) -> dict[str, Any]:
+    def _record_best(self) -> RawProgram:
         """Keeps the best individual and its ancestors as records; returns its own."""
         p = self.population
         best = int(p.counts[BEST])
@@ -308,9 +270,9 @@ class Island(BaseIsland):
                 self.records[number] = self._record(record, parent)
             parent = number
         mine = self.records[parent]
-        if not mine["is_best"]:
-            mine["is_best"] = True
-            mine["task_fitness"] = self._tasks_fitness(best)
+        if not mine.is_best:
+            mine.is_best = True
+            mine.task_fitness = self._tasks_fitness(best)
         if len(self.records) > MAX_RECORDS:
             self._thin_records()
         return mine
@@ -320,41 +282,41 @@ class Island(BaseIsland):
 
         Lineages then go from improvement to improvement; steps in between are counted, not kept.
         """
-        best = [number for number, r in self.records.items() if r["is_best"]]
+        best = [number for number, r in self.records.items() if r.is_best]
         kept = {*best[::2], int(self.population.number[self.population.counts[BEST]])}
-        kept |= {number for number, r in self.records.items() if r["parent"] < 0}
+        kept |= {number for number, r in self.records.items() if r.parent < 0}
         if self.candidate:
             kept.add(self.candidate["number"])
         for number in kept:
             record = self.records[number]
-            while record["parent"] >= 0 and record["parent"] not in kept:
-                above = self.records[record["parent"]]
-                record["steps"] += above["steps"]
-                record["parent"] = above["parent"]
+            while record.parent >= 0 and record.parent not in kept:
+                above = self.records[record.parent]
+                record.steps += above.steps
+                record.parent = above.parent
         self.records = {n: r for n, r in self.records.items() if n in kept}
 
-    def _record(self, record: int, parent: int) -> dict[str, Any]:
+    def _record(self, record: int, parent: int) -> RawProgram:
         p = self.population
         code, consts, sizes = cpu.read_arrays(self.genomes, record, self.starts)
         number = int(p.number[record])
         mutation = int(p.mutation[record])
         names = {population.COPY: "copy", population.FIRST: "first"}
         local = number % ID_STRIDE
-        return {
-            "number": number,
-            "parent": parent,
-            "island": local % self.count,
-            "individuals": local // self.count,
-            "steps": int(p.steps[record]) if parent >= 0 else 0,
-            "mutation": names.get(mutation) or MUTATION_NAMES[mutation],
-            "fitness": float(p.fitness[record]),
-            "is_best": False,
-            "select_fitness": float("nan"),
-            "task_fitness": np.full(self.arrays.settings.tasks, np.nan),
-            "code": code,
-            "consts": consts,
-            "sizes": sizes,
-        }
+        return RawProgram(
+            number=number,
+            parent=parent,
+            island=local % self.count,
+            individuals=local // self.count,
+            steps=int(p.steps[record]) if parent >= 0 else 0,
+            mutation=names.get(mutation) or MUTATION_NAMES[mutation],
+            fitness=float(p.fitness[record]),
+            is_best=False,
+            select_fitness=float("nan"),
+            task_fitness=np.full(self.arrays.settings.tasks, np.nan),
+            code=code,
+            consts=consts,
+            sizes=sizes,
+        )
 
     # --- exchange with other islands ------------------------------------------------------------
 
@@ -362,59 +324,63 @@ class Island(BaseIsland):
         return {"rows": self._post() if len(self.sent) else 0}
 
     def _post(self) -> int:
-        """Puts the individuals to send away into the mail; returns how many rows that takes."""
-        p, leaving, mail = self.population, self.leaving, self.mail
+        """Puts the individuals to send away into the buffer; returns how many rows that takes."""
+        p, leaving, buffer = self.population, self.leaving, self.buffer
         # What they descend from, without the steps that led nowhere.
         records = leaving.slots[: len(self.sent)] = p.slots[self.sent]
         leaving.parent[:], leaving.steps[:] = p.parent, p.steps
         leaving.counts[FILLED], leaving.counts[BEST] = len(records), -1
         self.module.collect(self._leaving)
         rows = np.flatnonzero(leaving.keep)
-        box = mail.box(self.index, self.round)
+        box = buffer.box(self.index, self.round)
         row_of = np.full(len(p.parent) + 1, -1)  # the last one for parent -1
         row_of[rows] = np.arange(box, box + len(rows))
-        mail.migrants[self.index, self.round % 2, : len(records)] = row_of[records]
+        buffer.migrants[self.index, self.round % 2, : len(records)] = row_of[records]
         columns = {
             "number": p.number, "parent": row_of[leaving.parent], "steps": leaving.steps,
             "mutation": p.mutation, "fitness": p.fitness, **self.genomes._asdict(),
         }  # fmt: skip
         for name, column in columns.items():
-            mail.columns[name][box : box + len(rows)] = column[rows]
+            buffer.columns[name][box : box + len(rows)] = column[rows]
         return len(rows)
 
     def _posted(self) -> dict[str, np.ndarray]:
-        """Returns what of the mail others have still to read, as views."""
+        """Returns what of the buffer others have still to read, as views."""
         if self.report is None or self.report["sent"] == 0:
             return {}
-        box = self.mail.box(self.index, self.report["round"])
-        parts = {n: c[box : box + self.report["rows"]] for n, c in self.mail.columns.items()}
-        migrants = self.mail.migrants[self.index, self.report["round"] % 2]
+        box = self.buffer.box(self.index, self.report["round"])
+        parts = {n: c[box : box + self.report["rows"]] for n, c in self.buffer.columns.items()}
+        migrants = self.buffer.migrants[self.index, self.report["round"] % 2]
         return {**parts, "migrants": migrants[: self.report["sent"]]}
 
     def _take_arrivals(self, drawn: np.ndarray) -> None:
-        """Copies immigrants and their ancestors from the mail.
+        """Copies immigrants and their ancestors from the buffer.
 
         drawn: (n, 2), of each the island that sent it and its place among those it sent.
         """
         if len(drawn):
-            columns = self.mail.columns
-            migrants = self.mail.migrants[drawn[:, 0], self.report["round"] % 2, drawn[:, 1]]
+            columns = self.buffer.columns
+            migrants = self.buffer.migrants[drawn[:, 0], self.report["round"] % 2, drawn[:, 1]]
             rows = _with_ancestors(columns["parent"], migrants)
             # Several islands may send the same one.
             _, first = np.unique(columns["number"][rows], return_index=True)
             rows = rows[first]
-            people = {name: column[rows] for name, column in columns.items()}
-            parent = people["parent"]
-            people["parent"] = np.where(parent < 0, -1, columns["number"][parent])
-            self.arrivals = {"numbers": columns["number"][migrants], "people": people}
+            found = {name: column[rows] for name, column in columns.items()}
+            parent = found["parent"]
+            found["parent"] = np.where(parent < 0, -1, columns["number"][parent])
+            # "people": a name of old, in checkpoints.
+            self.arrivals = {"numbers": columns["number"][migrants], "people": found}
 
     def _immigrate(self, numbers: np.ndarray, people: dict[str, np.ndarray]) -> None:
-        """Lets individuals take the places of those sent away; people: oldest first."""
+        """Lets individuals take the places of those sent away.
+
+        people: what the buffer had of them and of their ancestors, oldest first.
+        """
         p, everyone = self.population, people["number"]
         self.module.collect(self._population)
         held = np.flatnonzero(p.keep)
         at, here = _find(everyone, p.number[held])
-        records = np.full(len(everyone) + 1, -1)  # of each person; the last one for nobody
+        records = np.full(len(everyone) + 1, -1)  # of each; the last one for nobody
         records[at[here]] = held[here]
         # Where there is no room for the whole history its beginning is left out.
         new = np.flatnonzero(records[:-1] < 0)
@@ -465,4 +431,4 @@ class Island(BaseIsland):
     def _take_own_state(self, state: dict[str, Any]) -> None:
         for name, part in self._posted().items():
             part[...] = state["posted"][name]
-        self.records = {r["number"]: r for r in unpack_records(state["records"])}
+        self.records = {r.number: r for r in unpack_records(state["records"])}

@@ -1,587 +1,102 @@
-"""Runs whose genomes are programs: from a config to tasks, evaluators, islands and the outcome.
-
-`Maker` is all that `zero.runs.run` knows of programs; `zero.cells.kind` has the same for cells. The other
-functions are for whatever looks at one program.
-"""
+"""The kind of genome 'programs': three lists of instructions, see `zero.programs.program`."""
 
 from __future__ import annotations
 
-import hashlib
-import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zero.errors import ArchiveError, ConfigError, ProgramError, what_is
-from zero.programs import library
-from zero.programs.config import Evaluation as EvaluationSettings
-from zero.programs.config import RunConfig, Section
-from zero.programs.evaluator import Evaluation, Evaluator, check_backend
-from zero.programs.figures import (
-    CHANCE,
-    chance,
-    differ,
-    interval,
+from zero.config.yaml import Document, Problem
+from zero.programs import records
+from zero.programs.config import (
+    ProgramsConfig,
+    Search,
+    dump_programs,
+    programs_schema,
+    read_programs,
 )
-from zero.programs.interpreter.reference import combine
-from zero.programs.ops import OPS, by_number, get_op
-from zero.programs.program import (
-    FUNCTIONS,
-    Instruction,
-    Memory,
-    Program,
-    from_arrays,
-    parse_program,
-    validate_program,
-)
-from zero.programs.simplified import departures, simplify
-from zero.rng.philox import key_for
-from zero.runs.archive import (
-    Record,
-    RunFolder,
-    best_record,
-    find_record,
-    read_archive,
-)
-from zero.runs.kind import Conclusion, Kind
-from zero.tasks import PURPOSES, TaskSet, make_task_set
+from zero.programs.view import ProgramsView
+from zero.runs.folder import RunFolder
+from zero.runs.kind import Kind
+from zero.runs.records import get_array, get_texts
 
-# What every outcome is set beside: both were written by people.
-BASELINES = ("linear", "neural_network")
+if TYPE_CHECKING:
+    from zero.programs.domain import ProgramsDomain
 
 
-def load_program(name: str | os.PathLike) -> Program:
-    """Returns a program by name: shipped, a text file, or an archive entry.
-
-    An archive entry is a run folder or archive file, alone (its outcome) or with `#ID` of a record.
-
-    Raises:
-        ProgramError, ArchiveError: there is nothing of that name, or it cannot be read.
-    """
-    if not isinstance(name, str | os.PathLike):
-        hint = "; this is a program already" if isinstance(name, Program) else ""
-        raise ProgramError(
-            f"load_program takes a shipped program's name, a file or a run, got {what_is(name)}{hint}"
-        )
-    name = os.fspath(name)
-    if name in library.PROGRAMS:
-        return library.program(name)
-    path_text, _, record_id = name.partition("#")
-    path = Path(path_text)
-    if path.is_dir() or path.suffix == ".h5":
-        if record_id and not record_id.isdigit():
-            raise ArchiveError(f"'{name}': after # stands the number of a record")
-        data = read_archive(path)
-        if data.kind != "programs":
-            raise ArchiveError(f"{path_text} is a run over {data.kind}, not over programs")
-        record = find_record(data, int(record_id)) if record_id else best_record(data)
-        if record is None:
-            raise ArchiveError(f"{path_text} holds no program yet")
-        ops = [get_op(op) for op in data.ops]
-        return from_arrays(record.code, record.consts, record.sizes, ops)
-    if not path.is_file():
-        names = ", ".join(library.names())
-        raise ProgramError(
-            f"no program '{name}': give a file, a run folder or one of {names}; for cells there is "
-            "`zero cells show`"
-        )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProgramError(f"{path} cannot be read as text: {error}") from error
-    return parse_program(text, str(path))
-
-
-def initial_program(config: RunConfig) -> Program:
-    """Returns the program that the first population is made of (spec, section 3.1).
-
-    `no_op` and `random` have the initial sizes, filled with NO_OP; a named program is padded at the
-    end of each function to its initial size, as in the original.
-    """
-    name = config.program.initial
-    if name in ("empty", "no_op", "random"):
-        base = Program()
-    else:
-        base = load_program(name)
-    sizes = [getattr(config.program, f).size.initial for f in FUNCTIONS]
-    if name == "empty":
-        sizes = [0, 0, 0]
-    padded = Program(*(
-        f + (Instruction("NO_OP"),) * (size - len(f))
-        for f, size in zip(base.functions, sizes, strict=True)
-    ))  # fmt: skip
-    validate_program(padded, memory_of(config))
-    return padded
-
-
-def memory_of(config: RunConfig) -> Memory:
-    """Returns the addresses that programs of a run have."""
-    memory = config.program.memory
-    return Memory(memory.scalars, memory.vectors, memory.matrices)
-
-
-def make_tasks(config: RunConfig, purpose: str, experiment: int = 0) -> TaskSet:
-    """Returns a run's tasks for a purpose; new ones for each experiment if the config says so."""
-    number = experiment if config.experiments.new_tasks else 0
-    return make_task_set(getattr(config.tasks, purpose), purpose, number)
-
-
-def make_evaluator(
-    config: RunConfig, tasks: TaskSet, module=None, combine="mean", **how: bool
-) -> Evaluator:
-    """Returns the evaluator of a run's select or final tasks (always the mean; spec, 4.4).
-
-    how: `independent` and `keep_errors` of `Evaluator`.
-    """
-    return Evaluator(
-        tasks,
-        config.backend,
-        config.dtype,
-        seed_key=key_for(config.seed, "evaluation"),
-        max_abs_error=config.evaluation.max_abs_error,
-        combine=combine,
-        module=module,
-        **how,
-    )
-
-
-def train_budget(config: RunConfig, tasks: TaskSet) -> float:
-    """Returns the largest static cost of a program on a task, 0 without a budget (spec, 6.5).
-
-    The baseline counts as padded with NO_OPs to the initial sizes, as in the original.
-    """
-    budget = config.evaluation.train_budget
-    if budget is None:
-        return 0.0
-    baseline = library.program(budget.baseline)
-    steps = tasks.train_x.shape[1] * tasks.epochs
-    total = 0.0
-    for name, instructions in zip(FUNCTIONS, baseline.functions, strict=True):
-        padding = max(0, getattr(config.program, name).size.initial - len(instructions))
-        cost = sum(get_op(i.op).cost for i in instructions) + padding * OPS["NO_OP"].cost
-        total += cost if name == "setup" else cost * steps
-    return budget.factor * total
-
-
-class Maker(Kind):
-    """What a run over programs is made of; compiles once, in the parent process.
-
-    On backend cuda, islands are dealt out over the GPUs. The parent process never touches these: it
-    forks the islands' processes, and CUDA does not survive a fork.
-
-    Args:
-        config: of the run.
-        initial: what the first population is made of, by default as the config says.
-    """
+class Programs(Kind):
+    """See `zero.runs.kind.Kind`."""
 
     name = "programs"
+    section = "program"
+    config = ProgramsConfig
+    search = Search
+    record = records.Record
+    outcome_key = "program"
+    archive_version = 1  # so that older versions read it too
+    view = ProgramsView()
 
-    def __init__(self, config: RunConfig, initial: Program | None = None):
-        from zero import search
+    def read(
+        self, document: Document, data: dict[str, Any], folder: Path, check_files: bool
+    ) -> tuple[Any, list[Problem]]:
+        """Returns a run's config and all problems."""
+        return read_programs(document, data, folder, check_files)
 
-        self.config = config
-        self.initial = initial_program(config) if initial is None else initial
-        self.method = search.get(config.search.method)
-        self._tasks: dict[tuple, TaskSet] = {}
-        self._notes: list[str] | None = None
+    def dump(self, config: ProgramsConfig) -> dict[str, Any]:
+        """Returns a config as plain values."""
+        return dump_programs(config)
 
-    def tasks(self, purpose: str, experiment: int) -> TaskSet:
-        """Returns the experiment's tasks; made once where they do not change."""
-        fixed = purpose == "final" or not self.config.experiments.new_tasks
-        key = (purpose, 0 if fixed else experiment)
-        if key not in self._tasks:
-            self._tasks = {k: v for k, v in self._tasks.items() if k[1] in (0, experiment)}
-            self._tasks[key] = make_tasks(self.config, purpose, experiment)
-        return self._tasks[key]
+    def schema(self) -> dict[str, Any]:
+        """Returns the JSON schema of a file."""
+        return programs_schema()
 
-    def _lanes(self, experiment: int) -> int:
-        from zero.programs.interpreter import cpu
+    def domain(self, config: ProgramsConfig) -> ProgramsDomain:
+        """Returns what a new run is made of."""
+        from zero.programs.domain import ProgramsDomain
 
-        tasks = self.tasks("search", experiment).num_tasks
-        return 1 if self.config.backend == "reference" else cpu.lanes_for(tasks)
+        return ProgramsDomain(config)
 
-    # --- what a run asks of every kind of genome --------------------------------------------------
+    def resumed(self, config: ProgramsConfig, info: dict[str, Any]) -> ProgramsDomain:
+        """Returns what a run is made of that began earlier."""
+        from zero.programs.domain import resumed
 
-    @classmethod
-    def resumed(cls, config: RunConfig, info: dict[str, Any]) -> Maker:
-        """Returns the maker of a run that began earlier; info: what `info` gave then."""
-        evaluation = _with_defaults(config.evaluation, info.get("evaluation_defaults", []))
-        config = config.model_copy(update={"evaluation": evaluation})
-        return cls(config, parse_program(info.get("initial_program", ""), "run.json"))
+        return resumed(config, info)
 
-    def info(self) -> dict[str, Any]:
-        """Returns what run.json keeps, beside the config, for `resumed`."""
-        found: dict[str, Any] = {
-            "initial_program": str(self.initial),
-            "evaluation_defaults": _defaults(self.config.evaluation),
-        }
-        if self.config.backend == "cuda":
-            from zero.programs.cuda.search import gpu_names
+    def columns(self, rows: Sequence[records.Record]) -> dict[str, Any]:
+        """Returns the columns of programs."""
+        return records.columns(rows)
 
-            found["gpus"] = gpu_names()
-        return found
+    def from_columns(self, tree: dict[str, Any], count: int, ops: int) -> dict[str, Any]:
+        """Returns what `columns` gave."""
+        return records.from_columns(tree, count, ops)
 
-    def stored(self, folder: Path) -> Maker:
-        """Returns the maker with all data in files: those given as arrays go to the folder."""
-        config = _with_stored_data(self.config, folder)
-        if config is self.config:
-            return self
-        stored = Maker(config, self.initial)
-        stored._notes = self.notes()  # what was left out is not in the files
-        return stored
+    def head(self, ops: list[str]) -> dict[str, Any]:
+        """Returns the names of the op codes: an archive with them is one of programs."""
+        return {"ops": ops}
 
-    def module(self, experiment: int = 0):
-        """Returns the generated module that the run's islands and evaluators use.
+    def ops_in(self, tree: dict[str, Any]) -> list[str]:
+        """Returns the names of the op codes."""
+        return get_texts(tree, "ops")
 
-        On backend cuda it does all but the islands' full evaluations.
+    def check_results(self, results: dict[str, Any]) -> None:
+        """Raises ValueError if an archive's results lack something or contradict themselves.
+
+        Each part has, beside fitness (over tasks), task_fitness (T,) and task_names, T texts.
         """
-        from zero.programs import reference_island as reference_loop
-        from zero.programs.interpreter import cpu
+        super().check_results(results)
+        for part in (results["search"], results["select"], results["final"]):
+            if part is not None:
+                names = get_texts(part, "task_names")
+                get_array(part, "task_fitness", np.float64, (len(names),))
 
-        config = self.config
-        if config.backend == "reference":
-            tasks = self.tasks("search", experiment)
-            evaluate = make_evaluator(config, tasks, combine=config.evaluation.fitness)
-            return reference_loop.ReferenceModule(evaluate, config.dtype, config.search.method)
-        return cpu.build(config.dtype, self._lanes(experiment), config.search.method)
-
-    def evaluator(
-        self, purpose: str, experiment: int, on_gpu: bool = False, **how: bool
-    ) -> Evaluator:
-        """Returns the evaluator of the experiment's tasks, on the code that its islands use.
-
-        For backend cuda it is the cpu's, unless `on_gpu`: one program at a time would leave a GPU idle,
-        and a process that forks islands must not touch it. Both agree to rounding.
-
-        how: `independent` and `keep_errors` of `Evaluator`.
-        """
-        config = self.config
-        if config.backend == "cuda" and not on_gpu:
-            config = config.model_copy(update={"backend": "cpu"})
-        module = self.module(experiment) if config.backend == "cpu" else None
-        tasks = self.tasks(purpose, experiment)
-        return make_evaluator(config, tasks, module, self._combine(purpose), **how)
-
-    def _combine(self, purpose: str) -> str:
-        return self.config.evaluation.fitness if purpose == "search" else "mean"
-
-    def figures(
-        self, program: Program, purpose: str, experiment: int, on_gpu: bool = False
-    ) -> tuple[Evaluation, dict[str, Any]]:
-        """Returns a program's evaluation on the tasks of a purpose, and all that is told of it.
-
-        The final figure is that of a predictor, see `Evaluator`. The dict has fitness, task_names,
-        task_fitness, metric and chance (`zero.programs.figures.chance`, over tasks); of the final tasks
-        also interval (95 %), lasting_fitness (what it were if counted as in the search, where memory
-        lasts from row to row), order_matters (whether the two differ by more than chance) and
-        departures (why they can differ, a list of text; empty if they cannot).
-        """
-        final = purpose == "final"
-        evaluate = self.evaluator(purpose, experiment, on_gpu, independent=final, keep_errors=final)
-        tasks, result = evaluate.tasks, evaluate(program)
-        found = {
-            "fitness": result.fitness,
-            "task_names": list(tasks.names),
-            "task_fitness": result.task_fitness,
-            "metric": tasks.metric,
-            "chance": combine(chance(tasks), self._combine(purpose)),
-        }
-        if final:
-            lasting = self.evaluator(purpose, experiment, on_gpu, keep_errors=True)(program)
-            found["interval"] = list(interval(tasks, result))
-            found["lasting_fitness"] = lasting.fitness
-            found["order_matters"] = differ(tasks, result, lasting)
-            found["departures"] = departures(program, tasks.epochs)
-        return result, found
-
-    def baselines(self, experiment: int) -> dict[str, float]:
-        """Returns what the search tasks' fitness is set beside: chance, and the shipped programs.
-
-        The latter not on backend reference, where they would take long.
-        """
-        tasks = self.tasks("search", experiment)
-        found = {CHANCE[tasks.metric]: combine(chance(tasks), self._combine("search"))}
-        if self.config.backend != "reference":
-            evaluate = self.evaluator("search", experiment)
-            found |= {name: evaluate(library.program(name)).fitness for name in BASELINES}
-        return found
-
-    def shown(self, record: dict[str, Any]) -> str:
-        """Returns a raw record's program without what changes no prediction."""
-        return str(simplify(from_arrays(record["code"], record["consts"], record["sizes"])))
-
-    def groups(self) -> list[list[int]] | None:
-        """Returns which islands share a process: on backend cuda those of one GPU."""
-        if self.config.backend != "cuda":
-            return None
-        count = self.config.islands.count
-        from zero.programs.cuda.search import gpu_names
-
-        gpus = len(gpu_names())
-        return [list(range(n, count, gpus)) for n in range(min(count, gpus))]
-
-    def _island_modules(self, experiment: int) -> list[Any]:
-        """Returns what each island evaluates programs with."""
-        config, count = self.config, self.config.islands.count
-        module = self.module(experiment)
-        if config.backend != "cuda":
-            return [module] * count
-        from zero.programs.cuda.search import CudaModule, Gpu
-
-        tasks = self.tasks("search", experiment)
-        key, largest = key_for(config.seed, "evaluation"), config.evaluation.max_abs_error
-        modules: list[Any] = [None] * count
-        for number, group in enumerate(self.groups()):
-            gpu = Gpu(number, tasks, config.dtype, key, largest)
-            for k in group:
-                modules[k] = CudaModule(gpu, module)
-        return modules
-
-    def islands(self, experiment: int, budget: dict[str, Any]) -> list[Any]:
-        """Returns the islands of an experiment.
-
-        budget: what the run has left for it: individuals, train_steps (all islands together).
-        """
-        from zero.programs.interpreter import cpu
-        from zero.programs.island import Island, Mail, new_space
-
-        config, count = self.config, self.config.islands.count
-        program, evaluation = config.program, config.evaluation
-        tasks = self.tasks("search", experiment)
-        modules = self._island_modules(experiment)
-        functions = [getattr(program, f) for f in FUNCTIONS]
-        space, starts = new_space(
-            memory_of(config),
-            tuple([OPS[name].number for name in f.ops] for f in functions),
-            [(f.size.initial, f.size.min, f.size.max) for f in functions],
-            config.search.mutations,
-            config.search.mutate_probability,
-            self.initial,
-            program.initial == "random",
+    def no_export(self, path: Path) -> str:
+        """Returns what a person is told who wants to export a run."""
+        return (
+            f"{path} is a run of programs, and only networks can be exported; "
+            f"its best program is the text {path / RunFolder.BEST}"
         )
-        cache, hurdle = evaluation.cache, evaluation.hurdle
-
-        size, migrants = config.search.population, config.islands.migrants
-        mail = Mail(count, size, migrants, int(starts[3])) if count > 1 and migrants else None
-        islands = []
-        for k in range(count):
-            arrays = cpu.new_evaluator(
-                tasks,
-                memory_of(config),
-                starts,
-                module=modules[k],
-                key=key_for(config.seed, "evaluation"),
-                max_abs_error=evaluation.max_abs_error,
-                combine=evaluation.fitness,
-                budget=train_budget(config, tasks),
-                cache_=cache and (cache.train, cache.valid, cache.size, cache.forget_every),
-                hurdle=hurdle
-                and (
-                    hurdle.train,
-                    hurdle.valid,
-                    hurdle.quantile,
-                    min(config.search.population, 1000),
-                ),
-            )
-            select = self.evaluator("select", experiment)
-            islands.append(
-                Island(
-                    modules[k], space, memory_of(config), arrays, select,
-                    size, self.method.settings(config.search), config.seed,
-                    experiment, k, count, self.limits(budget, k), migrants, mail,
-                    config.search.batch,
-                )
-            )  # fmt: skip
-        if islands:
-            islands[0].warm_up()
-        return islands
-
-    def check_device(self) -> None:
-        """Raises DeviceError if the backend cannot be used on this machine."""
-        if self.config.backend == "cuda":
-            from zero.programs.cuda.search import gpu_names
-
-            gpu_names()
-        else:
-            check_backend(self.config.backend)
-
-    def check(self) -> None:
-        """Checks what only the data can tell, and cuts defaults that the data are too small for.
-
-        Raises:
-            TaskError: the final tasks' test rows may be among those of the others.
-            ConfigError: cache or hurdle look at more examples than there are; a line each.
-        """
-        families = self.config.tasks
-        families.final.check_apart(families.search)
-        families.final.check_apart(families.select)
-        tasks = self.tasks("search", 0)
-        # They look within the first epoch.
-        have = {"train": tasks.train_x.shape[1], "valid": tasks.valid_x.shape[1]}
-        evaluation = _fitted(self.config.evaluation, have)
-        self.config = self.config.model_copy(update={"evaluation": evaluation})
-        cache, hurdle = evaluation.cache, evaluation.hurdle
-        found = []
-        for name, part in (("cache", cache), ("hurdle", hurdle)):
-            for split, most in have.items():
-                if part and getattr(part, split) > most:
-                    found.append(
-                        f"evaluation.{name}.{split} is {getattr(part, split)}, but the search "
-                        f"tasks have only {most} {split} examples; give at most {most}, or "
-                        f"{name}: none"
-                    )
-        if cache and hurdle and hurdle.train < cache.train:
-            found.append(
-                f"evaluation.hurdle.train is {hurdle.train}, but evaluation.cache.train is "
-                f"{cache.train} and comes first; give the hurdle at least {cache.train}"
-            )
-        if found:
-            raise ConfigError("\n".join(found))
-
-    def notes(self) -> list[str]:
-        """Returns what a person should know of the data, a line each."""
-        if self._notes is None:
-            families = [getattr(self.config.tasks, purpose) for purpose in PURPOSES]
-            self._notes = list(dict.fromkeys(note for f in families for note in f.notes()))
-        return self._notes
-
-    def data_digest(self) -> str:
-        """Returns a digest of the run's data: a resumed run must find the same."""
-        digest = hashlib.sha256()
-        for purpose in ("search", "select", "final"):
-            tasks = self.tasks(purpose, 0)
-            for array in (tasks.train_x, tasks.train_y, tasks.valid_x, tasks.valid_y, tasks.keys):
-                digest.update(str(array.shape).encode())
-                digest.update(array.tobytes())
-        return digest.hexdigest()
-
-    def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:
-        """Returns what each island receives; the individuals themselves are in shared memory."""
-        return drawn
-
-    def unpack(self, columns: dict[str, Any]) -> list[dict[str, Any]]:
-        """Returns the records of a state or of an experiment."""
-        from zero.programs.island import unpack_records
-
-        return unpack_records(columns)
-
-    def pack(self, records: list[dict[str, Any]]) -> dict[str, Any]:
-        """Returns the columns that `unpack` takes."""
-        from zero.programs.island import pack_records
-
-        return pack_records(records)
-
-    def ops(self) -> list[str]:
-        """Returns the names of the ops by their numbers."""
-        return [op.name for op in by_number()]
-
-    def archived(self, raw: list[dict[str, Any]]) -> list[Record]:
-        """Returns records as the archive has them."""
-        length = max((len(r["code"]) for r in raw), default=0)
-        records = []
-        for r in raw:
-            code, consts = np.full((length, 4), -1, np.int16), np.zeros((length, 3))
-            code[: len(r["code"])], consts[: len(r["consts"])] = r["code"], r["consts"]
-            program = from_arrays(r["code"], r["consts"], r["sizes"])
-            records.append(
-                Record(
-                    id=r["number"], parent=r["parent"], island=r["island"],
-                    individuals=r["individuals"], steps=r["steps"], mutation=r["mutation"],
-                    fitness=r["fitness"], is_best=r["is_best"], select_fitness=r["select_fitness"],
-                    task_fitness=r["task_fitness"], text=str(program), code=code, consts=consts,
-                    sizes=r["sizes"],
-                )
-            )  # fmt: skip
-        return records
-
-    def outline(self, best: dict[str, Any], folder: RunFolder) -> Conclusion:
-        """Returns the program without any figures; writes best.txt."""
-        program = from_arrays(best["code"], best["consts"], best["sizes"])
-        folder.write_best(str(program))
-        results = {"program": str(program), "search": None, "select": None, "final": None}
-        return Conclusion(program, None, {}, {**results, "baselines": {}})
-
-    def conclude(
-        self,
-        best: dict[str, Any],
-        number: int,
-        experiments: list[dict[str, Any]],
-        finished: Any,
-        folder: RunFolder,
-    ) -> Conclusion:
-        """Evaluates the run's outcome on all tasks and writes best.txt."""
-        program = from_arrays(best["code"], best["consts"], best["sizes"])
-        figures: dict[str, Any] = {}
-        final = None
-        pairs: dict[str, tuple] = {}
-        for purpose in ("search", "select", "final"):
-            final, figures[purpose] = self.figures(program, purpose, number)
-            if purpose == "search":
-                continue
-            evaluate = self.evaluator(purpose, number, independent=purpose == "final")
-            for name in BASELINES:
-                fitness = evaluate(library.program(name)).fitness
-                pairs[name] = (*pairs.get(name, ()), fitness)
-        baselines = {name: {"select": pair[0], "final": pair[1]} for name, pair in pairs.items()}
-        folder.write_best(str(program))
-        results = {"program": str(program), **figures, "baselines": baselines}
-        keys = ("metric", "interval", "lasting_fitness", "order_matters", "departures")
-        details = {key: figures["final"][key] for key in keys}
-        details["chance"] = {purpose: part["chance"] for purpose, part in figures.items()}
-        return Conclusion(program, final, pairs, results, details)
 
 
-def _fitted(evaluation: EvaluationSettings, have: dict[str, int]) -> EvaluationSettings:
-    """Returns the section with no default of cache and hurdle above what there is.
-
-    have: examples of a search task by split.
-    """
-    most = dict(have)
-    hurdle, cache = evaluation.hurdle, evaluation.cache
-    if hurdle:
-        hurdle = _cut(hurdle, most)
-        most["train"] = min(most["train"], hurdle.train)  # the cache comes first
-    return evaluation.model_copy(update={"hurdle": hurdle, "cache": cache and _cut(cache, most)})
-
-
-def _cut(section: Section, most: dict[str, int]) -> Section:
-    given = section.model_fields_set
-    return section.model_copy(
-        update={key: min(getattr(section, key), n) for key, n in most.items() if key not in given}
-    )
-
-
-def _defaults(evaluation: EvaluationSettings) -> list[str]:
-    """Returns which settings of cache and hurdle `_fitted` may cut; a config on disk has them all."""
-    sections = {"cache": evaluation.cache, "hurdle": evaluation.hurdle}
-    return [
-        f"{name}.{split}"
-        for name, section in sections.items()
-        for split in ("train", "valid")
-        if section and split not in section.model_fields_set
-    ]
-
-
-def _with_defaults(evaluation: EvaluationSettings, keys: list[str]) -> EvaluationSettings:
-    """Returns the section with these settings as if nobody had given them."""
-    update = {}
-    for name in ("cache", "hurdle"):
-        section = getattr(evaluation, name)
-        if section:
-            given = {k for k in section.model_fields_set if f"{name}.{k}" not in keys}
-            update[name] = type(section).model_construct(given, **dict(section))
-    return evaluation.model_copy(update=update)
-
-
-def _with_stored_data(config: RunConfig, folder: Path) -> RunConfig:
-    """Returns the config with all task data in files; those given as arrays go to the folder."""
-    stored: dict[int, Any] = {}
-    for purpose in PURPOSES:
-        family = getattr(config.tasks, purpose)
-        if id(family) not in stored:
-            stored[id(family)] = family.stored(folder.resolve() / f"{purpose}-data.npz")
-    families = {p: stored[id(getattr(config.tasks, p))] for p in PURPOSES}
-    if all(families[p] is getattr(config.tasks, p) for p in PURPOSES):
-        return config
-    return config.model_copy(update={"tasks": config.tasks.model_copy(update=families)})
+PROGRAMS = Programs()

@@ -1,85 +1,89 @@
 """The search on the reference interpreter: the same loop in plain Python, slow, for checking.
 
-Looks like a generated module to `zero.programs.island`. Every program is evaluated in full: no caches, no
-hurdle, no train budget. Random programs and mutations are the compiled ones, so that one seed makes
-the same programs on every backend.
+Every program is evaluated in full: no caches, no hurdle, no train budget. Random programs and mutations
+are the compiled ones, so that one seed makes the same programs on every backend.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from zero.evolution import batches, loop, population
+from zero.evolution.loop import SearchFunctions, SearchState
+from zero.evolution.population import Population
 from zero.programs import mutations
-from zero.programs.evaluator import Evaluation, Evaluator
+from zero.programs.backends import ProgramRunner
 from zero.programs.interpreter import cpu
-from zero.programs.interpreter.arrays import EVALUATED
-from zero.programs.program import from_arrays
+from zero.programs.interpreter.arrays import EVALUATED, EvaluatorArrays
+from zero.programs.interpreter.reference import combine
+from zero.programs.mutations import Genomes, Space
+from zero.programs.program import from_arrays, memory_needed
 from zero.search import get as get_search
 
 
 class ReferenceModule:
-    """Stands in for a module of `zero.programs.interpreter.cpu.build`.
+    """Stands in for a generated module; a `zero.programs.backends.SearchModule`.
 
     Args:
-        evaluate: evaluates a program on the search tasks.
+        runner: evaluates a program on the search tasks.
+        combine: how the fitness over tasks is made of those on each.
         dtype: of memory and arithmetic.
         search: name of the search method.
     """
 
     W = 1
+    busy_seconds = None
 
-    def __init__(self, evaluate: Evaluator, dtype: str, search: str):
-        self.DTYPE, self._evaluator = dtype, evaluate
+    def __init__(self, runner: ProgramRunner, combine: str, dtype: str, search: str):
+        self.DTYPE, self._runner, self._combine = dtype, runner, combine
         self._compiled = cpu.build(dtype, 1, search)
-        self._choose = get_search(search).choose
-        self._space = (None, None)  # the last space and its compiled handle
+        self._functions = SearchFunctions(
+            choose=get_search(search).choose,
+            create_initial=mutations.create_initial,
+            create=mutations.create,
+            breed=self._compiled.breed,
+            evaluate=self._evaluate,
+        )
+        self._space: tuple[Space | None, Any] = (None, None)  # the last one and its handle
 
     def pack(self, value: tuple) -> tuple:
         """Returns the tuple itself, which Python can read."""
         return value
 
-    def run_block(
-        self, people, settings, genomes, space, evaluator, rng, quota, limits, numbering
-    ) -> int:
+    def open_device(self, evaluator: EvaluatorArrays) -> None:
+        """Does nothing: there is none."""
+
+    def run_block(self, state: SearchState, quota: int, limits: np.ndarray) -> int:
         """`zero.evolution.loop.run_block` with the reference's evaluation."""
-        return loop.run_block(
-            *self._methods(), people, settings, genomes, self._packed(space), evaluator, rng, quota,
-            limits, numbering,
-        )  # fmt: skip
+        return loop.run_block(self._functions, self._with_handle(state), quota, limits)
 
-    def run_batches(
-        self, people, settings, genomes, space, evaluator, rng, quota, limits, numbering, batch
-    ) -> int:
+    def run_batches(self, state: SearchState, quota: int, limits: np.ndarray) -> int:
         """`zero.evolution.batches.run_batches` with the reference's evaluation."""
-        return batches.run_batches(
-            *self._methods(), people, settings, genomes, self._packed(space), evaluator, rng, quota,
-            limits, numbering, batch,
-        )  # fmt: skip
+        return batches.run_batches(self._functions, self._with_handle(state), quota, limits)
 
-    def _methods(self) -> tuple:
-        """Returns what the loops are given: choose, create_initial, create, breed, evaluate."""
+    def _with_handle(self, state: SearchState) -> SearchState:
+        """Returns the state with a space that the compiled mutations can read."""
+        if self._space[0] is not state.space:
+            self._space = (state.space, self._compiled.pack(state.space))
+        return state._replace(space=self._space[1])
 
-        def evaluate(genomes, record, evaluator):
-            result = self._evaluate(genomes, record, evaluator)
-            evaluator.counters[EVALUATED] += 1
-            return result.fitness, result.train_steps
+    def _evaluate(
+        self, genomes: Genomes, row: int, evaluator: EvaluatorArrays
+    ) -> tuple[float, int]:
+        evaluator.counters[EVALUATED] += 1
+        return self.evaluate_program(genomes, row, evaluator)
 
-        create = mutations.create_initial, mutations.create
-        return self._choose, *create, self._compiled.breed, evaluate
-
-    def _packed(self, space):
-        if self._space[0] is not space:
-            self._space = (space, self._compiled.pack(space))
-        return self._space[1]
-
-    def _evaluate(self, genomes, row, evaluator) -> Evaluation:
-        return self._evaluator(from_arrays(*cpu.read_arrays(genomes, row, evaluator.starts)))
-
-    def evaluate_program(self, genomes, row, evaluator) -> tuple[float, int]:
+    def evaluate_program(
+        self, genomes: Genomes, row: int, evaluator: EvaluatorArrays
+    ) -> tuple[float, int]:
         """Writes `task_fitness` and returns (fitness, train steps taken)."""
-        result = self._evaluate(genomes, row, evaluator)
-        evaluator.task_fitness[: len(result.task_fitness)] = result.task_fitness
-        return result.fitness, result.train_steps
+        program = from_arrays(*cpu.read_arrays(genomes, row, evaluator.starts))
+        task_fitness, steps, _ = self._runner(program, memory_needed(program))
+        evaluator.task_fitness[: len(task_fitness)] = task_fitness
+        return combine(task_fitness, self._combine), steps
 
-    def collect(self, people) -> None:
+    def collect(self, population_: Population) -> None:
         """`zero.evolution.population.collect`."""
-        population.collect(people)
+        population.collect(population_)

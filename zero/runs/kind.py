@@ -1,209 +1,130 @@
-"""What a run asks of a kind of genome: `Kind`, made by `zero.programs.kind` and `zero.cells.kind`.
+"""A kind of genome: `Kind`, registered in `zero.genomes`, and how people are told of one: `View`.
 
-A run (`zero.runs.run`) knows islands, budgets, checkpoints and an archive; everything that depends on
-what a genome is goes through one object of this class.
+Everything that depends on what a genome is belongs to the kind: its section of a config, its columns
+and results in an archive, what is printed of a run, and the `zero.runs.domain.Domain` that a run
+evaluates genomes with. A kind gives the methods that raise NotImplementedError here; the others have
+a default that serves. What reads configs and archives asks no more of it, so the file that a kind
+stands in should import what takes long inside its methods.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from zero.runs.archive import RunFolder
-from zero.programs.config import Section
+from zero.config.checks import OF_EVERY_RUN
+from zero.config.sections import RunConfig, fitted_to_population
+from zero.config.settings import across
+from zero.config.yaml import Document, Problem
+from zero.runs.records import BaseRecord, get
+from zero.runs.view import View
+from zero.search.protocol import SearchSettings
+from zero.search.section import read_config, schema_of
 
 if TYPE_CHECKING:
-    from zero.evolution.island import Limits
+    from zero.runs.domain import Domain
 
-
-@dataclass(frozen=True)
-class Conclusion:
-    """What a kind of genome knows of a run's outcome.
-
-    outcome: the program or genome. final: its final evaluation (with a `fitness`), None without one.
-    baselines: name -> (select fitness, final fitness) of what it is set beside. results: for the
-    archive, all but what `zero.runs.run` adds. details: more figures for people, by name.
-    """
-
-    outcome: Any
-    final: Any
-    baselines: dict[str, tuple[float, float]]
-    results: dict[str, Any]
-    details: dict[str, Any] = field(default_factory=dict)
+# Each None, or a dict with a fitness (float); the rest is the kind's own.
+_PARTS = dict.fromkeys(("search", "select", "final"), (dict, type(None)))
+_RESULTS = {
+    "record": int,  # the outcome's id, -1 if it is not a record
+    "reason": str,  # why the run ended
+    "individuals": int,  # totals of the run
+    "train_steps": int,
+    **_PARTS,
+}
 
 
 class Kind:
-    """See the module's docstring; `config` is the run's.
+    """See the module's docstring.
 
-    Raw records are dicts with at least number, parent, island, individuals, steps, mutation, fitness,
-    is_best and select_fitness; an experiment is a dict as `zero.runs.run` makes it.
+    name: in archives and outcomes. section: of a YAML file, which says that it is about such genomes.
+    config: the model of such a file. search: of its section `search`. record: the class of an archive's
+    records; its fields beyond `BaseRecord`'s are the kind's own columns. outcome_key: of an archive's
+    results, the outcome's text.
+    archive_version: of the archives that it writes, see `zero.runs.archive`.
     """
 
-    name: str  # of `zero.runs.records.KINDS`
-    config: Section
+    name: str
+    section: str
+    config: type[RunConfig]
+    search: type[SearchSettings]
+    record: type[BaseRecord] = BaseRecord
+    outcome_key: str = "genome"
+    archive_version: int = 2
+    view: View = View()
 
-    @classmethod
-    def resumed(cls, config: Section, info: dict[str, Any]) -> Kind:
-        """Returns the kind of a run that began earlier; info: what `info` gave then."""
-        raise NotImplementedError
+    # --- its configs ----------------------------------------------------------------------------
 
-    def info(self) -> dict[str, Any]:
-        """Returns what run.json keeps, beside the config, for `resumed`."""
-        return {}
-
-    def check_code(self) -> None:
-        """Tries the user's own code where that takes no data; raises a ZeroError."""
-
-    def check(self) -> None:
-        """Checks what only the data can tell, and the user's code; raises a ZeroError.
-
-        May change defaults in `config`.
-        """
-        raise NotImplementedError
-
-    def data_info(self) -> dict[str, Any]:
-        """Returns what run.json keeps of the data, so that nobody needs to read them again."""
-        return {}
-
-    def notes(self) -> list[str]:
-        """Returns what a person should know of the data, a line each."""
-        return []
-
-    def check_device(self) -> None:
-        """Raises DeviceError if the config's backend cannot be used on this machine."""
-
-    def stored(self, folder: Path) -> Kind:
-        """Returns the kind with all data in files: those given as arrays go to the folder."""
-        return self
-
-    def data_digest(self) -> str:
-        """Returns a digest of the run's data: a resumed run must find the same."""
-        raise NotImplementedError
-
-    def baselines(self, experiment: int) -> dict[str, float]:
-        """Returns the search fitness of what people may compare with, by name; only to be shown."""
-        return {}
-
-    def shown(self, record: dict[str, Any]) -> str:
-        """Returns a raw record's genome as text for people."""
-        raise NotImplementedError
-
-    def islands(self, experiment: int, budget: dict[str, int]) -> list[Any]:
-        """Returns the islands of an experiment.
-
-        budget: what the run has left for it: individuals, train_steps (all islands together).
-        """
-        raise NotImplementedError
-
-    def groups(self) -> list[list[int]] | None:
-        """Returns which islands share a process; None: each has its own."""
-        return None
-
-    def limits(self, budget: dict[str, int], index: int) -> Limits:
-        """Returns when an island ends its experiment: its share of the budget, and the rest."""
-        from zero.evolution.island import NEVER, Limits
-
-        config, count = self.config, self.config.islands.count
-
-        def share(total: int) -> int:
-            return NEVER if total >= NEVER else total // count + (index < total % count)
-
-        return Limits(
-            individuals=share(budget["individuals"]),
-            train_steps=share(budget["train_steps"]),
-            # Several islands' patience is that of all together: see `zero.runs.run`.
-            patience=config.budget.patience or NEVER if count == 1 else NEVER,
-            fitness=config.budget.fitness or math.inf,
-            round=config.islands.migrate_every,
-        )
-
-    def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:
-        """Returns what each island receives; drawn: as `zero.evolution.workers.distribute` returns it."""
-        raise NotImplementedError
-
-    def pack(self, records: list[dict[str, Any]]) -> dict[str, Any]:
-        """Returns raw records as columns, which are quicker to store."""
-        raise NotImplementedError
-
-    def unpack(self, columns: dict[str, Any]) -> list[dict[str, Any]]:
-        """Returns the raw records that `pack` was given."""
-        raise NotImplementedError
-
-    def keepsake(self, states: list[dict], candidate: int) -> Any:
-        """Returns what is kept of islands' states once an experiment is over; a tree or None.
-
-        candidate: number of the experiment's best individual, -1 = none.
-        """
-        return None
-
-    def ops(self) -> list[str]:
-        """Returns the names of the ops that the archive's codes stand for."""
-        return []
-
-    def archived(self, raw: list[dict[str, Any]]) -> list[Any]:
-        """Returns an experiment's records as the archive has them."""
-        raise NotImplementedError
-
-    def closing_seconds(self, steps: int, seconds: float) -> float | None:
-        """Returns about how long `finish` will take, None where there is nothing to do or to go by.
-
-        steps: train steps of the search so far; seconds: that they took.
-        """
-        return None
-
-    def finish(
-        self,
-        best: dict[str, Any],
-        state: Any,
-        should_stop: Callable[[], bool],
-        save: Callable[[Any], None],
-        tell: Callable[[str], None],
-    ) -> tuple[Any, bool]:
-        """Does what a search's outcome needs before its final figure; may take long.
+    def read(
+        self, document: Document, data: dict[str, Any], folder: Path, check_files: bool
+    ) -> tuple[Any, list[Problem]]:
+        """Returns a run's config (what is known of it, if it is wrong in part), and all problems.
 
         Args:
-            best: the raw record.
-            state: what `save` got in an earlier process, None at first.
-            should_stop: asked now and then.
-            save: keeps a state to go on from; called now and then.
-            tell: shows people what is being done.
-
-        Returns:
-            The state, and whether it is done.
+            document: the YAML file.
+            data: its sections, which this may change; `imports` have been executed.
+            folder: where relative paths in it start.
+            check_files: whether files are read that only the start of a run needs.
         """
-        return state, True
+        config, problems = read_config(document, data, self.config, self.search)
+        problems += [document.problem(*found) for found in across(config, OF_EVERY_RUN)]
+        if not problems:
+            config = config.model_copy(update=fitted_to_population(config))
+        return config, problems
 
-    def reopened(self, finished: Any) -> Any:
-        """Returns what of `finish`'s state still holds once a larger budget lets the search go on."""
-        return None
+    def dump(self, config: Any) -> dict[str, Any]:
+        """Returns a config as plain values, in the form of a file; `read` gives an equal one back."""
+        return config.model_dump(mode="json")
 
-    def outline(self, best: dict[str, Any], folder: RunFolder) -> Conclusion:
-        """Returns what is known of a run's outcome without evaluating anything; writes it.
+    def schema(self) -> dict[str, Any]:
+        """Returns the JSON schema of such a file."""
+        return schema_of(self.config, self.search)[0]
 
-        For a stop: `resume` goes on. best, folder: as for `conclude`.
-        """
+    # --- its runs -------------------------------------------------------------------------------
+
+    def domain(self, config: Any) -> Domain:
+        """Returns what a new run is made of."""
         raise NotImplementedError
 
-    def conclude(
-        self,
-        best: dict[str, Any],
-        number: int,
-        experiments: list[dict[str, Any]],
-        finished: Any,
-        folder: RunFolder,
-    ) -> Conclusion:
-        """Evaluates a run's outcome and writes it to the folder.
+    def resumed(self, config: Any, info: dict[str, Any]) -> Domain:
+        """Returns what a run is made of that began earlier; info: what `Domain.info` gave then."""
+        return self.domain(config)
 
-        Args:
-            best: the raw record.
-            number: of its experiment.
-            experiments: all of them.
-            finished: the state that `finish` returned once it was done, else None.
-            folder: of the run.
+    # --- its archives ---------------------------------------------------------------------------
+
+    def columns(self, records: Sequence[Any]) -> dict[str, Any]:
+        """Returns the kind's own columns of an archive's records: arrays, or lists of texts."""
+        return {}
+
+    def from_columns(self, tree: dict[str, Any], count: int, ops: int) -> dict[str, Any]:
+        """Returns what `columns` gave, as lists of `count` values by the names of the record's fields.
+
+        ops: how many ops the archive names.
+
+        Raises:
+            ValueError: a column is missing, of another type, or contradicts the others.
         """
-        raise NotImplementedError
+        return {}
+
+    def head(self, ops: list[str]) -> dict[str, Any]:
+        """Returns what an archive says of the kind; ops: of `Domain.ops`."""
+        return {"kind": self.name}
+
+    def ops_in(self, tree: dict[str, Any]) -> list[str]:
+        """Returns the ops that an archive names; raises ValueError where it should and does not."""
+        return []
+
+    def check_results(self, results: dict[str, Any]) -> None:
+        """Raises ValueError if an archive's results lack something or contradict themselves."""
+        for key, types in {self.outcome_key: str, **_RESULTS}.items():
+            part = get(results, key, types)
+            if isinstance(part, dict):
+                get(part, "fitness", float)
+
+    # --- taking a discovery away ----------------------------------------------------------------
+
+    def no_export(self, path: Path) -> str:
+        """Returns what a person is told who wants to export a run that has nothing to be exported."""
+        return f"{path} is a run of {self.name}, of which nothing can be exported"

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TextIO
 
-from zero.runs.progress import PlainReporter, Reporter, make_reporter
+from zero.runs.progress import Clock, PlainReporter, Reporter, make_reporter
 
 
 def default_reporter() -> Reporter:
@@ -31,7 +31,7 @@ def _in_notebook() -> bool:
 class NotebookReporter(PlainReporter):
     """As `PlainReporter`, with the figures in one line that is written anew."""
 
-    def __init__(self, stream: TextIO, interval: float = 0.5, clock=time.monotonic):
+    def __init__(self, stream: TextIO, interval: float = 0.5, clock: Clock = time.monotonic):
         super().__init__(stream, interval, clock)
         self.width = 0  # of the line that is written anew, 0 without one
 

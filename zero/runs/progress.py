@@ -22,6 +22,8 @@ from zero.errors import ConfigError, unknown_name
 FIRST_TIME = "half a minute or so in all, the first time on this machine"
 MODES = ("auto", "live", "plain", "json", "none")
 
+Clock = Callable[[], float]  # seconds that never run backwards
+
 
 class Reporter:
     """A reporter that says nothing: `--quiet`, and the base of the others."""
@@ -64,7 +66,7 @@ def make_reporter(
     mode: str,
     stream: TextIO,
     interval: float = 2.0,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Clock = time.monotonic,
     json_stream: TextIO | None = None,
 ) -> Reporter:
     """Returns the reporter of that mode.
@@ -85,13 +87,13 @@ def make_reporter(
     if mode == "auto":
         dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown", "")
         mode = "live" if _is_terminal(stream) and not dumb else "plain"
+    reporter = Reporter()
     if mode == "live":
         reporter = LiveReporter(stream, clock=clock)
-    elif mode == "none":
-        reporter = Reporter()
-    else:
-        kind = PlainReporter if mode == "plain" else JsonReporter
-        reporter = kind(stream, interval, clock)
+    elif mode == "plain":
+        reporter = PlainReporter(stream, interval, clock)
+    elif mode == "json":
+        reporter = JsonReporter(stream, interval, clock)
     if json_stream is not None:
         reporter = _Both(reporter, JsonReporter(json_stream, interval, clock))
     return reporter
@@ -146,7 +148,7 @@ def nearest_limit(budget: dict[str, Any], stats: dict[str, Any]) -> dict[str, An
 class PlainReporter(Reporter):
     """A line now and then, for logs and pipes: every `interval` seconds, seldomer as a run goes on."""
 
-    def __init__(self, stream: TextIO, interval: float = 2.0, clock=time.monotonic):
+    def __init__(self, stream: TextIO, interval: float = 2.0, clock: Clock = time.monotonic):
         self.output = _SafeStream(stream)
         self.interval = interval
         self.clock = clock
@@ -201,7 +203,7 @@ class JsonReporter(Reporter):
     NaN is null, infinities are the texts "inf" and "-inf". Updates come every `interval` seconds.
     """
 
-    def __init__(self, stream: TextIO, interval: float = 2.0, clock=time.monotonic):
+    def __init__(self, stream: TextIO, interval: float = 2.0, clock: Clock = time.monotonic):
         self.output = _SafeStream(stream)
         self.interval = interval
         self.clock = clock
@@ -250,11 +252,12 @@ class LiveReporter(Reporter):
     A bar of compiling or of the budget, the figures, and the best program as far as there is room.
     """
 
-    def __init__(self, stream: TextIO, clock=time.monotonic, redraw_every: float = 0.2):
+    def __init__(self, stream: TextIO, clock: Clock = time.monotonic, redraw_every: float = 0.2):
         from rich.console import Console
         from rich.live import Live
 
-        self.console = Console(file=_SafeStream(stream), force_terminal=True, highlight=False)
+        safe: Any = _SafeStream(stream)  # all of a stream that rich asks for
+        self.console = Console(file=safe, force_terminal=True, highlight=False)
         # rich's own refresh thread would hold locks while islands are forked, and they would
         # inherit its replacements of the standard streams.
         self.live = Live(
@@ -358,7 +361,8 @@ class LiveReporter(Reporter):
         below = width < 10
         bar = ProgressBar(total, done, width=min(40, self.console.width if below else width))
         table = Table.grid(padding=(0, 2))
-        for row in [[bar], [text]] if below else [[bar, text]]:
+        rows: list[list[Any]] = [[bar], [text]] if below else [[bar, text]]
+        for row in rows:
             table.add_row(*row)
         return [table]
 
@@ -413,6 +417,45 @@ class _Both(Reporter):
     def close(self) -> None:
         for reporter in self.reporters:
             reporter.close()
+
+
+class TrainingReporter(Reporter):
+    """What is told of a training: lines for people, and events with figures for programs.
+
+    Lines are the messages alone: they say of every epoch what `update` does in figures.
+
+    Args:
+        lines: gets the messages and what is compiled.
+        events: gets start, update and finish.
+    """
+
+    def __init__(self, lines: Reporter, events: Reporter):
+        self.lines, self.events = lines, events
+
+    def start(self, info: dict[str, Any]) -> None:
+        """Passed on as an event."""
+        self.events.start(info)
+
+    def compiling(self, number: int, total: int, what: str) -> None:
+        """Passed on as a line."""
+        self.lines.compiling(number, total, what)
+
+    def update(self, stats: dict[str, Any]) -> None:
+        """Passed on as an event."""
+        self.events.update(stats)
+
+    def message(self, text: str) -> None:
+        """Passed on as a line."""
+        self.lines.message(text)
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Passed on as an event."""
+        self.events.finish(summary)
+
+    def close(self) -> None:
+        """Closes both."""
+        self.lines.close()
+        self.events.close()
 
 
 class _SafeStream:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from zero.config import yaml as yaml_loader
-from zero.runs.archive import RunFolder
-from zero.programs.config import RunConfig, config_to_yaml, load_config
+from zero.config.load import config_to_yaml, load_config
+from zero.config.sections import RunConfig
 from zero.errors import ConfigError
+from zero.runs.folder import RunFolder
 
 # The settings that only end a run; None = no limit.
 BUDGETS = ("individuals", "train_steps", "seconds", "fitness", "patience")

@@ -1,9 +1,6 @@
-"""Search methods: which individual is the next parent. One file per method in this folder.
+"""Search methods: which genome is tried next. One file a method in this folder; see `protocol`.
 
-A method is a module with `DESCRIPTION` (one line), `choose(slot_fitness, settings, rng)` (plain Python
-that numba can compile; returns a slot or `zero.evolution.loop.RANDOM`) and `settings(search) -> list of
-numbers` from the config's `search:` section. Its name in YAML is the module's name, found by listing
-the folder.
+A method's name in YAML is its module's name, found by listing the folder.
 """
 
 from __future__ import annotations
@@ -14,13 +11,14 @@ from types import ModuleType
 
 from zero.errors import ConfigError, unknown_name
 
-# The methods that read search.tournament; known without importing them, which takes a compiler.
-TOURNAMENTS = ("regularized_evolution",)
+DEFAULT = "regularized_evolution"
+_NO_METHODS = ("neighbourhood", "protocol", "section")  # what methods are made with
 
 
 def names() -> list[str]:
     """Returns the names of the search methods."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__))
+    found = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name for name in found if name not in _NO_METHODS)
 
 
 def get(name: str) -> ModuleType:
@@ -37,3 +35,19 @@ def get(name: str) -> ModuleType:
 def methods() -> dict[str, str]:
     """Returns the description of every search method by name."""
     return {name: get(name).DESCRIPTION for name in names()}
+
+
+def chooses_parents(name: str) -> bool:
+    """Returns whether a method is a rule for parents, which serves every kind of genome."""
+    return hasattr(get(name), "choose")
+
+
+def breeds(name: str) -> bool:
+    """Returns whether a method ever makes a child of a parent."""
+    return getattr(get(name), "BREEDS", True)
+
+
+def keys_of(name: object) -> list[str]:
+    """Returns the keys of a method's settings, none if there is no such method here."""
+    known = isinstance(name, str) and name in names()
+    return [key for key in get(name).Settings.model_fields if key != "method"] if known else []

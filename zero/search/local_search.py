@@ -11,27 +11,33 @@ individuals are worse than it, the search starts again there: without that, some
 local optimum whose neighbours all lead back.
 """
 
-from zero.evolution.loop import RANDOM
-from zero.rng.splitmix import below
+from __future__ import annotations
+
+from zero.rng import splitmix
+from zero.search.protocol import RANDOM, SearchSettings
 
 DESCRIPTION = "the best living individual is the parent, now and then a random restart"
 
 
-def settings(search) -> list[float]:
-    """Returns no settings."""
+class Settings(SearchSettings):
+    """population: also how many children are tried before a step down."""
+
+
+def numbers(settings: Settings) -> list[float]:
+    """Returns nothing: `choose` needs no settings."""
     return []
 
 
-def choose(slot_fitness, settings, rng):
+def choose(slot_fitness, numbers, rng):
     """Returns the fittest slot, or `RANDOM` once in `len(slot_fitness)` times.
 
     Of equally fit slots, the first after a random one: where most changes are neutral, as in
     programs, the search drifts over the plateau.
     """
     size = len(slot_fitness)
-    if below(rng, size) == 0:
+    if splitmix.below(rng, size) == 0:
         return RANDOM
-    slot = below(rng, size)
+    slot = splitmix.below(rng, size)
     best, highest = slot, slot_fitness[slot]
     for _ in range(size - 1):
         slot = slot + 1 if slot + 1 < size else 0

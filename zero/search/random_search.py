@@ -4,16 +4,23 @@ Programs have sizes drawn uniformly between smallest and largest; with fixed siz
 search of Real et al. 2020, section 4.1.
 """
 
-from zero.evolution.loop import RANDOM
+from __future__ import annotations
+
+from zero.search.protocol import RANDOM, SearchSettings
 
 DESCRIPTION = "every individual is a new random one: the baseline"
+BREEDS = False
 
 
-def settings(search) -> list[float]:
-    """Returns no settings."""
+class Settings(SearchSettings):
+    """Random search has no settings of its own."""
+
+
+def numbers(settings: Settings) -> list[float]:
+    """Returns nothing: `choose` needs no settings."""
     return []
 
 
-def choose(slot_fitness, settings, rng):
+def choose(slot_fitness, numbers, rng):
     """Returns `RANDOM` always."""
     return RANDOM

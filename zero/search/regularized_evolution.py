@@ -5,22 +5,51 @@ Real et al. 2019 ("Regularized Evolution for Image Classifier Architecture Searc
 overwritten included, and the first drawn wins ties.
 """
 
-from zero.rng.splitmix import below
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
+
+from zero.config.settings import Check, Found, roughly
+from zero.rng import splitmix
+from zero.search.protocol import Positive, SearchSettings
 
 DESCRIPTION = "tournament selection, the oldest individual is replaced (the paper's method)"
 
 
-def settings(search) -> list[float]:
-    """Returns the tournament size."""
-    return [search.tournament]
+def _check_tournament(settings: Any) -> Iterator[Found]:
+    if "tournament" in settings.model_fields_set:
+        population, tournament = roughly(settings, "population"), settings.tournament
+        if tournament > population:
+            message = f"must be at most search.population ({population}), got {tournament}"
+            yield ("tournament",), message
 
 
-def choose(slot_fitness, settings, rng):
-    """Returns the slot of the fittest of `settings[0]` slots drawn uniformly."""
-    best = below(rng, len(slot_fitness))
+class Settings(SearchSettings):
+    """tournament: how many are drawn, of whom the fittest is the parent."""
+
+    checks: ClassVar[tuple[Check, ...]] = (_check_tournament,)
+
+    tournament: Positive = 10
+
+    def fitted(self) -> Self:
+        """Returns the settings, a tournament that nobody gave at most as large as the population."""
+        if "tournament" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"tournament": min(self.tournament, self.population)})
+
+
+def numbers(settings: Settings) -> list[float]:
+    """Returns the tournament's size."""
+    return [settings.tournament]
+
+
+def choose(slot_fitness, numbers, rng):
+    """Returns the slot of the fittest of `numbers[0]` slots drawn uniformly."""
+    best = splitmix.below(rng, len(slot_fitness))
     highest = slot_fitness[best]
-    for _ in range(int(settings[0]) - 1):
-        slot = below(rng, len(slot_fitness))
+    for _ in range(int(numbers[0]) - 1):
+        slot = splitmix.below(rng, len(slot_fitness))
         fitness = slot_fitness[
             slot
         ]  # read first: then LLVM needs no branch, which half of all fail

@@ -1,4 +1,4 @@
-"""Durable files: trees of arrays in HDF5, checkpoints, and the lock of a run folder.
+"""Trees: arrays, numbers and text in a file of HDF5, checked before it is read.
 
 A tree is a dict of str keys to arrays, numbers, text, lists and further dicts. It is kept as plain
 HDF5 that any HDF5 program opens: a dict is a group, an array or a text is a dataset, a number is an
@@ -7,20 +7,16 @@ and version, then the size of the rest and a SHA-256 of the first line and the r
 verified before the HDF5 library sees a byte, because damaged files can crash it. Equal trees give
 equal bytes.
 
-HDF5 never touches the disk: a file is built in memory and written by `write_bytes` (temporary file,
-fsync, rename, fsync of the folder), so a kill or a full disk leaves the old file as it was.
+HDF5 never touches the disk: a file is built in memory and written by `zero.system.files.write_bytes`,
+so a kill or a full disk leaves the old file as it was.
 
-Called by `zero.runs.archive` and `zero.runs.run`. h5py is imported where it is used: it takes 0.2 s.
+Archives, checkpoints and trained networks are trees. h5py is imported where it is used: it takes 0.2 s.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
 import hashlib
 import io
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -28,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from zero.errors import ArchiveError
+from zero.system.files import write_bytes
 
 Tree = dict[str, Any]
 
@@ -38,91 +35,9 @@ HEADER_PATTERN = re.compile(
     rb"zero ([a-z_]+) version (\d{1,9})\n"
     rb"(\d{1,18}) bytes follow this block, sha256 ([0-9a-f]{64})\n\0*"
 )
-TEMP_SUFFIX = ".zero-tmp"
 LIST_MARK = "."  # attribute of a group that stands for a list; no key may be called that
 COMPRESS_BYTES = 65536  # smaller arrays gain nothing from compression
 MOST_INFLATION = 1100  # deflate cannot shrink data by more than 1032
-
-
-# --- files ----------------------------------------------------------------------------------------
-
-
-def write_bytes(path: str | Path, data: bytes | memoryview) -> None:
-    """Writes a file in one step: it then holds all of `data`, or else what it held before.
-
-    Also removes temporary files that killed writers left in the same folder.
-
-    Raises:
-        ArchiveError: the disk is full, or the folder is missing or not writable.
-    """
-    path = Path(path)
-    _remove_stale(path.parent)
-    try:
-        temp, handle = _open_temp(path)
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(handle, rest) :]
-            os.fsync(handle)
-            os.replace(temp, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temp)
-            raise
-        finally:
-            # Closed after the rename, since it holds the lock that keeps `_remove_stale` away.
-            os.close(handle)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-
-
-def cannot_write(path: str | Path, error: OSError) -> ArchiveError:
-    """Returns the error for users that says why `path` could not be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ArchiveError(
-            f"cannot write {path}: the disk is full; files written before are as they were; "
-            "free some space, then go on with `zero resume`"
-        )
-    reason = error.strerror or error
-    return ArchiveError(f"cannot write {path}: {reason}; check the folder and its permissions")
-
-
-def _open_temp(path: Path) -> tuple[Path, int]:
-    """Returns a new temporary file beside `path`, locked, and its handle."""
-    while True:
-        temp = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}{TEMP_SUFFIX}")
-        handle = os.open(temp, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
-        # Without locks on this file system `_remove_stale` cannot lock either and removes nothing.
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(handle).st_nlink > 0:
-            return temp, handle
-        os.close(handle)  # another writer took it for stale before it was locked: once more
-
-
-def _remove_stale(folder: Path) -> None:
-    """Removes temporary files whose writer is dead: those whose lock is free."""
-    with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
-            if name.startswith(".") and name.endswith(TEMP_SUFFIX):
-                with contextlib.suppress(OSError), open(folder / name, "rb") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    os.unlink(folder / name)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # some network file systems cannot sync a folder
-            raise
-    finally:
-        os.close(handle)
-
-
-# --- trees ----------------------------------------------------------------------------------------
 
 
 def write_tree(
@@ -168,7 +83,8 @@ def read_tree(path: str | Path, kind: str, newest_version: int) -> Tree:
 
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            return _get_group(file, len(data))
+            tree: Tree = _get_group(file, len(data))
+            return tree
     # The checksum is right, so someone else wrote this file: anything may be wrong with it.
     except Exception as error:
         reason = " ".join(str(error).split())  # the library's messages may have several lines
@@ -304,7 +220,7 @@ def _get_group(group: Any, file_size: int) -> Any:
         return {key: items[key] for key in sorted(items)}
     if len(items) != length:
         raise ValueError(f"{group.name}: a list of {length} has {len(items)} items")
-    return [items[str(index)] for index in range(length)]
+    return [items[str(index)] for index in range(len(items))]
 
 
 def _get_attribute(value: Any) -> bool | int | float | None:
@@ -340,132 +256,3 @@ def _get_dataset(dataset: Any, file_size: int) -> Any:
     if tag == "str":
         return array.tobytes().decode("utf-8", "surrogatepass")
     return array
-
-
-# --- checkpoints and the lock ---------------------------------------------------------------------
-
-
-class CheckpointFolder:
-    """The newest states of a run: files checkpoint-000001.h5, checkpoint-000002.h5, and so on.
-
-    Each is a whole new file and never changed, so the older ones are there if the newest is lost.
-    """
-
-    KIND = "checkpoint"
-    VERSION = 1
-
-    def __init__(self, folder: str | Path, keep: int = 3):
-        """Names the folder (made by the first `save`) and how many files it keeps, at least 1."""
-        self.folder = Path(folder)
-        self.keep = keep
-
-    def paths(self) -> list[Path]:
-        """Returns the checkpoint files, oldest first."""
-        found = []
-        if self.folder.is_dir():
-            for name in os.listdir(self.folder):
-                match = re.fullmatch(r"checkpoint-(\d{6,})\.h5", name)
-                if match:
-                    found.append((int(match[1]), self.folder / name))
-        return [path for _, path in sorted(found)]
-
-    def save(self, tree: Tree) -> Path:
-        """Writes the next checkpoint, then removes all but the newest `keep`; returns its path.
-
-        Raises:
-            ArchiveError: it cannot be written (a full disk, say); the earlier ones stay.
-        """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(self.folder, error) from error
-        old = self.paths()
-        number = 1 + (int(old[-1].stem.split("-")[1]) if old else 0)
-        path = self.folder / f"checkpoint-{number:06d}.h5"
-        write_tree(path, tree, self.KIND, self.VERSION)
-        for spare in self.paths()[: -self.keep]:
-            with contextlib.suppress(OSError):
-                spare.unlink()
-        return path
-
-    def load(self) -> tuple[Tree, list[str]] | None:
-        """Returns the newest readable state, and one line for each newer file that was skipped.
-
-        None if there is no checkpoint at all.
-
-        Raises:
-            ArchiveError: there are some, but none can be read.
-        """
-        skipped: list[str] = []
-        for path in reversed(self.paths()):
-            try:
-                return read_tree(path, self.KIND, self.VERSION), skipped
-            except ArchiveError as error:
-                skipped.append(str(error))
-        if skipped:
-            raise ArchiveError(
-                f"no checkpoint in {self.folder} can be read ({' | '.join(skipped)}); "
-                "start the run again in a new folder"
-            )
-        return None
-
-
-class RunLock:
-    """Holds a run folder for this process until `release`, or until the process ends in any way.
-
-    Child processes do not hold it: a worker that outlives its killed parent keeps nobody out.
-    """
-
-    NAME = ".lock"
-    _held: set[RunLock] = set()  # noqa: RUF012  (of the class: the fork hook walks it)
-
-    def __init__(self, folder: str | Path):
-        """Takes the lock.
-
-        Raises:
-            ArchiveError: another process uses the folder, or it is not writable.
-        """
-        path = Path(folder) / self.NAME
-        try:
-            self._handle: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise cannot_write(path, error) from error
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            owner = os.read(self._handle, 200).decode(errors="replace").strip() or "another process"
-            self._close()
-            raise ArchiveError(
-                f"run folder {folder} is in use by {owner}; wait until it ends, or stop it"
-            ) from error
-        except OSError:
-            pass  # a file system without locks: better to run unprotected than not at all
-        RunLock._held.add(self)
-        with contextlib.suppress(OSError):  # the name only makes the message above better
-            os.ftruncate(self._handle, 0)
-            os.write(self._handle, f"process {os.getpid()} on {os.uname().nodename}\n".encode())
-
-    def release(self) -> None:
-        """Gives the folder free; does nothing the second time."""
-        self._close()
-        RunLock._held.discard(self)
-
-    def _close(self) -> None:
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
-
-    def __enter__(self) -> RunLock:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-
-def _drop_inherited_locks() -> None:
-    # A lock lives until every copy of its handle is closed, and a fork copies the handle.
-    for lock in list(RunLock._held):
-        lock.release()
-
-
-os.register_at_fork(after_in_child=_drop_inherited_locks)

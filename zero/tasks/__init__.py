@@ -320,26 +320,3 @@ def make_task_set(family: TaskFamily, purpose: Purpose, experiment: int = 0) -> 
         epochs=family.epochs,
         valid_ids=None if any(i is None for i in ids) else np.stack(ids),
     )
-
-
-def from_settings(settings: dict[str, Any]) -> TaskFamily:
-    """Returns the family that `{type: NAME, ...}` describes (for use from Python).
-
-    Raises:
-        TaskError: the type is unknown. ConfigError: a key is wrong; a line each.
-    """
-    from zero.config.read import read_family
-
-    if not isinstance(settings, dict):
-        raise TaskError(f"from_settings takes a dict such as {{'type': 'table', ...}}, got "
-                        f"{what_is(settings)}")  # fmt: skip
-    settings = dict(settings)
-    families = task_families()
-    if "type" not in settings:
-        raise TaskError(
-            f"from_settings: 'type' is missing; it must be one of {', '.join(families)}"
-        )
-    kind = settings.pop("type")
-    if kind not in families:
-        raise TaskError(unknown_name("task type", kind, families))
-    return read_family(families[kind], settings, kind)

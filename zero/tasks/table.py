@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, PrivateAttr, StrictInt, StrictStr
+from pydantic import Field, PrivateAttr, StrictInt, StrictStr
 
 from zero.config.settings import Check, Found, plain
 from zero.data.splits import (
+    Size,
     find_file,
     read_error,
     rng_for,
@@ -39,13 +40,6 @@ DELIMITERS = {".csv": ",", ".txt": ",", ".tsv": "\t"}
 IN_MEMORY = "(in memory)"
 
 
-def _count_or_fraction(size: float) -> float:
-    if size >= 1 and size != int(size):
-        raise ValueError(f"{size} is neither a fraction below 1 nor a whole number of rows")
-    return size
-
-
-Size = Annotated[float, Field(gt=0, lt=2**40), AfterValidator(_count_or_fraction)]
 ColumnKey = StrictStr | StrictInt
 
 
@@ -316,7 +310,7 @@ def table_from_frame(
 
 def _in_memory(where: str, keys: dict[str, Any], unused: tuple[str, ...] = ()) -> Table:
     """Returns the family of data that Python gives; `unused` keys have no meaning there."""
-    from zero.config.read import read_family
+    from zero.tasks.read import read_family
 
     for key in ("path", "x", "y", "delimiter", *unused):
         if key in keys:

@@ -15,10 +15,10 @@ from zero.cells.drawing.svg import (
     op_family,
     short_label,
 )
-from zero.cells.genome import parse_genome
 from zero.cells.ops import CELL_OPS
 from zero.cells.published import PUBLISHED
 from zero.cells.spaces import SPACES, get_space
+from zero.cells.text import parse_genome
 from zero.rng.splitmix import new_state
 
 RANDOM = [(space, seed) for space in SPACES for seed in range(4)]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from zero.cells.networks.skeletons import Skeleton, build_network
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton
 from zero.cells.published import PRESETS, PUBLISHED, find_cell, get_preset, get_published
 from zero.errors import NetworkError
 

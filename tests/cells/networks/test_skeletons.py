@@ -5,18 +5,15 @@ from collections import Counter
 import pytest
 from cells_helpers import SMALL, SPACE_NAMES, genomes, small
 
-from zero.cells.genome import GraphCell, PairCell, parse_genome
+from zero.cells.genome import GraphCell, PairCell
+from zero.cells.networks.build import build_network
 from zero.cells.networks.nas_bench import vertex_channels
-from zero.cells.networks.skeletons import (
-    KINDS,
-    Skeleton,
-    build_network,
-    skeletons_of,
-)
+from zero.cells.networks.skeletons import SKELETONS, Skeleton, skeletons_of
 from zero.cells.published import PUBLISHED, get_published
+from zero.cells.text import parse_genome
 from zero.errors import NetworkError
 
-PAIR_KINDS = [name for name, kind in KINDS.items() if kind.form is PairCell]
+PAIR_KINDS = [name for name, kind in SKELETONS.items() if kind.form is PairCell]
 CIFAR_KINDS = [name for name in PAIR_KINDS if "imagenet" not in name]
 
 
@@ -28,7 +25,7 @@ def cells_of(network):
 
 
 def options(kind, **more):
-    pair = KINDS[kind].form is PairCell
+    pair = SKELETONS[kind].form is PairCell
     return Skeleton(kind, 1, 6, stem_filters=8, auxiliary=pair, drop_path=pair, **more)
 
 

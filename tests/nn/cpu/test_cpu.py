@@ -63,7 +63,7 @@ def test_not_a_number_is_not_hidden_by_a_relu():
     assert np.isnan(loss)
 
 
-def test_what_it_does_not_do_is_told():
+def test_what_it_does_not_do_is_reported():
     b = Builder((4, 4, 3))
     hidden = b.linear(0, 5)
     network = b.network(b.linear(b.relu(hidden), 2))

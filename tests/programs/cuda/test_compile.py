@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from zero.programs.cuda import source
-from zero.programs.cuda.layout import Layout, best_layout
+from zero.programs.cuda.layout import UnitLayout, best_layout
 
 core = pytest.importorskip(
     "cuda.core", reason="compiling for a GPU needs: pip install 'zero-discovery[test]'"
@@ -25,7 +25,7 @@ def layouts():
     features = (4, 8, 10, 16, 32, 64, 128)
     found = [best_layout(f, d) for f in features for d in ("float32", "float64")]
     found += [replace(x, shared=False) for x in found if x.features in (16, 128)]
-    return found + [Layout(d, 256, 256, shared=False) for d in ("float32", "float64")]
+    return found + [UnitLayout(d, 256, 256, shared=False) for d in ("float32", "float64")]
 
 
 def usage(layout, architecture, strict, independent=False):
@@ -53,7 +53,7 @@ def test_compiles_within_bounds(layout, architecture):
 @pytest.mark.parametrize("features, group", [(4, 1), (4, 4), (16, 4), (16, 16), (32, 8)])
 def test_other_groups_compile(features, group):
     # What `benchmarks/gpu_interpreter.py --sweep` compares; a few bytes may be spilled.
-    _, spilled, _ = usage(Layout("float32", features, group), "sm_90", strict=False)
+    _, spilled, _ = usage(UnitLayout("float32", features, group), "sm_90", strict=False)
     assert spilled <= 256
 
 

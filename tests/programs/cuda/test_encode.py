@@ -8,12 +8,12 @@ from zero.cuda.host import HostMachine
 from zero.programs.cuda import encode as code
 from zero.programs.cuda import evaluate
 from zero.programs.cuda.job import SPAN
-from zero.programs.cuda.layout import Layout
+from zero.programs.cuda.layout import UnitLayout
 from zero.programs.cuda.source import row_numbers
 from zero.programs.interpreter import cpu
 from zero.programs.program import Program
 
-LAYOUT = Layout("float64", 4, 2)  # 32 lanes; vectors of 64, matrices of 256 elements
+LAYOUT = UnitLayout("float64", 4, 2)  # 32 lanes; vectors of 64, matrices of 256 elements
 
 
 def span_of(program, layout=LAYOUT):

@@ -27,14 +27,15 @@ from small_runs import small_config
 
 from zero import cuda
 from zero.bench import conformance
-from zero.bench.speed import FILLED, evaluation_speed
+from zero.bench.speed import evaluation_speed
 from zero.cuda.host import HostMachine
 from zero.programs import library
+from zero.programs.backends.cuda import FILLED
 from zero.programs.cuda import encode as code
 from zero.programs.cuda import source
 from zero.programs.cuda.evaluate import CudaEvaluator, run_on_machine
 from zero.programs.cuda.job import SPAN
-from zero.programs.cuda.layout import Layout, best_layout
+from zero.programs.cuda.layout import UnitLayout, best_layout
 from zero.programs.cuda.source import row_numbers
 from zero.programs.evaluator import Evaluator, check_backend
 from zero.programs.interpreter.reference import Draws
@@ -71,12 +72,12 @@ def batch_of(programs, layout):
 @pytest.mark.parametrize(
     ("layout", "strict"),
     [
-        (Layout("float64", 4, 2), True),
-        (Layout("float64", 3, 1, shared=False), False),
-        (Layout("float64", 5, 8), True),
-        (Layout("float32", 16, 8), False),
-        (Layout("float32", 6, 2), True),
-        (Layout("float32", 40, 64), False),  # two warps a task
+        (UnitLayout("float64", 4, 2), True),
+        (UnitLayout("float64", 3, 1, shared=False), False),
+        (UnitLayout("float64", 5, 8), True),
+        (UnitLayout("float32", 16, 8), False),
+        (UnitLayout("float32", 6, 2), True),
+        (UnitLayout("float32", 40, 64), False),  # two warps a task
     ],
 )
 def test_every_op_on_a_memory_of_odd_numbers(machine, layout, strict):
@@ -138,11 +139,11 @@ def test_recorded_cases_pass(machine):
 
 # metric, epochs, max_abs_error, tasks, layout
 SETTINGS = [
-    ("rms_error", 1, 100.0, 5, Layout("float64", 4, 2)),
-    ("rms_error", 3, 3.0, 35, Layout("float64", 4, 1, shared=False)),
-    ("rms_error", 3, 1e6, 10, Layout("float64", 16, 8)),
-    ("accuracy", 2, 0.9, 17, Layout("float64", 3, 2)),
-    ("rms_error", 2, 30.0, 6, Layout("float64", 6, 64)),
+    ("rms_error", 1, 100.0, 5, UnitLayout("float64", 4, 2)),
+    ("rms_error", 3, 3.0, 35, UnitLayout("float64", 4, 1, shared=False)),
+    ("rms_error", 3, 1e6, 10, UnitLayout("float64", 16, 8)),
+    ("accuracy", 2, 0.9, 17, UnitLayout("float64", 3, 2)),
+    ("rms_error", 2, 30.0, 6, UnitLayout("float64", 6, 64)),
 ]
 
 

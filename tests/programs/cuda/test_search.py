@@ -15,17 +15,18 @@ import pytest
 from cuda_machines import missing
 from small_runs import Messages, archive_bytes, small_config, small_settings
 from typer.testing import CliRunner
+from zero.runs.folder import RunFolder
 
 from zero import cuda
 from zero.cli import main as cli
+from zero.config.load import config_to_yaml, make_config
 from zero.cuda.host import HostMachine
 from zero.errors import ConfigError, DeviceError
 from zero.evolution.batches import FULL, OLDER
-from zero.programs.config import config_to_yaml, make_config
 from zero.programs.cuda import search
+from zero.programs.domain import ProgramsDomain
 from zero.programs.island import Island
 from zero.runs import run
-from zero.runs.archive import RunFolder
 
 BUDGET = {"individuals": 10**9, "train_steps": 10**15}
 HURDLE = {"train": 15, "valid": 5, "quantile": 0.5}
@@ -72,7 +73,7 @@ def _merged(old, new):
 
 def island_of(config):
     """The first island of a run, in this process."""
-    return run.Maker(config).islands(0, BUDGET)[0]
+    return ProgramsDomain(config).islands(0, BUDGET)[0]
 
 
 def go_on(island, individuals):
@@ -231,10 +232,10 @@ def test_the_islands_of_a_gpu_share_a_process(host, tmp_path, monkeypatch):
         return HostMachine()
 
     monkeypatch.setattr(cuda, "open_machine", opening)
-    maker = run.Maker(config_of(islands={"count": 3}))
-    assert maker.groups() == [[0, 2], [1]]
-    assert run.Maker(config_of(islands={"count": 1})).groups() == [[0]]
-    assert run.Maker(config_of("cpu")).groups() is None
+    domain = ProgramsDomain(config_of(islands={"count": 3}))
+    assert domain.groups() == [[0, 2], [1]]
+    assert ProgramsDomain(config_of(islands={"count": 1})).groups() == [[0]]
+    assert ProgramsDomain(config_of("cpu")).groups() is None
     run.start(config_of(islands={"count": 3}), tmp_path / "run")
     opened = sorted(path.name.split("-") for path in tmp_path.glob("?-*"))
     assert [number for number, _ in opened] == ["0", "1"]

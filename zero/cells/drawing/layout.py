@@ -33,7 +33,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Layout:
+class Arrangement:
     """Where everything is, in the units of the boxes' sizes; y goes down, and starts at 0.
 
     x, y: of each box's left end and middle. order: for each box, which of its `reads` ends at each
@@ -126,7 +126,7 @@ class _Graph:
         return total
 
 
-def arrange(boxes: Sequence[Box], least_gap: float = 46.0) -> Layout:
+def arrange(boxes: Sequence[Box], least_gap: float = 46.0) -> Arrangement:
     """Returns the layout of boxes that stand in an order in which each reads earlier ones only."""
     graph = _Graph(boxes)
     columns = _ordered(graph)
@@ -149,7 +149,7 @@ def arrange(boxes: Sequence[Box], least_gap: float = 46.0) -> Layout:
             start = left[passed] + (boxes[source].width if graph.is_box((source, passed)) else 0)
             wires[source].append((start, y0, right[passed], y0))
             wires[source].append((right[passed], y0, left[number], y1))
-    return Layout(
+    return Arrangement(
         tuple(left[c] for c in graph.column),
         tuple(y[i, c] for i, c in enumerate(graph.column)),
         tuple(tuple(graph.port_order(i, y)) for i in range(len(boxes))),

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 
-from zero.cells.drawing.layout import Box, Layout, arrange
+from zero.cells.drawing.layout import Arrangement, Box, arrange
 from zero.cells.genome import EDGES, EdgeCell, Genome, GraphCell, PairCell, state_name
 from zero.cells.ops import SLIM, add_op
+from zero.nn.layers import LAYER_KINDS
 from zero.nn.network import Builder
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 INK, FAINT_INK, FRAME, PAPER, PANEL = "#1f2937", "#667085", "#d5dae1", "#ffffff", "#f4f6f9"
-# Kind of op: its fill and its edge.
+# Kind of op: its fill and its edge. Of those that an op's layers name, the first one counts.
 FAMILIES = {
     "separable convolution": ("#dbeafe", "#4a87c7"),
     "dilated convolution": ("#e6dffb", "#7f63c6"),
@@ -114,20 +115,10 @@ def op_family(op: str) -> str:
     builder = Builder((32, 32, 8))
     add_op(builder, op, 0, 8, 1, SLIM)
     layers = builder.layers[1:]
-    kinds = {layer.kind for layer in layers}
     if any(layer.dilation > 1 for layer in layers):
         return "dilated convolution"
-    for kind, family in (
-        ("depthwise", "separable convolution"),
-        ("conv", "convolution"),
-        ("avg_pool", "average pooling"),
-        ("max_pool", "max or min pooling"),
-        ("min_pool", "max or min pooling"),
-        ("zero", "zeros"),
-    ):
-        if kind in kinds:
-            return family
-    return "identity"
+    found = {LAYER_KINDS[layer.kind].drawn_as for layer in layers}
+    return next((family for family in FAMILIES if family in found), "identity")
 
 
 # --- cells as parts -----------------------------------------------------------------------------
@@ -174,20 +165,20 @@ class _Drawing:
         longest = max((len(short_label(op)) for part in parts for op in part.ops), default=0)
         self._name, self._parts = name, parts
         self._boxes = [_box(part, max(84.0, LETTER * longest + 16)) for part in parts]
-        self._layout = arrange(self._boxes)
-        self.width = self._layout.width + 2 * PAD
-        self.height = self._layout.height + HEADING + PAD
+        self._arrangement = arrange(self._boxes)
+        self.width = self._arrangement.width + 2 * PAD
+        self.height = self._arrangement.height + HEADING + PAD
 
     def panel(self, x: float, y: float, width: float, height: float) -> str:
         """Returns the drawing in the middle of a panel of that place and size."""
-        layout = self._layout
-        lines = [_wires(layout, i, part.faint) for i, part in enumerate(self._parts)]
+        arrangement = self._arrangement
+        lines = [_wires(arrangement, i, part.faint) for i, part in enumerate(self._parts)]
         for i, (part, box) in enumerate(zip(self._parts, self._boxes, strict=True)):
-            ops = [part.ops[k] for k in layout.order[i]] if part.kind == "node" else part.ops
-            drawn = _draw_part(part, ops, box, layout.x[i], layout.y[i], _wire_colour(i))
+            ops = [part.ops[k] for k in arrangement.order[i]] if part.kind == "node" else part.ops
+            drawn = _draw_part(part, ops, box, arrangement.x[i], arrangement.y[i], _wire_colour(i))
             lines.append(f'<g opacity="0.4">\n{drawn}</g>\n' if part.faint else drawn)
-        left = x + (width - layout.width) / 2
-        top = y + HEADING + (height - HEADING - PAD - layout.height) / 2
+        left = x + (width - arrangement.width) / 2
+        top = y + HEADING + (height - HEADING - PAD - arrangement.height) / 2
         return (
             _rounded(x, y, width, height, 10, PANEL)
             + _text(x + 14, y + 20, self._name, weight=600, anchor="start")
@@ -254,9 +245,9 @@ def _wire_colour(index: int) -> str:
     return WIRES[index % len(WIRES)]
 
 
-def _wires(layout: Layout, index: int, faint: bool) -> str:
+def _wires(arrangement: Arrangement, index: int, faint: bool) -> str:
     """Returns the wires that a part feeds, on a broader line that parts them from those below."""
-    path = "".join(_path(*piece) for piece in layout.wires[index])
+    path = "".join(_path(*piece) for piece in arrangement.wires[index])
     if not path:
         return ""
     shade = ' opacity="0.35"' if faint else ""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from zero.cells.genome import EDGES, EdgeCell, GraphCell
+from zero.cells.networks.skeletons import Skeleton
 from zero.cells.ops import SLIM, add_op, relu_conv_bn
 from zero.errors import NetworkError
 from zero.nn.network import Builder, Network
-
-if TYPE_CHECKING:
-    from zero.cells.networks.skeletons import Skeleton
 
 
 def _check(skeleton: Skeleton) -> None:

@@ -70,7 +70,9 @@ def _strided(shape: tuple[int, ...], stride: int) -> tuple[int, int]:
     return -(-shape[0] // stride), -(-shape[1] // stride)
 
 
-def _op(b: Builder, name: str, x: int, channels: int, stride: int, rules: Rules, share: float):
+def _op(
+    b: Builder, name: str, x: int, channels: int, stride: int, rules: Rules, share: float
+) -> int:
     op, y = CELL_OPS[name], add_op(b, name, x, channels, stride, rules)
     # A strided identity is dropped in DARTS, where it is a layer of its own, and nowhere else.
     kept = op.identity and (stride == 1 or rules.calibration != "darts")

@@ -8,151 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
-import numpy as np
-
-from zero.cells.genome import Genome, PairCell, Read, state_name, unread_states
+from zero.cells.genome import Cell, Genome
 from zero.cells.ops import get_cell_op
 from zero.cells.spaces.nas_bench import NasBench101, NasBench201
+from zero.cells.spaces.pair import PairSpace
 from zero.errors import NetworkError, unknown_name
-
-IDENTITY = 0.05  # probability of the mutation that changes nothing (Real et al. 2019)
-
-
-@dataclass(frozen=True)
-class PairSpace:
-    """Genomes of a normal and a reduction cell, whose nodes add two ops' results.
-
-    nodes: of each cell. distinct: the two ops of a node read different states, and the output is all
-    nodes (DARTS); else the output of a new cell is all states that nobody reads, prev and cur among
-    them. Cells that are written down may choose their output.
-    """
-
-    name: str
-    description: str
-    ops: tuple[str, ...]
-    nodes: int = 5
-    distinct: bool = False
-
-    form = PairCell
-    mutations = ("identity", "hidden_state", "op")
-
-    def check(self, genome: Genome) -> None:
-        """Raises NetworkError if the genome is none of this space."""
-        for kind, cell in (("normal", genome.normal), ("reduction", genome.reduction)):
-            where = f"{self.name}, {kind} cell"
-            if not isinstance(cell, PairCell):
-                raise NetworkError(f"{where}: {cell!r} is no PairCell")
-            if len(cell.nodes) != self.nodes:
-                nodes = f"{len(cell.nodes)} node{'s' * (len(cell.nodes) != 1)}"
-                raise NetworkError(f"{where}: {nodes}; it must be {self.nodes}")
-            try:
-                cell.check()
-                for number, node in enumerate(cell.nodes, 2):
-                    self._check_node(state_name(number), node)
-            except NetworkError as error:
-                raise NetworkError(f"{where}: {error}") from None
-
-    def _check_node(self, name: str, node: tuple[Read, Read]) -> None:
-        for op, _ in node:
-            if op not in self.ops:
-                raise NetworkError(f"{name}: {unknown_name(f'op of {self.name}', op, self.ops)}")
-        if self.distinct and node[0][1] == node[1][1]:
-            raise NetworkError(
-                f"{name} reads {state_name(node[0][1])} twice; it must be two states"
-            )
-
-    def random(self, rng: np.ndarray) -> Genome:
-        """Returns a genome drawn uniformly from the space's ordered choices."""
-        cells = []
-        for _ in range(2):
-            nodes = []
-            for number in range(self.nodes):
-                first = _below(rng, number + 2)
-                if self.distinct:
-                    second = (first + 1 + _below(rng, number + 1)) % (number + 2)
-                else:
-                    second = _below(rng, number + 2)
-                nodes.append(
-                    tuple((self.ops[_below(rng, len(self.ops))], s) for s in (first, second))
-                )
-            cells.append(PairCell(tuple(nodes), self._output(nodes)))
-        return Genome(self.name, *cells)
-
-    def mutate(self, genome: Genome, rng: np.ndarray) -> tuple[Genome, str]:
-        """Returns a mutated genome and the mutation's name (Real et al. 2019, section 3.2).
-
-        With probability 0.05 nothing changes. Otherwise, evenly: `hidden_state` lets one of a node's
-        two ops, in a cell, node and place drawn evenly, read another state that is made before it (so
-        there are no loops; in DARTS's space only ops that have another state to read are drawn); the
-        output is then all unread states. `op` replaces an op drawn the same way by any op of the
-        space, perhaps the same.
-        """
-        from zero.rng.splitmix import unit
-
-        if unit(rng) < IDENTITY:
-            return genome, "identity"
-        if _below(rng, 2):
-            places = self._places(genome)
-            cell, node, side = places[_below(rng, len(places))]
-            return self._with_op(
-                genome, cell, node, side, self.ops[_below(rng, len(self.ops))]
-            ), "op"
-        places = [place for place in self._places(genome) if self._others(genome, *place)]
-        place = places[_below(rng, len(places))]
-        others = self._others(genome, *place)
-        return self._with_state(genome, *place, others[_below(rng, len(others))]), "hidden_state"
-
-    def neighbours(self, genome: Genome) -> list[Genome]:
-        """Returns all genomes that one mutation can make of this one, without itself."""
-        found = {}
-        for place in self._places(genome):
-            for state in self._others(genome, *place):
-                found[self._with_state(genome, *place, state)] = None
-            for op in self.ops:
-                found[self._with_op(genome, *place, op)] = None
-        found.pop(genome, None)
-        return list(found)
-
-    def _output(self, nodes: Sequence[tuple[Read, Read]]) -> tuple[int, ...]:
-        return tuple(range(2, len(nodes) + 2)) if self.distinct else unread_states(nodes)
-
-    def _places(self, genome: Genome) -> list[tuple[str, int, int]]:
-        """Returns (cell, node, side) of every op of a genome."""
-        return [
-            (c, n, s) for c in ("normal", "reduction") for n in range(self.nodes) for s in (0, 1)
-        ]
-
-    def _others(self, genome: Genome, cell: str, node: int, side: int) -> list[int]:
-        """Returns the states that an op could read instead of its own."""
-        pair = getattr(genome, cell).nodes[node]
-        taken = {pair[side][1]} | ({pair[1 - side][1]} if self.distinct else set())
-        return [state for state in range(node + 2) if state not in taken]
-
-    def _with_op(self, genome: Genome, cell: str, node: int, side: int, op: str) -> Genome:
-        old: PairCell = getattr(genome, cell)
-        nodes = _replaced(old.nodes, node, side, (op, old.nodes[node][side][1]))
-        return replace(genome, **{cell: PairCell(nodes, old.concat)})
-
-    def _with_state(self, genome: Genome, cell: str, node: int, side: int, state: int) -> Genome:
-        old: PairCell = getattr(genome, cell)
-        nodes = _replaced(old.nodes, node, side, (old.nodes[node][side][0], state))
-        return replace(genome, **{cell: PairCell(nodes, self._output(nodes))})
-
-
-def _replaced(nodes: tuple, node: int, side: int, read: Read) -> tuple:
-    pair = list(nodes[node])
-    pair[side] = read
-    return (*nodes[:node], tuple(pair), *nodes[node + 1 :])
-
-
-def _below(rng: np.ndarray, n: int) -> int:
-    from zero.rng.splitmix import below
-
-    return int(below(rng, n))
-
 
 Space = PairSpace | NasBench101 | NasBench201
 
@@ -216,3 +79,14 @@ def space_with_ops(base: str, ops: Sequence[str]) -> Space:
     name = f"{base}[{','.join(ops)}]"
     words = f"{base} with ops of one's own"
     return replace(get_space(base), name=name, description=words, ops=tuple(ops))
+
+
+def make_genome(space: str, normal: Cell, reduction: Cell | None = None) -> Genome:
+    """Returns a genome of these cells.
+
+    Raises:
+        NetworkError: the space is unknown, or the cells are none of it.
+    """
+    genome = Genome(space, normal, reduction)
+    get_space(space).check(genome)
+    return genome

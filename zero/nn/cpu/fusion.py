@@ -9,6 +9,7 @@ the kernels, through index arrays, so that the padding of channels concerns nobo
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +17,9 @@ import numpy as np
 from zero.errors import NetworkError
 from zero.nn.arrays import Arrays
 from zero.nn.cpu import steps as k
-from zero.nn.network import Layer, Network
+from zero.nn.layers import LAYER_KINDS
+from zero.nn.layers.record import CpuRole, Layer
+from zero.nn.network import Network
 
 PAD = 8  # channels come in multiples of this
 
@@ -241,10 +244,13 @@ class Fusion:
         return step.result
 
     def _plan_layer(self, index: int, layer: Layer) -> None:
-        method = getattr(self, f"_plan_{layer.kind}", None)
-        if method is None:
-            raise NetworkError(f"layer '{layer.name}': backend cpu has no '{layer.kind}'")
-        ref = method(index, layer)
+        role = _role(layer)
+        if role is None:
+            raise NetworkError(
+                f"layer '{layer.name}': backend cpu has no '{layer.kind}' "
+                f"({LAYER_KINDS[layer.kind].description}); use backend reference"
+            )
+        ref = PLANNERS[role](self, index, layer)
         if ref is not None:
             self.refs[index] = ref
 
@@ -274,9 +280,9 @@ class Fusion:
         self.norm_channels += values.buffer.channels
         values.norms.append(norm)
         self.norm_layers.append((index, norm.norm))
-        maker = next((s for s in self.steps if s.output is values), None)
-        if maker is not None and maker.kind == k.CONV and maker.stats is None:
-            maker.stats = norm
+        before = next((s for s in self.steps if s.output is values), None)
+        if before is not None and before.kind == k.CONV and before.stats is None:
+            before.stats = norm
         else:
             self.steps.append(Step(k.NORM, [], values, stats=norm))
         return Ref(norm, ref.places)
@@ -285,10 +291,8 @@ class Fusion:
         source = layer.inputs[0]
         before = self.network.layers[source]
         if (
-            before.kind == "depthwise"
-            and layer.kernel == (1, 1)
-            and layer.stride == 1
-            and layer.pad == (0, 0, 0, 0)
+            _role(before) is CpuRole.DEPTHWISE
+            and _is_pointwise(layer)
             and self._readers[source] == [index]
         ):
             return self._convolution(before.inputs[0], before, (source, before), (index, layer))
@@ -296,13 +300,7 @@ class Fusion:
 
     def _plan_depthwise(self, index: int, layer: Layer) -> Ref | None:
         readers = [self.network.layers[r] for r in self._readers[index]]
-        if (
-            len(readers) == 1
-            and readers[0].kind == "conv"
-            and readers[0].kernel == (1, 1)
-            and readers[0].stride == 1
-            and readers[0].pad == (0, 0, 0, 0)
-        ):
+        if len(readers) == 1 and _is_pointwise(readers[0]):
             return None  # together with that one
         return self._convolution(layer.inputs[0], layer, (index, layer), None)
 
@@ -344,14 +342,11 @@ class Fusion:
 
     def _plan_pool(self, index: int, layer: Layer) -> Ref:
         ref = self._read(layer.inputs[0])
-        mode = {"max_pool": k.MAX, "min_pool": k.MIN, "avg_pool": k.AVERAGE}[layer.kind]
         step = self._emit(k.POOL, [ref], layer.shape, ref.places, ref.quantity.buffer.channels,
                           window=layer)  # fmt: skip
-        step.fields[k.MODE] = mode
+        step.fields[k.MODE] = MODES[_role(layer)]
         step.array = _window_counts(layer, self.network.layers[layer.inputs[0]].shape)
         return step.result
-
-    _plan_max_pool = _plan_min_pool = _plan_avg_pool = _plan_pool
 
     def _plan_add(self, index: int, layer: Layer) -> Ref:
         refs = [self.refs[i] for i in layer.inputs]
@@ -416,7 +411,7 @@ class Fusion:
 
     def _plan_linear(self, index: int, layer: Layer) -> Ref:
         outputs = (self.network.output, self.network.auxiliary)
-        if layer.kind == "linear":
+        if "bias" in self.parameters_of[index]:
             if index not in outputs:
                 raise NetworkError(
                     f"layer '{layer.name}': backend cpu has linear layers with a bias only as outputs"
@@ -426,7 +421,38 @@ class Fusion:
         window = Layer("conv", layer.name, layer.inputs, layer.shape, kernel=shape[:2])
         return self._convolution(layer.inputs[0], window, None, (index, window))
 
-    _plan_linear_no_bias = _plan_linear
+
+MODES = {CpuRole.LARGEST: k.MAX, CpuRole.SMALLEST: k.MIN, CpuRole.AVERAGE: k.AVERAGE}
+
+# What plans a layer of a role: it returns how its output is read; None: nobody reads it by itself.
+PLANNERS: dict[CpuRole, Callable[[Fusion, int, Layer], Ref | None]] = {
+    CpuRole.IMAGES: Fusion._plan_input,
+    CpuRole.RELU: Fusion._plan_relu,
+    CpuRole.NORM: Fusion._plan_batch_norm,
+    CpuRole.FACTOR: Fusion._plan_drop_path,
+    CpuRole.CONVOLUTION: Fusion._plan_conv,
+    CpuRole.DEPTHWISE: Fusion._plan_depthwise,
+    CpuRole.LARGEST: Fusion._plan_pool,
+    CpuRole.SMALLEST: Fusion._plan_pool,
+    CpuRole.AVERAGE: Fusion._plan_pool,
+    CpuRole.SUM: Fusion._plan_add,
+    CpuRole.CONCATENATION: Fusion._plan_concat,
+    CpuRole.FIRST_CHANNELS: Fusion._plan_slice,
+    CpuRole.ZEROS: Fusion._plan_zero,
+    CpuRole.MASK: Fusion._plan_dropout,
+    CpuRole.MEAN: Fusion._plan_global_pool,
+    CpuRole.PRODUCT: Fusion._plan_linear,
+}
+
+
+def _role(layer: Layer) -> CpuRole | None:
+    return LAYER_KINDS[layer.kind].cpu
+
+
+def _is_pointwise(layer: Layer) -> bool:
+    """Returns whether a layer is a 1x1 convolution of every pixel."""
+    plain = layer.kernel == (1, 1) and layer.stride == 1 and layer.pad == (0, 0, 0, 0)
+    return plain and _role(layer) is CpuRole.CONVOLUTION
 
 
 def _window_counts(layer: Layer, shape) -> np.ndarray:

@@ -6,25 +6,18 @@ number of threads; they agree with `zero.nn.reference` to rounding.
 
 from __future__ import annotations
 
+import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
-from zero.jit import cache as code_cache
-from zero.jit import decorators
+from zero.jit import cache
 from zero.nn.arrays import Arrays
-from zero.nn.cpu import (
-    kernels,
-    loads,
-    products,
-    simd,
-    steps,
-)
 from zero.nn.cpu.plan import CHUNKS, Plan
+from zero.nn.cpu.simd import widest
 from zero.nn.cpu.steps import (
     N_BETA,
     N_D_BETA,
@@ -35,22 +28,21 @@ from zero.nn.cpu.steps import (
     N_SHIFT,
     N_VARIANCE,
 )
+from zero.nn.loss import softmax_cross_entropy
 from zero.nn.network import Network
-from zero.nn.reference_layers import softmax_cross_entropy
 from zero.nn.weights import batch_norms, initial_statistics
 
 
 def _module() -> tuple[Path, str]:
     """Returns where the generated module is kept, and its text."""
     text = resources.files("zero.nn.cpu").joinpath("runner.py").read_text()
-    compiled = [decorators, kernels, loads, products, simd, steps]
-    text += f"\n# {simd.widest()} values in a vector\n"
-    return code_cache.path_of("cells", text, compiled), text
+    text += f"\n# {widest()} values in a vector\n"
+    return cache.path_of("cells", text), text
 
 
-@cache
+@functools.cache
 def _runner():
-    return code_cache.load(*_module())
+    return cache.load(*_module())
 
 
 class CpuModel:

@@ -19,7 +19,8 @@ from zero.nn.cpu.fusion import (
     Step,
 )
 from zero.nn.cpu.simd import widest
-from zero.nn.network import Layer, Network
+from zero.nn.layers.record import Layer
+from zero.nn.network import Network
 
 CHUNKS = 8  # parts of a batch that threads take and that sums are made of, whatever the threads
 

@@ -13,34 +13,21 @@ Called by `zero.nn.export.onnx` and `zero.nn.export.numpy`.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from zero.errors import NetworkError
-from zero.nn.network import Layer, Network
+from zero.nn.layers import LAYER_KINDS
+from zero.nn.layers.normalisation import scale_and_shift
+from zero.nn.layers.record import Layer, Prediction, PredictionStep
+from zero.nn.network import Network
 from zero.nn.weights import batch_norms
-
-TRAINING_ONLY = {"dropout", "drop_path"}
-FOLDS = {"conv", "depthwise"}
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of prediction.
-
-    layer: what it computes, as in `zero.nn.reference`. inputs: indices of steps. arrays: float32;
-    weight (and bias, also of a convolution) or gamma, beta, mean and variance.
-    """
-
-    layer: Layer
-    inputs: tuple[int, ...]
-    arrays: dict[str, np.ndarray]
 
 
 def inference_steps(
     network: Network, parameters: np.ndarray, statistics: np.ndarray
-) -> tuple[dict[int, Step], int]:
+) -> tuple[dict[int, PredictionStep], int]:
     """Returns the steps in order of execution, by their layer's index, and that of the logits.
 
     Step 0, the input, is always there. parameters, statistics: flat, as the backends keep them;
@@ -51,18 +38,19 @@ def inference_steps(
     """
     plain = network.without_auxiliary
     arrays = _arrays_by_layer(plain, parameters, statistics)
-    steps: dict[int, Step] = {}
+    steps: dict[int, PredictionStep] = {}
     place: list[int] = []  # the step that computes each layer's output
-    known: dict[tuple, int] = {}
+    known: dict[tuple[Layer, tuple[int, ...]], int] = {}
     for index, layer in enumerate(plain.layers):
         inputs = tuple(place[i] for i in layer.inputs)
-        if layer.kind == "add":
+        what = LAYER_KINDS[layer.kind].prediction
+        if what is Prediction.SUM:
             # Zeros add nothing; if all are zeros, one is as good as their sum.
-            inputs = tuple(i for i in inputs if steps[i].layer.kind != "zero") or inputs[:1]
-        if layer.kind in TRAINING_ONLY or (layer.kind == "add" and len(inputs) == 1):
+            inputs = tuple(i for i in inputs if not _is(Prediction.ZEROS, steps[i])) or inputs[:1]
+        if what is Prediction.NOTHING or (what is Prediction.SUM and len(inputs) == 1):
             place.append(inputs[0])
             continue
-        if layer.kind == "zero":
+        if what is Prediction.ZEROS:
             inputs = (0,)  # it needs the number of images, and nothing else of any layer
         same = (replace(layer, name="", inputs=()), inputs)
         if not arrays[index] and same in known:
@@ -70,18 +58,13 @@ def inference_steps(
             continue
         known[same] = index
         place.append(index)
-        steps[index] = Step(layer, inputs, arrays[index])
+        steps[index] = PredictionStep(layer, inputs, arrays[index])
     output = place[plain.output]
     return _folded(_needed(steps, output), output)
 
 
-def scale_and_shift(step: Step) -> tuple[np.ndarray, np.ndarray]:
-    """Returns a batch norm's float64 (c,) arrays: output = input * scale + shift."""
-    gamma, beta, mean, variance = (
-        step.arrays[role].astype(np.float64) for role in ("gamma", "beta", "mean", "variance")
-    )
-    scale = gamma / np.sqrt(variance + step.layer.epsilon)
-    return scale, beta - mean * scale
+def _is(what: Prediction, step: PredictionStep) -> bool:
+    return LAYER_KINDS[step.layer.kind].prediction is what
 
 
 def _arrays_by_layer(
@@ -107,7 +90,7 @@ def _arrays_by_layer(
     return arrays
 
 
-def _needed(steps: dict[int, Step], output: int) -> dict[int, Step]:
+def _needed(steps: dict[int, PredictionStep], output: int) -> dict[int, PredictionStep]:
     """Returns the input and the steps that the output depends on."""
     needed, waiting = {0}, [output]
     while waiting:
@@ -118,24 +101,24 @@ def _needed(steps: dict[int, Step], output: int) -> dict[int, Step]:
     return {index: step for index, step in steps.items() if index in needed}
 
 
-def _folded(steps: dict[int, Step], output: int) -> tuple[dict[int, Step], int]:
+def _folded(steps: dict[int, PredictionStep], output: int) -> tuple[dict[int, PredictionStep], int]:
     """Returns the steps with batch norms folded into convolutions, and the output's index."""
     readers = Counter(i for step in steps.values() for i in step.inputs)
     readers[output] += 1
     instead: dict[int, int] = {}  # of a folded batch norm: what takes its place
-    done: dict[int, Step] = {}
+    done: dict[int, PredictionStep] = {}
 
     def can_fold(index: int) -> bool:
         step = done[index]
         if readers[index] != 1:
             return False
-        return step.layer.kind in FOLDS or (
-            step.layer.kind == "concat" and all(can_fold(i) for i in step.inputs)
+        return _is(Prediction.FOLDABLE, step) or (
+            _is(Prediction.PARTS, step) and all(can_fold(i) for i in step.inputs)
         )
 
     def fold(index: int, scale: np.ndarray, shift: np.ndarray) -> None:
         step = done[index]
-        if step.layer.kind == "concat":
+        if _is(Prediction.PARTS, step):
             widths = [done[i].layer.shape[2] for i in step.inputs]
             cuts = np.cumsum(widths)[:-1]
             for i, *part in zip(
@@ -149,7 +132,7 @@ def _folded(steps: dict[int, Step], output: int) -> tuple[dict[int, Step], int]:
 
     for index, step in steps.items():
         step = replace(step, inputs=tuple(instead.get(i, i) for i in step.inputs))
-        if step.layer.kind == "batch_norm" and can_fold(step.inputs[0]):
+        if _is(Prediction.SCALE_AND_SHIFT, step) and can_fold(step.inputs[0]):
             fold(step.inputs[0], *scale_and_shift(step))
             instead[index] = step.inputs[0]
             readers[step.inputs[0]] = readers[index]

@@ -1,8 +1,8 @@
 """A trained network as a Python file that needs NumPy only, and an NPZ file of its weights.
 
-The file has one line for each step of prediction and the few functions that they call, copied from
-`zero.nn.export.plain_layers`. Batch norms are folded into convolutions where possible, see
-`zero.nn.export.inference`. `WRITERS` has one function for each kind of layer.
+The file has one line for each step of prediction and the few functions that they call, copied from the
+layers' records (`zero.nn.layers.record.NumpyWriter`). Batch norms are folded into convolutions where
+possible, see `zero.nn.export.inference`.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from __future__ import annotations
 import hashlib
 import inspect
 import io
-import re
-from collections.abc import Callable
 from itertools import groupby
 
 import numpy as np
 
-from zero.nn.export import plain_layers
-from zero.nn.export.inference import Step, inference_steps, scale_and_shift
-from zero.nn.network import Layer, Network
+from zero.errors import NetworkError
+from zero.nn.export.inference import inference_steps
+from zero.nn.layers import LAYER_KINDS
+from zero.nn.layers.record import NumpyWriter, PredictionStep
+from zero.nn.network import Network
 
 _MODULE = '''\
 """An image classifier in plain NumPy, written by `zero export`.
@@ -83,7 +83,7 @@ def network(x0):
 
 {functions}'''
 
-ROLES = ("weight", "bias", "scale", "shift")
+ROLES = ("weight", "bias", "scale", "shift")  # in this order; those of other kinds follow by name
 
 
 def to_numpy(
@@ -109,13 +109,15 @@ def to_numpy(
         notes: what the file says about the network, such as its genome.
 
     Raises:
-        NetworkError: arrays that do not fit.
+        NetworkError: arrays that do not fit; a kind of layer that has no such export.
     """
     steps, output = inference_steps(network, parameters, statistics)
     arrays = {"mean": np.asarray(mean, np.float32), "std": np.asarray(std, np.float32)}
+    others: set[str] = set()
     for step in steps.values():
         for role, values in _arrays(step).items():
             arrays[f"{step.layer.name}/{role}"] = values
+            others |= {role} - set(ROLES)
     file = io.BytesIO()
     np.savez(file, **arrays)
     weights = file.getvalue()
@@ -134,29 +136,39 @@ def to_numpy(
         weights_name=_literal(weights_name),
         digest=hashlib.sha256(weights).hexdigest(),
         body=body,
-        roles=ROLES,
-        functions="\n\n".join(_functions(body)),
+        roles=(*ROLES, *sorted(others)),
+        functions="\n\n".join(_functions(steps)),
     )
     return source, weights
 
 
-def _arrays(step: Step) -> dict[str, np.ndarray]:
-    if step.layer.kind != "batch_norm":
-        return step.arrays
-    scale, shift = scale_and_shift(step)
-    return {"scale": scale.astype(np.float32), "shift": shift.astype(np.float32)}
+def _writer(step: PredictionStep) -> NumpyWriter:
+    kind = LAYER_KINDS[step.layer.kind]
+    if kind.numpy is None:
+        raise NetworkError(
+            f"layer '{step.layer.name}': '{kind.name}' ({kind.description}) has no export to NumPy"
+        )
+    return kind.numpy
 
 
-def _body(steps: dict[int, Step], output: int) -> str:
+def _arrays(step: PredictionStep) -> dict[str, np.ndarray]:
+    if not step.arrays:
+        return {}
+    arrays = _writer(step).arrays
+    return step.arrays if arrays is None else arrays(step)
+
+
+def _body(steps: dict[int, PredictionStep], output: int) -> str:
     """Returns the lines of the function `network`: a paragraph for each cell, stem or head."""
     last_read = {i: index for index, step in steps.items() for i in step.inputs}
     last_read[output] = max(steps) + 1
-    lines, alive = [], [0]
+    lines: list[str] = []
+    alive = [0]
     items = [item for item in steps.items() if item[0]]
     for part, members in groupby(items, _part):
         lines += ([""] if lines else []) + ([f"# {part}"] if part else [])
         for index, step in members:
-            call = WRITERS[step.layer.kind](step.layer, [f"x{i}" for i in step.inputs])
+            call = _writer(step).call(step.layer, [f"x{i}" for i in step.inputs])
             lines.append(f"x{index} = {call}  # {' x '.join(map(str, step.layer.shape))}")
             alive.append(index)
         # Arrays that nothing reads any more would add up to several times the memory needed.
@@ -168,25 +180,19 @@ def _body(steps: dict[int, Step], output: int) -> str:
     return "\n".join(f"    {line}" if line else "" for line in lines)
 
 
-def _part(item: tuple[int, Step]) -> str:
+def _part(item: tuple[int, PredictionStep]) -> str:
     """Returns the outermost scope of a step's layer: a cell, the stem; empty for others."""
     scope, _, _ = item[1].layer.name.rpartition("/")
     return scope.split("/")[0]
 
 
-def _functions(body: str) -> list[str]:
-    """Returns the text of the functions that the lines call, and of those that these call."""
-    every = dict(inspect.getmembers(plain_layers, inspect.isfunction))
-    wanted = {name for name in every if re.search(rf"= {name}\(", body)}
-    while True:
-        texts = [inspect.getsource(every[name]) for name in every if name in wanted]
-        called = {name for name in every if any(re.search(rf"\b{name}\(", t) for t in texts)}
-        if called == wanted:
-            return texts
-        wanted |= called
+def _functions(steps: dict[int, PredictionStep]) -> list[str]:
+    """Returns the text of the functions that the steps' lines call, by name."""
+    used = {f.__name__: f for i, step in steps.items() if i for f in _writer(step).functions}
+    return [inspect.getsource(used[name]) for name in sorted(used)]
 
 
-def _literal(value: str | list | dict) -> str:
+def _literal(value: str | list[str] | dict[str, str]) -> str:
     """Returns Python source of a value, readable where it is long; whatever a text holds is safe."""
     if isinstance(value, str):
         parts = value.splitlines(keepends=True)
@@ -202,49 +208,3 @@ def _literal(value: str | list | dict) -> str:
     if len(line) < 80 and "\n" not in line:
         return line
     return f"{start}\n" + "".join(f"    {item},\n" for item in items) + end
-
-
-def _call(function: str, *given: str, **settings: object) -> str:
-    """Returns a call's text, without the settings that have the functions' default values."""
-    defaults = {"stride": 1, "dilation": 1, "pad": (0, 0, 0, 0)}
-    named = [f"{key}={value}" for key, value in settings.items() if value != defaults.get(key)]
-    return f"{function}({', '.join([*given, *named])})"
-
-
-def _weights(layer: Layer) -> str:
-    return f'*w("{layer.name}")'
-
-
-def _convolution(layer: Layer, xs: list[str]) -> str:
-    settings = {"stride": layer.stride, "dilation": layer.dilation, "pad": layer.pad}
-    return _call(layer.kind, xs[0], _weights(layer), **settings)
-
-
-def _pool(layer: Layer, xs: list[str]) -> str:
-    return _call(layer.kind, xs[0], str(layer.kernel), stride=layer.stride, pad=layer.pad)
-
-
-def _plain(layer: Layer, xs: list[str]) -> str:
-    return _call(layer.kind, *xs)
-
-
-def _linear(layer: Layer, xs: list[str]) -> str:
-    return _call("linear", xs[0], _weights(layer))
-
-
-WRITERS: dict[str, Callable[[Layer, list[str]], str]] = {
-    "relu": _plain,
-    "conv": _convolution,
-    "depthwise": _convolution,
-    "batch_norm": lambda layer, xs: _call("scale_shift", xs[0], _weights(layer)),
-    "max_pool": _pool,
-    "min_pool": _pool,
-    "avg_pool": _pool,
-    "add": _plain,
-    "concat": _plain,
-    "slice": lambda layer, xs: _call("first_channels", xs[0], str(layer.shape[2])),
-    "zero": lambda layer, xs: _call("zeros", xs[0], str(layer.shape)),
-    "global_pool": _plain,
-    "linear": _linear,
-    "linear_no_bias": _linear,
-}

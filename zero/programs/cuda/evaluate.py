@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zero.programs.cuda import source
 from zero.programs.cuda.encode import encode_program
 from zero.programs.cuda.job import SPAN, new_job
-from zero.programs.cuda.layout import Layout, best_layout
+from zero.programs.cuda.layout import UnitLayout, best_layout
 from zero.programs.interpreter.reference import Banks, epoch_orders
+from zero.programs.ops import OPS
 from zero.programs.program import Instruction, Memory, Program
 from zero.tasks import TaskSet
 
@@ -52,7 +54,7 @@ class _Room:
 class _Launch(NamedTuple):
     """Programs first..last of a batch, elements and shared memory of a unit, how many units there may be."""
 
-    layout: Layout
+    layout: UnitLayout
     kernel: Any
     first: int
     last: int
@@ -129,7 +131,7 @@ class CudaEvaluator:
         key: int,
         max_abs_error: float = 100.0,
         strict: bool = False,
-        layout: Layout | None = None,
+        layout: UnitLayout | None = None,
         independent: bool = False,
     ):
         self.layout = layout or best_layout(tasks.features, dtype)
@@ -147,6 +149,7 @@ class CudaEvaluator:
             "accuracy": tasks.metric == "accuracy", "key": np.uint64(key),
             "max_abs_error": max_abs_error,
         }  # fmt: skip
+        self._kernels: dict[tuple[UnitLayout, int], Any] = {}
         self._rooms: list[_Room] = []
         self._lock = threading.Lock()
 
@@ -179,7 +182,7 @@ class CudaEvaluator:
                 part = spans[order[first:last]]
                 memory = unit_memory or int(part[:, _MEMORY].max())
                 unit_bytes = int(each.unit_bytes(int(part[:, _ROWS].max()), memory))
-                kernel = self._machine.kernel(each, self._strict, self._independent)
+                kernel = self._kernel(each)
                 units = kernel.units(unit_bytes)
                 if not each.shared:
                     most = _MOST_GLOBAL // (memory * each.itemsize)
@@ -187,6 +190,14 @@ class CudaEvaluator:
                 launches.append(_Launch(each, kernel, first, last, memory, unit_bytes, units))
             first = last
         return order, launches
+
+    def _kernel(self, layout: UnitLayout) -> Any:
+        """Returns the machine's kernel of a layout."""
+        key = layout, len(OPS)  # ops may be added, but none changes its meaning
+        if key not in self._kernels:
+            text = source.kernel_source(layout, self._strict, self._independent)
+            self._kernels[key] = self._machine.kernel(text)
+        return self._kernels[key]
 
     def at_once(self, spans: np.ndarray) -> int:
         """Returns how many programs like these fill the machine, at least one."""
@@ -283,7 +294,7 @@ def run_on_machine(
     machine: Any,
     dtype: str,
     strict: bool = False,
-    layout: Layout | None = None,
+    layout: UnitLayout | None = None,
     key: int = 0,
     task_keys: np.ndarray | None = None,
 ) -> None:
@@ -304,7 +315,7 @@ def run_on_machine(
 
 
 def _indices(
-    layout: Layout, memory: Memory, task: int
+    layout: UnitLayout, memory: Memory, task: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns where a task's scalars (S, lanes of a task), vectors (V, F) and matrices (M, F, F) are."""
     f, g, lanes = layout.features, layout.group, layout.lanes
@@ -320,7 +331,7 @@ def _indices(
     return scalars, vectors, matrices
 
 
-def to_memory(layout: Layout, banks: list[Banks], size: int) -> np.ndarray:
+def to_memory(layout: UnitLayout, banks: list[Banks], size: int) -> np.ndarray:
     """Returns (groups, size): the memories of tasks as a program's units hold them, NaN elsewhere.
 
     Addresses keep their numbers, as they do in programs encoded with `memory`.
@@ -333,7 +344,7 @@ def to_memory(layout: Layout, banks: list[Banks], size: int) -> np.ndarray:
     return units
 
 
-def from_memory(layout: Layout, units: np.ndarray, banks: list[Banks]) -> None:
+def from_memory(layout: UnitLayout, units: np.ndarray, banks: list[Banks]) -> None:
     """Writes what the units hold into the memories of tasks; the opposite of `to_memory`."""
     for task, bank in enumerate(banks):
         unit = units[task // layout.tasks]

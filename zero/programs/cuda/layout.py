@@ -24,7 +24,7 @@ REGISTER_BYTES = 128  # of a lane, for a matrix
 
 
 @dataclass(frozen=True)
-class Layout:
+class UnitLayout:
     """A layout of memory, which a kernel is compiled for; sizes count elements of the dtype.
 
     dtype: "float64" or "float32". features: F. group: threads a task, a power of two. shared: whether
@@ -97,12 +97,12 @@ class Layout:
         parts = (SPAN_BYTES, rows * ROW_BYTES, partial, -(-ahead // 16) * 16, -(-held // 16) * 16)
         return sum(parts)
 
-    def in_global_memory(self) -> Layout:
+    def in_global_memory(self) -> UnitLayout:
         """Returns the layout with programs' memory outside shared memory."""
         return replace(self, shared=False)
 
 
-def best_layout(features: int, dtype: str) -> Layout:
+def best_layout(features: int, dtype: str) -> UnitLayout:
     """Returns the layout for that many features.
 
     Two rows of a matrix a lane: fewer lanes a task mean fewer instructions for each task, more lanes less
@@ -112,6 +112,6 @@ def best_layout(features: int, dtype: str) -> Layout:
     group = 1
     while group < 256 and group * (2 if group < WARP else 1) < features:
         group *= 2
-    layout = Layout(dtype, features, group)
+    layout = UnitLayout(dtype, features, group)
     closer = replace(layout, group=2 * group, lanes=0)
     return closer if closer.lanes == WARP and closer.resident > layout.resident else layout

@@ -1,6 +1,6 @@
 """The search with a GPU: the CPU breeds and looks into the caches, the GPU evaluates whole batches.
 
-`CudaModule` stands in for a module of `zero.programs.interpreter.cpu.build` and drives the pipeline of
+`CudaModule` stands in for a generated module (`zero.programs.interpreter.module`) and drives the pipeline of
 `zero.evolution.batches`: batch k + 1 is bred, prepared and launched before batch k is waited for, so the GPU
 has work while the CPU is busy. All that the future depends on is in `zero.evolution.batches.Batch`: after a
 restore, what is in flight is launched again. Nothing is decided by a clock, or by what is ready first.
@@ -32,11 +32,12 @@ from zero.evolution.batches import (
     PREPARED,
     Batch,
 )
-from zero.evolution.loop import LIMIT, QUOTA
+from zero.evolution.forks import in_child
+from zero.evolution.loop import LIMIT, QUOTA, SearchState
 from zero.evolution.population import INDIVIDUALS, TRAIN_STEPS
-from zero.evolution.workers import in_child
 from zero.programs.cuda.encode import Encoder
 from zero.programs.cuda.layout import best_layout
+from zero.programs.interpreter.arrays import EvaluatorArrays
 from zero.tasks import TaskSet
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class _Launch(NamedTuple):
 
 
 class CudaModule:
-    """Stands in for a module of `zero.programs.interpreter.cpu.build`, for one island.
+    """Stands in for a generated module, for one island; a `zero.programs.backends.SearchModule`.
 
     Breeding, decoding and caches are those of the compiled module, full evaluations are the GPU's.
 
@@ -161,12 +162,15 @@ class CudaModule:
         self._streams: list[Any] = []  # one a half
         self._launched: dict[int, _Launch] = {}  # by half
 
-    def open(self, evaluator: _Packed) -> None:
+    def open_device(self, evaluator: _Packed) -> None:
         """Opens the GPU and compiles for it, unless that was done before."""
+        self._open(evaluator.value)
+
+    def _open(self, arrays: EvaluatorArrays) -> None:
         if self._evaluator is None:
             self._evaluator = self._gpu.open()
             self._streams = self._gpu.streams(2)
-            self._encode = Encoder(self._evaluator.layout, evaluator.value.starts)
+            self._encode = Encoder(self._evaluator.layout, arrays.starts)
 
     def pack(self, value: tuple) -> _Packed:
         """Returns what the other functions take for the tuple."""
@@ -176,38 +180,38 @@ class CudaModule:
         """As of the compiled module, on the CPU: (fitness, train steps taken)."""
         return self._compiled.evaluate_program(genomes.handle, row, evaluator.handle)
 
-    def collect(self, people: _Packed) -> None:
+    def collect(self, population_: _Packed) -> None:
         """`zero.evolution.population.collect`."""
-        self._compiled.collect(people.handle)
+        self._compiled.collect(population_.handle)
 
-    def run_batches(
-        self, people, settings, genomes, space, evaluator, rng, quota, limits, numbering, batch
-    ) -> int:
+    def run_block(self, state: _Packed, quota: int, limits: np.ndarray) -> int:
+        """As of the compiled module: one individual at a time would leave a GPU idle."""
+        return self._compiled.run_block(state.handle, quota, limits)
+
+    def run_batches(self, state: _Packed, quota: int, limits: np.ndarray) -> int:
         """`zero.evolution.batches.run_batches` with evaluations on the GPU; comes back at the end of a batch.
 
         With a quota of 0 it only compiles.
         """
-        compiled, counts, flying = self._compiled, people.value.counts, batch.value
+        counts, flying = state.value.population.counts, state.value.batch
         if quota <= 0:
-            self._compile(people, settings, genomes, space, evaluator, rng, numbering, batch)
+            self._compile(state.value)
             return QUOTA
         for half in self._halves(flying):  # not launched yet where the state was restored
-            self._begin(half, genomes, evaluator, batch)
+            self._begin(half, state)
         while quota > 0:
             if counts[INDIVIDUALS] >= limits[0] or counts[TRAIN_STEPS] >= limits[1]:
                 return LIMIT
-            rows = compiled.breed_batch(
-                people.handle, settings, genomes.handle, space.handle, rng, batch.handle, limits[2]
-            )
+            rows = self._compiled.breed_batch(state.handle, limits[2])
             older, newer = self._halves(flying)
             if rows > 0:
-                self._begin(older if flying.rows[newer] == 0 else newer, genomes, evaluator, batch)
+                self._begin(older if flying.rows[newer] == 0 else newer, state)
                 quota -= rows
                 continue
             if flying.rows[older] == 0:
                 return LIMIT  # nobody in flight, and nobody may be bred
-            self._finish(older, evaluator, batch)
-            code = compiled.insert_batch(people.handle, batch.handle, limits, numbering)
+            self._finish(older, state)
+            code = self._compiled.insert_batch(state.handle, limits)
             if code != QUOTA:
                 return code
         return QUOTA
@@ -217,58 +221,50 @@ class CudaModule:
         older = int(flying.counts[OLDER])
         return older, 1 - older
 
-    def _compile(self, people, settings, genomes, space, evaluator, rng, numbering, batch) -> None:
+    def _compile(self, state: SearchState) -> None:
         """Calls every compiled function so that it changes nothing."""
         compiled, nothing = self._compiled, np.zeros(3, np.int64)
-        empty = self.pack(batches.new_batch(batch.value.record.shape[1])).handle
-        compiled.breed_batch(
-            people.handle, settings, genomes.handle, space.handle, rng, empty, nothing[2]
-        )
-        compiled.insert_batch(people.handle, empty, nothing, numbering)
-        compiled.prepare_batch(genomes.handle, evaluator.handle, empty, 0)
+        idle = state._replace(batch=batches.new_batch(state.batch.record.shape[1]))
+        handle = compiled.pack(idle)
+        compiled.breed_batch(handle, nothing[2])
+        compiled.insert_batch(handle, nothing)
+        compiled.prepare_batch(handle, 0)
         outcome = np.zeros((0, 1)), np.zeros((0, 1), np.int64)
-        compiled.judge_batch(evaluator.handle, empty, 0, *outcome)
-        compiled.finish_batch(evaluator.handle, empty, 0, *outcome)
-        layout = best_layout(evaluator.value.settings.features, self.DTYPE)
-        Encoder(layout, evaluator.value.starts)(genomes.value, np.zeros(0, np.int64))
+        compiled.screen_batch(handle, 0, *outcome)
+        compiled.finish_batch(handle, 0, *outcome)
+        evaluator = state.evaluator
+        layout = best_layout(evaluator.settings.features, self.DTYPE)
+        Encoder(layout, evaluator.starts)(state.genomes, np.zeros(0, np.int64))
 
     # --- one batch ------------------------------------------------------------------------------
 
-    def _begin(self, half: int, genomes: _Packed, evaluator: _Packed, batch: _Packed) -> None:
+    def _begin(self, half: int, state: _Packed) -> None:
         """Brings a batch to where only the full evaluation is to be waited for, which is launched."""
-        flying, s = batch.value, evaluator.value.settings
+        flying, s = state.value.batch, state.value.evaluator.settings
         if flying.rows[half] == 0 or flying.stage[half] == FINISHED:
             return
         if flying.stage[half] == BRED:
-            self._compiled.prepare_batch(genomes.handle, evaluator.handle, batch.handle, half)
+            self._compiled.prepare_batch(state.handle, half)
         if flying.stage[half] == PREPARED and s.hurdle_train:
             self._launch(
-                half, FULL, genomes, evaluator, flying,
-                {"steps": s.hurdle_train, "valid": s.hurdle_valid},
-            )  # fmt: skip
+                half, FULL, state.value, {"steps": s.hurdle_train, "valid": s.hurdle_valid}
+            )
             outcome = self._outcome(half, s.tasks)
-            self._compiled.judge_batch(evaluator.handle, batch.handle, half, *outcome)
-        self._launch(half, PASSED if s.hurdle_train else FULL, genomes, evaluator, flying, {})
+            self._compiled.screen_batch(state.handle, half, *outcome)
+        self._launch(half, PASSED if s.hurdle_train else FULL, state.value, {})
 
-    def _finish(self, half: int, evaluator: _Packed, batch: _Packed) -> None:
+    def _finish(self, half: int, state: _Packed) -> None:
         """Waits for a batch's full evaluations and takes them over."""
-        if batch.value.stage[half] != FINISHED:
-            outcome = self._outcome(half, evaluator.value.settings.tasks)
-            self._compiled.finish_batch(evaluator.handle, batch.handle, half, *outcome)
+        if state.value.batch.stage[half] != FINISHED:
+            outcome = self._outcome(half, state.value.evaluator.settings.tasks)
+            self._compiled.finish_batch(state.handle, half, *outcome)
 
-    def _launch(
-        self,
-        half: int,
-        status: int,
-        genomes: _Packed,
-        evaluator: _Packed,
-        flying: Batch,
-        lengths: dict[str, int],
-    ) -> None:
+    def _launch(self, half: int, status: int, state: SearchState, lengths: dict[str, int]) -> None:
         """Launches the rows of a half that have that status, unless that was done before.
 
         lengths: train steps and examples to validate on, where it is not all of them.
         """
+        flying = state.batch
         newest = flying.rows[1 - half] == 0 or half != flying.counts[OLDER]
         serial, stage = int(flying.counts[BATCHES]) - (not newest), int(flying.stage[half])
         before = self._launched.pop(half, None)
@@ -277,12 +273,12 @@ class CudaModule:
             return
         if before is not None and before.pending is not None:
             before.pending.result()  # of a state that is no more; its memory is needed
-        self.open(evaluator)
+        self._open(state.evaluator)
         rows = flying.rows[half]
         which = flying.record[half, :rows][flying.status[half, :rows] == status]
         pending = None
         if len(which):
-            encoded = self._encode(genomes.value, which)
+            encoded = self._encode(state.genomes, which)
             pending = self._evaluator.start(*encoded, self._streams[half], **lengths)
         self._launched[half] = _Launch(serial, stage, pending)
 

@@ -8,16 +8,17 @@ stands, and g++ too (`zero.cuda.host`).
 from __future__ import annotations
 
 import ast
+import threading
 from importlib import resources
 
-from zero.programs.cuda.layout import Layout
+from zero.cuda.kernel_source import KernelSource
+from zero.programs.cuda.layout import UnitLayout
 from zero.programs.ops import (
-    OPS,
     Op,
     by_number,
     check_formula,
 )
-from zero.rng import philox as rng
+from zero.rng import philox
 
 # Instructions of no op: the end of a function, sums of products in place, and those of the matrix that
 # is in registers (`zero.programs.cuda.encode`).
@@ -199,7 +200,7 @@ def _file(name: str) -> str:
     return resources.files("zero.kernels").joinpath(name).read_text()
 
 
-def render(layout: Layout, strict: bool = False, independent: bool = False) -> str:
+def render(layout: UnitLayout, strict: bool = False, independent: bool = False) -> str:
     """Returns the whole text, with the kernel `evaluate`.
 
     strict: products that are summed up are rounded before they are added, as on the CPU.
@@ -223,11 +224,11 @@ def render(layout: Layout, strict: bool = False, independent: bool = False) -> s
         "UNROLL": min(MAX_UNROLLED[layout.shared], max(chunks, layout.each)),
         "UNROLL_ROWS": min(2, layout.each),
         "CLASS_THRESHOLD": repr(1.5 * 2.0 ** (-24 if single else -53)),
-        "PHILOX_ROUNDS": rng.ROUNDS,
-        "PHILOX_M0": f"{rng.M0}u",
-        "PHILOX_M1": f"{rng.M1}u",
-        "PHILOX_W0": f"{rng.W0}u",
-        "PHILOX_W1": f"{rng.W1}u",
+        "PHILOX_ROUNDS": philox.ROUNDS,
+        "PHILOX_M0": f"{philox.M0}u",
+        "PHILOX_M1": f"{philox.M1}u",
+        "PHILOX_W0": f"{philox.W0}u",
+        "PHILOX_W1": f"{philox.W1}u",
     }
     parts = [f"// The interpreter for {layout}{', strict' if strict else ''}.\n"]
     parts += [f"#define {name} {value}\n" for name, value in settings.items()]
@@ -245,6 +246,14 @@ def render(layout: Layout, strict: bool = False, independent: bool = False) -> s
     return "\n".join(parts)
 
 
-def text_key(layout: Layout, strict: bool, independent: bool) -> tuple:
-    """Returns what the text depends on: ops may be added, but none changes its meaning."""
-    return layout, strict, independent, tuple(OPS)
+# Python 3.11's parser, which formulas go through, fails in two threads at once.
+_rendering = threading.Lock()
+
+
+def kernel_source(
+    layout: UnitLayout, strict: bool = False, independent: bool = False
+) -> KernelSource:
+    """Returns what a machine compiles; arguments as for `render`. For several threads."""
+    with _rendering:
+        text = render(layout, strict, independent)
+    return KernelSource(text, layout.lanes, layout.shared, OPTIONS)

@@ -14,23 +14,21 @@ import numpy as np
 from zero.programs.fec import Cache
 from zero.programs.ops import OpTables
 
-# Places in `Evaluator.counters`.
+# Places in `EvaluatorArrays.counters`.
 EVALUATED, STEPS_TAKEN, SEEN_HITS, FEC_HITS, HURDLE_FAILS, BUDGET_FAILS = range(6)
 NUM_COUNTERS = 8
 
-COMBINE = {"mean": 0, "median": 1, "min": 2}
 
-
-class Settings(NamedTuple):
+class EvaluatorSettings(NamedTuple):
     """Numbers of an evaluation; sizes count examples, tasks or array elements.
 
     vectors_at, matrices_at, temporary_at, memory_size: layout of one block's memory; vector_size,
     matrix_size: room for one of them, whose elements hold `element` values (see
-    `zero.programs.interpreter.handlers.Layout`). keys_address: of `Evaluator.keys`. stride: between
-    values of a task's data. advance: how far W values of an example's features advance in the data.
-    far: data does not fit the processor's caches and is fetched ahead. steps: train steps over all
-    epochs. fec_*, hurdle_*: 0 when not in use. budget: largest static cost, 0 = no limit. combine: see
-    `COMBINE`.
+    `zero.programs.interpreter.handlers.RegisterLayout`). keys_address: of `EvaluatorArrays.keys`.
+    stride: between values of a task's data. advance: how far W values of an example's features advance
+    in the data. far: data does not fit the processor's caches and is fetched ahead. steps: train steps
+    over all epochs. fec_*, hurdle_*: 0 when not in use. budget: largest static cost, 0 = no limit. combine:
+    place in `zero.programs.interpreter.reference.COMBINE`.
     independent: validation rows know nothing of each other, see `zero.programs.evaluator`.
     """
 
@@ -77,7 +75,7 @@ class Hurdle(NamedTuple):
     sorted: np.ndarray
 
 
-class Evaluator(NamedTuple):
+class EvaluatorArrays(NamedTuple):
     """Everything that `frame.evaluate` reads and writes; made by `zero.programs.interpreter.cpu`.
 
     Data: train_x, train_y, valid_x, valid_y, keys (tasks' keys, int64), order (example of each train
@@ -92,7 +90,7 @@ class Evaluator(NamedTuple):
     stopped, alive; row_errors, of the last validation, (blocks * valid * W,) or empty: not kept.
     """
 
-    settings: Settings
+    settings: EvaluatorSettings
     tables: OpTables
     starts: np.ndarray
     train_x: np.ndarray

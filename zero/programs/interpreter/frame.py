@@ -1,8 +1,7 @@
 """The compiled evaluator: decode a program, train it on W tasks at once, validate, give a fitness.
 
-This file is the frame of a generated module, not imported by itself: `zero.programs.interpreter.cpu` puts the
-names of lanes (`load`, `store`, `add`, ...) before it and the calls of mutations in place of
-`# MUTATIONS`, and writes the whole to the cache folder. It follows `zero.programs.interpreter.reference` step
+This file is part of a generated module, not imported by itself (`zero.programs.interpreter.module`): before
+it stands for which dtype and how many lanes it is. It follows `zero.programs.interpreter.reference` step
 by step; tasks sit in lanes, `block` counts groups of W tasks, and `alive` has a bit for each lane that
 has not failed. Instructions are executed by the functions of `handlers.py` (`execute`).
 """
@@ -14,7 +13,6 @@ import numpy as np
 
 from zero.jit.decorators import jit
 from zero.jit.struct import address
-from zero.programs import mutations
 from zero.programs.fec import (
     find,
     find_bits,
@@ -44,7 +42,7 @@ from zero.programs.interpreter.handlers import (
     B,
     C,
 )
-from zero.programs.interpreter.lanes import execute
+from zero.programs.interpreter.lanes import execute, make_lanes
 from zero.programs.ops import OPS
 from zero.programs.simplify import LAST_USE_1, LAST_USE_2, mark_live
 from zero.rng.philox import (
@@ -53,7 +51,8 @@ from zero.rng.philox import (
     SETUP,
     VALIDATE,
 )
-from zero.rng.splitmix import unit
+
+globals().update(vars(make_lanes(DTYPE, LANES)))  # W, load, store, add, ...
 
 # Up to here the sigmoid rounds to one half, and the class is 0.
 _CLASS_THRESHOLD = 1.5 * 2.0**-53 if DTYPE == "float64" else 1.5 * 2.0**-24
@@ -662,24 +661,3 @@ def evaluate(genomes, row, e):
     fitness, taken = measure(e, writes_features, canonical)
     e.counters[STEPS_TAKEN] += taken
     return fitness, taken
-
-
-@jit
-def mutate(kind, genomes, row, space, rng):
-    """Applies the mutation with that number."""
-    # MUTATIONS
-
-
-@jit
-def breed(genomes, parent, row, space, rng):
-    """Writes a child of `parent` to `row`; returns the mutation's number, -1 for a plain copy."""
-    mutations.copy_genome(genomes, parent, genomes, row)
-    if space.mutate_probability[0] < 1.0 and unit(rng) >= space.mutate_probability[0]:
-        return -1
-    x = unit(rng)
-    choice = 0
-    while x >= space.weights[choice] and choice < len(space.weights) - 1:
-        choice += 1
-    kind = space.kinds[choice]
-    mutate(kind, genomes, row, space, rng)
-    return kind

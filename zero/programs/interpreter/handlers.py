@@ -14,7 +14,6 @@ Machine code is kept in the cache folder under a hash of the source and of the p
 from __future__ import annotations
 
 import ast
-import hashlib
 import math
 from collections.abc import Iterator
 from functools import cache
@@ -24,13 +23,11 @@ import numpy as np
 from llvmlite import binding as llvm
 from llvmlite import ir
 
-from zero.jit.cache import compiled_aside, write_whole
+from zero.jit.cache import compiled_aside, digest, write_whole
 from zero.jit.compiling import begin
-from zero.programs import ops as op_table
 from zero.programs.interpreter import vectors
 from zero.programs.interpreter.vectors import I64
 from zero.programs.ops import Op, by_number, check_formula
-from zero.rng import philox as rng
 
 # A decoded instruction: words of 8 bytes. Places are bytes from the start of the block's memory; C is
 # that of a fused sum's other operand. Of a constant set, A is the place within the result; of a random
@@ -56,7 +53,7 @@ _COMPARE = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _CHEAP = {"abs", "sqrt", "where"}
 
 
-class Layout:
+class RegisterLayout:
     """How values lie in memory, in vectors of one dtype; places are counted in bytes.
 
     A scalar holds W values, one a lane. A vector is F elements one after the other and a matrix F
@@ -86,7 +83,7 @@ class Layout:
         # On short vectors, repeating a pattern costs what the fewer lanes save.
         if tasks >= lanes or features * lanes * np.dtype(dtype).itemsize < 16 * REGISTER_BYTES:
             return False
-        close = Layout(dtype, lanes, features, tasks)
+        close = RegisterLayout(dtype, lanes, features, tasks)
         across = close.register.count
         whole = features % close.elements == 0 and close.parts % close.elements == 0
         # Each element must lie in no more than two registers, or shuffles become slow.
@@ -100,7 +97,7 @@ class Handler:
     Indices and offsets are Python integers where they are known, else (in loops) LLVM values.
     """
 
-    def __init__(self, module: ir.Module, name: str, layout: Layout):
+    def __init__(self, module: ir.Module, name: str, layout: RegisterLayout):
         self.layout = layout
         self.function = ir.Function(module, _SIGNATURE, name)
         self.row, self.memory, self.context = self.function.args
@@ -599,7 +596,7 @@ def names() -> list[str]:
     return [*(op.name for op in by_number()), *EXTRA]
 
 
-def render(layout: Layout) -> str:
+def render(layout: RegisterLayout) -> str:
     """Returns the LLVM text of all handlers."""
     module = ir.Module("handlers")
     for op in by_number():
@@ -649,27 +646,23 @@ def addresses(
         dtype: "float64" or "float32".
         lanes: W, a power of two.
         features: F.
-        tasks: values of an element: W, or fewer where `Layout.fits`.
+        tasks: values of an element: W, or fewer where `RegisterLayout.fits`.
         folder: of the cache.
         ops: the rows of the op table: a registered op makes other handlers.
     """
-    digest = hashlib.sha256(
-        repr((dtype, lanes, features, tasks, ops, llvm.llvm_version_info)).encode()
-    )
-    digest.update((llvm.get_host_cpu_name() + llvm.get_host_cpu_features().flatten()).encode())
-    for source in (__file__, vectors.__file__, rng.__file__, op_table.__file__):
-        digest.update(Path(source).read_bytes())
-    path = folder / f"zero_handlers_{digest.hexdigest()[:20]}.o"
+    machine = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    made_for = (dtype, lanes, features, tasks, ops, llvm.llvm_version_info, *machine)
+    key = digest(f"import {__name__}\n# {made_for}")
+    path = folder / f"zero_handlers_{key[:20]}.o"
 
     def make() -> None:
         begin("handlers")
-        write_whole(path, compile_text(render(Layout(dtype, lanes, features, tasks))))
+        write_whole(path, compile_text(render(RegisterLayout(dtype, lanes, features, tasks))))
 
     if not path.exists() and not compiled_aside(make):
         make()
     code = path.read_bytes()
-    machine = _target_machine()
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     _engines.append(engine)

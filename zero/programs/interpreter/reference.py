@@ -2,9 +2,10 @@
 
 `run` follows the original engine's evaluation (spec, section 4) and returns every error, so that
 other interpreters can be compared with it example by example. Departures: random ops draw from a
-counter-based generator (see `zero.rng.philox`) instead of one shared stream, the order of the examples in
-later epochs is NumPy's shuffle, the same for all tasks of a set, and a wrong class in validation never
-counts as too large an error (the original compares it with max_abs_error, 100 unless set below 1).
+counter-based generator (see `zero.rng.philox.philox`) instead of one shared stream, the order of the
+examples in later epochs is NumPy's shuffle, the same for all tasks of a set, and a wrong class in
+validation never counts as too large an error (the original compares it with max_abs_error, 100 unless set
+below 1).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from zero.programs.program import (
     Memory,
     Program,
 )
-from zero.rng import philox as rng
+from zero.rng import philox
 from zero.tasks import TaskSet
 
 _NAMESPACE = {
@@ -59,11 +60,11 @@ class Banks:
 
 @dataclass(frozen=True)
 class Draws:
-    """What names the random numbers of one execution; see `zero.rng.philox`."""
+    """What names the random numbers of one execution; see `zero.rng.philox.philox`."""
 
     key: int = 0
     task: int = 0
-    function: int = rng.SETUP
+    function: int = philox.SETUP
     example: int = 0
 
 
@@ -124,10 +125,10 @@ def _result(op: Op, instruction, operands, shape, dtype, draws: Draws) -> np.nda
             return operands[0].T
         case "uniform" | "gaussian":
             first, second = instruction.constants
-            words = rng.counters(
+            words = philox.counters(
                 shape, draws.example, draws.function, instruction.stream, draws.task
             )
-            draw = rng.uniform if op.kind == "uniform" else rng.gaussian
+            draw = philox.uniform if op.kind == "uniform" else philox.gaussian
             return draw(draws.key, words, first, second)
     raise AssertionError(f"op kind {op.kind} is not defined")
 
@@ -215,21 +216,21 @@ def run(
         for instruction in instructions:
             execute(instruction, banks, draws)
 
-    call(rng.SETUP, program.setup, 0)
+    call(philox.SETUP, program.setup, 0)
     train_x, train_y = tasks.train_x[task].astype(dtype), tasks.train_y[task].astype(dtype)
     valid_x, valid_y = tasks.valid_x[task].astype(dtype), tasks.valid_y[task].astype(dtype)
     step = 0
     for order in epoch_orders(len(train_x), tasks.epochs):
         for row in order:
             trace.train_steps += 1
-            call(rng.PREDICT, program.predict, step, train_x[row])
+            call(philox.PREDICT, program.predict, step, train_x[row])
             if accuracy:
                 banks.s[PREDICTION] = sigmoid(banks.s[PREDICTION])
             error = abs(train_y[row] - banks.s[PREDICTION])
             if not error <= limit:
                 return trace
             trace.train_errors.append(float(error))
-            call(rng.LEARN, program.learn, step, train_x[row], train_y[row])
+            call(philox.LEARN, program.learn, step, train_x[row], train_y[row])
             step += 1
         if independent and step < tasks.epochs * len(train_x):
             continue
@@ -250,7 +251,7 @@ def _validate(
     for row in range(len(valid_x)):
         if independent:
             banks.become(trained)
-        call(rng.VALIDATE, program.predict, step if independent else step + row, valid_x[row])
+        call(philox.VALIDATE, program.predict, step if independent else step + row, valid_x[row])
         prediction = banks.s[PREDICTION]
         if accuracy:
             # NaN counts as class 0 and does not stop (spec, section 8, row 8).
@@ -270,8 +271,12 @@ def fitness_of_loss(loss: float, accuracy: bool) -> float:
     return 1.0 - loss if accuracy else 1.0 - 2.0 / np.pi * float(np.arctan(np.sqrt(loss)))
 
 
+# How the fitness over tasks is made of those on each (spec, 4.4); the median is the upper one.
+COMBINE = ("mean", "median", "min")
+
+
 def combine(fitness: np.ndarray, how: str) -> float:
-    """Returns the fitness over tasks: "mean", "median" (the upper one) or "min" (spec, 4.4)."""
+    """Returns the fitness over tasks; how: one of `COMBINE`."""
     if how == "mean":
         # One after the other, as compiled code does: np.mean rounds differently.
         return sum(float(x) for x in fitness) / len(fitness)

@@ -14,7 +14,7 @@ import math
 import numpy as np
 from llvmlite import ir
 
-from zero.rng import philox as rng
+from zero.rng.philox import M0, M1, ROUNDS, W0, W1
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 _LIBM = {"tan": "tan", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "tanh": "tanh"}
@@ -245,12 +245,12 @@ def philox(builder, key, words):
     low_word = ir.Constant(I64, 0xFFFFFFFF)
     k0, k1 = builder.and_(key, low_word), builder.lshr(key, ir.Constant(I64, 32))
     x0, x1, x2, x3 = words
-    for step in range(rng.ROUNDS):
+    for step in range(ROUNDS):
         if step:
-            k0 = builder.and_(builder.add(k0, ir.Constant(I64, rng.W0)), low_word)
-            k1 = builder.and_(builder.add(k1, ir.Constant(I64, rng.W1)), low_word)
-        p0 = builder.mul(x0, constant(vector, rng.M0))
-        p1 = builder.mul(x2, constant(vector, rng.M1))
+            k0 = builder.and_(builder.add(k0, ir.Constant(I64, W0)), low_word)
+            k1 = builder.and_(builder.add(k1, ir.Constant(I64, W1)), low_word)
+        p0 = builder.mul(x0, constant(vector, M0))
+        p1 = builder.mul(x2, constant(vector, M1))
         x0 = builder.xor(builder.lshr(p1, shift), builder.xor(x1, splat(builder, k0, vector.count)))
         x1 = builder.and_(p1, low)
         x2 = builder.xor(builder.lshr(p0, shift), builder.xor(x3, splat(builder, k1, vector.count)))

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from zero.cli.figures import notes, outcome_table, with_chance
+from zero.programs.view import notes, outcome_table, with_chance
 
 FINAL = {
     "fitness": 0.8, "metric": "accuracy", "chance": 0.6, "interval": [0.7, 0.9],

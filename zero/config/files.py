@@ -1,6 +1,6 @@
 """Files that a run's settings name: where relative paths start, and what is wrong with `imports`.
 
-Called by `zero.programs.config`, `zero.cells.config` and `zero.cells.train_config`.
+Called by `zero.config.load` and the kinds of genomes.
 """
 
 from __future__ import annotations
@@ -16,26 +16,18 @@ from zero.errors import ZeroError, visible
 from zero.system.own_code import fault_of
 
 
-def resolve_paths(document: Document, data: dict[str, Any], folder: Path) -> None:
-    """Makes `imports` and `program.initial` in `data` absolute where they are paths of files."""
-    program = data.get("program")
-    if isinstance(program, dict) and is_path(program.get("initial")):
-        initial = _absolute(document, program["initial"], ("program", "initial"), folder)
-        data["program"] = {**program, "initial": initial}
-    resolve_imports(document, data, folder)
-
-
 def resolve_imports(document: Document, data: dict[str, Any], folder: Path) -> None:
     """Makes `imports` in `data` absolute where they are paths of files."""
     imports = data.get("imports")
     if isinstance(imports, list):
         data["imports"] = [
-            _absolute(document, name, ("imports", i), folder) if is_path(name, ".py") else name
+            absolute(document, name, ("imports", i), folder) if is_path(name, ".py") else name
             for i, name in enumerate(imports)
         ]
 
 
-def _absolute(document: Document, value: Any, loc: Loc, folder: Path) -> str:
+def absolute(document: Document, value: Any, loc: Loc, folder: Path) -> str:
+    """Returns a path made absolute: those on the command line start where the user is."""
     return str((Path.cwd() if document.override_of(loc) else folder) / value)
 
 

@@ -5,14 +5,14 @@ import re
 import pytest
 from commands import zero_
 
-from zero.cells.networks.skeletons import KINDS
+from zero.cells.networks.skeletons import SKELETONS
 from zero.cells.ops import CELL_OPS
 from zero.cells.published import PUBLISHED
 from zero.cells.spaces import SPACES
-from zero.cli.tables import Whole, print_pairs, print_table
 from zero.config.shipped import header, shipped_configs
 from zero.programs import library, ops
 from zero.programs.mutation_names import MUTATIONS
+from zero.runs.tables import Whole, print_pairs, print_table
 from zero.search import methods
 from zero.tasks import task_families
 
@@ -36,7 +36,7 @@ LISTS = {
     "cells list": [f"{c.name} {c.source} {c.preset}" for c in PUBLISHED.values()],
     "cells list ops": [f"{op.name} {op.description}" for op in CELL_OPS.values()],
     "cells list spaces": [f"{s.name} {s.description}" for s in SPACES.values()],
-    "cells list skeletons": [kind.description for kind in KINDS.values()],
+    "cells list skeletons": [kind.description for kind in SKELETONS.values()],
 }
 
 

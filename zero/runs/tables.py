@@ -3,11 +3,13 @@
 `COLUMNS` sets another width. What must stay in one piece to be copied is given as `Whole`.
 """
 
+import math
 import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable
+from typing import Any
 
 _GAP = "  "
 
@@ -106,3 +108,25 @@ def _is_figure(text: str) -> bool:
 def _bold() -> bool:
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
     return sys.stdout.isatty() and not plain
+
+
+# --- figures as text --------------------------------------------------------------------------------
+
+
+def shown(value: Any) -> str:
+    """Returns a figure as people read it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v}" for k, v in value.items())
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
+
+
+def json_number(value: float) -> float | None:
+    """Returns the number, None where JSON has none for it."""
+    return float(value) if math.isfinite(value) else None
+
+
+def shown_fitness(value: float) -> str:
+    """Returns a fitness with six decimals, '-' for none."""
+    return "-" if math.isnan(value) else f"{value:.6f}"

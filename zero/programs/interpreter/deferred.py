@@ -1,11 +1,12 @@
-"""Programs that are evaluated elsewhere, on a GPU: `frame.evaluate` in three parts, a batch at a time.
+"""Programs whose full evaluation is deferred, to a GPU: `frame.evaluate` in three parts, a batch at a time.
 
 They are what comes before the full evaluation, the hurdle, and what comes after. Individuals' looks into
 the caches keep their order, and a program that is not known yet gets its entry at once: instead of a
 fitness it holds who in flight will know it. So the three parts serve, forget and count the same as
 `evaluate` of one after the other.
 
-This file follows `frame.py` in the generated module, whose names it uses; it is not imported by itself.
+This file is part of a generated module, not imported by itself (`zero.programs.interpreter.module`): it
+uses the names of `frame.py`, which stands before it.
 """
 # ruff: noqa: F821
 
@@ -15,10 +16,10 @@ from zero.evolution.batches import (
     ALIAS,
     FINISHED,
     FULL,
-    JUDGED,
     KNOWN,
     PASSED,
     PREPARED,
+    SCREENED,
 )
 from zero.jit.decorators import jit
 from zero.programs.fec import find, insert_bits, replace_bits
@@ -103,7 +104,7 @@ def _settle(e, batch, half, k, fitness, taken):
 
 
 @jit
-def judge(e, batch, half, early, taken):
+def screen(e, batch, half, early, taken):
     """Applies the hurdle to the rows that are `FULL`: they become PASSED or KNOWN.
 
     early (n, T) float64: fitness on the hurdle's examples of those rows, in order; taken (n, T): train
@@ -121,7 +122,7 @@ def judge(e, batch, half, early, taken):
                 e.counters[HURDLE_FAILS] += 1
                 _settle(e, batch, half, k, _below_hurdle(fitness), taken[n].sum())
             n += 1
-    batch.stage[half] = JUDGED
+    batch.stage[half] = SCREENED
     return passed
 
 

@@ -1,0 +1,94 @@
+"""Strings of bits: a space of genomes so small that tests see all of it, and a slow count of ones."""
+
+import math
+
+import numpy as np
+
+from zero.errors import ZeroError
+from zero.rng.splitmix import below
+
+
+class Unusable(ZeroError):
+    """A genome that cannot be evaluated."""
+
+
+class BitSpace:
+    """Genomes are tuples of 0 and 1; a neighbour differs in one of them."""
+
+    mutations = ("flip", "nothing")
+
+    def __init__(self, length=8):
+        self.length = length
+
+    def random(self, rng):
+        return tuple(int(below(rng, 2)) for _ in range(self.length))
+
+    def mutate(self, genome, rng):
+        if below(rng, 8) == 0:
+            return genome, "nothing"
+        return self._flipped(genome, int(below(rng, self.length))), "flip"
+
+    def neighbours(self, genome):
+        return [self._flipped(genome, place) for place in range(self.length)]
+
+    def text(self, genome):
+        return "".join(map(str, genome))
+
+    def parse(self, text):
+        return tuple(map(int, text))
+
+    def _flipped(self, genome, place):
+        return tuple(bit ^ (k == place) for k, bit in enumerate(genome))
+
+
+class Counting:
+    """Looks at one bit an epoch; its accuracy is the share of ones among those that it has seen.
+
+    A string of zeros fails at the end.
+    """
+
+    def __init__(self, genome):
+        self.genome, self.seen = genome, 0
+
+    epochs = property(lambda self: self.seen)
+    all_epochs = property(lambda self: len(self.genome))
+    steps = property(lambda self: 3 * self.seen)
+    ended = property(lambda self: self.seen == len(self.genome))
+    balanced_accuracy = property(lambda self: self.accuracy)
+
+    @property
+    def reason(self):
+        return "no ones" if self.ended and not any(self.genome) else ""
+
+    @property
+    def accuracy(self):
+        return sum(self.genome[: self.seen]) / self.seen if self.seen else math.nan
+
+    @property
+    def curve(self):
+        return np.array([[k, self.genome[k]] for k in range(self.seen)], float).reshape(-1, 2)
+
+    def step(self, should_stop=None):
+        self.seen += 1
+
+    def state(self):
+        return {"seen": self.seen}
+
+    def restore(self, state):
+        self.seen = state["seen"]
+
+
+class BitEvaluator:
+    """Begins `Counting`; what ends in `unusable` bits is refused. `begun`: genomes, in order."""
+
+    def __init__(self, unusable=None):
+        self.unusable, self.begun = unusable, []
+
+    def key(self, genome):
+        return "".join(map(str, genome))
+
+    def begin(self, genome, seed, name, parent=None):
+        self.begun.append(genome)
+        if self.unusable and genome[-len(self.unusable) :] == self.unusable:
+            raise Unusable(f"{name} is not to be counted")
+        return Counting(genome)

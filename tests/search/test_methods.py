@@ -1,0 +1,375 @@
+"""What holds for every search method: settings, the same stream the same search, exact states."""
+
+import itertools
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from bits import BitSpace
+
+from zero import search
+from zero.cells.config import CellSearch
+from zero.config.load import config_to_yaml, make_config
+from zero.config.schema import config_schema
+from zero.errors import ConfigError
+from zero.evolution.ageing import Ageing, make_searcher
+from zero.evolution.loop import run_block
+from zero.evolution.population import COPY, FIRST, INDIVIDUALS, capacity, new_population
+from zero.jit.decorators import jit
+from zero.programs.config import Search
+from zero.rng.splitmix import below, new_state
+from zero.search.protocol import MIGRATION, Proposal, SearchSettings
+from zero.search.section import methods_for, settings_model
+
+METHODS = search.names()
+RULES = [name for name in METHODS if search.chooses_parents(name)]
+NUMBERING = np.array([3, 2])
+
+
+def fitness_of(genome):
+    """Ones count, later ones for more; without the first one there is nothing to be measured."""
+    return sum(bit * 1.1**place for place, bit in enumerate(genome)) if genome[0] else np.nan
+
+
+class Run:
+    """A search over bits, and all that it proposed."""
+
+    def __init__(self, name, seed=0, population=6):
+        self.space, self.rng = BitSpace(), new_state(seed, "methods")
+        settings = settings_model(SearchSettings, name)(population=population).fitted()
+        self.searcher = make_searcher(
+            settings, self.space, new_population(population), self.rng, NUMBERING
+        )
+        self.made, self.count = [], 0
+
+    def ask(self):
+        self.proposal = self.searcher.ask()
+
+    def tell(self):
+        self.count += 1
+        self.made.append(self.proposal)
+        self.searcher.tell(self.proposal, 3 * self.count + 2, fitness_of(self.proposal.genome), 7)
+
+    def go_on(self, individuals):
+        for _ in range(individuals):
+            self.ask()
+            self.tell()
+        return self
+
+
+# --- contract -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_describes_itself_in_a_line(name):
+    assert search.methods()[name] == search.get(name).DESCRIPTION
+    assert "\n" not in search.get(name).DESCRIPTION
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_random_stream_decides_what_is_proposed(name):
+    made = [Run(name, seed).go_on(60).made for seed in (0, 0, 1)]
+    assert made[0] == made[1] != made[2]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_proposals_say_what_they_were_made_from(name):
+    run = Run(name).go_on(150)
+    by_number = {}
+    for count, proposal in enumerate(run.made, 1):
+        assert len(proposal.genome) == 8 and set(proposal.genome) <= {0, 1}
+        if proposal.parent < 0:
+            assert proposal.steps == 0 and proposal.mutation in ("first", "random")
+        else:
+            apart = sum(map(int.__ne__, proposal.genome, by_number[proposal.parent]))
+            assert apart == proposal.steps <= 1
+        by_number[3 * count + 2] = proposal.genome
+    assert any(p.parent >= 0 for p in run.made) == search.breeds(name)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("cut", [0, 3, 6, 7, 41])
+def test_a_state_is_all_that_the_future_depends_on(name, cut):
+    whole = Run(name).go_on(90)
+    first = Run(name).go_on(cut)
+    state = json.loads(json.dumps(first.searcher.state(), default=_listed))  # no live objects
+    first.go_on(5)  # what goes on later changes no state
+    second = Run(name, seed=9)
+    second.searcher.restore(_arrays_in(state))
+    second.count = cut
+    assert second.go_on(90 - cut).made == whole.made[cut:]
+
+
+def _listed(array):
+    return {"array": array.tolist(), "dtype": str(array.dtype)}
+
+
+def _arrays_in(tree):
+    if isinstance(tree, dict) and "dtype" in tree:
+        return np.array(tree["array"], dtype=tree["dtype"])
+    if isinstance(tree, dict):
+        return {key: _arrays_in(value) for key, value in tree.items()}
+    return tree
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_was_asked_in_vain_is_as_if_it_had_not_been(name):
+    run = Run(name)
+    for _ in range(60):
+        mark = run.searcher.mark()
+        run.ask()
+        run.searcher.back(mark)
+        run.go_on(1)
+    assert run.made == Run(name).go_on(60).made
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_latest_individuals_are_the_population(name):
+    run = Run(name, population=5).go_on(23)
+    p = run.searcher.population
+    assert sorted(p.number.tolist()[row] for row in p.slots) == [3 * n + 2 for n in range(19, 24)]
+    assert p.counts[INDIVIDUALS] == 23 and not np.isnan(p.slot_fitness).any()
+    fitness = [fitness_of(proposal.genome) for proposal in run.made]
+    assert p.best[0] == np.nanmax(fitness)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_an_immigrant_takes_a_slot_and_may_be_the_best(name):
+    run = Run(name, population=5).go_on(7)
+    run.searcher.settle(1, (1,) * 8, 1000, 99.0)
+    p = run.searcher.population
+    assert p.number[p.slots[1]] == 1000 and p.best[0] == p.slot_fitness[1] == 99.0
+    assert p.counts[INDIVIDUALS] == 7
+    run.go_on(60)
+    children = [proposal.parent for proposal in run.made].count(1000)
+    # Rules draw a parent among the living, local search goes on from the best that it hears of.
+    assert (children > 0) == search.breeds(name)
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if search.breeds(name)])
+def test_every_method_that_breeds_beats_random_search(name):
+    def best(name):
+        runs = (Run(name, seed, 10) for seed in range(30))
+        return [max(fitness_of(p.genome) for p in r.go_on(60).made if p.genome[0]) for r in runs]
+
+    assert np.mean(best(name)) > np.mean(best("random_search")) + 0.2
+
+
+# --- rules for parents: asking and telling is the compiled loop ---------------------------------------
+
+
+class NumberSpace:
+    """The genomes of the compiled functions below, drawn in the same way."""
+
+    mutations = ("up", "down")
+
+    def random(self, rng):
+        return int(below(rng, 1000))
+
+    def mutate(self, genome, rng):
+        step = int(below(rng, 3)) - 1
+        return genome + step, "down" if step < 0 else "up"
+
+
+@jit
+def _create(genomes, record, space, rng):
+    genomes[record] = below(rng, 1000)
+
+
+@jit
+def _breed(genomes, parent, record, space, rng):
+    step = below(rng, 3) - 1
+    genomes[record] = genomes[parent] + step
+    return COPY if step == 0 else 1 if step < 0 else 0
+
+
+@jit
+def _evaluate(genomes, record, evaluator):
+    return -abs(genomes[record] - 700.0), 7
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_asking_and_telling_is_the_compiled_loop(name):
+    method, size, individuals = search.get(name), 12, 3000
+    settings = settings_model(SearchSettings, name)(population=size).fitted()
+    numbers = method.numbers(settings)
+
+    compiled, genomes = new_population(size), np.zeros(capacity(size), np.int64)
+    rng, block, limits = new_state(5, "loop"), jit(run_block), np.array([individuals, 10**9])
+    while compiled.counts[INDIVIDUALS] < individuals:
+        block(
+            jit(method.choose), _create, _create, _breed, _evaluate, compiled,
+            np.array(numbers, dtype=np.float64), genomes, None, None, rng, 500, limits, NUMBERING,
+        )  # fmt: skip
+
+    own = new_state(5, "loop")
+    ageing = Ageing(method.choose, numbers, NumberSpace(), new_population(size), own, NUMBERING)
+    for count in range(1, individuals + 1):
+        proposal = ageing.ask()
+        ageing.tell(proposal, 3 * count + 2, -abs(proposal.genome - 700.0), 7)
+
+    assert own == rng
+    for mine, theirs in zip(ageing.population, compiled, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    rows = compiled.slots
+    assert [ageing.genomes[row] for row in rows] == genomes[rows].tolist()
+    assert (compiled.mutation != FIRST).any() == search.breeds(name)
+
+
+# --- local search over all neighbours -----------------------------------------------------------------
+
+
+def neighbourhoods(run):
+    """Splits what was proposed where the search moved or restarted."""
+    return [
+        (parent, [p.genome for p in group])
+        for parent, group in itertools.groupby(run.made, key=lambda p: p.parent)
+    ]
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_local_search_goes_through_the_neighbours(first):
+    name = f"local_search_{'first_improvement' if first else 'best_neighbour'}"
+    run, space = Run(name).go_on(400), BitSpace()
+    genome_of = {3 * n + 2: p.genome for n, p in enumerate(run.made, 1)}
+
+    def worth(genome):
+        return np.nan_to_num(fitness_of(genome), nan=-np.inf)
+
+    moves = restarts = 0
+    for (parent, tried), (after, _) in itertools.pairwise(neighbourhoods(run)):
+        if parent < 0:
+            restarts += 1
+            continue
+        at = genome_of[parent]
+        assert len(set(tried)) == len(tried) and set(tried) <= set(space.neighbours(at))
+        best = max(tried, key=worth)
+        if worth(best) > worth(at):
+            moves += 1
+            assert genome_of[after] == best
+            assert len(tried) == 8 or (first and tried[-1] == best)
+        else:
+            assert after == -1 and len(tried) == 8
+    assert moves > 10 and restarts > 3
+
+
+def test_neighbours_come_in_every_order():
+    seconds = {
+        Run("local_search_best_neighbour", seed).go_on(2).made[1].genome for seed in range(60)
+    }
+    firsts = {
+        Run("local_search_best_neighbour", seed).go_on(1).made[0].genome for seed in range(60)
+    }
+    assert len(seconds) > 40 and len(firsts) > 30
+
+
+def test_local_search_goes_on_from_what_it_hears():
+    run = Run("local_search_best_neighbour").go_on(3)
+    run.searcher.searcher.tell(Proposal((1,) * 8, mutation=MIGRATION), 77, 99.0)
+    run.go_on(10)
+    assert 77 in [p.parent for p in run.made]
+
+
+# --- the section of a run's settings ------------------------------------------------------------------
+
+PROGRAMS = {"tasks": {"search": {"type": "linear_regression", "features": 2, "train": 10}},
+            "program": {"predict": {"ops": ["SCALAR_SUM"]}}, "budget": {"individuals": 9}}  # fmt: skip
+CELLS = {"cells": {"images": {"source": "digits"}}, "budget": {"individuals": 9}}
+KINDS = {"programs": (PROGRAMS, Search), "cells": (CELLS, CellSearch)}
+FITTING = [(kind, name) for kind, (_, model) in KINDS.items() for name in methods_for(model)]
+
+
+def made(kind, **section):
+    return make_config({**KINDS[kind][0], "search": section})
+
+
+def mistakes(kind, **section):
+    with pytest.raises(ConfigError) as caught:
+        made(kind, **section)
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize("kind, name", FITTING)
+def test_settings_are_read_back(kind, name, tmp_path):
+    from zero.config.load import load_config
+
+    config = made(kind, method=name, population=7)
+    keys = list(config.search.model_dump())
+    assert keys[:2] == ["method", "population"] and config.search.population == 7
+    (tmp_path / "again.yaml").write_text(config_to_yaml(config))
+    again = load_config(tmp_path / "again.yaml")
+    assert again == config and type(again.search) is type(config.search)
+
+
+@pytest.mark.parametrize("kind, name", FITTING)
+def test_keys_of_other_methods_are_ignored(kind, name):
+    """A config stays valid when its method alone is changed, and older runs' say all keys."""
+    config = made(kind, method=name, population=30, tournament=20)
+    given = 20 if name == "regularized_evolution" else None
+    assert getattr(config.search, "tournament", None) == given
+
+
+def test_a_methods_own_settings_are_checked():
+    line = "settings: search.tournament: must be at most search.population (5), got 6"
+    assert mistakes("programs", population=5, tournament=6) == [line]
+    assert mistakes("cells", population=5, tournament=6) == [line]
+    assert made("programs", population=5).search.tournament == 5
+    assert made("programs", method="random_search", population=5, tournament=6)
+
+
+def test_keys_that_no_method_has_are_mistakes():
+    for name in RULES:
+        (line,) = mistakes("cells", method=name, populaton=5)
+        assert line.startswith("settings: search.populaton: unknown key 'populaton'; did you mean")
+    assert "unknown key 'mutations'" in mistakes("cells", mutations=["op"])[0]
+
+
+def test_all_mistakes_of_the_section_are_told_at_once():
+    lines = mistakes("programs", method="random_serch", population=1, mutation=[], batch=0)
+    assert sorted(line.split(": ")[1] for line in lines) == [
+        "search.batch", "search.method", "search.mutation", "search.population",
+    ]  # fmt: skip
+    assert any("did you mean 'random_search'?" in line for line in lines)
+    assert mistakes("cells", method=3) == ["settings: search.method: must be text, got 3"]
+
+
+def test_a_method_that_a_kind_of_genome_cannot_serve_is_refused_with_those_that_can():
+    unfit = set(METHODS) - set(methods_for(Search))
+    assert unfit == set(METHODS) - set(RULES)
+    for name in unfit:
+        (line,) = mistakes("programs", method=name)
+        assert line == (
+            f"settings: search.method: {name} cannot search programs; use one of "
+            f"{', '.join(methods_for(Search))}"
+        )
+    assert methods_for(CellSearch) == METHODS
+
+
+def test_the_schema_has_a_form_for_every_method():
+    schema = json.loads(json.dumps(config_schema()))
+    for part, model in (("else", Search), ("then", CellSearch)):
+        run = schema["$defs"][schema[part]["$ref"].removeprefix("#/$defs/")]
+        forms = [
+            schema["$defs"][choice["$ref"].removeprefix("#/$defs/")]
+            for choice in run["properties"]["search"]["oneOf"]
+        ]
+        by_name = {form["properties"]["method"]["const"]: form for form in forms}
+        assert list(by_name) == methods_for(model)
+        assert [n for n, form in by_name.items() if "tournament" in form["properties"]] == [
+            "regularized_evolution"
+        ]
+        # Only the usual method need not be named, so that a section is of exactly one form.
+        unnamed = [n for n, form in by_name.items() if "method" not in form.get("required", [])]
+        assert unnamed == [search.DEFAULT]
+
+
+def test_settings_are_read_without_a_compiler():
+    code = (
+        "import sys\nfrom zero.programs.config import make_config\n"
+        f"for name in {METHODS!r}:\n    make_config({{**{CELLS!r}, 'search': {{'method': name}}}})\n"
+        "print('numba' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stdout + done.stderr

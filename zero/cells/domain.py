@@ -1,0 +1,573 @@
+"""Runs whose genomes are cells: from a config to images, evaluators, islands and the outcome.
+
+A run's outcome is the candidate of highest fitness, its
+final figure the accuracy on the test images, which nothing else sees: of the network as it was
+trained in the search, or, where the config has a section `final`, of a larger one trained longer.
+Published cells that the config names are trained in the same way and set beside it.
+
+The same config and data give the same archive, with two exceptions: an objective of measured latency,
+and candidates (or a last training) too large for the machine's memory, which fail there only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zero.cells.config import (
+    CellsConfig,
+    TableSettings,
+    objective_of,
+    skeleton_of,
+    space_of,
+    training_of,
+)
+from zero.cells.cost import CostLimits, cost_of
+from zero.cells.evaluator import TableEvaluator, TrainEvaluator, Training, Weights
+from zero.cells.genome import Genome
+from zero.cells.island import CellIsland, CellRules
+from zero.cells.limits import DRAWS, LimitedSpace, draw_within
+from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton, check_ops
+from zero.cells.published import get_published
+from zero.cells.raw_records import RawCell
+from zero.cells.records import CellRecord
+from zero.cells.table import read_cell_table
+from zero.cells.text import parse_genome
+from zero.data.classes import balanced_accuracy
+from zero.data.images import ImageData, load_images
+from zero.errors import ConfigError, NetworkError
+from zero.evolution.halving import Halving
+from zero.evolution.objective import Objective, pareto_front
+from zero.nn import make_model
+from zero.nn.network import Network
+from zero.nn.saved import save_network
+from zero.nn.train import right_by_class
+from zero.nn.train_memory import image_bytes, training_bytes
+from zero.nn.train_settings import trained_network
+from zero.rng.philox import key_for
+from zero.rng.splitmix import new_state
+from zero.runs.domain import Conclusion, Score
+from zero.runs.folder import RunFolder
+from zero.runs.object_domain import ObjectDomain
+from zero.runs.progress import duration
+from zero.runs.state import Experiment, IslandState
+from zero.system.files import write_bytes
+from zero.system.memory import usable_bytes
+from zero.system.signals import Stop
+
+OUTCOME = "outcome"  # the name of the run's own cells among the last trainings
+
+
+class CellsDomain(ObjectDomain):
+    """What a run over cells is made of; see `zero.runs.domain.Domain`."""
+
+    island, record = CellIsland, CellRecord
+
+    def __init__(self, config: CellsConfig):
+        self.config, self.cells = config, config.cells
+        self.space = space_of(config.cells)
+        self.is_table = isinstance(config.cells.evaluate, TableSettings)
+
+    def data_info(self) -> dict[str, Any]:
+        """Returns what run.json says of the images, so that nobody needs to read them again."""
+        return {} if self.is_table else {"image_set": self.data.summary()}
+
+    def notes(self) -> list[str]:
+        """Returns what a person should know of the images."""
+        if self.is_table:
+            return []
+        return list(dict.fromkeys([*self.data.warnings, *self.final_data.warnings]))
+
+    # --- data and what is made of them ----------------------------------------------------------
+
+    @cached_property
+    def data(self) -> ImageData:
+        """The images; a run over a table has none."""
+        return load_images(self.cells.images)
+
+    @cached_property
+    def final_data(self) -> ImageData:
+        """The images of the last training."""
+        final = self.cells.final
+        if final is None or final.images is None:
+            return self.data
+        data = load_images(final.images)
+        mine, theirs = ((d.image_shape, d.classes) for d in (self.data, data))
+        if mine != theirs:
+            raise ConfigError(
+                f"cells.final.images are {theirs[0]} with {len(theirs[1])} classes, cells.images "
+                f"{mine[0]} with {len(mine[1])}; give images of the same size and classes"
+            )
+        return data
+
+    @cached_property
+    def evaluator(self) -> Any:
+        """Evaluates candidates; see `zero.cells.evaluator`."""
+        if self.is_table:
+            own = self.cells.evaluate
+            table = read_cell_table(own.table, [own.select, own.report])
+            return TableEvaluator(table, own.select, own.report, skeleton_of(self.cells))
+        return self._trainer(final=False)
+
+    def _trainer(self, final: bool) -> TrainEvaluator:
+        config, cells = self.config, self.cells
+        # The islands' trainings share images, memory and cores; that of the outcome has all of them,
+        # and no backend's results depend on the number of threads.
+        islands, data = config.islands.count, self.final_data if final else self.data
+        limit, threads = usable_bytes(), cells.threads
+        if final:
+            threads *= islands
+        elif islands > 1:
+            limit = max(limit - image_bytes(data), 0) // islands + image_bytes(data)
+        return TrainEvaluator(
+            data,
+            skeleton_of(cells, final),
+            training_of(cells, final),
+            config.backend,
+            config.dtype,
+            threads,
+            limit,
+        )
+
+    @property
+    def cost_limits(self) -> CostLimits:
+        """The most that candidates may cost."""
+        return CostLimits(**self.cells.budget.model_dump())
+
+    def check_code(self) -> None:
+        """Tries every op of the space in a small network; raises NetworkError where one fails."""
+        check_ops(self.space.ops, skeleton_of(self.cells).kind)
+
+    def check(self) -> None:
+        """Checks the ops, and what only the data can tell.
+
+        Raises:
+            TaskError: images or table cannot be read.
+            NetworkError: no network of this skeleton fits the images.
+            ConfigError: no candidate can meet the budget, or the table lacks ops of the space.
+        """
+        self.check_code()
+        rng = new_state(self.config.seed, "check")
+        genome = self._buildable(rng)
+        if self.is_table:
+            missing = [op for op in self.space.ops if op not in self.evaluator.table.ops]
+            if missing:
+                have = ", ".join(self.evaluator.table.ops)
+                raise ConfigError(
+                    f"{self.cells.evaluate.table} has no cells with {', '.join(missing)}; give "
+                    f"cells.ops: [{have}], or another table"
+                )
+        else:
+            for name, cell in self._last_trainings(genome):
+                where = "cells.final" if name == OUTCOME else f"cells.published: {name}"
+                try:
+                    network = self._last_network(cell)
+                except NetworkError as error:
+                    raise NetworkError(f"{where}: {error}") from None
+                if name != OUTCOME:  # whose cells are other ones, maybe smaller
+                    self._trainer(final=True).check_memory(network, where)
+            _ = self._steps_after  # counted before the clock runs
+        self._check_budget(rng)
+
+    def _buildable(self, rng: np.ndarray) -> Genome:
+        """Returns a random genome that makes a network, as most do unless the skeleton is wrong."""
+        for left in reversed(range(20)):
+            genome = self.space.random(rng)
+            try:
+                self.evaluator.cost(genome)
+                return genome
+            except NetworkError:
+                if not left:
+                    raise
+        raise AssertionError
+
+    def _check_budget(self, rng: np.ndarray) -> None:
+        most = self.cost_limits
+        found: list[Genome] = []
+
+        def draw() -> Genome:
+            found.append(self.space.random(rng))
+            return found[-1]
+
+        if draw_within(most, self.evaluator, draw) is None:
+            limits = {k: v for k, v in asdict(most).items() if v is not None}
+            costs = []
+            for genome in found:
+                with suppress(NetworkError):
+                    costs.append(asdict(self.evaluator.cost(genome)))
+            least = ", ".join(f"{k} {min(c[k] for c in costs):,}" for k in limits)
+            raise ConfigError(
+                f"cells.budget: none of {DRAWS} random genomes keeps all limits (the least that they "
+                f"have: {least}); raise the limits, or make the skeleton smaller"
+            )
+
+    def data_digest(self) -> str:
+        """Returns a digest of the images, or of the table's cells and columns."""
+        digest = hashlib.sha256()
+        if self.is_table:
+            table, own = self.evaluator.table, self.cells.evaluate
+            digest.update(" ".join(table.ops).encode())
+            arrays = [table.cells, table.columns[own.select], table.columns[own.report]]
+        else:
+            names = [f"{part}_{axis}" for part in ("train", "valid", "test") for axis in "xy"]
+            sets = [self.data] if self.final_data is self.data else [self.data, self.final_data]
+            arrays = [getattr(data, name) for data in sets for name in names]
+        for array in arrays:
+            digest.update(f"{array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    # --- the search -----------------------------------------------------------------------------
+
+    def shown(self, record: RawCell) -> str:
+        """Returns a raw record's cells, a line a node."""
+        return parse_genome(record.text).listing()
+
+    @cached_property
+    def search_space(self) -> LimitedSpace:
+        """The genomes of the space that cost no more than they may."""
+        return LimitedSpace(self.space, self.evaluator, self.cost_limits)
+
+    @property
+    def rules(self) -> CellRules:
+        """What counts, and which candidates are trained how far."""
+        cells = self.cells
+        return CellRules(
+            objective=objective_of(cells),
+            halving=cells.halving and Halving(cells.halving.epochs, cells.halving.keep),
+            retrain_duplicates=cells.retrain_duplicates,
+            inherit_weights=cells.inherit_weights,
+        )
+
+    def islands(self, experiment: int, budget: dict[str, int]) -> list[CellIsland]:
+        """Returns the islands of an experiment; compiles what they need, before they are forked."""
+        islands = super().islands(experiment, budget)
+        self._warm_up(islands[0])
+        return islands
+
+    def _warm_up(self, island: CellIsland) -> None:
+        """Compiles what islands use; what is compiled in a process is there in those it forks."""
+        from zero.evolution.population import collect, new_population, new_record
+        from zero.rng.splitmix import unit
+
+        population = new_population(2)
+        collect(population)
+        new_record(population)
+        unit(island.rng.copy())
+        if not self.is_table:
+            network = self.evaluator.network(self.space.random(new_state(0, "warm up")))
+            needed = training_bytes(
+                network, self.cells.training, 1, self.config.dtype, self.config.backend
+            )
+            if needed > self.evaluator.memory_limit:
+                return  # candidates like it will be skipped, this one must not take the memory
+            model = make_model(network, 1, self.config.backend, self.config.dtype)
+            image = np.zeros((1, *self.data.image_shape), dtype=self.config.dtype)
+            model.train_step(image, np.zeros(1, dtype=np.int64))
+            model.predict(image)
+
+    def best_state(self, states: Sequence[IslandState], candidate: int) -> Any:
+        """Returns the trained weights of an experiment's best candidate."""
+        for state in states:
+            best = state["best_weights"]
+            if best is not None and best["number"] == candidate:
+                return best
+        return None
+
+    # --- the end --------------------------------------------------------------------------------
+
+    def _last_trainings(self, genome: Genome) -> list[tuple[str, Genome]]:
+        """Returns what is trained after the search, by name."""
+        own = [(OUTCOME, genome)] if self.cells.final else []
+        return own + [(name, get_published(name).genome) for name in self.cells.published]
+
+    def _last_network(self, genome: Genome):
+        skeleton, data = skeleton_of(self.cells, final=True), self.final_data
+        return build_network(genome, skeleton, data.image_shape, len(data.classes))
+
+    def final_seconds(self, steps: int, seconds: float) -> float | None:
+        """Returns about how long the last trainings will take, by the search's steps so far."""
+        if self.is_table or not steps:
+            return None
+        return seconds / steps * self._steps_after or None
+
+    @cached_property
+    def _steps_after(self) -> float:
+        """About how many of the search's steps take as long as all last trainings."""
+        genome = self._buildable(new_state(self.config.seed, "check"))
+        step = self.evaluator.cost(genome).seconds_per_step
+        return sum(self._estimated(cell) for _, cell in self._last_trainings(genome)) / step
+
+    def _estimated(self, genome: Genome) -> float:
+        """Returns the estimated seconds of a genome's last training, right up to a factor."""
+        settings, count = training_of(self.cells, final=True), len(self.final_data.train_x)
+        batch = min(settings.batch, count)
+        steps = settings.epochs * (count // batch)
+        return steps * cost_of(self._last_network(genome), batch).seconds_per_step
+
+    def final_phase(
+        self,
+        best: RawCell,
+        state: Any,
+        should_stop: Callable[[], bool],
+        save: Callable[[Any], None],
+        tell: Callable[[str], None],
+    ) -> tuple[Any, bool]:
+        """Trains the best cells, and published ones, for the final figures; pauses between steps."""
+        jobs = self._last_trainings(parse_genome(best.text))
+        if not jobs:
+            return None, True
+        state = state or {"done": {}, "trial": None}
+        evaluator = self._trainer(final=True)
+        estimated = {name: self._estimated(genome) for name, genome in jobs}
+        began, trained = time.monotonic(), 0.0  # in this process: seconds, and their estimate
+        for name, genome in jobs:
+            if name in state["done"]:
+                continue
+            todo = sum(estimated[n] for n, _ in jobs if n != name and n not in state["done"])
+            try:
+                trial = evaluator.begin(genome, key_for(self.config.seed, "final", name), name)
+            except NetworkError as error:  # too large for the memory
+                done = self._finished(evaluator.network(genome), str(error), None)
+                state = {"done": {**state["done"], name: done}, "trial": None}
+                continue
+            if state["trial"] is not None:
+                trial.restore(state["trial"])
+            try:
+                while not trial.ended:
+                    before = trial.epochs
+                    ahead = todo + estimated[name] * (1 - before / trial.all_epochs)
+                    left = ahead * (time.monotonic() - began) / trained if trained else None
+                    about = "" if left is None else f", about {duration(left)} left"
+                    tell(f"{name}: epoch {before + 1} of {trial.all_epochs}{about}")
+                    trial.step(should_stop)
+                    trained += estimated[name] * (trial.epochs - before) / trial.all_epochs
+                    state = {**state, "trial": trial.state()}
+                    save(state)
+                    if not trial.ended and should_stop():
+                        return state, False
+                done = self._finished(trial.trainer.network, trial.reason, trial)
+            except Stop:  # in the middle of an evaluation
+                return {**state, "trial": trial.state()}, False
+            if name == OUTCOME and not trial.reason:
+                done["weights"] = list(trial.weights())
+            state = {"done": {**state["done"], name: done}, "trial": None}
+            save(state)
+        return state, True
+
+    def _finished(self, network: Network, reason: str, trial: Training | None) -> dict[str, Any]:
+        """Returns the figures of a last training; reason: why it failed, "" if it did not."""
+        cost = cost_of(network)
+        failed = trial is None or bool(reason)
+        figures = dict.fromkeys(("select", "select_balanced", "final", "balanced"), math.nan)
+        if not failed:
+            figures = self._figures(trial.trainer.right_by_class("test"), self.final_data)
+            figures |= {"select": trial.accuracy, "select_balanced": trial.balanced_accuracy}
+        return {
+            "reason": reason,
+            "epochs": trial.epochs if trial else 0,
+            **figures,
+            "parameters": cost.parameters,
+            "multiply_adds": cost.multiply_adds,
+            "weights": None,
+        }
+
+    @staticmethod
+    def _figures(right: np.ndarray, data: ImageData) -> dict[str, Any]:
+        """Returns a network's figures on test images; right: how many of each class are."""
+        images = data.counts("test")
+        return {
+            "final": int(right.sum()) / int(images.sum()),
+            "balanced": balanced_accuracy(right, images),
+            "right": right,
+        }
+
+    def reopened(self, state: Any) -> Any:
+        """Returns the last trainings of published cells: they do not depend on the search."""
+        if state is None:
+            return None
+        return {
+            "done": {n: done for n, done in state["done"].items() if n != OUTCOME},
+            "trial": None,
+        }
+
+    def outline(self, best: RawCell, folder: RunFolder) -> Conclusion:
+        """Returns the genome with the figures of the search; writes best.txt and best.svg."""
+        results = self._outline(best, folder)
+        return Conclusion(parse_genome(best.text), None, {}, results, _details(best))
+
+    def _outline(self, best: RawCell, folder: RunFolder) -> dict[str, Any]:
+        from zero.cells.drawing.svg import draw_svg
+
+        folder.write_best(f"{best['text']}\n")
+        write_bytes(folder.path / "best.svg", draw_svg(parse_genome(best.text)).encode())
+        return {
+            "genome": best.text,
+            "search": {"fitness": best.fitness},
+            "select": {"fitness": best.accuracy},
+            "final": None,
+            "published": {},
+        }
+
+    def conclude(
+        self,
+        best: RawCell,
+        number: int,
+        experiments: Sequence[Experiment],
+        final_state: Any,
+        folder: RunFolder,
+    ) -> Conclusion:
+        """Takes the final figure; writes best.txt, best.svg and best_weights.h5."""
+        genome = parse_genome(best.text)
+        done = (final_state or {"done": {}})["done"]
+        details, objective = _details(best), objective_of(self.cells)
+        final = self._final(genome, best, experiments[number].best_state, done, folder)
+        records = [r for e in experiments for r in self.unpack(e.records)]
+        results = self._outline(best, folder) | {
+            "final": final,
+            # Halving trains only the better ones in full: no mean of those is of random cells.
+            "random_sampling": _random_sampling([] if self.cells.halving else records, objective),
+            "published": {
+                name: {k: v for k, v in figures.items() if k != "weights"}
+                for name, figures in done.items()
+                if name != OUTCOME
+            },
+        }
+        if not self.is_table:
+            results |= {"images": _plain(self.data), "final_images": _plain(self.final_data)}
+            retrained = bool(final and final.get("retrained"))
+            details["images"] = (self.final_data if retrained else self.data).summary()
+        if objective.kind == "pareto":
+            results["front"] = _front(records, objective.cost)
+        pairs = {n: (f["select"], f["final"]) for n, f in done.items() if n != OUTCOME}
+        if final:
+            details |= {k: v for k, v in final.items() if k != "fitness"}
+        details["published_balanced"] = {
+            n: f.get("balanced", math.nan) for n, f in done.items() if n != OUTCOME
+        }
+        score = Score(final["fitness"]) if final else None
+        return Conclusion(genome, score, pairs, results, details)
+
+    def _final(
+        self,
+        genome: Genome,
+        best: RawCell,
+        kept: dict[str, Any] | None,
+        done: dict[str, Any],
+        folder: RunFolder,
+    ) -> dict[str, Any] | None:
+        """Returns the outcome's final figure and whose it is; writes the weights that have it."""
+        if self.is_table:
+            return {"fitness": self.evaluator.reported(genome)}
+        last = done.get(OUTCOME)
+        if last is not None and last["weights"] is not None:
+            self._save(genome, True, last["weights"], last["select"], last["final"], folder)
+            figures = {n: last[n] for n in ("parameters", "multiply_adds", "epochs")}
+            figures["valid_accuracy"] = last["select"]
+            # A training that an older version began has no figures by class.
+            figures |= {n: last[n] for n in ("select_balanced", "balanced", "right") if n in last}
+            return {"fitness": last["final"], "retrained": True, **figures}
+        if kept is None or (self.cells.final is not None and last is None):
+            return None
+        weights = (kept["parameters"], kept["statistics"])
+        network = trained_network(self.evaluator.network(genome), self.cells.training)
+        model = make_model(
+            network, self.cells.training.batch, self.config.backend, self.config.dtype,
+            self.cells.threads,
+        )  # fmt: skip
+        model.parameters[:], model.statistics[:] = weights
+        data = self.data
+        figures = self._figures(right_by_class(model, data.test_x, data.test_y, data), data)
+        valid = right_by_class(model, data.valid_x, data.valid_y, data)
+        figures["select_balanced"] = balanced_accuracy(valid, data.counts("valid"))
+        accuracy = figures.pop("final")
+        self._save(genome, False, weights, best.accuracy, accuracy, folder)
+        failed = last["reason"] if last is not None else ""
+        return {"fitness": accuracy, "retrained": False, "failed": failed, **figures}
+
+    def _save(
+        self,
+        genome: Genome,
+        final: bool,
+        weights: Any,
+        valid: float,
+        test: float,
+        folder: RunFolder,
+    ) -> None:
+        save_weights(
+            folder.path / "best_weights.h5",
+            genome,
+            skeleton_of(self.cells, final),
+            self.final_data if final else self.data,
+            weights,
+            valid_accuracy=valid,
+            test_accuracy=test,
+            seed=self.config.seed,
+        )
+
+
+def _details(best: RawCell) -> dict[str, Any]:
+    """Returns the figures that a record has."""
+    return {
+        "valid_accuracy": best.accuracy,
+        "parameters": best.parameters,
+        "multiply_adds": best.multiply_adds,
+    }
+
+
+def save_weights(
+    path: Path, genome: Genome, skeleton: Skeleton, data: ImageData, weights: Weights, **extra: Any
+) -> None:
+    """Writes a network that was trained on the images; extra: as for `zero.nn.saved.save_network`.
+
+    Raises:
+        ArchiveError: as `save_network` does.
+    """
+    *network, layers = saved_form(genome, skeleton, data)
+    extra |= {"background": data.background} if data.background else {}
+    save_network(path, *network, *weights, extra=extra, network=layers)
+
+
+def saved_form(genome: Genome, skeleton: Skeleton, data: ImageData) -> tuple:
+    """Returns the arguments of `zero.nn.saved.network_tree`."""
+    network = build_network(genome, skeleton, data.image_shape, len(data.classes))
+    return (
+        str(genome), asdict(skeleton), data.image_shape, data.classes, data.mean, data.std, network,
+    )  # fmt: skip
+
+
+def _random_sampling(records: list[RawCell], objective: Objective) -> dict[str, Any]:
+    """Returns how good random candidates are: number, mean and spread of their accuracies.
+
+    metric: which accuracy that is; the balanced one is known where it alone is the fitness.
+    """
+    balanced = objective.metric != "accuracy" and objective.kind != "mnasnet"
+    column, metric = ("fitness", objective.metric) if balanced else ("accuracy", "accuracy")
+    found = [getattr(r, column) for r in records if r.parent < 0 and r.reason == ""]
+    values = np.array(found, dtype=np.float64)
+    mean, std = (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
+    return {"count": len(values), "mean": mean, "std": std, "metric": metric}
+
+
+def _plain(data: ImageData) -> dict[str, Any]:
+    """Returns the images' summary as archives keep it."""
+    summary = data.summary()
+    counts = {part: np.array(n, dtype=np.int64) for part, n in summary["counts"].items()}
+    return {**summary, "counts": counts}
+
+
+def _front(records: list[RawCell], cost: str) -> np.ndarray:
+    """Returns the ids of the candidates that no other dominates, cheapest first, int64 (n,)."""
+    whole = [r for r in records if r.reason == ""]
+    places = pareto_front([r.fitness for r in whole], [getattr(r, cost) for r in whole])
+    return np.array([whole[k].number for k in places], dtype=np.int64)

@@ -1,0 +1,105 @@
+"""`zero run` and `zero resume`."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zero import genomes
+from zero.cli import cells
+from zero.cli.common import (
+    RESUMABLE,
+    Config,
+    Debug,
+    IslandCount,
+    JsonLog,
+    MaxSeconds,
+    Quiet,
+    Seed,
+    Set,
+    checked_config,
+    guarded,
+    reporting,
+    time_left,
+    totals,
+)
+from zero.runs.tables import Whole, print_pairs
+
+
+@guarded
+def run(
+    config: Config,
+    settings: Set = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The run's folder [default: runs/NAME-001 ...]."),
+    ] = None,
+    seed: Seed = None,
+    islands: IslandCount = None,
+    max_seconds: MaxSeconds = None,
+    quiet: Quiet = False,
+    json_log: JsonLog = False,
+    debug: Debug = False,
+) -> None:
+    """Evolve programs or cells as a config says."""
+    left = time_left(max_seconds)
+    checked = checked_config(config, settings, seed, islands)
+    from zero.runs.run import start
+
+    with reporting(quiet, json_log) as reporter:
+        outcome = start(checked, out, reporter, command=sys.argv, max_seconds=left())
+    _print_outcome(outcome, json_log)
+
+
+@guarded
+def resume(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A larger budget, such as budget.individuals=1e7; repeatable.",
+        ),
+    ] = None,
+    max_seconds: MaxSeconds = None,
+    quiet: Quiet = False,
+    json_log: JsonLog = False,
+    debug: Debug = False,
+) -> None:
+    """Go on with a run or a training that was stopped or killed, or give a run a larger budget."""
+    left = time_left(max_seconds)
+    if cells.is_training(folder):
+        cells.resume_training(folder, left, quiet, json_log, settings)
+        return
+    from zero.runs import run
+
+    with reporting(quiet, json_log) as reporter:
+        outcome = run.resume(folder, reporter, left(), settings=settings or [])
+    _print_outcome(outcome, json_log)
+
+
+def _print_outcome(outcome: Any, as_json: bool) -> None:
+    """Prints what a run found and how to go on; exits with 130 if it was interrupted."""
+    folder = str(outcome.folder)
+    view = genomes.get(outcome.kind).view
+    if as_json:
+        event = {"event": "outcome", "folder": folder, "reason": outcome.reason}
+        event |= {"individuals": outcome.individuals, "train_steps": outcome.train_steps}
+        event |= {"seconds": outcome.seconds}
+        print(json.dumps(event | view.event(outcome)))
+    else:
+        rows = totals(outcome.reason, outcome.individuals, outcome.train_steps, outcome.seconds)
+        view.print_outcome(outcome)
+        rows.append(("folder", Whole(folder)))
+        quoted = shlex.quote(folder)
+        if outcome.reason in RESUMABLE:
+            rows.append(("final figures", "not yet: taken when the run ends"))
+            rows.append(("go on with", Whole(f"zero resume {quoted}")))
+        print_pairs([*rows, ("look with", Whole(f"zero show {quoted}"))])
+    if outcome.reason == "interrupted":
+        sys.stdout.flush()
+        raise typer.Exit(130)

@@ -1,0 +1,110 @@
+"""`zero show`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zero import genomes
+from zero.cli import cells, completion, trainings
+from zero.cli.common import RESUMABLE, Debug, guarded, totals
+from zero.errors import ZeroError
+from zero.runs.tables import print_pairs
+
+
+@guarded
+def show(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|PROGRAM",
+            help="A run's folder, or as for evaluate.",
+            autocompletion=completion.programs,
+        ),
+    ],
+    lineage: Annotated[
+        bool, typer.Option("--lineage", help="From which programs it came, oldest first.")
+    ] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="With instructions that change no prediction, too.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Show a run, which may be going on, or a program."""
+    from zero.programs import library
+
+    path = Path(what)
+    if cells.is_training(path):
+        trainings.show_training(path)
+        return
+    if what not in library.PROGRAMS and (path.is_dir() or path.suffix == ".h5"):
+        _show_run(path, lineage, raw)
+        return
+    run_name, mark, record_id = what.rpartition("#")
+    if mark and not path.exists() and record_id.isdigit() and Path(run_name).exists():
+        from zero.runs.archive import find_record, read_archive
+
+        data = read_archive(run_name)
+        record = find_record(data, int(record_id))
+        genomes.get(data.kind).view.print_record(Path(run_name), data, record, lineage, raw)
+        return
+    from zero.programs.find import load_program
+    from zero.programs.view import simplified
+
+    program = load_program(what)
+    print(program if raw else simplified(str(program)), end="")
+    if lineage:
+        raise ZeroError(f"{what} has no lineage; give a run's folder, or RUN#ID")
+
+
+def _show_run(path: Path, lineage: bool, raw: bool) -> None:
+    from zero.config import yaml as yaml_loader
+    from zero.runs.archive import best_record, read_archive
+    from zero.runs.folder import RunFolder
+
+    folder = RunFolder.open(path) if path.is_dir() else None
+    if folder and not folder.archive_path.exists():
+        data, text = None, folder.config_text()
+    else:
+        data = read_archive(path)
+        text = data.config
+    settings = yaml_loader.parse(text, str(path)).data  # unchecked: nothing is imported for it
+    results = data and data.results
+    events = folder.events() if folder else []
+    seconds = [e["seconds"] for e in events if e.get("seconds")]
+    view = (genomes.get(data.kind) if data else genomes.of_settings(settings)).view
+    keys = ("name", "seed", "backend", "dtype")
+    rows = [(key, str(settings.get(key))) for key in keys]
+    batch = (settings.get("search") or {}).get("batch") or 1
+    rows += [("batch", str(batch))] if batch > 1 else []
+    rows += [("islands", str((settings.get("islands") or {}).get("count"))), ("from", str(path))]
+    rows += view.setting_rows(settings)
+    if results:
+        rows += totals(results["reason"], results["individuals"], results["train_steps"],
+                        seconds[-1] if seconds else None)  # fmt: skip
+    elif data and _has_stopped(events):  # without results: no individual was evaluated
+        summaries = [e.summary for e in data.experiments]
+        rows += totals(events[-1]["reason"], sum(s.individuals for s in summaries),
+                        sum(s.train_steps for s in summaries),
+                        seconds[-1] if seconds else None)  # fmt: skip
+        if events[-1]["reason"] in RESUMABLE:
+            rows += [("go on with", f"zero resume {path}")]
+    else:
+        rows += [("ended", f"not yet: it goes on, or after a stop with `zero resume {path}`")]
+        if data:
+            summaries = [e.summary for e in data.experiments]
+            rows += totals(None, sum(s.individuals for s in summaries),
+                            sum(s.train_steps for s in summaries), None)  # fmt: skip
+    record = best_record(data) if data else None
+    rows += view.figure_rows(path, data, record) if record else []
+    print_pairs(rows)
+    if record is None:
+        print(f"\nno {view.noun} yet")
+    else:
+        view.print_run(path, data, record, lineage, raw)
+
+
+def _has_stopped(events: list[dict[str, Any]]) -> bool:
+    """Returns whether a run's log says that it has ended, or was stopped, and why."""
+    last = events[-1] if events else {}
+    return last.get("event") == "finish" and "reason" in last

@@ -1,0 +1,27 @@
+"""The loss of a batch of logits, with its gradient. Called by the backends."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def softmax_cross_entropy(
+    logits: np.ndarray, labels: np.ndarray, smoothing: float = 0.0
+) -> tuple[float, np.ndarray]:
+    """Returns the mean loss of a batch and its gradient.
+
+    The target is 1 - smoothing for the label, plus smoothing / classes for every class (Szegedy et
+    al., 2016, section 7; PyTorch's label_smoothing).
+
+    Args:
+        logits: (N, classes).
+        labels: (N,) integers below `classes`.
+        smoothing: in [0, 1).
+    """
+    count, classes = logits.shape
+    shifted = logits - logits.max(1, keepdims=True)
+    log_probabilities = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    targets = np.full_like(logits, smoothing / classes)
+    targets[np.arange(count), labels] += 1 - smoothing
+    loss = -(targets * log_probabilities).sum() / count
+    return float(loss), (np.exp(log_probabilities) - targets) / count

@@ -1,0 +1,514 @@
+"""Runs whose genomes are programs: from a config to tasks, evaluators, islands and the outcome.
+
+The other functions are for whatever looks at one program.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zero.config.sections import Section
+from zero.errors import ConfigError
+from zero.programs import backends, library
+from zero.programs.backends import Backend, EvaluationSetup
+from zero.programs.config import Evaluation as EvaluationSettings
+from zero.programs.config import ProgramsConfig
+from zero.programs.evaluator import Evaluation, Evaluator
+from zero.programs.figures import (
+    CHANCE,
+    chance,
+    differ,
+    interval,
+)
+from zero.programs.find import load_program
+from zero.programs.interpreter.reference import combine
+from zero.programs.ops import OPS, by_number, get_op
+from zero.programs.program import (
+    FUNCTIONS,
+    Instruction,
+    Memory,
+    Program,
+    parse_program,
+    validate_program,
+)
+from zero.programs.raw_records import RawProgram, pack_records, unpack_records
+from zero.programs.records import Record
+from zero.programs.simplified import departures, simplify
+from zero.rng.philox import key_for
+from zero.runs.domain import Conclusion, Domain
+from zero.runs.folder import RunFolder
+from zero.runs.state import Experiment
+from zero.tasks import PURPOSES, TaskSet, make_task_set
+
+# What every outcome is set beside: both were written by people.
+BASELINES = ("linear", "neural_network")
+
+
+def initial_program(config: ProgramsConfig) -> Program:
+    """Returns the program that the first population is made of (spec, section 3.1).
+
+    `no_op` and `random` have the initial sizes, filled with NO_OP; a named program is padded at the
+    end of each function to its initial size, as in the original.
+    """
+    name = config.program.initial
+    if name in ("empty", "no_op", "random"):
+        base = Program()
+    else:
+        base = load_program(name)
+    sizes = [getattr(config.program, f).size.initial for f in FUNCTIONS]
+    if name == "empty":
+        sizes = [0, 0, 0]
+    padded = Program(*(
+        f + (Instruction("NO_OP"),) * (size - len(f))
+        for f, size in zip(base.functions, sizes, strict=True)
+    ))  # fmt: skip
+    validate_program(padded, memory_of(config))
+    return padded
+
+
+def memory_of(config: ProgramsConfig) -> Memory:
+    """Returns the addresses that programs of a run have."""
+    memory = config.program.memory
+    return Memory(memory.scalars, memory.vectors, memory.matrices)
+
+
+def make_tasks(config: ProgramsConfig, purpose: str, experiment: int = 0) -> TaskSet:
+    """Returns a run's tasks for a purpose; new ones for each experiment if the config says so."""
+    number = experiment if config.experiments.new_tasks else 0
+    return make_task_set(getattr(config.tasks, purpose), purpose, number)
+
+
+def make_evaluator(
+    config: ProgramsConfig, tasks: TaskSet, module=None, combine="mean", **how: bool
+) -> Evaluator:
+    """Returns the evaluator of a run's select or final tasks (always the mean; spec, 4.4).
+
+    how: `independent` and `keep_errors` of `Evaluator`.
+    """
+    return Evaluator(
+        tasks,
+        config.backend,
+        config.dtype,
+        seed_key=key_for(config.seed, "evaluation"),
+        max_abs_error=config.evaluation.max_abs_error,
+        combine=combine,
+        module=module,
+        **how,
+    )
+
+
+def train_budget(config: ProgramsConfig, tasks: TaskSet) -> float:
+    """Returns the largest static cost of a program on a task, 0 without a budget (spec, 6.5).
+
+    The baseline counts as padded with NO_OPs to the initial sizes, as in the original.
+    """
+    budget = config.evaluation.train_budget
+    if budget is None:
+        return 0.0
+    baseline = library.program(budget.baseline)
+    steps = tasks.train_x.shape[1] * tasks.epochs
+    total = 0.0
+    for name, instructions in zip(FUNCTIONS, baseline.functions, strict=True):
+        padding = max(0, getattr(config.program, name).size.initial - len(instructions))
+        cost = sum(get_op(i.op).cost for i in instructions) + padding * OPS["NO_OP"].cost
+        total += cost if name == "setup" else cost * steps
+    return budget.factor * total
+
+
+class ProgramsDomain(Domain):
+    """What a run over programs is made of; compiles once, in the parent process.
+
+    On backend cuda, islands are dealt out over the GPUs. The parent process never touches these: it
+    forks the islands' processes, and CUDA does not survive a fork.
+
+    Args:
+        config: of the run.
+        initial: what the first population is made of, by default as the config says.
+    """
+
+    def __init__(self, config: ProgramsConfig, initial: Program | None = None):
+        from zero import search
+
+        self.config = config
+        self.initial = initial_program(config) if initial is None else initial
+        self.method = search.get(config.search.method)
+        self._tasks: dict[tuple, TaskSet] = {}
+        self._notes: list[str] | None = None
+
+    def tasks(self, purpose: str, experiment: int) -> TaskSet:
+        """Returns the experiment's tasks; made once where they do not change."""
+        fixed = purpose == "final" or not self.config.experiments.new_tasks
+        key = (purpose, 0 if fixed else experiment)
+        if key not in self._tasks:
+            self._tasks = {k: v for k, v in self._tasks.items() if k[1] in (0, experiment)}
+            self._tasks[key] = make_tasks(self.config, purpose, experiment)
+        return self._tasks[key]
+
+    @property
+    def backend(self) -> Backend:
+        """The backend of the run's islands."""
+        return backends.get(self.config.backend)
+
+    def setup(self, purpose: str, experiment: int) -> EvaluationSetup:
+        """Returns how the experiment's programs are evaluated on the tasks of a purpose."""
+        config = self.config
+        return EvaluationSetup(
+            self.tasks(purpose, experiment), config.dtype, key_for(config.seed, "evaluation"),
+            config.evaluation.max_abs_error, self._combine(purpose),
+        )  # fmt: skip
+
+    # --- what a run asks of every kind of genome --------------------------------------------------
+
+    def info(self) -> dict[str, Any]:
+        """Returns what run.json keeps, beside the config, for `resumed`."""
+        found: dict[str, Any] = {
+            "initial_program": str(self.initial),
+            "evaluation_defaults": _defaults(self.config.evaluation),
+        }
+        devices = self.backend.devices()
+        return found | ({"gpus": devices} if devices else {})
+
+    def stored(self, folder: Path) -> ProgramsDomain:
+        """Returns the domain with all data in files: those given as arrays go to the folder."""
+        config = _with_stored_data(self.config, folder)
+        if config is self.config:
+            return self
+        stored = ProgramsDomain(config, self.initial)
+        stored._notes = self.notes()  # what was left out is not in the files
+        return stored
+
+    def evaluator(
+        self, purpose: str, experiment: int, on_gpu: bool = False, **how: bool
+    ) -> Evaluator:
+        """Returns the evaluator of the experiment's tasks, on the code that its islands use.
+
+        It is on the backend's `for_one_program`, unless `on_gpu`: for cuda that is the cpu, because one
+        program at a time would leave a GPU idle, and a process that forks islands must not touch it. Both
+        agree to rounding.
+
+        how: `independent` and `keep_errors` of `Evaluator`.
+        """
+        name = self.config.backend if on_gpu else self.backend.for_one_program
+        config = self.config.model_copy(update={"backend": name})
+        module = None
+        if backends.get(name).shares_module:
+            search = self.setup("search", experiment)
+            module = self.backend.modules(search, config.search.method, 1)[0]
+        tasks = self.tasks(purpose, experiment)
+        return make_evaluator(config, tasks, module, self._combine(purpose), **how)
+
+    def _combine(self, purpose: str) -> str:
+        return self.config.evaluation.fitness if purpose == "search" else "mean"
+
+    def _reported_by(self, purpose: str, experiment: int, on_gpu: bool = False) -> Evaluator:
+        """Returns the evaluator of the figures that are told: the final one is a predictor's."""
+        final = purpose == "final"
+        return self.evaluator(purpose, experiment, on_gpu, independent=final, keep_errors=final)
+
+    def figures(
+        self,
+        program: Program,
+        purpose: str,
+        experiment: int,
+        on_gpu: bool = False,
+        evaluate: Evaluator | None = None,
+    ) -> tuple[Evaluation, dict[str, Any]]:
+        """Returns a program's evaluation on the tasks of a purpose, and all that is told of it.
+
+        The final figure is that of a predictor, see `Evaluator`; evaluate: what gives it, made anew
+        by default. The dict has fitness, task_names,
+        task_fitness, metric and chance (`zero.programs.figures.chance`, over tasks); of the final tasks
+        also interval (95 %), lasting_fitness (what it were if counted as in the search, where memory
+        lasts from row to row), order_matters (whether the two differ by more than chance) and
+        departures (why they can differ, a list of text; empty if they cannot).
+        """
+        evaluate = evaluate or self._reported_by(purpose, experiment, on_gpu)
+        tasks, result = evaluate.tasks, evaluate(program)
+        found = {
+            "fitness": result.fitness,
+            "task_names": list(tasks.names),
+            "task_fitness": result.task_fitness,
+            "metric": tasks.metric,
+            "chance": combine(chance(tasks), self._combine(purpose)),
+        }
+        if purpose == "final":
+            found["interval"] = list(interval(tasks, result))
+            found["departures"] = departures(program, tasks.epochs)
+            lasting = result
+            if found["departures"]:
+                lasting = self.evaluator(purpose, experiment, on_gpu, keep_errors=True)(program)
+            found["lasting_fitness"] = lasting.fitness
+            found["order_matters"] = differ(tasks, result, lasting)
+        return result, found
+
+    def baselines(self, experiment: int) -> dict[str, float]:
+        """Returns what the search tasks' fitness is set beside: chance, and the shipped programs.
+
+        The latter not on a backend where they would take long.
+        """
+        tasks = self.tasks("search", experiment)
+        found = {CHANCE[tasks.metric]: combine(chance(tasks), self._combine("search"))}
+        if not self.backend.slow:
+            evaluate = self.evaluator("search", experiment)
+            found |= {name: evaluate(library.program(name)).fitness for name in BASELINES}
+        return found
+
+    def shown(self, record: RawProgram) -> str:
+        """Returns a raw record's program without what changes no prediction."""
+        return str(simplify(record.program))
+
+    def groups(self) -> list[list[int]] | None:
+        """Returns which islands share a process: on backend cuda those of one GPU."""
+        return self.backend.groups(self.config.islands.count)
+
+    def islands(self, experiment: int, budget: dict[str, Any]) -> list[Any]:
+        """Returns the islands of an experiment.
+
+        budget: what the run has left for it: individuals, train_steps (all islands together).
+        """
+        from zero.programs.interpreter import cpu
+        from zero.programs.island import Island, MigrantBuffer, new_space
+
+        config, count = self.config, self.config.islands.count
+        program, evaluation = config.program, config.evaluation
+        tasks = self.tasks("search", experiment)
+        search = self.setup("search", experiment)
+        modules = self.backend.modules(search, config.search.method, count)
+        functions = [getattr(program, f) for f in FUNCTIONS]
+        space, starts = new_space(
+            memory_of(config),
+            tuple([OPS[name].number for name in f.ops] for f in functions),
+            [(f.size.initial, f.size.min, f.size.max) for f in functions],
+            config.search.mutations,
+            config.search.mutate_probability,
+            self.initial,
+            program.initial == "random",
+        )
+        cache, hurdle = evaluation.cache, evaluation.hurdle
+
+        size, migrants = config.search.population, config.islands.migrants
+        buffer = None
+        if count > 1 and migrants:
+            buffer = MigrantBuffer(count, size, migrants, int(starts[3]))
+        islands = []
+        for k in range(count):
+            arrays = cpu.new_evaluator(
+                tasks,
+                memory_of(config),
+                starts,
+                module=modules[k],
+                key=key_for(config.seed, "evaluation"),
+                max_abs_error=evaluation.max_abs_error,
+                combine=evaluation.fitness,
+                budget=train_budget(config, tasks),
+                cache_=cache and (cache.train, cache.valid, cache.size, cache.forget_every),
+                hurdle=hurdle
+                and (
+                    hurdle.train,
+                    hurdle.valid,
+                    hurdle.quantile,
+                    min(config.search.population, 1000),
+                ),
+            )
+            select = self.evaluator("select", experiment)
+            islands.append(
+                Island(
+                    modules[k], space, memory_of(config), arrays, select,
+                    size, self.method.numbers(config.search), config.seed,
+                    experiment, k, count, self.limits(budget, k), migrants, buffer,
+                    config.search.batch,
+                )
+            )  # fmt: skip
+        if islands:
+            islands[0].warm_up()
+        return islands
+
+    def check_device(self) -> None:
+        """Raises DeviceError if the backend cannot be used on this machine."""
+        self.backend.devices()
+
+    def check(self) -> None:
+        """Checks what only the data can tell, and cuts defaults that the data are too small for.
+
+        Raises:
+            TaskError: the final tasks' test rows may be among those of the others.
+            ConfigError: cache or hurdle look at more examples than there are; a line each.
+        """
+        families = self.config.tasks
+        families.final.check_apart(families.search)
+        families.final.check_apart(families.select)
+        tasks = self.tasks("search", 0)
+        # They look within the first epoch.
+        have = {"train": tasks.train_x.shape[1], "valid": tasks.valid_x.shape[1]}
+        evaluation = _fitted(self.config.evaluation, have)
+        self.config = self.config.model_copy(update={"evaluation": evaluation})
+        cache, hurdle = evaluation.cache, evaluation.hurdle
+        found = []
+        for name, part in (("cache", cache), ("hurdle", hurdle)):
+            for split, most in have.items():
+                if part and getattr(part, split) > most:
+                    found.append(
+                        f"evaluation.{name}.{split} is {getattr(part, split)}, but the search "
+                        f"tasks have only {most} {split} examples; give at most {most}, or "
+                        f"{name}: none"
+                    )
+        if cache and hurdle and hurdle.train < cache.train:
+            found.append(
+                f"evaluation.hurdle.train is {hurdle.train}, but evaluation.cache.train is "
+                f"{cache.train} and comes first; give the hurdle at least {cache.train}"
+            )
+        if found:
+            raise ConfigError("\n".join(found))
+
+    def notes(self) -> list[str]:
+        """Returns what a person should know of the data, a line each."""
+        if self._notes is None:
+            families = [getattr(self.config.tasks, purpose) for purpose in PURPOSES]
+            self._notes = list(dict.fromkeys(note for f in families for note in f.notes()))
+        return self._notes
+
+    def data_digest(self) -> str:
+        """Returns a digest of the run's data: a resumed run must find the same."""
+        digest = hashlib.sha256()
+        for purpose in ("search", "select", "final"):
+            tasks = self.tasks(purpose, 0)
+            for array in (tasks.train_x, tasks.train_y, tasks.valid_x, tasks.valid_y, tasks.keys):
+                digest.update(str(array.shape).encode())
+                digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:
+        """Returns what each island receives; the individuals themselves are in shared memory."""
+        return drawn
+
+    def unpack(self, columns: dict[str, Any]) -> list[RawProgram]:
+        """Returns the records of a state or of an experiment."""
+        return unpack_records(columns)
+
+    def pack(self, records: list[RawProgram]) -> dict[str, Any]:
+        """Returns the columns that `unpack` takes."""
+        return pack_records(records)
+
+    def ops(self) -> list[str]:
+        """Returns the names of the ops by their numbers."""
+        return [op.name for op in by_number()]
+
+    def archived(self, raw: list[RawProgram]) -> list[Record]:
+        """Returns records as the archive has them."""
+        length = max((len(r.code) for r in raw), default=0)
+        records = []
+        for r in raw:
+            code, consts = np.full((length, 4), -1, np.int16), np.zeros((length, 3))
+            code[: len(r.code)], consts[: len(r.consts)] = r.code, r.consts
+            records.append(
+                Record(
+                    id=r.number, parent=r.parent, island=r.island, individuals=r.individuals,
+                    steps=r.steps, mutation=r.mutation, fitness=r.fitness, is_best=r.is_best,
+                    select_fitness=r.select_fitness, task_fitness=r.task_fitness,
+                    text=str(r.program), code=code, consts=consts, sizes=r.sizes,
+                )
+            )  # fmt: skip
+        return records
+
+    def outline(self, best: RawProgram, folder: RunFolder) -> Conclusion:
+        """Returns the program without any figures; writes best.txt."""
+        program = best.program
+        folder.write_best(str(program))
+        results = {"program": str(program), "search": None, "select": None, "final": None}
+        return Conclusion(program, None, {}, {**results, "baselines": {}})
+
+    def conclude(
+        self,
+        best: RawProgram,
+        number: int,
+        experiments: Sequence[Experiment],
+        final_state: Any,
+        folder: RunFolder,
+    ) -> Conclusion:
+        """Evaluates the run's outcome on all tasks and writes best.txt."""
+        program = best.program
+        figures: dict[str, Any] = {}
+        final = None
+        pairs: dict[str, tuple] = {}
+        for purpose in ("search", "select", "final"):
+            evaluate = self._reported_by(purpose, number)
+            final, figures[purpose] = self.figures(program, purpose, number, evaluate=evaluate)
+            if purpose == "search":
+                continue
+            for name in BASELINES:
+                fitness = evaluate(library.program(name)).fitness
+                pairs[name] = (*pairs.get(name, ()), fitness)
+        baselines = {name: {"select": pair[0], "final": pair[1]} for name, pair in pairs.items()}
+        folder.write_best(str(program))
+        results = {"program": str(program), **figures, "baselines": baselines}
+        keys = ("metric", "interval", "lasting_fitness", "order_matters", "departures")
+        details = {key: figures["final"][key] for key in keys}
+        details["chance"] = {purpose: part["chance"] for purpose, part in figures.items()}
+        return Conclusion(program, final, pairs, results, details)
+
+
+def resumed(config: ProgramsConfig, info: dict[str, Any]) -> ProgramsDomain:
+    """Returns the domain of a run that began earlier; info: what `ProgramsDomain.info` gave then."""
+    evaluation = _with_defaults(config.evaluation, info.get("evaluation_defaults", []))
+    config = config.model_copy(update={"evaluation": evaluation})
+    return ProgramsDomain(config, parse_program(info.get("initial_program", ""), "run.json"))
+
+
+def _fitted(evaluation: EvaluationSettings, have: dict[str, int]) -> EvaluationSettings:
+    """Returns the section with no default of cache and hurdle above what there is.
+
+    have: examples of a search task by split.
+    """
+    most = dict(have)
+    hurdle, cache = evaluation.hurdle, evaluation.cache
+    if hurdle:
+        hurdle = _cut(hurdle, most)
+        most["train"] = min(most["train"], hurdle.train)  # the cache comes first
+    return evaluation.model_copy(update={"hurdle": hurdle, "cache": cache and _cut(cache, most)})
+
+
+def _cut(section: Section, most: dict[str, int]) -> Section:
+    given = section.model_fields_set
+    return section.model_copy(
+        update={key: min(getattr(section, key), n) for key, n in most.items() if key not in given}
+    )
+
+
+def _defaults(evaluation: EvaluationSettings) -> list[str]:
+    """Returns which settings of cache and hurdle `_fitted` may cut; a config on disk has them all."""
+    sections = {"cache": evaluation.cache, "hurdle": evaluation.hurdle}
+    return [
+        f"{name}.{split}"
+        for name, section in sections.items()
+        for split in ("train", "valid")
+        if section and split not in section.model_fields_set
+    ]
+
+
+def _with_defaults(evaluation: EvaluationSettings, keys: list[str]) -> EvaluationSettings:
+    """Returns the section with these settings as if nobody had given them."""
+    update = {}
+    for name in ("cache", "hurdle"):
+        section = getattr(evaluation, name)
+        if section:
+            given = {k for k in section.model_fields_set if f"{name}.{k}" not in keys}
+            update[name] = type(section).model_construct(given, **dict(section))
+    return evaluation.model_copy(update=update)
+
+
+def _with_stored_data(config: ProgramsConfig, folder: Path) -> ProgramsConfig:
+    """Returns the config with all task data in files; those given as arrays go to the folder."""
+    stored: dict[int, Any] = {}
+    for purpose in PURPOSES:
+        family = getattr(config.tasks, purpose)
+        if id(family) not in stored:
+            stored[id(family)] = family.stored(folder.resolve() / f"{purpose}-data.npz")
+    families = {p: stored[id(getattr(config.tasks, p))] for p in PURPOSES}
+    if all(families[p] is getattr(config.tasks, p) for p in PURPOSES):
+        return config
+    return config.model_copy(update={"tasks": config.tasks.model_copy(update=families)})

@@ -1,0 +1,54 @@
+"""Programs by name: shipped ones, files, and those of archives."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from zero.errors import ArchiveError, ProgramError, what_is
+from zero.programs import library
+from zero.programs.ops import get_op
+from zero.programs.program import Program, from_arrays, parse_program
+from zero.runs.archive import best_record, find_record, read_archive
+
+
+def load_program(name: str | os.PathLike) -> Program:
+    """Returns a program by name: shipped, a text file, or an archive entry.
+
+    An archive entry is a run folder or archive file, alone (its outcome) or with `#ID` of a record.
+
+    Raises:
+        ProgramError, ArchiveError: there is nothing of that name, or it cannot be read.
+    """
+    if not isinstance(name, str | os.PathLike):
+        hint = "; this is a program already" if isinstance(name, Program) else ""
+        raise ProgramError(
+            f"load_program takes a shipped program's name, a file or a run, got {what_is(name)}{hint}"
+        )
+    name = os.fspath(name)
+    if name in library.PROGRAMS:
+        return library.program(name)
+    path_text, _, record_id = name.partition("#")
+    path = Path(path_text)
+    if path.is_dir() or path.suffix == ".h5":
+        if record_id and not record_id.isdigit():
+            raise ArchiveError(f"'{name}': after # stands the number of a record")
+        data = read_archive(path)
+        if data.kind != "programs":
+            raise ArchiveError(f"{path_text} is a run over {data.kind}, not over programs")
+        record = find_record(data, int(record_id)) if record_id else best_record(data)
+        if record is None:
+            raise ArchiveError(f"{path_text} holds no program yet")
+        ops = [get_op(op) for op in data.ops]
+        return from_arrays(record.code, record.consts, record.sizes, ops)
+    if not path.is_file():
+        names = ", ".join(library.names())
+        raise ProgramError(
+            f"no program '{name}': give a file, a run folder or one of {names}; for cells there is "
+            "`zero cells show`"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProgramError(f"{path} cannot be read as text: {error}") from error
+    return parse_program(text, str(path))

@@ -1,0 +1,250 @@
+"""What people are told of programs: a run's outcome, its figures beside chance, one record."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from zero.runs.tables import json_number, print_paragraph, print_table, shown_fitness
+from zero.runs.view import View
+
+PURPOSES = ("search", "select", "final")
+
+
+class ProgramsView(View):
+    """See `zero.runs.view.View`."""
+
+    noun = "program"
+
+    def event(self, outcome: Any) -> dict[str, Any]:
+        """Returns what the JSON line of a run's end says of the program that was found."""
+        return {
+            **figures_event(outcome),
+            "program": outcome.program and str(outcome.program),
+            "simplified": outcome.program and simplified(str(outcome.program)),
+        }
+
+    def print_outcome(self, outcome: Any) -> None:
+        """Prints the program that a run found and its figures."""
+        if outcome.program is None:
+            print("no program was evaluated")
+            return
+        print(f"\n{simplified(str(outcome.program))}")
+        print_table(*outcome_table(outcome))
+        if outcome.final:
+            final = {**outcome.details, "fitness": outcome.final.fitness}
+            final["chance"] = outcome.details["chance"]["final"]
+            for note in notes(final):
+                print_paragraph(note)
+        print()
+
+    def figure_rows(self, path: Path, data: Any, record: Any) -> list[tuple[str, str]]:
+        """Returns the figures of a run's best program."""
+        results = data.results
+        if results and results["final"]:
+            rows = [
+                (f"{name} fitness", with_chance(spread(results[name]), results[name]))
+                for name in PURPOSES
+            ]
+            return rows + [("", note) for note in notes(results["final"])]
+        rows = [
+            ("search fitness", shown_fitness(record.fitness)),
+            ("select fitness", shown_fitness(record.select_fitness)),
+        ]
+        if results:
+            rows.append(("final fitness", f"not yet; `zero resume {path}` goes on to it"))
+        return rows
+
+    def print_run(self, path: Path, data: Any, record: Any, lineage: bool, raw: bool) -> None:
+        """Prints the best program of a run, and how its experiments went."""
+        text = data.results["program"] if data.results else record.text
+        _print_program(f"record {record.id}", text, raw)
+        print()
+        print_table(
+            ("experiment", "ended", "individuals", "train steps", "search", "select", "record"),
+            [
+                (n, s.reason or "not yet", f"{s.individuals:,}", f"{s.train_steps:,}",
+                 shown_fitness(s.search_fitness), shown_fitness(s.select_fitness),
+                 "-" if s.candidate < 0 else s.candidate)
+                for n, s in enumerate((e.summary for e in data.experiments), 1)
+            ],
+        )  # fmt: skip
+        if lineage:
+            print()
+            self.print_lineage(data, record.id)
+            print(f"\nthe program of one of them: zero show '{path}#RECORD'")
+
+    def print_record(self, path: Path, data: Any, record: Any, lineage: bool, raw: bool) -> None:
+        """Prints one record: its figures as a comment, then the program's text."""
+        from zero.programs.ops import get_op
+        from zero.programs.program import from_arrays
+
+        ops = [get_op(op) for op in data.ops]
+        program = from_arrays(record.code, record.consts, record.sizes, ops)
+        print_paragraph(_record_line(record), "# ")  # a comment: the output is a program's text
+        print(program if raw else simplified(str(program)), end="")
+        if lineage:
+            print()
+            self.print_lineage(data, record.id)
+
+    def print_lineage(self, data: Any, record_id: int) -> None:
+        """Prints the records that one descends from, oldest first."""
+        from zero.runs.archive import lineage
+
+        chain = lineage(data, record_id)
+        # Most steps change nothing that is measured: the first, the last and the others are shown.
+        shown = [
+            record
+            for before, record in zip([None, *chain], chain, strict=False)
+            if before is None or record is chain[-1] or record.fitness != before.fitness
+        ]
+        print(f"lineage: {len(shown)} of {len(chain)} records, those that changed the fitness")
+        print_table(
+            ("record", "island", "individuals", "mutation", "search", "select"),
+            [
+                (r.id, r.island, f"{r.individuals:,}", r.mutation, shown_fitness(r.fitness),
+                 shown_fitness(r.select_fitness))
+                for r in shown
+            ],
+        )  # fmt: skip
+
+    def print_checked(self, domain: Any) -> None:
+        """Prints the sizes of the tasks, and what chance gives on them."""
+        from zero.programs.figures import CHANCE, chance
+
+        rows = []
+        for purpose in PURPOSES:
+            tasks = domain.tasks(purpose, 0)
+            sizes = (tasks.train_x.shape[1], tasks.valid_x.shape[1], tasks.features)
+            rows.append((purpose, tasks.num_tasks, *sizes, shown_fitness(chance(tasks).mean())))
+        print_table(("tasks", "count", "train", "valid", "features", "chance"), rows)
+        print(f"chance: the mean fitness of a predictor that says {CHANCE[tasks.metric]}")
+
+
+def simplified(text: str) -> str:
+    """Returns a program's text without dead instructions; as it is if its ops are unknown here."""
+    from zero.errors import ProgramError
+    from zero.programs.program import parse_program
+
+    try:
+        program = parse_program(text)
+    except ProgramError:  # ops of the user's own, which only the run's config imports
+        return text
+    from zero.programs.simplified import simplify
+
+    return str(simplify(program))
+
+
+def counted(program: Any) -> str:
+    """Returns in words how many instructions a program or its text has."""
+    length = sum(line.startswith(" ") for line in str(program).splitlines())
+    return "1 instruction" if length == 1 else f"{length} instructions"
+
+
+def spread(part: dict[str, Any] | None) -> str:
+    """Returns a set's fitness, and how it varies over tasks."""
+    if part is None:
+        return "-"
+    tasks = part["task_fitness"]
+    if len(tasks) < 2:
+        return shown_fitness(part["fitness"])
+    low, high = (shown_fitness(f(tasks)) for f in (min, max))
+    return f"{shown_fitness(part['fitness'])}  ({len(tasks)} tasks: {low} to {high})"
+
+
+def _print_program(name: str, text: str, raw: bool) -> None:
+    """Prints a program under a line that says what it is; raw: as it was found."""
+    short = simplified(text)
+    title = f"program ({name}, {counted(text)})"
+    if not raw and short != text:
+        title = (
+            f"program ({name}, {counted(short)}; as found {counted(text)}, of which the others "
+            "change no prediction: --raw)"
+        )
+    print()
+    print_paragraph(f"{title}:")
+    print(text if raw else short, end="")
+
+
+def _record_line(record: Any) -> str:
+    parent = f", parent {record.parent}" if record.parent >= 0 else ""
+    return (
+        f"record {record.id}: search fitness {shown_fitness(record.fitness)}, select fitness "
+        f"{shown_fitness(record.select_fitness)}, individual {record.individuals:,} of island "
+        f"{record.island}{parent}"
+    )
+
+
+# --- figures ----------------------------------------------------------------------------------------
+
+
+def outcome_table(outcome: Any) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Returns headings and rows: the discovered program, the shipped ones, chance."""
+    headings = ("program", *(f"{purpose} fitness" for purpose in PURPOSES))
+    rows = [("discovered", *map(shown_fitness, figures(outcome).values()))]
+    rows += [
+        (f"{name} (shipped)", "", *map(shown_fitness, pair))
+        for name, pair in outcome.baselines.items()
+    ]
+    if chance := outcome.details.get("chance"):
+        named = f"({_chance_name(outcome.details)})"
+        rows.append((named, *(shown_fitness(chance[purpose]) for purpose in PURPOSES)))
+    return headings, rows
+
+
+def figures(outcome: Any) -> dict[str, float]:
+    """Returns search, select and final fitness; NaN where it is not known."""
+    return {
+        "search": outcome.search_fitness,
+        "select": outcome.select_fitness,
+        "final": outcome.final.fitness if outcome.final else math.nan,
+    }
+
+
+def figures_event(outcome: Any) -> dict[str, Any]:
+    """Returns the same for a line of JSON."""
+    event: dict[str, Any] = {
+        f"{name}_fitness": json_number(f) for name, f in figures(outcome).items()
+    }
+    event["baselines"] = {
+        name: {"select_fitness": select, "final_fitness": final}
+        for name, (select, final) in outcome.baselines.items()
+    }
+    keys = ("chance", "interval", "lasting_fitness", "order_matters", "departures")
+    return event | {key: outcome.details[key] for key in keys if key in outcome.details}
+
+
+def notes(final: dict[str, Any]) -> list[str]:
+    """Returns what a person must be told of a final figure; final: from `ProgramsDomain.figures`.
+
+    A run of an older version has no such parts, and no notes.
+    """
+    if "interval" not in final:
+        return []
+    low, high = final["interval"]
+    said = [f"final fitness, 95 % interval over the examples: {low:.4f} to {high:.4f}"]
+    if low <= final["chance"]:
+        always = _chance_name(final)
+        said.append(f"not beyond chance: a predictor that says {always} has {final['chance']:.4f}")
+    if final["order_matters"]:
+        why = "; ".join(final.get("departures", ["memory lasts from row to row"]))
+        said.append(
+            f"counted as in the search ({why}) the final fitness would be "
+            f"{final['lasting_fitness']:.4f}; that of a predictor, row by row after all training, is "
+            f"{final['fitness']:.4f}"
+        )
+    return said
+
+
+def with_chance(shown: str, part: dict[str, Any] | None) -> str:
+    """Returns a figure as shown, and what chance gives on the same tasks."""
+    if not part or "chance" not in part:
+        return shown
+    return f"{shown}; {_chance_name(part)}: {shown_fitness(part['chance'])}"
+
+
+def _chance_name(part: dict[str, Any]) -> str:
+    from zero.programs.figures import CHANCE  # what it imports takes long
+
+    return CHANCE[part["metric"]]

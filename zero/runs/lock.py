@@ -1,0 +1,72 @@
+"""The lock of a run folder: one process at a time works in it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+from zero.errors import ArchiveError
+from zero.system.files import cannot_write
+
+
+class RunLock:
+    """Holds a run folder for this process until `release`, or until the process ends in any way.
+
+    Child processes do not hold it: a worker that outlives its killed parent keeps nobody out.
+    """
+
+    NAME = ".lock"
+    _held: set[RunLock] = set()  # noqa: RUF012  (of the class: the fork hook walks it)
+
+    def __init__(self, folder: str | Path):
+        """Takes the lock.
+
+        Raises:
+            ArchiveError: another process uses the folder, or it is not writable.
+        """
+        path = Path(folder) / self.NAME
+        try:
+            self._handle: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = os.read(self._handle, 200).decode(errors="replace").strip() or "another process"
+            self._close()
+            raise ArchiveError(
+                f"run folder {folder} is in use by {owner}; wait until it ends, or stop it"
+            ) from error
+        except OSError:
+            pass  # a file system without locks: better to run unprotected than not at all
+        RunLock._held.add(self)
+        with contextlib.suppress(OSError):  # the name only makes the message above better
+            os.ftruncate(self._handle, 0)
+            os.write(self._handle, f"process {os.getpid()} on {os.uname().nodename}\n".encode())
+
+    def release(self) -> None:
+        """Gives the folder free; does nothing the second time."""
+        self._close()
+        RunLock._held.discard(self)
+
+    def _close(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    def __enter__(self) -> RunLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _drop_inherited_locks() -> None:
+    # A lock lives until every copy of its handle is closed, and a fork copies the handle.
+    for lock in list(RunLock._held):
+        lock.release()
+
+
+os.register_at_fork(after_in_child=_drop_inherited_locks)

@@ -1,0 +1,20 @@
+"""Local search that moves to the first neighbour that is better; see `zero.search.neighbourhood`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zero.search.neighbourhood import NeighbourSearch
+from zero.search.protocol import NeighbourSpace, Searcher, SearchSettings
+
+DESCRIPTION = "neighbours until one is better; random restarts"
+NEEDS = ("neighbours",)
+
+
+class Settings(SearchSettings):
+    """This search has no settings of its own."""
+
+
+def make(space: NeighbourSpace, settings: Settings, rng: np.ndarray) -> Searcher:
+    """Returns the search."""
+    return NeighbourSearch(space, rng, first=True)

@@ -1,0 +1,136 @@
+"""What a search method is: it proposes genomes (`ask`) and hears what they are worth (`tell`).
+
+A method is a module of this folder, and all there is of it stands in its file:
+
+* `DESCRIPTION`, one line;
+* `Settings`, the section `search:` of a run with this method, a `SearchSettings`;
+* either a *rule for parents* in the population of the latest individuals, which serves every kind of
+  genome and is compiled for programs: `choose(slot_fitness, numbers, rng)`, plain Python that numba can
+  compile, returns a slot or `RANDOM`; `numbers(settings)` returns what it needs of the settings;
+* or `make(space, settings, rng)`, which returns a `Searcher` over a space of Python objects, and
+  `NEEDS`, the names of what it asks of the space beyond `Space`;
+* `BREEDS = False` if it never makes a child, so that mutations do not matter to it.
+
+Method files are imported to check a config, without a compiler: they draw by `zero.rng.splitmix`, which
+is imported as `from zero.rng import splitmix`, only when it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Protocol, Self
+
+import numpy as np
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from zero.config.settings import Settings
+
+# What `choose` returns instead of a slot, for a new random individual.
+RANDOM = -1
+# Mutations of individuals without a parent; the last came from another search.
+FIRST_MUTATION, RANDOM_MUTATION, MIGRATION = "first", "random", "migration"
+
+
+def _whole(value: Any) -> Any:
+    """Returns 1e6 as 1000000, anything else unchanged."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    return int(value) if is_whole else value
+
+
+Positive = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+
+
+class SearchSettings(Settings):
+    """The section `search:`; a method's settings and a kind of genome's own keys are subclasses.
+
+    population: the latest individuals. Where a method has parents they are among them; migrants and
+    the curve's mean are in any case.
+
+    A kind of genome says what methods it can serve: `compiled`, those that are rules for parents only,
+    else also those that need no more of a space than is in `offers`. defaults: of methods' settings,
+    where they are other ones for this kind.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    genomes: ClassVar[str] = ""
+    compiled: ClassVar[bool] = False
+    offers: ClassVar[tuple[str, ...]] = ()
+    defaults: ClassVar[dict[str, Any]] = {}
+
+    method: str
+    population: Annotated[int, Field(ge=2, le=10_000_000), BeforeValidator(_whole)] = 1000
+
+    def fitted(self) -> Self:
+        """Returns the settings, defaults that nobody gave cut to what was given."""
+        return self
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A genome to evaluate, and how it was made.
+
+    parent: number of the individual that it was made from, -1 = none. steps: 1 if it differs from that
+    one, else 0. mutation: the name of what changed, or one of those without a parent.
+    """
+
+    genome: Any
+    parent: int = -1
+    steps: int = 0
+    mutation: str = RANDOM_MUTATION
+
+
+class Space(Protocol):
+    """What a search over Python objects asks of a space of genomes; rng: see `zero.rng.splitmix`.
+
+    Genomes are never changed, and equal ones are ==.
+    """
+
+    @property
+    def mutations(self) -> Sequence[str]:
+        """The names of what `mutate` does."""
+
+    def random(self, rng: np.ndarray) -> Any:
+        """Returns a genome drawn at random."""
+
+    def mutate(self, genome: Any, rng: np.ndarray) -> tuple[Any, str]:
+        """Returns a genome made from another one, and the mutation's name."""
+
+    def text(self, genome: Any) -> str:
+        """Returns a text that stands for the genome."""
+
+    def parse(self, text: str) -> Any:
+        """Returns the genome that a text of `text` stands for."""
+
+
+class NeighbourSpace(Space, Protocol):
+    """A space that can list what is near a genome; methods that ask for it NEED "neighbours"."""
+
+    def neighbours(self, genome: Any) -> Sequence[Any]:
+        """Returns all genomes one step away, without itself, always in the same order."""
+
+
+class Searcher(Protocol):
+    """A search that goes on, one individual at a time: `ask`, evaluate, `tell`, `ask`, ...
+
+    The same seed and the same answers give the same proposals. `state` may be called before an `ask`; a
+    searcher of the same settings that `restore`s it goes on in the same way. A proposal that is given up
+    is as if it had not been asked for once the state before it is restored.
+    """
+
+    def ask(self) -> Proposal:
+        """Returns the genome to evaluate next."""
+
+    def tell(self, proposal: Proposal, number: int, fitness: float, train_steps: int = 0) -> None:
+        """Takes the result of a proposal, or of an individual that came from another search.
+
+        number: the individual's own, by which it is called if it becomes a parent. fitness: larger is
+        better; -inf or NaN if the genome cannot be used.
+        """
+
+    def state(self) -> dict[str, Any]:
+        """Returns all that the future depends on, as a tree of arrays, texts and plain numbers."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes over a state that `state` gave."""

@@ -1,0 +1,139 @@
+"""Sections of tasks, read so that every mistake in them is found at once."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from zero.config.read import meant_key, read_section
+from zero.config.settings import Part, plain
+from zero.config.words import got, report
+from zero.config.yaml import Document, Loc, Problem
+from zero.errors import ConfigError, TaskError, ZeroError, unknown_name, what_is
+from zero.tasks import PURPOSES, TaskFamily, task_families
+
+
+def read_tasks(
+    document: Document, data: Any, folder: Path
+) -> tuple[dict[str, TaskFamily], list[Problem]]:
+    """Returns the task families by purpose, `select` and `final` as `search` by default."""
+    families: dict[str, TaskFamily] = {}
+    if not isinstance(data, dict):
+        message = "is missing; it must be" if data is None else "must be"
+        message += " a section such as {search: {type: linear_regression, features: 4}}"
+        if isinstance(data, TaskFamily):
+            message += '; write {"search": FAMILY}'
+        return families, [document.problem(("tasks",), message)]
+    problems: list[Problem] = []
+    meant = {
+        meant_key(document, key, value, data, PURPOSES, ("tasks",), problems): value
+        for key, value in data.items()
+    }
+    problems += [
+        document.problem(("tasks", key), unknown_name("key", key, PURPOSES), at_key=True)
+        for key in meant
+        if key not in PURPOSES
+    ]
+    if "search" not in meant:
+        message = "is missing; it must be a section such as {type: linear_regression, features: 4}"
+        problems.append(document.problem(("tasks", "search"), message))
+    for purpose in PURPOSES:
+        if purpose in meant:
+            family, found = _read_family(document, ("tasks", purpose), meant[purpose], folder)
+            problems += found
+        else:
+            family = families.get("search")
+        if family is not None:
+            families[purpose] = family
+    return families, problems
+
+
+def _read_family(
+    document: Document, loc: Loc, data: Any, folder: Path
+) -> tuple[TaskFamily | None, list[Problem]]:
+    known = task_families()
+    if isinstance(data, TaskFamily):  # made in Python
+        return data, []
+    if not isinstance(data, dict):
+        message = f"must be a section with a 'type' of {', '.join(known)}, got {got(data)}"
+        if hasattr(data, "columns"):
+            message += "; make a task of a frame with zero.table_from_frame"
+        return None, [document.problem(loc, message)]
+    problems: list[Problem] = []
+    if "type" not in data:
+        every = {"type", *(key for family in known.values() for key in family.model_fields)}
+        data = {
+            key if key in every else meant_key(
+                document, key, value, data, ["type"], loc, problems
+            ): value
+            for key, value in data.items()
+        }  # fmt: skip
+    kind = data.get("type")
+    settings = {key: value for key, value in data.items() if key != "type"}
+    if not isinstance(kind, str) or kind not in known:
+        message = f"is missing; it must be one of {', '.join(known)}"
+        if "type" in data:
+            message = unknown_name("task type", kind, known)
+        problems.append(document.problem((*loc, "type"), message))
+        likely = _likely_family(str(kind), settings)
+        if likely is not None:
+            problems += read_section(document, likely, settings, loc)[1]
+        return None, problems
+    family, found = read_section(document, known[kind], settings, loc)
+    problems += found
+    if found or isinstance(family, Part):
+        return None, problems
+    try:
+        # Paths on the command line start where the user is, those in the file beside the file.
+        here = document.override_of((*loc, "path"))
+        return family.resolve_paths(Path.cwd() if here else folder), problems
+    except ZeroError as error:
+        return None, [*problems, document.problem(loc, str(error))]
+
+
+def _likely_family(kind: str, settings: dict[str, Any]) -> type[TaskFamily] | None:
+    """Returns the family that a misspelt type must mean, by its name or by its keys."""
+    known = task_families()
+    near = difflib.get_close_matches(kind, known, n=1)
+    if near:
+        return known[near[0]]
+    keys = {name: len(set(settings) & set(f.model_fields)) for name, f in known.items()}
+    best = [name for name, number in keys.items() if number == max(keys.values())]
+    return known[best[0]] if len(best) == 1 else None
+
+
+def read_family(model: type[TaskFamily], settings: dict[str, Any], where: str) -> TaskFamily:
+    """Returns a task family made in Python.
+
+    where: what was called, for messages.
+
+    Raises:
+        ConfigError: keys are wrong; one line each.
+    """
+    document = Document(where, plain(settings))
+    family, problems = read_section(document, model, document.data)
+    if problems:
+        raise ConfigError(report(problems))
+    return family
+
+
+def from_settings(settings: dict[str, Any]) -> TaskFamily:
+    """Returns the family that `{type: NAME, ...}` describes (for use from Python).
+
+    Raises:
+        TaskError: the type is unknown. ConfigError: a key is wrong; a line each.
+    """
+    if not isinstance(settings, dict):
+        raise TaskError(f"from_settings takes a dict such as {{'type': 'table', ...}}, got "
+                        f"{what_is(settings)}")  # fmt: skip
+    settings = dict(settings)
+    families = task_families()
+    if "type" not in settings:
+        raise TaskError(
+            f"from_settings: 'type' is missing; it must be one of {', '.join(families)}"
+        )
+    kind = settings.pop("type")
+    if kind not in families:
+        raise TaskError(unknown_name("task type", kind, families))
+    return read_family(families[kind], settings, kind)
