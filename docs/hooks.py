@@ -117,7 +117,7 @@ def public_names() -> str:
         for node in tree.body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_PLACES"
     )
-    return "\n\n".join(f"::: {places[name]}.{name}" for name in sorted(places, key=str.lower))
+    return "\n\n".join(f"::: zero.{name}" for name in sorted(places, key=str.lower))
 
 
 def rooms() -> str:
