@@ -9,7 +9,15 @@ import numpy as np
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from zero import genomes
-from zero.config.sections import Budget, Islands, Repetitions, RunConfig, RunName, Section, Whole
+from zero.config.sections import (
+    Budget,
+    IslandSettings,
+    Repetitions,
+    RunConfig,
+    RunName,
+    Section,
+    Whole,
+)
 from zero.evolution.object_island import Measured
 from zero.rng import splitmix
 from zero.runs.kind import Kind
@@ -46,7 +54,7 @@ class BitsConfig(RunConfig):
     search: Annotated[
         SerializeAsAny[BitsSearch], BeforeValidator(partial(of_method, BitsSearch))
     ] = default_settings(BitsSearch)
-    islands: Islands = Islands()
+    islands: IslandSettings = IslandSettings()
     experiments: Repetitions = Repetitions()
     budget: Budget = Budget()
 

@@ -177,7 +177,7 @@ def test_signals_stop_with_a_checkpoint(number, config, tmp_path):
 
 
 def test_long_epochs_have_checkpoints_within(trained, config, tmp_path, monkeypatch):
-    monkeypatch.setattr(train_run, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(train_run, "LONGEST_WITHOUT_CHECKPOINT", 0.0)
     _, err = zero_("train", CELL, config, "--out", tmp_path / "t")
     assert "epoch 2: 67%" in err
     assert len(RunFolder.open(tmp_path / "t").checkpoints.paths()) == 3  # the newest

@@ -8,8 +8,8 @@ import pytest
 from zero.evolution import loop, population
 from zero.jit import compiling
 from zero.jit.compiling import (
-    CELLS,
-    PROGRAMS,
+    CELL_STAGES,
+    PROGRAM_STAGES,
     receive,
     send_to,
     telling,
@@ -40,7 +40,7 @@ def test_stages_are_told_when_they_are_compiled_and_only_then():
         decode(1)
         decode(2)
         measure(1.5)  # compiled once more, for other types: no new stage
-    total = len(PROGRAMS)
+    total = len(PROGRAM_STAGES)
     assert told == [(5, total, "simplification"), (6, total, "training and validation")]
     decode(1.5)
     assert len(told) == 2  # nobody listens any more
@@ -73,7 +73,7 @@ def test_another_process_tells_through_a_pipe():
     assert [stage[2] for stage in told] == ["simplification", "training and validation"]
 
 
-@pytest.mark.parametrize("name", [name for name in PROGRAMS if name != "handlers"])
+@pytest.mark.parametrize("name", [name for name in PROGRAM_STAGES if name != "handlers"])
 def test_stages_of_programs_begin_with_functions_that_there_are(name):
     text = module.text_of("float64", 4, "regularized_evolution")
     mutation = isinstance(vars(mutations).get(name), numba.core.dispatcher.Dispatcher)
@@ -82,9 +82,9 @@ def test_stages_of_programs_begin_with_functions_that_there_are(name):
 
 def test_stages_of_programs_are_no_functions_that_cells_use():
     used = {name for module in (population, kernels, runner) for name in vars(module)}
-    assert used & set(PROGRAMS) == set() and len(PROGRAMS) != len(CELLS)
+    assert used & set(PROGRAM_STAGES) == set() and len(PROGRAM_STAGES) != len(CELL_STAGES)
 
 
 def test_stages_of_cells_begin_with_functions_that_there_are():
     texts = [open(module.__file__).read() for module in (kernels, runner)]
-    assert [name for name in CELLS if not any(f"def {name}(" in text for text in texts)] == []
+    assert [name for name in CELL_STAGES if not any(f"def {name}(" in text for text in texts)] == []

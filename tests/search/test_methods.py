@@ -19,7 +19,7 @@ from zero.evolution.loop import SearchState, run_block
 from zero.evolution.population import COPY, FIRST, INDIVIDUALS, capacity, new_population
 from zero.jit.decorators import jit
 from zero.jit.struct import Functions, pack
-from zero.programs.config import Search
+from zero.programs.config import ProgramSearch
 from zero.rng.splitmix import below, new_state
 from zero.search.protocol import MIGRATION, Proposal, SearchSettings
 from zero.search.section import methods_for, settings_model
@@ -282,7 +282,7 @@ def test_local_search_goes_on_from_what_it_hears():
 PROGRAMS = {"tasks": {"search": {"type": "linear_regression", "features": 2, "train": 10}},
             "program": {"predict": {"ops": ["SCALAR_SUM"]}}, "budget": {"individuals": 9}}  # fmt: skip
 CELLS = {"cells": {"images": {"source": "digits"}}, "budget": {"individuals": 9}}
-KINDS = {"programs": (PROGRAMS, Search), "cells": (CELLS, CellSearch)}
+KINDS = {"programs": (PROGRAMS, ProgramSearch), "cells": (CELLS, CellSearch)}
 FITTING = [(kind, name) for kind, (_, model) in KINDS.items() for name in methods_for(model)]
 
 
@@ -341,20 +341,20 @@ def test_all_mistakes_of_the_section_are_told_at_once():
 
 
 def test_a_method_that_a_kind_of_genome_cannot_serve_is_refused_with_those_that_can():
-    unfit = set(METHODS) - set(methods_for(Search))
+    unfit = set(METHODS) - set(methods_for(ProgramSearch))
     assert unfit == set(METHODS) - set(RULES)
     for name in unfit:
         (line,) = mistakes("programs", method=name)
         assert line == (
             f"settings: search.method: {name} cannot search programs; use one of "
-            f"{', '.join(methods_for(Search))}"
+            f"{', '.join(methods_for(ProgramSearch))}"
         )
     assert methods_for(CellSearch) == METHODS
 
 
 def test_the_schema_has_a_form_for_every_method():
     schema = json.loads(json.dumps(config_schema()))
-    for part, model in (("else", Search), ("then", CellSearch)):
+    for part, model in (("else", ProgramSearch), ("then", CellSearch)):
         run = schema["$defs"][schema[part]["$ref"].removeprefix("#/$defs/")]
         forms = [
             schema["$defs"][choice["$ref"].removeprefix("#/$defs/")]

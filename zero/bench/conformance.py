@@ -27,7 +27,7 @@ AMPLIFIED = {"float64": 1e6, "float32": 1e2}  # errors beyond this are not compa
 
 
 @dataclass
-class Outcome:
+class Agreement:
     """Counts of cases, and a line about each that differs.
 
     skipped: ops on numbers that float32 cannot hold, such as 1e200, when asked for float32.
@@ -58,7 +58,7 @@ def read_cases(path: str | Path) -> list[dict]:
     return cases
 
 
-def run_cases(cases: list[dict], backend: str, dtype: str) -> Outcome:
+def run_cases(cases: list[dict], backend: str, dtype: str) -> Agreement:
     """Returns how many cases the backend agrees with, at the tolerances above.
 
     "cuda" runs in strict mode in float64.
@@ -68,7 +68,7 @@ def run_cases(cases: list[dict], backend: str, dtype: str) -> Outcome:
     """
     check_backend(backend)
     interpreter = {"reference": _Reference, "cpu": _Cpu, "cuda": _Cuda}[backend](dtype)
-    outcome = Outcome()
+    outcome = Agreement()
     for number, case in enumerate(cases, 1):
         kind = case["kind"]
         if kind == "op" and dtype == "float32" and not _fits_float32(case):

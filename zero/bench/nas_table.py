@@ -26,9 +26,9 @@ import numpy as np
 
 from zero import search
 from zero.bench.nas_table_runs import (
-    PATIENCE,
+    MAX_PASSES,
     SAMPLING,
-    Lookup,
+    RowLookup,
     Trajectory,
     make_lookup,
     trajectories,
@@ -259,7 +259,7 @@ def compare(
     }
 
 
-def _facts(table: CellTable, lookup: Lookup, file, select: str, report: str) -> dict[str, Any]:
+def _facts(table: CellTable, lookup: RowLookup, file, select: str, report: str) -> dict[str, Any]:
     """Returns what was read: sizes, and what is best and usual in it."""
     selected, reported = table.columns[select], table.columns[report]
     best = int(selected.argmax())
@@ -323,7 +323,7 @@ def _protocol(table, settings, given, select, report, budget, runs, skip_known) 
         "baselines": "random sampling: the result of one draw; random search: the best of the same "
         "number of queries; relative improvement: over the mean of all cells",
         "optimum": "runs go on beyond the budget until they meet the best cell of the select column; "
-        f"one that cannot ({PATIENCE} times the table's size of individuals) counts as {len(table)}",
+        f"one that cannot ({MAX_PASSES} times the table's size of individuals) counts as {len(table)}",
         "settings": f"{tuned or 'none'} ({origin})",
         "cost": "no network is trained: a query stands for one training as the table's authors did it",
     }

@@ -1,7 +1,7 @@
 """Runs of search methods on a table of evaluated cells: the part of `zero.bench.nas_table` that searches.
 
 A run is a sequence of look-ups of rows; what it found is told as its improvements. Runs of one
-`Lookup` forget each other.
+`RowLookup` forget each other.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ SAMPLING = "random_sampling"  # no method of `zero.search`
 
 # A run that makes this many times the table's size of individuals will not find the optimum. Random
 # search needs one table's size on average and passes this in two runs of a billion.
-PATIENCE = 20
+MAX_PASSES = 20
 
 _FOREVER = np.iinfo(np.int64).max
 
 
-class Lookup(NamedTuple):
+class RowLookup(NamedTuple):
     """What individuals are drawn from and scored by: space and evaluator of the loop at once.
 
     rows, degree: see `zero.cells.table.Neighbours`. values (N,) float64: the select column. known
@@ -122,7 +122,7 @@ def _compiled(name: str):
     return jit(lambda state, quota, limits: run_block(functions, state, quota, limits))
 
 
-def _through_loop(name: str, lookup: Lookup, settings: dict[str, int], rng) -> Trajectory:
+def _through_loop(name: str, lookup: RowLookup, settings: dict[str, int], rng) -> Trajectory:
     """Returns a run of a method that is a rule for parents, compiled."""
     block = _compiled(name)
     size = len(lookup.values)
@@ -133,7 +133,7 @@ def _through_loop(name: str, lookup: Lookup, settings: dict[str, int], rng) -> T
         new_population(population), numbers, np.zeros(capacity(population), np.int64), lookup, lookup,
         rng, numbering=np.array([1, 0]),
     )  # fmt: skip
-    counts, limits = state.population.counts, np.array([PATIENCE * size, size])
+    counts, limits = state.population.counts, np.array([MAX_PASSES * size, size])
     optimum = lookup.values.max()
     lookup.known[:] = False
     found = []
@@ -150,7 +150,7 @@ class _Rows:
 
     mutations = ()
 
-    def __init__(self, lookup: Lookup):
+    def __init__(self, lookup: RowLookup):
         self.size = len(lookup.degree)
         self._near = [row[:n].tolist() for row, n in zip(lookup.rows, lookup.degree, strict=True)]
 
@@ -161,14 +161,14 @@ class _Rows:
         return self._near[row]
 
 
-def _through_asking(name: str, lookup: Lookup, space: _Rows, settings, rng) -> Trajectory:
+def _through_asking(name: str, lookup: RowLookup, space: _Rows, settings, rng) -> Trajectory:
     """Returns a run of any other method: it is asked for rows and told their values."""
     given = settings_model(SearchSettings, name)(**settings)
     searcher = search.get(name).make(space, given, rng)
     values, found = lookup.values.tolist(), []
     known: set[int] = set()
     best, optimum = -np.inf, max(values)
-    for individuals in range(1, PATIENCE * len(values) + 1):
+    for individuals in range(1, MAX_PASSES * len(values) + 1):
         proposal = searcher.ask()
         row = proposal.genome
         known.add(row)
@@ -181,7 +181,7 @@ def _through_asking(name: str, lookup: Lookup, space: _Rows, settings, rng) -> T
     return Trajectory(*np.array(found).T)
 
 
-def _one_draw(lookup: Lookup, rng) -> Trajectory:
+def _one_draw(lookup: RowLookup, rng) -> Trajectory:
     """Returns random sampling: one row, whatever its score."""
     one = np.ones(1, dtype=np.int64)
     return Trajectory(one, one, one * below(rng, len(lookup.values)))
@@ -190,15 +190,15 @@ def _one_draw(lookup: Lookup, rng) -> Trajectory:
 # --- many runs ------------------------------------------------------------------------------------
 
 
-def make_lookup(table: CellTable, select: str, skip_known: bool = False) -> Lookup:
+def make_lookup(table: CellTable, select: str, skip_known: bool = False) -> RowLookup:
     """Returns what runs draw from and score by; each run of it forgets the one before."""
     near, size = neighbours(table), len(table)
     known = np.zeros(size, dtype=np.bool_)
-    return Lookup(near.rows, near.degree, table.columns[select], known, skip_known)
+    return RowLookup(near.rows, near.degree, table.columns[select], known, skip_known)
 
 
 def trajectories(
-    name: str, lookup: Lookup, settings: dict[str, int], runs: int, seed: int
+    name: str, lookup: RowLookup, settings: dict[str, int], runs: int, seed: int
 ) -> list[Trajectory]:
     """Returns independent runs of a search; each has a random stream of its own from the seed."""
     found = []

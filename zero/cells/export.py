@@ -34,7 +34,7 @@ def export(
     source: str | Path,
     output: str | Path,
     form: str | None = None,
-    told: Callable[[str], None] = lambda text: None,
+    note: Callable[[str], None] = lambda text: None,
     opset: int | None = None,
 ) -> list[Path]:
     """Writes a trained network and returns the files written.
@@ -44,7 +44,7 @@ def export(
             checkpoint), or a file that `zero.nn.saved` wrote.
         output: the file to write. NumPy's ends in .py; its weights go beside it, to .npz.
         form: a key of `FORMATS`; None takes the one that the file's ending says.
-        told: gets what the user should know of the network.
+        note: gets what the user should know of the network.
         opset: of ONNX's operators; None takes one that old runtimes read, too.
 
     Raises:
@@ -64,7 +64,7 @@ def export(
     if opset is not None and form != "onnx":
         raise ConfigError("--opset is for ONNX files only; leave it out")
     path = Path(source)
-    saved = _paused(path, told) if _is_unfinished(path) else None
+    saved = _paused(path, note) if _is_unfinished(path) else None
     if saved is None:
         path = _weights_of(path)
         saved = load_network(path)
@@ -87,20 +87,20 @@ def _is_unfinished(folder: Path) -> bool:
     return folder.is_dir() and is_training(folder) and not (folder / WEIGHTS[1]).exists()
 
 
-def _paused(folder: Path, told: Callable[[str], None]) -> SavedNetwork | None:
+def _paused(folder: Path, note: Callable[[str], None]) -> SavedNetwork | None:
     """Returns the network of a training's newest checkpoint, None without one to export."""
     state, skipped = RunFolder.open(folder).checkpoints.load() or (None, [])
     for text in skipped:
-        told(text)
+        note(text)
     if state is None or "network" not in state:
         return None
     epochs = json.loads(state["made_with"]["settings"])["epochs"]
     done, weights = len(state["curve"]), state["average"] or state
     at = f"after epoch {done} of {epochs} (step {state['step']:,})"
     if _reason(folder) == "diverged":
-        told(f"{folder} diverged later: this is the network of its newest checkpoint, {at}")
+        note(f"{folder} diverged later: this is the network of its newest checkpoint, {at}")
     else:
-        told(
+        note(
             f"{folder} is paused {at}: this is the network as it was then; "
             f"zero resume {shlex.quote(str(folder))} trains on"
         )

@@ -50,7 +50,7 @@ from zero.system.files import write_bytes
 from zero.system.signals import Stop, Stops
 
 DRAWING, FIGURES, NETWORK = "cells.svg", "train.json", "network.h5"
-CHECKPOINT_SECONDS = 60.0  # the longest time without one, where an epoch takes longer
+LONGEST_WITHOUT_CHECKPOINT = 60.0  # the longest time without one, where an epoch takes longer
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def start(
     name, genome = find_genome(what)
     with new_session(
         out, f"train-{name}", config_to_yaml(config), config.seed, command or [], reporter, stops,
-        CHECKPOINT_SECONDS,
+        LONGEST_WITHOUT_CHECKPOINT,
     ) as session:  # fmt: skip
         session.info |= {"cell": name, "threads": threads}
         session.record_settings(config.imports)
@@ -155,7 +155,7 @@ def resume(
         ZeroError: as for `start`; or the images or the settings have changed since.
     """
     stops, reporter = Stops(max_seconds), reporter or Reporter()
-    with resumed_session(path, reporter, stops, CHECKPOINT_SECONDS) as session:
+    with resumed_session(path, reporter, stops, LONGEST_WITHOUT_CHECKPOINT) as session:
         folder = session.folder.path
         config, genome = training_config(folder / RunFolder.CONFIG), read_genome(folder)
         return TrainingRun(genome, config, session).go(session.load())

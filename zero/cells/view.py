@@ -1,4 +1,4 @@
-"""What people are told of runs over cells: their outcome, their figures, one candidate."""
+"""What people are shown of runs over cells: their outcome, their figures, one candidate."""
 
 import math
 from pathlib import Path
@@ -102,8 +102,8 @@ class CellsView(View):
                     f", after {final['epochs']} epochs with {final['parameters']:,} parameters"
                 )
             column = "" if "retrained" in final else ", from the table"
-            told = shown_fitness(final["fitness"])
-            rows.append(("test accuracy", told + (column or network)))
+            shown = shown_fitness(final["fitness"])
+            rows.append(("test accuracy", shown + (column or network)))
         rows += _class_rows(path, results, final)
         rows += [
             ("parameters", f"{record.parameters:,}"),
@@ -306,8 +306,8 @@ def _class_rows(
     rows, images = [], _images_of(path, results)
     if images and final and "right" in final:
         images = _images_of(path, results, bool(final.get("retrained")))
-        told = [shown_fitness(final[key]) for key in ("select_balanced", "balanced")]
-        rows.append(("balanced accuracy", f"valid {told[0]}, test {told[1]}"))
+        shown = [shown_fitness(final[key]) for key in ("select_balanced", "balanced")]
+        rows.append(("balanced accuracy", f"valid {shown[0]}, test {shown[1]}"))
         rows.append(by_class_row(images, final["right"].tolist()))
     return [*rows, *image_rows(images)] if images else rows
 

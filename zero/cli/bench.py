@@ -7,7 +7,7 @@ import typer
 
 from zero.cli import completion
 from zero.cli.common import (
-    Backend,
+    BackendName,
     Commands,
     Config,
     Debug,
@@ -35,7 +35,9 @@ bench = typer.Typer(
 @guarded
 def conformance(
     file: Annotated[Path, typer.Argument(help="Recorded cases, .jsonl or .jsonl.gz.")],
-    backend: Annotated[Backend, typer.Option(help="The interpreter to check.")] = Backend.cpu,
+    backend: Annotated[
+        BackendName, typer.Option(help="The interpreter to check.")
+    ] = BackendName.cpu,
     dtype: Annotated[Dtype, typer.Option(help="Of its numbers.")] = Dtype.float64,
     debug: Debug = False,
 ) -> None:
@@ -61,7 +63,7 @@ def bench_search(
     seconds: Seconds = 10.0,
     islands: IslandCount = None,
     seed: Seed = None,
-    backend: Annotated[Backend | None, typer.Option(help="Same as --set backend=NAME.")] = None,
+    backend: Annotated[BackendName | None, typer.Option(help="Same as --set backend=NAME.")] = None,
     json_file: JsonFile = None,
     settings: Set = None,
     debug: Debug = False,
@@ -90,7 +92,7 @@ def bench_evaluate(
         ),
     ],
     seconds: Seconds = 3.0,
-    backend: Annotated[Backend | None, typer.Option(help="Same as --set backend=NAME.")] = None,
+    backend: Annotated[BackendName | None, typer.Option(help="Same as --set backend=NAME.")] = None,
     json_file: JsonFile = None,
     settings: Set = None,
     debug: Debug = False,

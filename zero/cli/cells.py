@@ -394,10 +394,10 @@ def export_(
     """
     from zero.cells.export import export
 
-    def told(text: str) -> None:
+    def note(text: str) -> None:
         print(text, file=sys.stderr)
 
-    for path in export(source, output, format_, told, opset):
+    for path in export(source, output, format_, note, opset):
         print(f"wrote {path}")
 
 

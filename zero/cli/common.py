@@ -36,7 +36,7 @@ class Commands(TyperGroup):
             formatter.write_dl(rows)
 
 
-class Backend(StrEnum):
+class BackendName(StrEnum):
     """Names of `zero.programs.evaluator.BACKENDS`."""
 
     cpu = "cpu"
@@ -154,7 +154,7 @@ def checked_config(
     settings: list[str] | None,
     seed: int | None = None,
     islands: int | None = None,
-    backend: Backend | None = None,
+    backend: BackendName | None = None,
 ):
     """Returns the checked config with what was given beside it."""
     from zero.config.load import load_config

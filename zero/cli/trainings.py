@@ -12,7 +12,7 @@ from zero.runs.progress import duration
 from zero.runs.tables import Whole, print_pairs, print_table
 
 # Why a training stopped, in words.
-REASONS = {
+ENDS = {
     "epochs": "all epochs were trained",
     "seconds": "cells.training.seconds have passed",
     "accuracy": "cells.training.accuracy was reached",
@@ -21,7 +21,7 @@ REASONS = {
     "max_seconds": "--max-seconds have passed",
     "paused": "not yet: it goes on, or after a stop with zero resume",
 }
-RESUMABLE = ("interrupted", "max_seconds", "paused")
+PAUSES = ("interrupted", "max_seconds", "paused")
 
 
 def show_training(folder: Path) -> None:
@@ -46,7 +46,7 @@ def print_figures(folder: Path, reason: str, figures: dict[str, Any]) -> None:
 
     reason: why it stopped. figures: of train.json; none where it was stopped before it began.
     """
-    rows = _rows(reason, figures) if figures else [("ended", f"{reason}: {REASONS[reason]}")]
+    rows = _rows(reason, figures) if figures else [("ended", f"{reason}: {ENDS[reason]}")]
     print_pairs([*rows, *_places(folder, reason)])
 
 
@@ -64,7 +64,7 @@ def _rows(reason: str, figures: dict[str, Any]) -> list[tuple[str, str]]:
         *([("skeleton", str(_skeleton(figures)))] if "skeleton" in figures else []),
         ("parameters", f"{figures['parameters']:,}"),
         ("multiply-adds", f"{figures['multiply_adds']:,} an image"),
-        ("ended", f"{reason}: {REASONS.get(reason, reason)}"),
+        ("ended", f"{reason}: {ENDS.get(reason, reason)}"),
         ("epochs", f"{figures['epochs']:,}, {figures['steps']:,} steps"),
         ("time", duration(figures["seconds"])),
     ]
@@ -79,8 +79,8 @@ def _rows(reason: str, figures: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("test accuracy", f"{test:.6f}"))
     balanced = figures.get("valid_balanced_accuracy")
     if balanced is not None:
-        told = "" if right is None else f", test {figures['test_balanced_accuracy']:.6f}"
-        rows.append(("balanced accuracy", f"valid {balanced:.6f}{told}"))
+        test_text = "" if right is None else f", test {figures['test_balanced_accuracy']:.6f}"
+        rows.append(("balanced accuracy", f"valid {balanced:.6f}{test_text}"))
     if right is not None:
         rows.append(by_class_row(summary, right))
     return [*rows, *image_rows(summary)] if summary["classes"] else rows
@@ -94,7 +94,7 @@ def _skeleton(figures: dict[str, Any]) -> Any:
 
 def _places(folder: Path, reason: str) -> list[tuple[str, str]]:
     quoted = shlex.quote(str(folder))
-    if reason in RESUMABLE:
+    if reason in PAUSES:
         return [("folder", Whole(folder)), ("go on with", Whole(f"zero resume {quoted}"))]
     if reason == "diverged":
         return [("folder", Whole(folder))]

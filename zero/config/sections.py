@@ -59,7 +59,7 @@ class Section(Settings):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class Islands(Section):
+class IslandSettings(Section):
     """Processes that evolve side by side and exchange migrants."""
 
     count: Whole = Field(1, ge=1, le=1024)
@@ -101,7 +101,7 @@ class RunConfig(Section):
         dtype: str | None
         imports: list[str]
         search: Any
-        islands: Islands
+        islands: IslandSettings
         experiments: Repetitions
         budget: Budget
 

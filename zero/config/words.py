@@ -31,18 +31,18 @@ def report(problems: list[Problem]) -> str:
     lines: dict[str, Loc] = {}
     for problem in sorted(problems, key=lambda p: p.order):
         lines.setdefault(str(problem), problem.loc[:-1])
-    told: list[str] = []
-    told_of: Counter[Loc] = Counter()
+    shown: list[str] = []
+    shown_of: Counter[Loc] = Counter()
     more: Counter[Loc] = Counter()
     for line, section in lines.items():
-        told_of[section] += 1
-        if told_of[section] <= MAX_REPORTED:
-            told.append(line)
+        shown_of[section] += 1
+        if shown_of[section] <= MAX_REPORTED:
+            shown.append(line)
         else:
             more[section] += 1
     for section, number in more.items():
-        told.append(f"and {number} more mistakes" + (f" in {dotted(section)}" if section else ""))
-    return "\n".join(told)
+        shown.append(f"and {number} more mistakes" + (f" in {dotted(section)}" if section else ""))
+    return "\n".join(shown)
 
 
 def expected(schema: Schema, definitions: Schema) -> str:
@@ -140,7 +140,7 @@ def plain_mistakes(
         elif kind == "missing":
             message = f"is missing; it must be {expected(schema, definitions)}"
         elif loc in inside:
-            continue  # another member of a union; what is wrong in the right one is told
+            continue  # another member of a union; what is wrong in the right one is shown
         elif schema:
             loose = not model.model_config.get("strict")
             words = _words(kind, value) if loose else ""

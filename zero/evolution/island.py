@@ -314,7 +314,8 @@ class BaseIsland:
             array[...] = state["arrays"][name]
         self.round, self.reason = state["round"], state["reason"]
         self.waiting, self.sent = state["waiting"], state["sent"]
-        self.report, self.arrivals = state["report"], state["arrivals"]
+        self.report = _renamed(state["report"], "emigrants")
+        self.arrivals = _renamed(state["arrivals"], "immigrants")
         self.curve = [list(row) for row in state["curve"]]
         self.curve_every, self.checked = state["curve_every"], state["checked"]
         self.candidate = dict(state["candidate"]) if state["candidate"] else None
@@ -332,6 +333,13 @@ class BaseIsland:
             "hits": hits,
             "evaluations": evaluations,
         }
+
+
+def _renamed(tree: dict[str, Any] | None, key: str) -> dict[str, Any] | None:
+    """Returns a report or arrivals of an older version with today's key for those who migrate."""
+    if tree is None or "people" not in tree:
+        return tree
+    return {name: value for name, value in tree.items() if name != "people"} | {key: tree["people"]}
 
 
 def reopened(states: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:

@@ -413,8 +413,7 @@ class ObjectIsland(BaseIsland):
     def restore(self, state: dict[str, Any]) -> None:
         """Takes over a state that `state` gave, also of an older version."""
         self.pending = None
-        state = {**state, "report": _renamed(state["report"], "emigrants")}
-        super().restore({**state, "arrivals": _renamed(state["arrivals"], "immigrants")})
+        super().restore(state)
 
     def _take_own_state(self, state: dict[str, Any]) -> None:
         self.records = {r.number: r for r in unpack_records(self.record_type, state["records"])}
@@ -433,10 +432,3 @@ class ObjectIsland(BaseIsland):
             epoch = min(self.trial.epochs + 1, self.trial.all_epochs)
             now = f"epoch {epoch} of {self.trial.all_epochs}{accuracy}"
         return {**super().stats(), "now": now}
-
-
-def _renamed(tree: dict[str, Any] | None, key: str) -> dict[str, Any] | None:
-    """Returns a report or arrivals with the key that they have now for those who migrate."""
-    if tree is None or "people" not in tree:
-        return tree
-    return {name: value for name, value in tree.items() if name != "people"} | {key: tree["people"]}

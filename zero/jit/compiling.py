@@ -16,7 +16,7 @@ from contextlib import contextmanager
 Tell = Callable[[int, int, str], None]
 
 # The function that a stage begins with -> what the stage is, in the order of compiling.
-PROGRAMS = {
+PROGRAM_STAGES = {
     "handlers": "ops",  # by LLVM: `zero.programs.interpreter.handlers`
     "new_individual": "the population",
     "create_initial": "random programs",
@@ -26,7 +26,7 @@ PROGRAMS = {
     "replace_oldest": "the loop",
     "evaluate_program": "single programs",
 }
-CELLS = {
+CELL_STAGES = {
     "backward_conv": "convolutions, backward",
     "backward_average": "other layers, backward",
     "forward_conv": "convolutions, forward",
@@ -35,7 +35,7 @@ CELLS = {
 }
 _STAGES = {
     name: (number, len(stages), what)
-    for stages in (PROGRAMS, CELLS)
+    for stages in (PROGRAM_STAGES, CELL_STAGES)
     for number, (name, what) in enumerate(stages.items(), 1)
 }
 

@@ -22,7 +22,7 @@ from pydantic import (
 from zero.config.files import absolute, is_path
 from zero.config.sections import (
     Budget,
-    Islands,
+    IslandSettings,
     Positive,
     Repetitions,
     RunConfig,
@@ -112,7 +112,7 @@ Mutations = Annotated[
 ]
 
 
-class Memory(Section):
+class MemorySettings(Section):
     """Numbers of addresses (spec, section 1); s0: label, s1: prediction, v0: features."""
 
     scalars: Whole = Field(4, ge=2, le=64)
@@ -165,7 +165,7 @@ class ProgramSettings(Section):
     initial: `empty`, `no_op`, `random`, a shipped program's name or the path of a program text.
     """
 
-    memory: Memory = Memory()
+    memory: MemorySettings = MemorySettings()
     setup: ComponentFunction = ComponentFunction()
     predict: ComponentFunction = ComponentFunction()
     learn: LearnFunction = LearnFunction()
@@ -186,7 +186,7 @@ def _forget(value: int) -> int:
     return value
 
 
-class Cache(Section):
+class CacheSettings(Section):
     """Functional equivalence cache (spec, section 6.6)."""
 
     train: Whole = Field(10, ge=1, le=100)
@@ -195,7 +195,7 @@ class Cache(Section):
     forget_every: Annotated[int, Field(ge=0), BeforeValidator(whole), AfterValidator(_forget)] = 100
 
 
-class Hurdle(Section):
+class HurdleSettings(Section):
     """A short evaluation that a program must pass before the full one (spec, section 9).
 
     It must reach the quantile of the unique early fitnesses of the last programs (1000 at most). One
@@ -207,24 +207,24 @@ class Hurdle(Section):
     quantile: float = Field(0.75, ge=0, le=1)
 
 
-class TrainBudget(Section):
+class TrainBudgetSettings(Section):
     """Programs that cost over `factor` times the baseline get fitness 0 (spec, section 6.5)."""
 
     baseline: Annotated[str, one_of("program", library.names)] = "neural_network"
     factor: float = Field(2.0, gt=0)
 
 
-class Evaluation(Section):
+class EvaluationSettings(Section):
     """How programs are evaluated; `none` switches cache, hurdle and train budget off."""
 
     fitness: Literal["mean", "median", "min"] = "mean"
     max_abs_error: float = Field(100.0, gt=0)
-    cache: Cache | None = Cache()
-    hurdle: Hurdle | None = None
-    train_budget: TrainBudget | None = None
+    cache: CacheSettings | None = CacheSettings()
+    hurdle: HurdleSettings | None = None
+    train_budget: TrainBudgetSettings | None = None
 
 
-class Search(SearchSettings):
+class ProgramSearch(SearchSettings):
     """What a search over programs has beside its method's settings (spec, sections 6.3 and 6.4).
 
     batch: individuals bred at a time (`zero.evolution.batches`); null = as `default_batch` says.
@@ -273,11 +273,11 @@ class ProgramsConfig(RunConfig):
     imports: list[str] = Field(default=[])
     program: ProgramSettings = ProgramSettings()
     tasks: Tasks
-    evaluation: Evaluation = Evaluation()
-    search: Annotated[SerializeAsAny[Search], BeforeValidator(partial(of_method, Search))] = (
-        default_settings(Search)
-    )
-    islands: Islands = Islands()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    search: Annotated[
+        SerializeAsAny[ProgramSearch], BeforeValidator(partial(of_method, ProgramSearch))
+    ] = default_settings(ProgramSearch)
+    islands: IslandSettings = IslandSettings()
     experiments: Experiments = Experiments()
     budget: Budget = Budget()
 
@@ -296,7 +296,7 @@ def read_programs(
     families, problems = read_tasks(document, data.pop("tasks", None), folder)
     tasks = Tasks.model_construct(**families)
     data = {**data, "tasks": tasks}
-    config, found = read_config(document, data, ProgramsConfig, Search)
+    config, found = read_config(document, data, ProgramsConfig, ProgramSearch)
     problems += found
 
     def initial_program(config: Any) -> Any:
@@ -319,7 +319,7 @@ def dump_programs(config: ProgramsConfig) -> dict[str, Any]:
 def programs_schema() -> dict[str, Any]:
     """Returns the JSON schema of such a file."""
     families = task_families()
-    schema, refs = schema_of(ProgramsConfig, Search, *families.values())
+    schema, refs = schema_of(ProgramsConfig, ProgramSearch, *families.values())
     definitions = schema["$defs"]
     for kind, family in families.items():
         definition = definitions[refs[family]["$ref"].removeprefix("#/$defs/")]

@@ -16,8 +16,7 @@ from zero.config.sections import Section
 from zero.errors import ConfigError
 from zero.programs import backends, library
 from zero.programs.backends import Backend, EvaluationSetup
-from zero.programs.config import Evaluation as EvaluationSettings
-from zero.programs.config import ProgramsConfig
+from zero.programs.config import EvaluationSettings, ProgramsConfig
 from zero.programs.evaluator import Evaluation, Evaluator
 from zero.programs.figures import (
     CHANCE,

@@ -368,15 +368,14 @@ class Island(BaseIsland):
             found = {name: column[rows] for name, column in columns.items()}
             parent = found["parent"]
             found["parent"] = np.where(parent < 0, -1, columns["number"][parent])
-            # "people": a name of old, in checkpoints.
-            self.arrivals = {"numbers": columns["number"][migrants], "people": found}
+            self.arrivals = {"numbers": columns["number"][migrants], "immigrants": found}
 
-    def _immigrate(self, numbers: np.ndarray, people: dict[str, np.ndarray]) -> None:
+    def _immigrate(self, numbers: np.ndarray, immigrants: dict[str, np.ndarray]) -> None:
         """Lets individuals take the places of those sent away.
 
-        people: what the buffer had of them and of their ancestors, oldest first.
+        immigrants: what the buffer had of them and of their ancestors, oldest first.
         """
-        p, everyone = self.population, people["number"]
+        p, everyone = self.population, immigrants["number"]
         self.module.collect(self._population)
         held = np.flatnonzero(p.keep)
         at, here = _find(everyone, p.number[held])
@@ -388,12 +387,12 @@ class Island(BaseIsland):
         p.counts[population.FREE] -= len(new)
         free = int(p.counts[population.FREE])
         target = records[new] = p.free[free : free + len(new)]
-        at, here = _find(everyone, people["parent"][new])
+        at, here = _find(everyone, immigrants["parent"][new])
         p.parent[target] = np.where(here, records[at], -1)
         for name in ("number", "steps", "mutation", "fitness"):
-            getattr(p, name)[target] = people[name][new]
+            getattr(p, name)[target] = immigrants[name][new]
         for name, bank in self.genomes._asdict().items():
-            bank[target] = people[name][new]
+            bank[target] = immigrants[name][new]
         arrived = records[np.searchsorted(everyone, numbers)][: len(self.sent)]
         slots = self.sent[: len(arrived)][arrived >= 0]  # the others' occupants stay
         arrived = arrived[arrived >= 0]

@@ -12,7 +12,7 @@ from zero.config.yaml import Document, Problem
 from zero.programs import records
 from zero.programs.config import (
     ProgramsConfig,
-    Search,
+    ProgramSearch,
     dump_programs,
     programs_schema,
     read_programs,
@@ -32,7 +32,7 @@ class Programs(Kind):
     name = "programs"
     section = "program"
     config = ProgramsConfig
-    search = Search
+    search = ProgramSearch
     record = records.Record
     outcome_key = "program"
     archive_version = 1  # so that older versions read it too

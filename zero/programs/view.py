@@ -9,8 +9,6 @@ from typing import Any
 from zero.runs.tables import json_number, print_paragraph, print_table, shown_fitness
 from zero.runs.view import View
 
-PURPOSES = ("search", "select", "final")
-
 
 class ProgramsView(View):
     """See `zero.runs.view.View`."""
@@ -41,6 +39,8 @@ class ProgramsView(View):
 
     def figure_rows(self, path: Path, data: Any, record: Any) -> list[tuple[str, str]]:
         """Returns the figures of a run's best program."""
+        from zero.tasks import PURPOSES  # what it imports takes long
+
         results = data.results
         if results and results["final"]:
             rows = [
@@ -112,6 +112,7 @@ class ProgramsView(View):
     def print_checked(self, domain: Any) -> None:
         """Prints the sizes of the tasks, and what chance gives on them."""
         from zero.programs.figures import CHANCE, chance
+        from zero.tasks import PURPOSES  # what it imports takes long
 
         rows = []
         for purpose in PURPOSES:
@@ -181,6 +182,8 @@ def _record_line(record: Any) -> str:
 
 def outcome_table(outcome: Any) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Returns headings and rows: the discovered program, the shipped ones, chance."""
+    from zero.tasks import PURPOSES  # what it imports takes long
+
     headings = ("program", *(f"{purpose} fitness" for purpose in PURPOSES))
     rows = [("discovered", *map(shown_fitness, figures(outcome).values()))]
     rows += [

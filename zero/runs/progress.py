@@ -178,8 +178,8 @@ class PlainReporter(Reporter):
         if now - self.last >= max(self.interval, min(60.0, (now - self.began) / 30)):
             self.last = now
             share = _share(stats)
-            told = [] if share is None else [share]
-            self._figures(", ".join([*told, *(f"{k} {v}" for k, v in _fields(stats))]))
+            parts = [] if share is None else [share]
+            self._figures(", ".join([*parts, *(f"{k} {v}" for k, v in _fields(stats))]))
 
     def message(self, text: str) -> None:
         """Writes the text."""
@@ -420,7 +420,7 @@ class _Both(Reporter):
 
 
 class TrainingReporter(Reporter):
-    """What is told of a training: lines for people, and events with figures for programs.
+    """What is parts of a training: lines for people, and events with figures for programs.
 
     Lines are the messages alone: they say of every epoch what `update` does in figures.
 

@@ -63,8 +63,8 @@ def print_table(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> No
     if widths is None:
         for row in cells:
             print(row[0].strip())
-            told = [(f"  {name.strip()}", text) for name, text in zip(columns, row, strict=True)]
-            print_pairs([(name, text) for name, text in told[1:] if text.strip()] or [("", "")])
+            pairs = [(f"  {name.strip()}", text) for name, text in zip(columns, row, strict=True)]
+            print_pairs([(name, text) for name, text in pairs[1:] if text.strip()] or [("", "")])
         return
     for number, texts in enumerate([columns, *cells]):
         parts = [wrapped(text, w) for text, w in zip(texts, widths, strict=True)]

@@ -52,13 +52,13 @@ class NeighbourSearch:
 
     def tell(self, proposal: Proposal, number: int, fitness: float, train_steps: int = 0) -> None:
         """Takes a result; an individual from elsewhere counts as a neighbour."""
-        told = (proposal.genome, number, -math.inf if math.isnan(fitness) else float(fitness))
+        result = (proposal.genome, number, -math.inf if math.isnan(fitness) else float(fitness))
         if self.at is None:
-            self._begin(told)
-        elif told[2] > (self.better or self.at)[2]:
-            self.better = told
+            self._begin(result)
+        elif result[2] > (self.better or self.at)[2]:
+            self.better = result
             if self.first:
-                self._begin(told)
+                self._begin(result)
 
     def state(self) -> dict[str, Any]:
         """Returns where the search stands."""
