@@ -48,9 +48,9 @@ def shown(island):
 
 CASES = {
     "plain": {},
-    "halving": {"halving": Halving((2, 5), 0.5)},
+    "halving": {"halving": Halving(epochs=(2, 5), keep=0.5)},
     "retrained": {"retrain_duplicates": True},
-    "pareto": {"objective": Objective("pareto", "individuals")},
+    "pareto": {"objective": Objective(kind="pareto", cost="individuals")},
     "unusable": {"unusable": (0, 1)},
 }
 
@@ -111,7 +111,7 @@ def test_every_candidate_is_recorded_and_the_same_ones_once():
 
 
 def test_halving_stops_candidates_and_ranks_them_below():
-    island = to_the_end(make_island(halving=Halving((2, 5), 0.5)))
+    island = to_the_end(make_island(halving=Halving(epochs=(2, 5), keep=0.5)))
     stopped = [r for r in island.records.values() if "halving" in r.reason and r.same_as < 0]
     assert {len(r.curve) for r in stopped} == {2, 5}
     for record in stopped:

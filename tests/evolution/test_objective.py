@@ -62,23 +62,23 @@ def test_within_a_front_those_with_room_come_first():
 
 
 def test_the_mnasnet_reward():
-    soft = Objective("mnasnet", "latency", 0.08)
+    soft = Objective(kind="mnasnet", cost="latency", target=0.08)
     # Tan et al. 2019: doubling the latency costs about 5 % of the accuracy.
     assert soft.fitness(0.8, 0.16) / soft.fitness(0.8, 0.08) == pytest.approx(0.953, abs=1e-3)
-    hard = Objective("mnasnet", "latency", 0.08, -1.0, 0.0)
+    hard = Objective(kind="mnasnet", cost="latency", target=0.08, exponent=-1.0, exponent_below=0.0)
     assert hard.fitness(0.8, 0.04) == 0.8
     assert hard.fitness(0.8, 0.16) == pytest.approx(0.4)
-    assert Objective().fitness(0.8, 1e9) == Objective("pareto").fitness(0.8, 1e9) == 0.8
+    assert Objective().fitness(0.8, 1e9) == Objective(kind="pareto").fitness(0.8, 1e9) == 0.8
 
 
 def test_latency_is_measured_only_where_it_counts():
-    assert not Objective("accuracy", "latency").weighs("latency")
-    assert Objective("pareto", "latency").weighs("latency")
-    assert not Objective("pareto", "parameters").weighs("latency")
+    assert not Objective(kind="accuracy", cost="latency").weighs("latency")
+    assert Objective(kind="pareto", cost="latency").weighs("latency")
+    assert not Objective(kind="pareto", cost="parameters").weighs("latency")
 
 
 def test_halving_lets_the_best_share_go_on():
-    halving = Halving((1, 3), 0.25)
+    halving = Halving(epochs=(1, 3), keep=0.25)
     assert [halving.rung(epochs) for epochs in (1, 2, 3, 4)] == [0, None, 1, None]
     assert halving.goes_on(0.1, [])
     assert not halving.goes_on(0.1, [0.1])
@@ -88,7 +88,7 @@ def test_halving_lets_the_best_share_go_on():
 
 
 def test_those_trained_longer_rank_higher():
-    halving = Halving((1, 3), 0.5)
+    halving = Halving(epochs=(1, 3), keep=0.5)
     first, second = halving.fitness(1.0, 0), halving.fitness(0.05, 1)
     assert first < second < 0.05
     assert not math.isnan(halving.fitness(-math.inf, 0))

@@ -43,7 +43,8 @@ from zero.config.yaml import Document, Problem
 from zero.data.images import ImageSettings
 from zero.data.splits import find_file
 from zero.errors import NetworkError, ZeroError, unknown_name
-from zero.evolution.objective import METRICS, OBJECTIVES, Objective
+from zero.evolution.halving import Halving
+from zero.evolution.objective import OBJECTIVES, Objective
 from zero.nn.train_settings import TrainSettings
 from zero.search.protocol import SearchSettings
 from zero.search.section import default_settings, of_method, read_config
@@ -61,10 +62,10 @@ class SkeletonSettings(Section):
     """
 
     kind: Annotated[str, one_of("kind of skeleton", lambda: SKELETONS)] | None = None
-    normal_cells: Whole = Field(1, ge=0, le=100)
-    filters: Whole = Field(8, ge=1, le=4096)
-    layers: Whole = Field(0, ge=0, le=300)
-    stem_filters: Whole = Field(32, ge=1, le=4096)
+    normal_cells: Whole = Field(Skeleton.normal_cells, ge=0, le=100)
+    filters: Whole = Field(Skeleton.filters, ge=1, le=4096)
+    layers: Whole = Field(Skeleton.layers, ge=0, le=300)
+    stem_filters: Whole = Field(Skeleton.stem_filters, ge=1, le=4096)
     auxiliary: bool = False
     dropout: float = Field(0.0, ge=0, lt=1)
     drop_path: bool = False
@@ -103,28 +104,13 @@ def _objective_word(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-class ObjectiveSettings(Section):
+class CellObjective(Objective):
     """What candidates are compared by (`zero.evolution.objective`).
 
-    metric: `accuracy` counts images, `balanced_accuracy` classes: the mean of their accuracies.
-    cost: what accuracy is weighed against; latency (seconds to predict an image) is measured, so that
-    no two runs are the same. target (in the cost's unit), exponent, exponent_below (by default as
-    exponent): of mnasnet.
+    latency (seconds to predict an image) is measured, so that no two runs with it are the same.
     """
 
-    kind: Literal[OBJECTIVES] = "accuracy"
-    metric: Literal[METRICS] = "accuracy"
     cost: Literal[WEIGHED] = "parameters"
-    target: float | None = Field(None, gt=0)
-    exponent: float = Field(-0.07, le=0)
-    exponent_below: float | None = Field(None, le=0)
-
-
-class HalvingSettings(Section):
-    """Successive halving: after each of these epochs only the best share goes on (`keep`)."""
-
-    epochs: Annotated[tuple[Positive, ...], BeforeValidator(as_tuple)] = Field(min_length=1)
-    keep: float = Field(0.5, gt=0, lt=1)
 
 
 class FinalSettings(Section):
@@ -161,8 +147,8 @@ class Cells(Section):
     training: TrainSettings = TrainSettings()
     evaluate: Literal["train"] | TableSettings = "train"
     budget: CellBudget = CellBudget()
-    objective: Annotated[ObjectiveSettings, BeforeValidator(_objective_word)] = ObjectiveSettings()
-    halving: HalvingSettings | None = None
+    objective: Annotated[CellObjective, BeforeValidator(_objective_word)] = CellObjective()
+    halving: Halving | None = None
     inherit_weights: bool = False
     retrain_duplicates: bool = False
     threads: Whole = Field(1, ge=1, le=1024)
@@ -236,14 +222,6 @@ def training_of(cells: Cells, final: bool = False) -> TrainSettings:
     if cells.final.epochs is None:
         return training
     return TrainSettings(**{**training.model_dump(), "epochs": cells.final.epochs})
-
-
-def objective_of(cells: Cells) -> Objective:
-    """Returns the objective."""
-    own = cells.objective
-    below = own.exponent if own.exponent_below is None else own.exponent_below
-    target = float("nan") if own.target is None else own.target
-    return Objective(own.kind, own.cost, target, own.exponent, below, own.metric)
 
 
 # --- reading and checks -------------------------------------------------------------------------

@@ -26,7 +26,6 @@ import numpy as np
 from zero.cells.config import (
     CellsConfig,
     TableSettings,
-    objective_of,
     skeleton_of,
     space_of,
     training_of,
@@ -46,7 +45,6 @@ from zero.cells.text import parse_genome
 from zero.data.classes import balanced_accuracy
 from zero.data.images import ImageData, load_images
 from zero.errors import ConfigError, NetworkError
-from zero.evolution.halving import Halving
 from zero.evolution.objective import Objective, pareto_front
 from zero.nn import make_model
 from zero.nn.network import Network
@@ -243,8 +241,8 @@ class CellsDomain(ObjectDomain):
         """What counts, and which candidates are trained how far."""
         cells = self.cells
         return CellRules(
-            objective=objective_of(cells),
-            halving=cells.halving and Halving(cells.halving.epochs, cells.halving.keep),
+            objective=cells.objective,
+            halving=cells.halving,
             retrain_duplicates=cells.retrain_duplicates,
             inherit_weights=cells.inherit_weights,
         )
@@ -430,7 +428,7 @@ class CellsDomain(ObjectDomain):
         """Takes the final figure; writes best.txt, best.svg and best_weights.h5."""
         genome = parse_genome(best.text)
         done = (final_state or {"done": {}})["done"]
-        details, objective = _details(best), objective_of(self.cells)
+        details, objective = _details(best), self.cells.objective
         final = self._final(genome, best, experiments[number].best_state, done, folder)
         records = [r for e in experiments for r in self.unpack(e.records)]
         results = self._outline(best, folder) | {

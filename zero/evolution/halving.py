@@ -9,15 +9,18 @@ island is fixed, so that the seed decides, and no island waits for another.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from zero.config.sections import Positive, Section, as_tuple
 
 
-@dataclass(frozen=True)
-class Halving:
-    """epochs: rising numbers of epochs after which candidates are compared. keep: share that goes on."""
+class Halving(Section):
+    """Successive halving: after each of these epochs only the best share goes on (`keep`)."""
 
-    epochs: tuple[int, ...]
-    keep: float
+    epochs: Annotated[tuple[Positive, ...], BeforeValidator(as_tuple)] = Field(min_length=1)
+    keep: float = Field(0.5, gt=0, lt=1)
 
     def rung(self, epochs: int) -> int | None:
         """Returns which comparison comes after so many epochs, None if none does."""

@@ -15,28 +15,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
+from pydantic import Field
 
-OBJECTIVES = ("accuracy", "mnasnet", "pareto")
-METRICS = ("accuracy", "balanced_accuracy")
+from zero.config.sections import Section
 
 
-@dataclass(frozen=True)
-class Objective:
-    """kind: one of `OBJECTIVES`. cost: which figure of a candidate counts; target, exponents: of `mnasnet`.
+class Objective(Section):
+    """What candidates are compared by.
 
-    metric: which of `METRICS` is called accuracy.
+    kind: see above. metric: which of `METRICS` is called accuracy. cost: which figure of a candidate is
+    weighed against it. target (in the cost's unit), exponent, exponent_below (by default as exponent):
+    of `mnasnet`.
     """
 
-    kind: str = "accuracy"
+    kind: Literal["accuracy", "mnasnet", "pareto"] = "accuracy"
+    metric: Literal["accuracy", "balanced_accuracy"] = "accuracy"
     cost: str = "parameters"
-    target: float = math.nan
-    exponent: float = -0.07
-    exponent_below: float = -0.07
-    metric: str = "accuracy"
+    target: float | None = Field(None, gt=0)
+    exponent: float = Field(-0.07, le=0)
+    exponent_below: float | None = Field(None, le=0)
 
     def accuracy_of(self, trial: Any) -> float:
         """Returns the accuracy that counts of a trial of `zero.evolution.object_island`."""
@@ -50,8 +50,15 @@ class Objective:
         """Returns a candidate's fitness."""
         if self.kind != "mnasnet":
             return accuracy
+        if self.target is None:
+            raise ValueError("mnasnet needs a target")
         ratio = max(cost, 1e-12) / self.target
-        return accuracy * ratio ** (self.exponent_below if ratio <= 1 else self.exponent)
+        below = self.exponent if self.exponent_below is None else self.exponent_below
+        return accuracy * ratio ** (below if ratio <= 1 else self.exponent)
+
+
+OBJECTIVES: tuple[str, ...] = get_args(Objective.model_fields["kind"].annotation)
+METRICS: tuple[str, ...] = get_args(Objective.model_fields["metric"].annotation)
 
 
 def dominance_fronts(fitness: np.ndarray, cost: np.ndarray) -> np.ndarray:

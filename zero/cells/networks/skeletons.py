@@ -92,10 +92,10 @@ class Skeleton:
     """
 
     kind: str = "slim_cifar"
-    normal_cells: int = 6
-    filters: int = 32
+    normal_cells: int = 1
+    filters: int = 8
     layers: int = 0
-    stem_filters: int = 96
+    stem_filters: int = 32
     auxiliary: bool = False
     dropout: float = 0.0
     drop_path: bool = False
