@@ -5,7 +5,6 @@ from small_cells import small_cell_settings, small_cells, table_settings
 
 from zero.cells.config import (
     CellsConfig,
-    objective_of,
     skeleton_of,
     space_of,
     training_of,
@@ -47,7 +46,7 @@ def test_defaults_are_a_whole_run(load):
     assert (config.name, config.backend, config.dtype) == ("run", "cpu", "float32")
     assert (config.search.population, config.search.tournament) == (100, 25)  # Real et al. 2019
     assert skeleton_of(config.cells).kind == "slim_cifar"
-    assert objective_of(config.cells).kind == "accuracy"
+    assert config.cells.objective.kind == "accuracy"
 
 
 @pytest.mark.parametrize("section", [
