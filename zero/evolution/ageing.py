@@ -53,7 +53,9 @@ class Latest:
         self.space, self.population, self.rng, self.numbering = space, population, rng, numbering
         self.genomes: list[Any] = [None] * len(population.number)
         # As the loop has it; a rule for parents sets its numbers.
-        self._loop = SearchState(population, np.zeros(0), self.genomes, space, None, rng, numbering)
+        self._loop = SearchState(
+            population, np.zeros(0), self.genomes, space, None, rng, numbering, batch=None
+        )
         self._asked: tuple[Proposal, int] | None = None  # and its record, until it is told
 
     def ask(self) -> Proposal:

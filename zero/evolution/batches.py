@@ -141,7 +141,7 @@ def insert_batch(state: SearchState, limits: np.ndarray) -> int:
             counts[INSERTED], counts[OLDER] = 0, 1 - half
         record = np.int64(batch.record[half, row])
         fitness, steps = batch.fitness[half, row], batch.steps[half, row]
-        if replace_oldest(state, record, fitness, steps):
+        if replace_oldest(state, record, fitness, steps):  # type: ignore[arg-type]
             return IMPROVED
     return QUOTA
 

@@ -107,6 +107,7 @@ def _answer(other: Any, connection: Any, ask: Callable[[], Any], parent: int) ->
     signals.forget()
     leave_signals_to_parent()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    message: tuple[Any, ZeroError | str | None, str]
     try:
         message = (ask(), None, "")
     except ZeroError as error:

@@ -125,8 +125,8 @@ class BaseIsland:
         """Sends away the individuals in the slots `sent`; returns what the report says of them."""
         raise NotImplementedError
 
-    def _immigrate(self, **arrivals: Any) -> None:
-        """Lets `arrivals` take the slots of those sent away."""
+    def _immigrate(self, arrivals: dict[str, Any]) -> None:
+        """Lets those who arrived take the slots of those sent away."""
         raise NotImplementedError
 
     def _take_arrivals(self, answer: Any) -> None:
@@ -275,7 +275,7 @@ class BaseIsland:
             **self._emigrants(),
         }
         if self.arrivals:
-            self._immigrate(**self.arrivals)
+            self._immigrate(self.arrivals)
         self.arrivals = None
         self.round += 1
         self.waiting = False
@@ -284,6 +284,7 @@ class BaseIsland:
     def receive(self, answer: Any) -> None:
         """Takes the answer to the last report: who is to arrive at the end of the round."""
         self._take_arrivals(answer)
+        assert self.report is not None
         if self.before_end is not None and self.report["round"] < self.before_end["round"]:
             self.before_end |= {"report": None, "arrivals": self.arrivals}
         self.report = None

@@ -67,7 +67,8 @@ class SearchState(NamedTuple):
     numbering: np.ndarray
     batch: Any = None
 
-    BY_ADDRESS = ("settings", "rng", "numbering")  # see `zero.jit.struct.pack`
+
+SearchState.BY_ADDRESS = ("settings", "rng", "numbering")  # type: ignore[attr-defined] # see `struct.pack`
 
 
 @plain_or_jit

@@ -250,7 +250,7 @@ class ObjectIsland(BaseIsland):
         count = int(self.population.counts[INDIVIDUALS]) + 1
         number = int(count * self.numbering[0] + self.numbering[1])
         key = self.evaluator.key(proposal.genome)
-        names = ("candidate", self.experiment, key)
+        names: tuple[str | int, ...] = ("candidate", self.experiment, key)
         if self.rules.retrain_duplicates:
             names = (*names, number)
         return self.record_type(
@@ -381,8 +381,8 @@ class ObjectIsland(BaseIsland):
         """Keeps emigrants of all islands."""
         self.arrivals = {"immigrants": immigrants} if immigrants else None
 
-    def _immigrate(self, immigrants: list[dict[str, Any]]) -> None:
-        for slot, immigrant in zip(self.sent, immigrants, strict=False):
+    def _immigrate(self, arrivals: dict[str, Any]) -> None:
+        for slot, immigrant in zip(self.sent.tolist(), arrivals["immigrants"], strict=False):
             immigrant, number = dict(immigrant), immigrant["number"]
             self._arrived(number, immigrant)
             record = self.record_type(**immigrant | {"is_best": False})

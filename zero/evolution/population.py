@@ -148,7 +148,7 @@ def new_record(population: Population) -> int:
     if p.counts[FREE] == 0:
         collect(p)
     p.counts[FREE] -= 1
-    return np.int64(p.free[p.counts[FREE]])
+    return np.int64(p.free[p.counts[FREE]])  # type: ignore[return-value]
 
 
 def lineage(population: Population, record: int) -> list[int]:

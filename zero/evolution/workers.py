@@ -287,7 +287,7 @@ class Islands:
                 self.reports = {}
                 ending = answers is None
                 for k in range(count):
-                    self._send(k, ("end",) if ending else ("go", answers[k]))
+                    self._send(k, ("end",) if answers is None else ("go", answers[k]))
             # Only now: a run that is stopped at once, again and again, still gets somewhere, also
             # where all that it has to do is to answer.
             if wanted and len(self.heard) == count and self.pending is None:

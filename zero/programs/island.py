@@ -370,11 +370,12 @@ class Island(BaseIsland):
             found["parent"] = np.where(parent < 0, -1, columns["number"][parent])
             self.arrivals = {"numbers": columns["number"][migrants], "immigrants": found}
 
-    def _immigrate(self, numbers: np.ndarray, immigrants: dict[str, np.ndarray]) -> None:
+    def _immigrate(self, arrivals: dict[str, Any]) -> None:
         """Lets individuals take the places of those sent away.
 
-        immigrants: what the buffer had of them and of their ancestors, oldest first.
+        arrivals: numbers; immigrants, what the buffer had of them and of their ancestors, oldest first.
         """
+        numbers, immigrants = arrivals["numbers"], arrivals["immigrants"]
         p, everyone = self.population, immigrants["number"]
         self.module.collect(self._population)
         held = np.flatnonzero(p.keep)

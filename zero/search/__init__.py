@@ -49,5 +49,6 @@ def breeds(name: str) -> bool:
 
 def keys_of(name: object) -> list[str]:
     """Returns the keys of a method's settings, none if there is no such method here."""
-    known = isinstance(name, str) and name in names()
-    return [key for key in get(name).Settings.model_fields if key != "method"] if known else []
+    if not isinstance(name, str) or name not in names():
+        return []
+    return [key for key in get(name).Settings.model_fields if key != "method"]

@@ -13,6 +13,8 @@ local optimum whose neighbours all lead back.
 
 from __future__ import annotations
 
+import numpy as np
+
 from zero.rng import splitmix
 from zero.search.protocol import RANDOM, SearchSettings
 
@@ -28,7 +30,7 @@ def numbers(settings: Settings) -> list[float]:
     return []
 
 
-def choose(slot_fitness, numbers, rng):
+def choose(slot_fitness: np.ndarray, numbers: np.ndarray, rng: np.ndarray) -> int:
     """Returns the fittest slot, or `RANDOM` once in `len(slot_fitness)` times.
 
     Of equally fit slots, the first after a random one: where most changes are neutral, as in

@@ -6,6 +6,8 @@ search of Real et al. 2020, section 4.1.
 
 from __future__ import annotations
 
+import numpy as np
+
 from zero.search.protocol import RANDOM, SearchSettings
 
 DESCRIPTION = "every individual is a new random one: the baseline"
@@ -21,6 +23,6 @@ def numbers(settings: Settings) -> list[float]:
     return []
 
 
-def choose(slot_fitness, numbers, rng):
+def choose(slot_fitness: np.ndarray, numbers: np.ndarray, rng: np.ndarray) -> int:
     """Returns `RANDOM` always."""
     return RANDOM

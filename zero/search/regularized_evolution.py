@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from zero.config.settings import Check, Found, roughly
 from zero.rng import splitmix
 from zero.search.protocol import Positive, SearchSettings
@@ -44,7 +46,7 @@ def numbers(settings: Settings) -> list[float]:
     return [settings.tournament]
 
 
-def choose(slot_fitness, numbers, rng):
+def choose(slot_fitness: np.ndarray, numbers: np.ndarray, rng: np.ndarray) -> int:
     """Returns the slot of the fittest of `numbers[0]` slots drawn uniformly."""
     best = splitmix.below(rng, len(slot_fitness))
     highest = slot_fitness[best]

@@ -47,7 +47,8 @@ def settings_model(kind: type[Kind], method: str) -> type[Kind]:
             field = copy(own.model_fields[name])
             field.default = default
             fields[name] = (field.annotation, field)
-    model: type[Any] = create_model(
+    create: Any = create_model
+    model = create(
         f"{kind.__name__}_{method}",
         __base__=own if kind is SearchSettings else (kind, own),
         __doc__=own.__doc__,
@@ -60,7 +61,7 @@ def settings_model(kind: type[Kind], method: str) -> type[Kind]:
 
 def default_settings(kind: type[Kind]) -> Kind:
     """Returns the section of a kind of genome where nothing is given."""
-    return settings_model(kind, search.DEFAULT)()  # type: ignore[call-arg]
+    return settings_model(kind, search.DEFAULT)()
 
 
 def of_method(kind: type[SearchSettings], data: Any) -> Any:

@@ -68,14 +68,16 @@ class ProgramRunner(Protocol):
 class SearchModule(Protocol):
     """What an island breeds and evaluates programs with: a generated module, or what stands in for it.
 
-    DTYPE and W: dtype and lanes of the evaluator's arrays. busy_seconds: how long a device worked, None
-    where there is none. States, genomes, evaluators (`EvaluatorArrays`) and populations are what `pack`
-    made of them.
+    DTYPE and W: dtype and lanes of the evaluator's arrays. States, genomes, evaluators
+    (`EvaluatorArrays`) and populations are what `pack` made of them.
     """
 
     DTYPE: str
     W: int
-    busy_seconds: float | None
+
+    @property
+    def busy_seconds(self) -> float | None:
+        """How long a device worked, None where there is none."""
 
     def pack(self, value: Any) -> Any:
         """Returns what the other functions take for a NamedTuple, whose arrays it shares."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from zero.programs.backends import EvaluationSetup, Measured, Repeater, SearchModule
 from zero.programs.interpreter import cpu
+from zero.programs.interpreter.arrays import EvaluatorArrays
 from zero.programs.program import Memory, Program
 
 
@@ -16,30 +17,31 @@ class CpuRunner:
 
     def __init__(self, setup: EvaluationSetup, module: SearchModule):
         self._setup, self._module = setup, module
-        self._arrays: cpu.EvaluatorArrays | None = None
-        self._memory: Memory | None = None
+        self._arrays: EvaluatorArrays
+        self._memory: Memory | None = None  # until there is room for a program
         self._widths = np.zeros(3, dtype=np.int64)
 
     def __call__(self, program: Program, memory: Memory) -> Measured:
         """Evaluates a program."""
         sizes = [len(f) for f in program.functions]
-        if self._arrays is None or memory != self._memory or np.any(sizes > self._widths):
+        if memory != self._memory or np.any(sizes > self._widths):
             # Room for this program and, so that it is seldom made anew, for all before it.
             self._memory, self._widths = memory, np.maximum(sizes, self._widths)
-            self._make_room(program)
+            self._make_room(program, memory)
         cpu.write_program(self._genomes, 0, self._starts, program)
         _, steps = self._module.evaluate_program(self._packed, 0, self._handle)
         tasks, setup = self._setup.tasks.num_tasks, self._setup
         fitness = self._arrays.task_fitness[:tasks].copy()
         return fitness, int(steps), self._errors() if setup.keep_errors else None
 
-    def _make_room(self, program: Program) -> None:
-        setup, module = self._setup, self._module
-        widths = tuple(int(w) for w in self._widths)
-        self._genomes, self._starts = cpu.genome_of(program, widths)
+    def _make_room(self, program: Program, memory: Memory) -> None:
+        setup = self._setup
+        module: Any = self._module
+        setup_width, predict, learn = self._widths.tolist()
+        self._genomes, self._starts = cpu.genome_of(program, (setup_width, predict, learn))
         self._packed = module.pack(self._genomes)
         self._arrays = cpu.new_evaluator(
-            setup.tasks, self._memory, self._starts, module=module, key=setup.seed_key,
+            setup.tasks, memory, self._starts, module=module, key=setup.seed_key,
             max_abs_error=setup.max_abs_error, seen_size=1, independent=setup.independent,
             keep_errors=setup.keep_errors,
         )  # fmt: skip
