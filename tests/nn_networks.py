@@ -16,10 +16,14 @@ def pick(n, *purpose):
     return key_for(11, *purpose) % n
 
 
-def network_case(shape, head="flat", classes=4):
+UNRECORDED = set()  # names of cases of which PyTorch's values are not in the recordings
+
+
+def network_case(shape, head="flat", classes=4, recorded=True):
     """Registers a function (builder, images) -> last layer as a case; adds the head.
 
-    Head "flat" reads every pixel by its own weights, "pool" through a global mean.
+    Head "flat" reads every pixel by its own weights, "pool" through a global mean. recorded: whether
+    `record_torch.py` has recorded what PyTorch makes of it.
     """
 
     def register(body):
@@ -29,6 +33,8 @@ def network_case(shape, head="flat", classes=4):
             return b.network(b.linear(x if head == "flat" else b.global_pool(x), classes))
 
         NETWORKS.append((body.__name__, make))
+        if not recorded:
+            UNRECORDED.add(body.__name__)
         return body
 
     return register

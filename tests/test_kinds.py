@@ -1,6 +1,8 @@
 """Kinds of genomes: a third one, in one file, runs, resumes, is archived and shown like the others."""
 
 import json
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -120,3 +122,13 @@ def test_a_name_that_is_taken_is_refused():
 def test_an_unknown_kind_is_told():
     with pytest.raises(ConfigError, match=r"unknown kind of genome 'molecules' \(known: .*bits"):
         genomes.get("molecules")
+
+
+def test_a_new_process_that_knows_no_such_kind_shows_a_run(file, tmp_path):
+    zero_("run", file, "--out", tmp_path / "run")
+    best = read_archive(tmp_path / "run").results["record"]
+    for what in (tmp_path / "run", f"{tmp_path / 'run'}#{best}", tmp_path / "run" / "archive.h5"):
+        done = subprocess.run(
+            [sys.executable, "-m", "zero", "show", str(what)], capture_output=True, text=True
+        )
+        assert done.returncode == 0 and "1" * 24 in done.stdout, done.stderr

@@ -22,7 +22,7 @@ _PLACES: dict[str, Any] = {
     "cells": "zero.cells.kind:CELLS",
 }
 # name -> the section of a config that says that it is about such genomes
-_SECTIONS: dict[str, str] = {"cells": "cells"}
+_SECTIONS: dict[str, str] = {"programs": "program", "cells": "cells"}
 DEFAULT = "programs"  # of a config without any of these sections, and of the first archives
 
 
@@ -71,7 +71,13 @@ def get(name: str) -> Any:
 
 def of_settings(settings: Mapping[str, Any]) -> Any:
     """Returns the kind that a config's settings are about, by its sections."""
-    return get(next((n for n, section in _SECTIONS.items() if section in settings), DEFAULT))
+    others = (n for n, section in _SECTIONS.items() if section in settings and n != DEFAULT)
+    return get(next(others, DEFAULT))
+
+
+def has_known(settings: Mapping[str, Any]) -> bool:
+    """Returns whether settings have the section of a kind that is known in this process."""
+    return any(section in settings for section in _SECTIONS.values())
 
 
 def _find_installed() -> None:

@@ -16,7 +16,8 @@ from zero import genomes
 from zero.cells.networks.build import build_network
 from zero.cells.networks.skeletons import Skeleton
 from zero.cells.text import parse_genome
-from zero.cells.train_config import import_ops, is_training
+from zero.cells.train_config import is_training
+from zero.config.files import import_again
 from zero.errors import ArchiveError, ConfigError, NetworkError
 from zero.nn.export.numpy import to_numpy
 from zero.nn.export.onnx import OPSET, to_onnx
@@ -69,7 +70,7 @@ def export(
         path = _weights_of(path)
         saved = load_network(path)
     if saved.network is None:  # an older version's: built anew, perhaps with ops of the user's own
-        import_ops(path.parent)
+        import_again(path.parent)
     network = network_of(saved, path)
     arrays = (saved.parameters, saved.statistics, saved.mean, saved.std, saved.classes)
     if form == "onnx":

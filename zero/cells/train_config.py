@@ -20,13 +20,11 @@ from zero.cells.config import (
 from zero.cells.genome import Genome
 from zero.cells.published import PUBLISHED, find_cell
 from zero.cells.text import parse_genome
-from zero.config import imports
-from zero.config import yaml as yaml_loader
-from zero.config.files import run_imports
+from zero.config import yaml
+from zero.config.files import import_again
 from zero.config.load import checked, load_config
 from zero.errors import ArchiveError, ConfigError, NetworkError
 from zero.runs.archive import best_record, find_record, read_archive
-from zero.runs.folder import RunFolder
 
 GENOME = "genome.txt"  # in the folder of a training
 
@@ -47,7 +45,7 @@ def find_genome(what: str) -> tuple[str, Genome]:
     if what in PUBLISHED or not is_run(path):
         cell = find_cell(what)
         return cell.name, cell.genome
-    import_ops(path if path.is_dir() else path.parent)
+    import_again(path if path.is_dir() else path.parent)
     name = path.resolve().stem if path.suffix == ".h5" else path.resolve().name
     if not mark and is_training(path):
         return name, read_genome(path)
@@ -68,21 +66,6 @@ def is_run(path: Path) -> bool:
         return path.is_dir() or (path.suffix == ".h5" and path.is_file())
     except OSError:  # a genome's text is too long to be a file's name
         return False
-
-
-def import_ops(folder: Path) -> None:
-    """Imports what the config of a run's or training's folder names: ops of one's own.
-
-    Raises:
-        ConfigError: that fails, or the config cannot be read as YAML.
-    """
-    path = folder / RunFolder.CONFIG
-    if path.is_file():
-        document = yaml_loader.parse(path.read_text(encoding="utf-8"), str(path))
-        document.kept = imports.kept_in(folder)
-        problems = run_imports(document, document.data)
-        if problems:
-            raise ConfigError("\n".join(map(str, problems)))
 
 
 def is_training(path: str | Path) -> bool:
@@ -116,7 +99,7 @@ def training_config(name: str | Path, settings: Iterable[str] = ()) -> CellsConf
         config = load_config(name)
     except ConfigError:  # it may need the settings to be right, such as the images' path
         config = load_config(name, settings)
-    document = yaml_loader.Document(str(name), _unfolded(config, name).model_dump(mode="json"))
+    document = yaml.Document(str(name), _unfolded(config, name).model_dump(mode="json"))
     for setting in settings:
         document.override(setting)
     return _unfolded(checked(document, Path.cwd()), name)

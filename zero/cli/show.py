@@ -44,6 +44,7 @@ def show(
     if mark and not path.exists() and record_id.isdigit() and Path(run_name).exists():
         from zero.runs.archive import find_record, read_archive
 
+        _know_kind(Path(run_name))
         data = read_archive(run_name)
         record = find_record(data, int(record_id))
         genomes.get(data.kind).view.print_record(Path(run_name), data, record, lineage, raw)
@@ -57,18 +58,34 @@ def show(
         raise ZeroError(f"{what} has no lineage; give a run's folder, or RUN#ID")
 
 
+def _know_kind(run: Path) -> None:
+    """Imports what a run's config imports, where its genomes are of a kind that is not known without."""
+    from zero.config import yaml
+    from zero.config.files import import_again
+
+    folder = run if run.is_dir() else run.parent
+    config = folder / "config.yaml"
+    if config.is_file():
+        settings = yaml.parse(
+            config.read_text(encoding="utf-8", errors="replace"), str(config)
+        ).data
+        if not genomes.has_known(settings):
+            import_again(folder)
+
+
 def _show_run(path: Path, lineage: bool, raw: bool) -> None:
-    from zero.config import yaml as yaml_loader
+    from zero.config import yaml
     from zero.runs.archive import best_record, read_archive
     from zero.runs.folder import RunFolder
 
+    _know_kind(path)
     folder = RunFolder.open(path) if path.is_dir() else None
     if folder and not folder.archive_path.exists():
         data, text = None, folder.config_text()
     else:
         data = read_archive(path)
         text = data.config
-    settings = yaml_loader.parse(text, str(path)).data  # unchecked: nothing is imported for it
+    settings = yaml.parse(text, str(path)).data  # unchecked: nothing is imported for it
     results = data and data.results
     events = folder.events() if folder else []
     seconds = [e["seconds"] for e in events if e.get("seconds")]

@@ -10,9 +10,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from zero.config import imports
+from zero.config import imports, yaml
 from zero.config.yaml import Document, Loc, Problem
-from zero.errors import ZeroError, visible
+from zero.errors import ConfigError, ZeroError, visible
 from zero.system.own_code import fault_of
 
 
@@ -74,3 +74,18 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, ImportError | FileNotFoundError):
         return f"{fault}; give a .py file or a module's name"
     return f"{fault}; mend the file"
+
+
+def import_again(folder: Path) -> None:
+    """Imports what the config.yaml in a run's or training's folder names, the copies that it keeps.
+
+    Raises:
+        ConfigError: that fails, or the config cannot be read as YAML.
+    """
+    path = folder / "config.yaml"
+    if path.is_file():
+        document = yaml.parse(path.read_text(encoding="utf-8"), str(path))
+        document.kept = imports.kept_in(folder)
+        problems = run_imports(document, document.data)
+        if problems:
+            raise ConfigError("\n".join(map(str, problems)))
