@@ -337,7 +337,7 @@ def test_candidates_too_large_for_the_memory_are_kept_by_name(tmp_path, monkeypa
     free = all_records(go(tmp_path / "free").folder)
     kind = Cells(small_cells())
     needed = sorted({_needed(kind, r) for r in free})
-    monkeypatch.setattr("zero.cells.kind.usable_bytes", lambda: needed[len(needed) // 2])
+    monkeypatch.setattr("zero.cells.domain.usable_bytes", lambda: needed[len(needed) // 2])
     outcome = go(tmp_path / "run")
     records = all_records(outcome.folder)
     failed = [r for r in records if r.reason]
@@ -396,7 +396,7 @@ def test_a_run_over_cells_holds_no_program(plain):
 
 def test_a_last_training_too_large_for_the_memory_fails_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "zero.cells.kind.usable_bytes", lambda: PROGRAM_BYTES["reference"] + 4_000_000
+        "zero.cells.domain.usable_bytes", lambda: PROGRAM_BYTES["reference"] + 4_000_000
     )
     outcome = go(tmp_path / "run", cells={"final": {"filters": 64}}, budget={"individuals": 5})
     final = read_archive(outcome.folder).results["final"]
@@ -408,7 +408,7 @@ def test_a_last_training_too_large_for_the_memory_fails_alone(tmp_path, monkeypa
 
 def test_published_cells_too_large_for_the_memory_are_refused_before_the_search(monkeypatch):
     monkeypatch.setattr(
-        "zero.cells.kind.usable_bytes", lambda: PROGRAM_BYTES["reference"] + 4_000_000
+        "zero.cells.domain.usable_bytes", lambda: PROGRAM_BYTES["reference"] + 4_000_000
     )
     large = {"published": ["nas_bench_201_conv3x3"], "final": {"filters": 64}}
     fails(NetworkError, r"^cells.published: nas_bench_201_conv3x3: training needs .* allowed; use",

@@ -195,8 +195,8 @@ def test_a_network_too_large_for_the_memory_is_never_made(config, tmp_path, monk
     def make_model(*arguments):
         raise AssertionError("made before the memory was checked")
 
-    monkeypatch.setattr("zero.cells.kind.usable_bytes", lambda: 1000)
-    monkeypatch.setattr("zero.cells.kind.make_model", make_model)
+    monkeypatch.setattr("zero.cells.domain.usable_bytes", lambda: 1000)
+    monkeypatch.setattr("zero.cells.domain.make_model", make_model)
     settings = ["--set", "cells.published=[]", "--set", "budget.individuals=6"]
     out, _ = zero_("run", config, "--out", tmp_path / "r", *settings)
     assert "none of 6 candidates could be trained" in out
@@ -207,7 +207,7 @@ def test_a_network_too_large_for_the_memory_is_never_made(config, tmp_path, monk
 
 def test_a_last_training_that_fails_is_told(config, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "zero.cells.kind.usable_bytes", lambda: PROGRAM_BYTES["reference"] + 4_000_000
+        "zero.cells.domain.usable_bytes", lambda: PROGRAM_BYTES["reference"] + 4_000_000
     )
     settings = ["--set", "cells.published=[]", "--set", "cells.final.filters=64"]
     out, _ = zero_("run", config, "--out", tmp_path / "r", *settings)

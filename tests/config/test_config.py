@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 
 from zero.cells.config import CellsConfig
 from zero.config import yaml as yaml_loader
+from zero.config.load import config_to_yaml, load_config, make_config
+from zero.config.schema import config_schema
+from zero.config.sections import IslandSettings
+from zero.config.shipped import shipped_configs
 from zero.errors import ConfigError
 from zero.programs import config, ops
+from zero.programs.config import ProgramsConfig
 from zero.tasks import task_families
 
 GOOD = """\
@@ -32,7 +37,7 @@ def load(tmp_path):
     def load(text, *overrides):
         path = tmp_path / "run.yaml"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return config.load_config(path, overrides)
+        return load_config(path, overrides)
 
     return load
 
@@ -66,11 +71,13 @@ def test_defaults_and_normalised_values(load):
     assert run.program.learn.ops == ("SCALAR_DIFF", "SCALAR_DIFF", *ops.GROUPS["constant"])
     assert run.tasks.search.train == 100
     assert run.tasks.select == run.tasks.search == run.tasks.final
-    assert run.evaluation.cache == config.Cache(train=10, valid=10, size=100_000, forget_every=100)
+    assert run.evaluation.cache == config.CacheSettings(
+        train=10, valid=10, size=100_000, forget_every=100
+    )
     assert run.evaluation.hurdle is None and run.evaluation.train_budget is None
     assert (run.search.population, run.search.tournament) == (1000, 10)
     assert set(run.search.mutations.values()) == {1.0} and len(run.search.mutations) == 4
-    assert run.islands == config.Islands(count=1, migrate_every=10_000, migrants=50)
+    assert run.islands == IslandSettings(count=1, migrate_every=10_000, migrants=50)
     assert run.budget.individuals == 1_000_000 and isinstance(run.budget.individuals, int)
 
 
@@ -106,9 +113,9 @@ def test_resolved_config_loads_back_to_an_equal_one(load):
     weird = "name: '1e3'\nseed: 7\nislands: {count: 3, migrants: 0}\nevaluation: {cache: none}\n"
     more = "search: {mutations: {identity: 0.1, insert_instruction: 1e-7}}\n"
     run = load(GOOD + weird + more, "program.initial=linear")
-    text = config.config_to_yaml(run)
+    text = config_to_yaml(run)
     assert load(text) == run
-    assert config.config_to_yaml(load(text)) == text
+    assert config_to_yaml(load(text)) == text
 
 
 def test_paths_start_at_the_file_or_where_the_option_is_given(load, tmp_path, monkeypatch):
@@ -123,22 +130,22 @@ def test_paths_start_at_the_file_or_where_the_option_is_given(load, tmp_path, mo
     run = load(text, "program.initial=other.txt")
     assert run.program.initial == str(elsewhere / "other.txt")
     monkeypatch.chdir(tmp_path)
-    assert load(config.config_to_yaml(run)) == run
+    assert load(config_to_yaml(run)) == run
 
 
 def test_programs_that_only_a_start_reads_may_be_gone_later(tmp_path):
     path = tmp_path / "run.yaml"
     path.write_text(replaced("program:\n", "program:\n  initial: gone.txt\n"))
     with pytest.raises(ConfigError, match="cannot be read"):
-        config.load_config(path)
-    assert config.load_config(path, check_files=False).program.initial.endswith("gone.txt")
+        load_config(path)
+    assert load_config(path, check_files=False).program.initial.endswith("gone.txt")
 
 
 def test_settings_from_python():
-    run = config.make_config(yaml.safe_load(GOOD.replace("1e6", "1000000")))
+    run = make_config(yaml.safe_load(GOOD.replace("1e6", "1000000")))
     assert run.budget.individuals == 1_000_000
     with pytest.raises(ConfigError, match="settings: seed: must be a whole number"):
-        config.make_config({**yaml.safe_load(GOOD), "seed": "x"})
+        make_config({**yaml.safe_load(GOOD), "seed": "x"})
 
 
 def test_user_ops_are_imported_before_op_names_are_checked(load, tmp_path, mistakes):
@@ -186,7 +193,7 @@ def test_user_ops_are_imported_before_op_names_are_checked(load, tmp_path, mista
 def test_defaults_that_nobody_gave_fit_the_population(load, method):
     run = load(GOOD, f"search={{method: {method}, population: 5}}", "islands.count=3")
     assert getattr(run.search, "tournament", 5) == run.islands.migrants == 5
-    assert load(config.config_to_yaml(run)) == run
+    assert load(config_to_yaml(run)) == run
 
 
 def test_only_what_is_used_is_checked(load):
@@ -491,15 +498,15 @@ def test_mistakes_that_leave_the_rest_readable(mistakes, added, start):
 
 def test_files_that_are_not_there(tmp_path):
     with pytest.raises(ConfigError, match=r"nowhere\.yaml: no such file"):
-        config.load_config(tmp_path / "nowhere.yaml")
+        load_config(tmp_path / "nowhere.yaml")
     (tmp_path / "folder.yaml").mkdir()
     with pytest.raises(ConfigError, match=r"folder\.yaml: cannot be read: Is a directory"):
-        config.load_config(tmp_path / "folder.yaml")
+        load_config(tmp_path / "folder.yaml")
     for name in ("x" * 5000, "a\0b.yaml", ""):
         with pytest.raises(ConfigError):
-            config.load_config(name)
+            load_config(name)
     with pytest.raises(ConfigError, match=r"unknown config 'quikstart'; did you mean 'quickstart'"):
-        config.load_config("quikstart")
+        load_config("quikstart")
 
 
 @given(
@@ -510,7 +517,7 @@ def test_any_bytes_give_a_config_error(tmp_path_factory, raw):
     path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
     path.write_bytes(raw)
     with pytest.raises(ConfigError):
-        config.load_config(path)
+        load_config(path)
 
 
 @given(data=st.data())
@@ -539,7 +546,7 @@ def test_a_damaged_config_loads_or_gives_a_config_error(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "damaged.yaml"
     path.write_bytes(text.encode())
     try:
-        config.load_config(path)
+        load_config(path)
     except ConfigError as error:
         assert all(line.strip() for line in str(error).splitlines())
 
@@ -560,7 +567,7 @@ def test_options_replace_and_create(load):
     )
     assert (run.seed, run.name, run.budget.seconds) == (3, "other", 0.001)
     assert run.search.mutations == {"identity": 1.0, "insert_instruction": 2.0}
-    assert run.evaluation.cache == config.Cache(train=5)
+    assert run.evaluation.cache == config.CacheSettings(train=5)
     assert run.program.predict.size == config.Size(initial=1, max=9)
 
 
@@ -632,42 +639,42 @@ SHIPPED = [
 
 
 def test_shipped_configs_are_found():
-    assert list(config.shipped_configs()) == SHIPPED
+    assert list(shipped_configs()) == SHIPPED
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_config_is_valid_and_explains_itself(name, tmp_path):
-    run = config.load_config(name)
+    run = load_config(name)
     assert run.name == name
-    header = config.shipped_configs()[name].read_text().split("\n\n")[0].lower()
+    header = shipped_configs()[name].read_text().split("\n\n")[0].lower()
     assert all(line.startswith("#") for line in header.splitlines())
     for part in (f"zero run {name}", "expect:", "time:"):
         assert part in header
     copy = tmp_path / "copy.yaml"
-    copy.write_text(config.config_to_yaml(run))
-    assert config.load_config(copy) == run
+    copy.write_text(config_to_yaml(run))
+    assert load_config(copy) == run
 
 
 def test_shipped_configs_keep_final_class_pairs_apart():
     for name in ("quickstart", "projected_binary_baseline"):
-        tasks = config.load_config(name).tasks
+        tasks = load_config(name).tasks
         unseen = {frozenset(pair) for pair in tasks.final.pairs}
         for family in (tasks.search, tasks.select):
             assert unseen <= {frozenset(pair) for pair in family.held_out_pairs}
 
 
 def test_schema_describes_the_file():
-    schema = json.loads(json.dumps(config.config_schema(), allow_nan=False))
+    schema = json.loads(json.dumps(config_schema(), allow_nan=False))
     definitions = schema["$defs"]
     assert schema["if"] == {"required": ["cells"]}
-    for part, model in (("then", CellsConfig), ("else", config.RunConfig)):
+    for part, model in (("then", CellsConfig), ("else", ProgramsConfig)):
         run = definitions[schema[part]["$ref"].removeprefix("#/$defs/")]
         assert run["additionalProperties"] is False
         assert set(run["properties"]) == set(model.model_fields)
-    choices = definitions["Tasks"]["properties"]["search"]["oneOf"]
+    choices = definitions["programs.Tasks"]["properties"]["search"]["oneOf"]
     kinds = [definitions[c["$ref"].removeprefix("#/$defs/")] for c in choices]
     assert [k["properties"]["type"]["const"] for k in kinds] == list(task_families())
-    budget = definitions["Budget"]["properties"]["individuals"]["anyOf"][0]
+    budget = definitions["programs.Budget"]["properties"]["individuals"]["anyOf"][0]
     assert budget == {"minimum": 1, "type": "integer"}
 
 

@@ -356,18 +356,20 @@ def test_the_schema_has_a_form_for_every_method():
     schema = json.loads(json.dumps(config_schema()))
     for part, model in (("else", ProgramSearch), ("then", CellSearch)):
         run = schema["$defs"][schema[part]["$ref"].removeprefix("#/$defs/")]
-        forms = [
-            schema["$defs"][choice["$ref"].removeprefix("#/$defs/")]
-            for choice in run["properties"]["search"]["oneOf"]
-        ]
-        by_name = {form["properties"]["method"]["const"]: form for form in forms}
-        assert list(by_name) == methods_for(model)
+        by_name, section = {}, run["properties"]["search"]
+        while "if" in section:
+            by_name[section["if"]["properties"]["method"]["const"]] = section["then"]
+            section = section["else"]
+        by_name[search.DEFAULT] = section  # whose name need not be given
+        assert sorted(by_name) == methods_for(model)
+        by_name = {
+            name: schema["$defs"][form["$ref"].removeprefix("#/$defs/")]
+            for name, form in by_name.items()
+        }
+        assert all(f["properties"]["method"]["const"] == n for n, f in by_name.items())
         assert [n for n, form in by_name.items() if "tournament" in form["properties"]] == [
             "regularized_evolution"
         ]
-        # Only the usual method need not be named, so that a section is of exactly one form.
-        unnamed = [n for n, form in by_name.items() if "method" not in form.get("required", [])]
-        assert unnamed == [search.DEFAULT]
 
 
 def test_settings_are_read_without_a_compiler():

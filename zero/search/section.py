@@ -93,11 +93,15 @@ def schema_of(
     def definition(of: type[BaseModel]) -> dict[str, Any]:
         return definitions[refs[of, "validation"]["$ref"].removeprefix("#/$defs/")]
 
-    for search_model in searches:
-        if definition(search_model)["properties"][METHOD]["const"] != search.DEFAULT:
-            definition(search_model)["required"] = [METHOD]
-    choices = [refs[m, "validation"] for m in searches]
-    definition(model)["properties"][SECTION] = {"oneOf": choices}
+    # One after the other rather than all at once, so that what is wrong with a key is told at the key.
+    by_method = {
+        name: refs[m, "validation"] for name, m in zip(methods_for(kind), searches, strict=True)
+    }
+    section = by_method.pop(search.DEFAULT)
+    for name, form in by_method.items():
+        named = {"properties": {METHOD: {"const": name}}, "required": [METHOD]}
+        section = {"if": named, "then": form, "else": section}
+    definition(model)["properties"][SECTION] = section
     schema = {**refs[model, "validation"], "$defs": definitions}
     return schema, {m: refs[m, "validation"] for m in others}
 

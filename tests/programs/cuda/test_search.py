@@ -104,12 +104,12 @@ def test_single_programs_of_a_run_are_evaluated_on_the_cpu(monkeypatch):
 
     monkeypatch.setattr(search, "gpu_names", none)
     monkeypatch.setattr(cuda, "open_machine", lambda index=0: none())
-    maker = run.Maker(config_of())
-    program, makers = library.program("linear"), (maker, run.Maker(config_of("cpu")))
-    gpu, cpu = (m.evaluator("select", 0)(program) for m in makers)
+    domain = ProgramsDomain(config_of())
+    program, domains = library.program("linear"), (domain, ProgramsDomain(config_of("cpu")))
+    gpu, cpu = (m.evaluator("select", 0)(program) for m in domains)
     np.testing.assert_array_equal(gpu.task_fitness, cpu.task_fitness)
     with pytest.raises(DeviceError):
-        maker.evaluator("select", 0, on_gpu=True)
+        domain.evaluator("select", 0, on_gpu=True)
 
 
 def test_what_is_known_is_not_evaluated_again(host, monkeypatch):
