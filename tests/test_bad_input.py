@@ -21,7 +21,7 @@ from zero.errors import (
 from zero.programs.domain import ProgramsDomain
 from zero.programs.find import load_program
 from zero.runs import run
-from zero.runs.archive import ARCHIVE_VERSION, read_archive
+from zero.runs.archive import ARCHIVE_VERSION, read_archive, write_archive
 from zero.runs.checkpoints import CheckpointFolder
 from zero.runs.lock import RunLock
 from zero.system.trees import read_tree, write_tree
@@ -308,7 +308,7 @@ def test_an_archive_without_programs(tmp_path):
     cut_run(tmp_path / "run", **LONG)
     data = read_archive(tmp_path / "run")
     data.experiments, data.results = [], None
-    run.write_archive(tmp_path / "run" / "archive.h5", data)
+    write_archive(tmp_path / "run" / "archive.h5", data)
     with one_line(ArchiveError, "holds no program yet"):
         load_program(str(tmp_path / "run"))
     with one_line(ArchiveError, "after # stands the number"):

@@ -353,9 +353,9 @@ def test_a_method_that_a_kind_of_genome_cannot_serve_is_refused_with_those_that_
 
 
 def test_the_schema_has_a_form_for_every_method():
-    schema = json.loads(json.dumps(config_schema()))
-    for part, model in (("else", ProgramSearch), ("then", CellSearch)):
-        run = schema["$defs"][schema[part]["$ref"].removeprefix("#/$defs/")]
+    for kind, model in (("programs", ProgramSearch), ("cells", CellSearch)):
+        schema = json.loads(json.dumps(config_schema(kind)))
+        run = schema["$defs"][schema["$ref"].removeprefix("#/$defs/")]
         by_name, section = {}, run["properties"]["search"]
         while "if" in section:
             by_name[section["if"]["properties"]["method"]["const"]] = section["then"]
