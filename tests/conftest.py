@@ -7,17 +7,20 @@ import pytest
 from zero.programs import ops
 
 # They run the GPU's code on the CPU, which g++ compiles.
-NEED_COMPILER = {
-    "test_cuda_device.py", "test_cuda_evaluate.py", "test_cuda_host.py", "test_cuda_search.py",
-    "test_gpu_benchmark.py",
-}  # fmt: skip
+NEED_COMPILER = (
+    "cuda/test_device.py", "cuda/test_host.py", "programs/cuda/test_evaluate.py",
+    "programs/cuda/test_search.py", "test_gpu_benchmark.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name != "test_tiny.py")
     if shutil.which("g++") is None:
         for item in items:
-            if item.path.name in NEED_COMPILER or "cifar10_from_scratch_gpu" in item.name:
+            if (
+                item.path.as_posix().endswith(NEED_COMPILER)
+                or "cifar10_from_scratch_gpu" in item.name
+            ):
                 item.add_marker(pytest.mark.skip(reason="no g++ to build the GPU's code with"))
 
 
