@@ -11,8 +11,8 @@ from small_cells import small_cells
 from small_runs import all_records, archive_bytes, living, wait_until
 
 from tests.runs.test_resume import forked, kill, start_or_resume
+from zero.cells.domain import CellsDomain
 from zero.cells.island import CellIsland
-from zero.cells.kind import Cells
 from zero.rng.splitmix import new_state
 from zero.runs import run
 from zero.runs.progress import Reporter
@@ -62,7 +62,7 @@ def test_an_island_is_its_state(whole):
     """Cut after every batch, and put into a fresh island each time."""
     config, _ = whole
     budget = {"individuals": config.islands.count * 8, "train_steps": 10**9}
-    kind = Cells(config)
+    kind = CellsDomain(config)
     steady, moved = (kind.islands(0, budget)[0] for _ in range(2))
     while not steady.waiting:
         steady.advance(1.0)
@@ -152,7 +152,7 @@ def test_a_last_training_that_is_stopped_leaves_no_final_figure_yet(tmp_path):
 
 
 def test_a_last_training_stops_within_an_epoch(tmp_path):
-    kind = Cells(small_cells(cells={"final": {"filters": 3, "epochs": 2}}))
+    kind = CellsDomain(small_cells(cells={"final": {"filters": 3, "epochs": 2}}))
     best = {"text": str(kind.space.random(new_state(0, "best")))}
     whole, _ = kind.finish(best, None, lambda: False, lambda state: None, lambda text: None)
     state, done, stops = None, False, []

@@ -10,10 +10,10 @@ from small_runs import all_records, archive_bytes
 
 from zero.cells.config import skeleton_of
 from zero.cells.cost import cost_of
+from zero.cells.domain import CellsDomain
 from zero.cells.export import network_of
 from zero.cells.genome import canonical_key
 from zero.cells.island import CellIsland
-from zero.cells.kind import Cells
 from zero.cells.networks.build import build_network
 from zero.cells.text import parse_genome
 from zero.config.load import make_config
@@ -270,7 +270,7 @@ def test_a_candidate_is_counted_once(monkeypatch):
     """A search that was paused draws the same genomes again, which must cost little."""
     counted = []
     monkeypatch.setattr("zero.cells.evaluator.cost_of", lambda *a: counted.append(a) or cost_of(*a))
-    kind = Cells(small_cells())
+    kind = CellsDomain(small_cells())
     genomes = [kind.space.random(new_state(0, str(n))) for n in range(200)]
     costs = [[kind.evaluator.cost(genome) for genome in genomes] for _ in range(2)]
     assert costs[0] == costs[1]
@@ -278,7 +278,7 @@ def test_a_candidate_is_counted_once(monkeypatch):
 
 
 def test_what_is_inherited_are_the_layers_that_are_the_same():
-    evaluator = Cells(small_cells()).evaluator
+    evaluator = CellsDomain(small_cells()).evaluator
     parent, child = (
         parse_genome(f"|nor_conv_3x3~0|+|{op}~0|skip_connect~1|+|none~0|none~1|skip_connect~2|")
         for op in ("nor_conv_3x3", "nor_conv_1x1")
@@ -335,7 +335,7 @@ def _needed(kind, record):
 
 def test_candidates_too_large_for_the_memory_are_kept_by_name(tmp_path, monkeypatch):
     free = all_records(go(tmp_path / "free").folder)
-    kind = Cells(small_cells())
+    kind = CellsDomain(small_cells())
     needed = sorted({_needed(kind, r) for r in free})
     monkeypatch.setattr("zero.cells.domain.usable_bytes", lambda: needed[len(needed) // 2])
     outcome = go(tmp_path / "run")
@@ -358,7 +358,7 @@ def test_a_budget_filters_before_training(tmp_path):
 
 def fails(error, match, **changes):
     with pytest.raises(error, match=match) as caught:
-        Cells(small_cells(**changes)).check()
+        CellsDomain(small_cells(**changes)).check()
     assert "\n" not in str(caught.value)
 
 
@@ -460,7 +460,7 @@ def test_a_table_without_an_op_of_the_space(tmp_path):
     settings = table_settings(path)
     settings["cells"]["ops"] = None
     with pytest.raises(ConfigError, match=r"no cells with nor_conv_1x1, avg_pool_3x3.*cells.ops"):
-        Cells(make_config(settings)).check()
+        CellsDomain(make_config(settings)).check()
 
 
 # --- budgets ------------------------------------------------------------------------------------

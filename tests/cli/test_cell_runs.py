@@ -10,12 +10,12 @@ import pytest
 from commands import zero_
 from small_cells import small_cell_settings, table_settings, write_table
 
-from zero.cells import view as cli_cell_runs
+from zero.cells.domain import CellsDomain
 from zero.cells.island import CellIsland
-from zero.cells.kind import Cells
 from zero.cells.ops import CELL_OPS
 from zero.cells.spaces import get_space
 from zero.cells.text import parse_genome
+from zero.cells.view import CellsView
 from zero.config import yaml as yaml_loader
 from zero.config.load import config_to_yaml, make_config
 from zero.data.images import ImageSettings, load_images
@@ -347,7 +347,7 @@ def test_inherited_weights_are_no_equal_training(tmp_path):
         folder = tmp_path / str(inherit) / "run"
         data = read_archive(folder)
         child = next(r for r in data.experiments[0].records if r.parent >= 0)
-        out[inherit] = cli_cell_runs.figure_rows(folder, data, child)
+        out[inherit] = CellsView().figure_rows(folder, data, child)
     assert "equal training" not in dict(out[False])["over random"]
     assert (
         "from 1 ancestors up to 12 steps are in its weights, in a random candidate's 6"
@@ -381,7 +381,7 @@ def test_images_that_are_all_alike_are_told_before_the_run(tmp_path):
 
 def test_time_left_names_the_last_training():
     kinds = [
-        Cells(make_config(small_cell_settings(cells={"final": final})))
+        CellsDomain(make_config(small_cell_settings(cells={"final": final})))
         for final in (None, {"epochs": 2}, {"epochs": 40}, {"epochs": 40, "filters": 8})
     ]
     nothing, short, long, wide = (kind.final_seconds(100, 50.0) for kind in kinds)

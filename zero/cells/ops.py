@@ -17,10 +17,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from zero.errors import NetworkError, unknown_name
-from zero.nn.network import Builder
 from zero.system.own_code import fault_of, is_own, place_of
+
+if TYPE_CHECKING:  # names are completed by the shell without it
+    from zero.nn.network import Builder
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ RULES = {rules.name: rules for rules in (SLIM, DARTS, ENAS)}
 
 # (builder, layer, channels, stride 1 or 2, rules) -> layer of shape
 # (ceil(height / stride), ceil(width / stride), channels)
-OpFunction = Callable[[Builder, int, int, int, Rules], int]
+OpFunction = Callable[["Builder", int, int, int, Rules], int]
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,7 @@ def check_op(name: str, rules: Rules, strides: tuple[int, ...] = (1, 2)) -> None
     """
     import numpy as np
 
+    from zero.nn.network import Builder
     from zero.nn.reference import ReferenceModel
     from zero.nn.weights import initial_parameters
 

@@ -12,13 +12,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zero.cells.darts_text import genome_text, is_genotype
 from zero.cells.genome import Genome
 from zero.cells.networks.skeletons import Skeleton
 from zero.cells.text import parse_genome
 from zero.errors import NetworkError, unknown_name
-from zero.nn.layers.record import Shape
+
+if TYPE_CHECKING:  # names are completed by the shell without it
+    from zero.nn.layers.record import Shape
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,16 @@ from zero.errors import NetworkError
 # Name, skeleton, classes, parameters.
 EXACT = [
     ("nasnet_a", Skeleton("slim_imagenet", 4, 44, stem_filters=32), 1000, 5_289_978),  # official
-    ("nasnet_a", Skeleton("slim_imagenet", 6, 168), 1000, 88_753_150),  # official
-    ("pnasnet_5", Skeleton("pnasnet_imagenet", 4, 216), 1000, 86_057_668),  # official
+    ("nasnet_a", Skeleton("slim_imagenet", 6, 168, stem_filters=96), 1000, 88_753_150),  # official
+    (
+        "pnasnet_5",
+        Skeleton("pnasnet_imagenet", 4, 216, stem_filters=96),
+        1000,
+        86_057_668,
+    ),  # official
     ("pnasnet_5", Skeleton("pnasnet_imagenet", 3, 54, stem_filters=32), 1000, 5_064_487),
-    ("amoebanet_a", Skeleton("tpu_imagenet", 6, 190), 1000, 86_739_341),
-    ("amoebanet_a", Skeleton("tpu_imagenet", 6, 448), 1000, 468_196_624),
+    ("amoebanet_a", Skeleton("tpu_imagenet", 6, 190, stem_filters=96), 1000, 86_739_341),
+    ("amoebanet_a", Skeleton("tpu_imagenet", 6, 448, stem_filters=96), 1000, 468_196_624),
     ("amoebanet_a", Skeleton("tpu_imagenet", 4, 50, stem_filters=32), 1000, 5_086_930),
     ("nasnet_a", Skeleton("slim_cifar", 6, 32), 10, 3_346_538),
     ("nasnet_a", Skeleton("slim_cifar", 6, 32), 100, 3_415_748),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from zero.cells.genome import EDGES, EdgeCell, Genome, GraphCell
 from zero.errors import NetworkError, unknown_name
+
+if TYPE_CHECKING:  # names are completed by the shell without it
+    import numpy as np
 
 
 def _below(rng: np.ndarray, n: int) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from zero.cells.genome import Genome, PairCell, Read, state_name, unread_states
 from zero.errors import NetworkError, unknown_name
+
+if TYPE_CHECKING:  # names are completed by the shell without it
+    import numpy as np
 
 IDENTITY = 0.05  # probability of the mutation that changes nothing (Real et al. 2019)
 
