@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -62,8 +63,8 @@ def test_an_island_is_its_state(whole):
     """Cut after every batch, and put into a fresh island each time."""
     config, _ = whole
     budget = {"individuals": config.islands.count * 8, "train_steps": 10**9}
-    kind = CellsDomain(config)
-    steady, moved = (kind.islands(0, budget)[0] for _ in range(2))
+    domain = CellsDomain(config)
+    steady, moved = (domain.islands(0, budget)[0] for _ in range(2))
     while not steady.waiting:
         steady.advance(1.0)
     cuts, within = 0, False
@@ -71,7 +72,7 @@ def test_an_island_is_its_state(whole):
         moved.advance(0.0)
         state = moved.state()
         within |= bool(state["trial"] and state["trial"]["epoch"]["seen"])
-        moved = kind.islands(0, budget)[0]
+        moved = domain.islands(0, budget)[0]
         moved.restore(state)
         cuts += 1
     assert cuts >= 4 and within
@@ -152,12 +153,14 @@ def test_a_last_training_that_is_stopped_leaves_no_final_figure_yet(tmp_path):
 
 
 def test_a_last_training_stops_within_an_epoch(tmp_path):
-    kind = CellsDomain(small_cells(cells={"final": {"filters": 3, "epochs": 2}}))
-    best = {"text": str(kind.space.random(new_state(0, "best")))}
-    whole, _ = kind.finish(best, None, lambda: False, lambda state: None, lambda text: None)
+    domain = CellsDomain(small_cells(cells={"final": {"filters": 3, "epochs": 2}}))
+    best = SimpleNamespace(text=str(domain.space.random(new_state(0, "best"))))
+    whole, _ = domain.final_phase(best, None, lambda: False, lambda state: None, lambda text: None)
     state, done, stops = None, False, []
     while not done:
-        state, done = kind.finish(best, state, lambda: True, lambda state: None, lambda text: None)
+        state, done = domain.final_phase(
+            best, state, lambda: True, lambda state: None, lambda text: None
+        )
         stops += [] if done else [state["trial"]["epoch"]["seen"]]
     assert stops == [20, 40, 0, 20, 40]  # images of the epoch so far, in batches of 20
     assert repr(state) == repr(whole)
