@@ -247,21 +247,8 @@ class CellsDomain(ObjectDomain):
             inherit_weights=cells.inherit_weights,
         )
 
-    def islands(self, experiment: int, budget: dict[str, int]) -> list[CellIsland]:
-        """Returns the islands of an experiment; compiles what they need, before they are forked."""
-        islands = super().islands(experiment, budget)
-        self._warm_up(islands[0])
-        return islands
-
-    def _warm_up(self, island: CellIsland) -> None:
-        """Compiles what islands use; what is compiled in a process is there in those it forks."""
-        from zero.evolution.population import collect, new_population, new_record
-        from zero.rng.splitmix import unit
-
-        population = new_population(2)
-        collect(population)
-        new_record(population)
-        unit(island.rng.copy())
+    def _warm_up(self) -> None:
+        super()._warm_up()
         if not self.is_table:
             network = self.evaluator.network(self.space.random(new_state(0, "warm up")))
             needed = training_bytes(

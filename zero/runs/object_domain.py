@@ -61,13 +61,26 @@ class ObjectDomain(Domain):
     def islands(self, experiment: int, budget: dict[str, int]) -> list[Any]:
         """Returns the islands of an experiment."""
         config = self.config
-        return [
+        islands = [
             self.island(
                 self.search_space, self.evaluator, config.search, self.rules, config.seed, experiment, k,
                 config.islands.count, self.limits(budget, k), config.islands.migrants,
             )
             for k in range(config.islands.count)
         ]  # fmt: skip
+        self._warm_up()
+        return islands
+
+    def _warm_up(self) -> None:
+        """Compiles what islands use; what is compiled in a process is there in those it forks."""
+        from zero.evolution.population import collect, new_population, new_record
+        from zero.rng.splitmix import below, new_state, unit
+
+        population, rng = new_population(2), new_state(0, "warm up")
+        collect(population)
+        new_record(population)
+        unit(rng)
+        below(rng, 2)
 
     def answers(self, reports: list[dict[str, Any]], drawn: list[np.ndarray]) -> list[Any]:
         """Returns the records of the individuals that each island receives."""
@@ -98,7 +111,8 @@ class ObjectDomain(Domain):
         folder.write_best(f"{best.text}\n")
         part = {"fitness": best.fitness}
         results = {"genome": best.text, "search": part, "select": part, "final": None}
-        return Conclusion(self.search_space.parse(best.text), None, {}, results)
+        genome = self.search_space.parse(best.text)
+        return Conclusion(genome, None, {}, results, {"text": best.text})
 
     def conclude(
         self,
@@ -114,4 +128,4 @@ class ObjectDomain(Domain):
         if final is None:
             return known
         results = {**known.results, "final": {"fitness": final}}
-        return Conclusion(known.outcome, Score(final), {}, results)
+        return Conclusion(known.outcome, Score(final), {}, results, known.details)

@@ -25,7 +25,7 @@ class View:
         return {
             "fitness": json_number(outcome.search_fitness),
             "final_fitness": json_number(final),
-            "genome": outcome.program and str(outcome.program),
+            "genome": _text_of(outcome),
         }
 
     def print_outcome(self, outcome: Any) -> None:
@@ -33,7 +33,7 @@ class View:
         if outcome.program is None:
             print(f"no {self.noun} was evaluated")
             return
-        print(f"\n{outcome.program}\n")
+        print(f"\n{_text_of(outcome)}\n")
         final = outcome.final.fitness if outcome.final else math.nan
         own = (outcome.search_fitness, outcome.select_fitness, final)
         rows = [("discovered", *map(shown_fitness, own))]
@@ -101,3 +101,10 @@ class View:
         rows = [("note", text) for text in domain.notes()]
         if rows:
             print_pairs(rows)
+
+
+def _text_of(outcome: Any) -> str | None:
+    """Returns the text of what a run found, as its space writes it; None if nothing was evaluated."""
+    if outcome.program is None:
+        return None
+    return str(outcome.details.get("text", outcome.program))
