@@ -144,14 +144,7 @@ class CellsView(View):
             print_pairs(rows)
             print()
         _print_comparisons(data)
-        print_table(
-            ("experiment", "ended", "candidates", "train steps", "fitness", "record"),
-            [
-                (n, s.reason or "not yet", f"{s.individuals:,}", f"{s.train_steps:,}",
-                 shown_fitness(s.search_fitness), "-" if s.candidate < 0 else s.candidate)
-                for n, s in enumerate((e.summary for e in data.experiments), 1)
-            ],
-        )  # fmt: skip
+        self.print_experiments(data)
         if lineage:
             print()
             self.print_lineage(data, record.id)

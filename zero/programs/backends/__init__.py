@@ -98,6 +98,21 @@ class SearchModule(Protocol):
         """See `zero.evolution.population.collect`."""
 
 
+class NoDevice:
+    """What backends of the processor have in common: there is no device to look for or to share."""
+
+    def check(self) -> None:
+        """Does nothing: it runs everywhere."""
+
+    def devices(self) -> list[str]:
+        """Returns none."""
+        return []
+
+    def groups(self, islands: int) -> list[list[int]] | None:
+        """Returns None."""
+        return None
+
+
 class Backend(Protocol):
     """One backend.
 

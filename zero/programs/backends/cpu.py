@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zero.programs.backends import EvaluationSetup, Measured, Repeater, SearchModule
+from zero.programs.backends import EvaluationSetup, Measured, NoDevice, Repeater, SearchModule
 from zero.programs.interpreter import cpu
 from zero.programs.interpreter.arrays import EvaluatorArrays
 from zero.programs.program import Memory, Program
@@ -60,23 +60,12 @@ def _module(setup: EvaluationSetup, search: str = "regularized_evolution") -> An
     return cpu.build(setup.dtype, cpu.lanes_for(setup.tasks.num_tasks), search)
 
 
-class CpuBackend:
+class CpuBackend(NoDevice):
     """See `zero.programs.backends.Backend`."""
 
     for_one_program = "cpu"
     shares_module = True
     slow = False
-
-    def check(self) -> None:
-        """Does nothing: it runs everywhere."""
-
-    def devices(self) -> list[str]:
-        """Returns none."""
-        return []
-
-    def groups(self, islands: int) -> list[list[int]] | None:
-        """Returns None."""
-        return None
 
     def modules(self, setup: EvaluationSetup, search: str, islands: int) -> list[SearchModule]:
         """Returns the one module of all islands."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zero.programs.backends import EvaluationSetup, Measured, Repeater, SearchModule
+from zero.programs.backends import EvaluationSetup, Measured, NoDevice, Repeater, SearchModule
 from zero.programs.interpreter import reference
 from zero.programs.interpreter.reference import combine
 from zero.programs.program import Memory, Program, memory_needed
@@ -37,23 +37,12 @@ class ReferenceRunner:
         return fitness, sum(trace.train_steps for trace in traces), errors
 
 
-class ReferenceBackend:
+class ReferenceBackend(NoDevice):
     """See `zero.programs.backends.Backend`."""
 
     for_one_program = "reference"
     shares_module = False
     slow = True
-
-    def check(self) -> None:
-        """Does nothing: it runs everywhere."""
-
-    def devices(self) -> list[str]:
-        """Returns none."""
-        return []
-
-    def groups(self, islands: int) -> list[list[int]] | None:
-        """Returns None."""
-        return None
 
     def modules(self, setup: EvaluationSetup, search: str, islands: int) -> list[SearchModule]:
         """Returns the one module of all islands."""
