@@ -8,7 +8,7 @@ import typer
 from zero import genomes
 from zero.cli import cells, completion, trainings
 from zero.cli.common import RESUMABLE, Debug, guarded, totals
-from zero.errors import ZeroError
+from zero.errors import ConfigError, ZeroError
 from zero.runs.tables import print_pairs
 
 
@@ -65,12 +65,15 @@ def _know_kind(run: Path) -> None:
 
     folder = run if run.is_dir() else run.parent
     config = folder / "config.yaml"
-    if config.is_file():
-        settings = yaml.parse(
-            config.read_text(encoding="utf-8", errors="replace"), str(config)
-        ).data
-        if not genomes.has_known(settings):
-            import_again(folder)
+    if not config.is_file():
+        return
+    try:
+        text = config.read_text(encoding="utf-8", errors="replace")
+        known = genomes.has_known(yaml.parse(text, str(config)).data)
+    except ConfigError:  # the archive has its own copy
+        return
+    if not known:
+        import_again(folder)
 
 
 def _show_run(path: Path, lineage: bool, raw: bool) -> None:
