@@ -227,7 +227,7 @@ def test_immigrants_are_those_that_were_sent():
 @pytest.mark.parametrize("room", [0, 3])
 def test_where_there_is_no_room_for_all_immigrants_the_youngest_come(monkeypatch, room):
     island = play_together(make(2), 3)[0]
-    p, people = island.population, island.arrivals["people"]
+    p, people = island.population, island.arrivals["immigrants"]
     monkeypatch.setattr(island.module, "collect", lambda handle: None)
     p.keep[:] = False
     p.keep[p.slots] = True
@@ -250,7 +250,7 @@ def test_immigrants_bring_the_steps_that_led_to_them():
     both[1].begin_round()
     p = both[1].population
     where = {int(n): r for r, n in enumerate(p.number)}
-    people = arrivals["people"]
+    people = arrivals["immigrants"]
     parent_of = dict(zip(people["number"].tolist(), people["parent"].tolist(), strict=True))
     strangers = [n for n in arrivals["numbers"].tolist() if n not in own]
     assert strangers
