@@ -233,7 +233,7 @@ def test_where_there_is_no_room_for_all_immigrants_the_youngest_come(monkeypatch
     p.keep[p.slots] = True
     p.counts[FREE] = room  # as after rounds that kept much history
     before = numbers(island)
-    island._immigrate(**island.arrivals)
+    island._immigrate(island.arrivals)
     strangers = [n for n in people["number"].tolist() if n not in before]
     assert len(strangers) > 3
     # Whose place nobody takes stays.
