@@ -37,11 +37,10 @@ def rng_for(what: str, seed: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=spawn_key))
 
 
-def standardize(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
-    """Returns `train` and `others` minus the mean, divided by the population std, of `train`.
+def center_and_scale(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the mean and the population std of each column of `train`, (rows, F) or (rows,).
 
-    All are (rows, F) or (rows,), float64; each column on its own. A column without spread in
-    `train` becomes 0 everywhere.
+    The std is 0 for a column without spread.
     """
     biggest = np.abs(train).max(axis=0)
     # Scaling by a power of two is exact and keeps squares of huge values finite. The exponent is
@@ -51,8 +50,18 @@ def standardize(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     mean, std = scaled.mean(axis=0), scaled.std(axis=0)
     # The mean of equal numbers may be off by a rounding, which leaves a std that is not quite 0.
     flat = std <= 1e-12 * np.abs(scaled).max(axis=0)
-    std = np.where(flat, 1.0, std)
-    parts = [(np.ldexp(part, -exponent) - mean) / std for part in (train, *others)]
+    return np.ldexp(mean, exponent), np.where(flat, 0.0, np.ldexp(std, exponent))
+
+
+def standardize(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+    """Returns `train` and `others` minus the mean, divided by the population std, of `train`.
+
+    All are (rows, F) or (rows,), float64; each column on its own. A column without spread in
+    `train` becomes 0 everywhere.
+    """
+    mean, std = center_and_scale(train)
+    flat = std == 0.0
+    parts = [(part - mean) / np.where(flat, 1.0, std) for part in (train, *others)]
     return [np.where(flat, 0.0, part) for part in parts]
 
 

@@ -40,12 +40,16 @@ def handler_addresses(dtype: str, lanes_: int, features: int, element: int) -> n
     return handlers.addresses(dtype, lanes_, features, element, cache.cache_folder(), ops_)
 
 
-def banks_of(evaluator: EvaluatorArrays) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def banks_of(
+    evaluator: EvaluatorArrays, mem: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns views of the first block's memory: scalars, vectors and matrices.
+
+    mem: a copy of it to look at instead, such as `frozen`: what training left.
 
     Their shapes are (n, W), (n, F, W) and (n, F, F, W), the last axis shorter where elements lie closely.
     """
-    s, mem = evaluator.settings, evaluator.mem
+    s, mem = evaluator.settings, evaluator.mem if mem is None else mem
     f, size = s.features, mem.itemsize
     scalars = mem[: s.vectors_at].reshape(-1, evaluator.losses.size)
     number = (s.matrices_at - s.vectors_at) // s.vector_size

@@ -1,0 +1,305 @@
+"""What is done to a row of a table before a program sees it: kept as plain numbers and texts.
+
+`plan` decides once which columns are used and how; `fit` finds the numbers on train rows; the
+`Preparation` that comes of it is stored with a trained program and written into its exports. It does
+what scikit-learn's SimpleImputer (with indicator), OneHotEncoder (rare and new categories as one) and
+StandardScaler do, in this order; a test holds it against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from zero.data.columns import Column, as_text, date_seconds, numbers_of
+from zero.data.splits import center_and_scale
+from zero.errors import TaskError, visible
+
+MOST_CATEGORIES = 20  # of a column, each with a feature of its own; the rest are one
+RARE = 0.01  # a category that fewer than this share of the rows have is one of the rest
+DAY = 86400.0
+PARTS = ("days", "month", "weekday", "hour")  # of a date
+
+ColumnKind = Literal["number", "category", "date"]
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """How a column becomes features, in this order.
+
+    number: its value, `fill` where the cell is empty; then, if `missing`, 1 where it is empty, else 0.
+    category: for each of `categories` 1 where the cell is that text, else 0; if `other`, 1 for any text
+    that is none of `known`; if `missing`, 1 where it is empty. date: its `parts` (days since 1970 with
+    fraction, month 1 to 12, weekday 0 = Monday, hour with fraction), those of `fill` (in seconds since 1970)
+    where it is empty; then `missing`.
+
+    known: the texts that were seen and are not pooled; of two categories without others, only the
+    second has a feature. form: of a date, see `zero.data.columns.date_seconds`.
+    """
+
+    name: str
+    kind: ColumnKind
+    fill: float = 0.0
+    missing: bool = False
+    categories: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    other: bool = False
+    form: str | None = None
+    parts: tuple[str, ...] = ()
+
+    @property
+    def features(self) -> list[str]:
+        """The features' names."""
+        if self.kind == "category":
+            names = [f"{self.name}={c}" for c in self.categories]
+            names += [f"{self.name}=(other)"] if self.other else []
+        elif self.kind == "date":
+            names = [f"{self.name}.{part}" for part in self.parts]
+        else:
+            names = [self.name]
+        return names + ([f"{self.name}=(empty)"] if self.missing else [])
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """Everything between a table's row and the features v0 of a program, and back from its prediction.
+
+    columns: R raw features in all. mean, scale (R,): a feature is (raw - mean) / scale, and 0 where
+    scale is 0. matrix (R, F) or None: a projection of those, which is standardised by mean_after and
+    scale_after (F,) in the same way. target_mean, target_scale: a predicted number is
+    prediction * target_scale + target_mean (0 and 1 unless it is a regression). decimal: of numbers
+    in texts.
+    """
+
+    columns: tuple[ColumnPlan, ...]
+    mean: np.ndarray
+    scale: np.ndarray
+    target_mean: float = 0.0
+    target_scale: float = 1.0
+    matrix: np.ndarray | None = None
+    mean_after: np.ndarray | None = None
+    scale_after: np.ndarray | None = None
+    decimal: str = "."
+
+    @property
+    def num_features(self) -> int:
+        """Size F of the vectors that a program sees."""
+        return len(self.mean) if self.matrix is None else self.matrix.shape[1]
+
+    @property
+    def feature_names(self) -> list[str]:
+        """Names of the R raw features."""
+        return [name for column in self.columns for name in column.features]
+
+    def features(self, table: Mapping[str, Column]) -> np.ndarray:
+        """Returns the features (N, F), float64, finite, of a table's rows.
+
+        Raises:
+            TaskError: columns are missing, or cells are not what they should be; names all of them.
+        """
+        return self.of_raw(raw_features(self.columns, table, self.decimal))
+
+    def of_raw(self, raw: np.ndarray) -> np.ndarray:
+        """Returns the features of raw ones (N, R)."""
+        x = _scaled(raw, self.mean, self.scale)
+        if self.matrix is None:
+            return x
+        assert self.mean_after is not None and self.scale_after is not None
+        return _scaled(x @ self.matrix, self.mean_after, self.scale_after)
+
+    def to_tree(self) -> dict[str, Any]:
+        """Returns it as a tree of plain values and arrays (`zero.system.trees`)."""
+        tree = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        columns = [asdict(c) | {k: list(getattr(c, k)) for k in _LISTS} for c in self.columns]
+        return {**tree, "columns": columns}
+
+    @classmethod
+    def from_tree(cls, tree: Mapping[str, Any]) -> Preparation:
+        """Returns what `to_tree` gave."""
+        columns = tuple(
+            ColumnPlan(**{**column, **{k: tuple(column[k]) for k in _LISTS}})
+            for column in tree["columns"]
+        )
+        return cls(**{**tree, "columns": columns})
+
+
+_LISTS = ("categories", "known", "parts")
+
+
+def identity(features: int) -> Preparation:
+    """Returns the preparation that changes nothing: features are given as numbers."""
+    columns = tuple(ColumnPlan(f"x{i}", "number") for i in range(features))
+    return Preparation(columns, np.zeros(features), np.ones(features))
+
+
+def plan_column(column: Column, kind: ColumnKind, missing: bool = True) -> ColumnPlan:
+    """Returns how a column becomes features, by the rows that no final figure is counted on.
+
+    missing: whether empty cells get a feature of their own, if there are any.
+    """
+    missing = missing and bool(column.empty.any())
+    if kind == "number":
+        return ColumnPlan(column.name, kind, missing=missing)
+    if kind == "date":
+        parts = _date_parts(column.values[~column.empty])
+        varying = tuple(p for p in PARTS if p == "days" or np.ptp(parts[p]) > 0)
+        return ColumnPlan(column.name, kind, missing=missing, form=column.form, parts=varying)
+    column = as_text(column)
+    texts = column.texts
+    assert texts is not None
+    counts = np.bincount(column.values[~column.empty], minlength=len(texts))
+    least = max(2, int(np.ceil(RARE * len(column))))
+    order = sorted(range(len(counts)), key=lambda i: (-counts[i], texts[i]))
+    kept = [i for i in order if counts[i] >= least][:MOST_CATEGORIES]
+    known = tuple(sorted(texts[i] for i in kept))
+    other = any(counts[i] for i in order if i not in set(kept))
+    # Of two that exclude each other one says it all.
+    categories = known[1:] if len(known) == 2 and not other and not missing else known
+    return ColumnPlan(
+        column.name, kind, missing=missing, categories=categories, known=known, other=other
+    )
+
+
+def raw_features(
+    plans: Sequence[ColumnPlan], table: Mapping[str, Column], decimal: str = "."
+) -> np.ndarray:
+    """Returns the raw features (N, R), float64; empty cells as `Preparation` says.
+
+    A cell that a plan has no fill for (NaN) stays NaN.
+    """
+    absent = [visible(plan.name) for plan in plans if plan.name not in table]
+    if absent:
+        noun = "column" if len(absent) == 1 else "columns"
+        raise TaskError(
+            f"the table lacks {len(absent)} {noun} that the program needs: {', '.join(absent)}; it has "
+            f"{', '.join(visible(name) for name in table) or 'none'}"
+        )
+    width = sum(len(plan.features) for plan in plans)
+    rows = len(next(iter(table.values()))) if table else 0
+    raw = np.zeros((rows, width))
+    at, faults = 0, []
+    for plan in plans:
+        column, size = table[plan.name], len(plan.features)
+        fault = _write(plan, column, decimal, raw[:, at : at + size])
+        faults += [fault] if fault else []
+        at += size
+    if faults:
+        raise TaskError("; ".join(faults))
+    return raw
+
+
+def _write(plan: ColumnPlan, column: Column, decimal: str, out: np.ndarray) -> str:
+    """Writes a column's features; returns what is wrong with it, "" if nothing is."""
+    empty = column.empty
+    if plan.missing:
+        out[:, -1] = empty
+    if plan.kind == "category":
+        column = as_text(column)
+        assert column.texts is not None
+        place = {text: i for i, text in enumerate(plan.categories)}
+        rest = len(plan.categories) if plan.other else -1
+        known = set(plan.known)
+        places = [place.get(text, -1 if text in known else rest) for text in column.texts]
+        at = np.array([*places, -1])[column.values]
+        rows = np.flatnonzero(at >= 0)
+        out[rows, at[rows]] = 1.0
+        return ""
+    if plan.kind == "date":
+        values, bad = _seconds(column, plan.form or "iso")
+    else:
+        values, bad = numbers_of(column, decimal)
+        if column.form is not None:
+            bad = {int(np.argmin(empty)): "a date"}
+    if bad:
+        row, text = next(iter(bad.items()))
+        what = "number" if plan.kind == "number" else f"date ({plan.form})"
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        return f"column '{visible(plan.name)}', row {row} (from 0): {text!r} is no {what}{more}"
+    filled = np.where(empty, plan.fill, values)
+    if plan.kind == "number":
+        out[:, 0] = filled
+        infinite = np.flatnonzero(np.isinf(filled))
+        if len(infinite):
+            return f"column '{visible(plan.name)}', row {infinite[0]} (from 0): infinity"
+    else:
+        parts = _date_parts(filled)
+        for k, part in enumerate(plan.parts):
+            out[:, k] = parts[part]
+    return ""
+
+
+def _seconds(column: Column, form: str) -> tuple[np.ndarray, dict[int, str]]:
+    if column.form is not None or column.empty.all():
+        return np.where(column.empty, np.nan, column.values), {}
+    column = as_text(column)
+    assert column.texts is not None
+    converted = [date_seconds(text, form) for text in column.texts]
+    table = np.array([np.nan if value is None else value for value in converted] + [np.nan])
+    bad = np.array([value is None for value in converted] + [False])[column.values]
+    texts = column.texts
+    return table[column.values], {
+        int(row): texts[column.values[row]] for row in np.flatnonzero(bad)
+    }
+
+
+def _date_parts(seconds: np.ndarray) -> dict[str, np.ndarray]:
+    days = seconds / DAY
+    with np.errstate(invalid="ignore"):
+        whole = np.floor(days)
+        day = np.where(np.isnan(whole), 0, whole).astype("datetime64[D]")
+        month = (day.astype("datetime64[M]").astype(np.int64) % 12 + 1).astype(np.float64)
+        return {
+            "days": days,
+            "month": np.where(np.isnan(days), np.nan, month),
+            "weekday": (whole + 3) % 7,  # the first of January 1970 was a Thursday
+            "hour": (days - whole) * 24,
+        }
+
+
+def fill_of(plan: ColumnPlan, column: Column, how: Literal["median", "mean"]) -> float:
+    """Returns what stands for a column's empty cells: of its other cells, which may be none."""
+    values = column.values[~column.empty] if column.texts is None else np.zeros(0)
+    if plan.kind == "category" or len(values) == 0:
+        return 0.0
+    return float(np.median(values) if how == "median" else np.mean(values))
+
+
+def with_fills(plans: Sequence[ColumnPlan], fills: Sequence[float]) -> tuple[ColumnPlan, ...]:
+    """Returns the plans with these values for empty cells."""
+    return tuple(replace(p, fill=f) for p, f in zip(plans, fills, strict=True))
+
+
+def fit(
+    plans: Sequence[ColumnPlan],
+    raw: np.ndarray,
+    target: np.ndarray | None = None,
+    matrix: np.ndarray | None = None,
+    decimal: str = ".",
+) -> Preparation:
+    """Returns the preparation that standardises these train rows.
+
+    Args:
+        plans: with fills.
+        raw: (N, R) raw features of the train rows.
+        target: (N,) of a regression: standardised too.
+        matrix: (R, F) of a projection.
+        decimal: of numbers in texts.
+    """
+    mean, scale = center_and_scale(raw)
+    target_mean, target_scale = (0.0, 1.0)
+    if target is not None:
+        target_mean, target_scale = (float(x) for x in center_and_scale(target))
+    columns, target_numbers = tuple(plans), (target_mean, target_scale)
+    if matrix is None:
+        return Preparation(columns, mean, scale, *target_numbers, decimal=decimal)
+    after = center_and_scale(_scaled(raw, mean, scale) @ matrix)
+    return Preparation(columns, mean, scale, *target_numbers, matrix, *after, decimal)
+
+
+def _scaled(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    flat = scale == 0
+    with np.errstate(all="ignore"):
+        return np.where(flat, 0.0, (x - mean) / np.where(flat, 1.0, scale))
