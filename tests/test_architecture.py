@@ -34,7 +34,7 @@ ONLY = {
     "typer": {"cli"},
     "multiprocess": {"evolution.workers", "evolution.forks"},
     "onnx": {"nn.export", "nn.layers"},
-    "PIL": {"data.image_files"},
+    "PIL": {"data.image_files", "data.pixels"},
     "cupy": {"cuda.device"},
 }
 LIGHT = ["", "__main__", "errors", "genomes", "config", "system", "rng.philox", "tasks", "cli", "jit.cache",

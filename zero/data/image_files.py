@@ -6,16 +6,17 @@ file, what is wrong, what to do. Called by `zero.data.images`.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zero.data.arrays import read_npz
+from zero.data.pixels import GROUNDS, PixelsError, on_ground, read_pixels
 from zero.data.splits import read_error
 from zero.errors import TaskError
 from zero.system.memory import gigabytes, usable_bytes
@@ -23,17 +24,10 @@ from zero.system.memory import gigabytes, usable_bytes
 if TYPE_CHECKING:
     from PIL import Image
 
-# Named for Pillow one by one: some of its other formats start foreign programs.
-FORMATS = {
-    "PNG": (".png",), "JPEG": (".jpg", ".jpeg", ".jfif"), "BMP": (".bmp",), "GIF": (".gif",),
-    "WEBP": (".webp",), "TIFF": (".tif", ".tiff"), "PPM": (".ppm", ".pgm"),
-}  # fmt: skip
-SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-# Pillow's names of pixels. 16 bits a channel: "I;16" and its kin, or "I" (PNG, PGM); of colour Pillow
-# itself takes the upper 8 bits.
-GREY_MODES, DEEP_MODES = ("1", "L", "LA", "La"), ("I", "I;16", "I;16L", "I;16B", "I;16N")
-COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
-GROUNDS = {"white": 255, "black": 0}  # what may shine through transparent pixels
+# What names of image files end in; `zero.data.pixels.FORMATS` are the formats.
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
+)  # fmt: skip
 CHANNELS = (1, 3, 4)  # that images have
 CHECKED_AT_ONCE = 1000  # images looked at for NaN at a time
 
@@ -98,7 +92,7 @@ def read_folder(
         )
     seen = _Transparent()
     for row, (file, _) in enumerate(files):
-        image = _read_image(file, resize, channels, ground or "white", seen)
+        image = read_image(file, resize, channels, ground or "white", partial(seen.add, file))
         if row == 0:
             images = _room_for(len(files), image.shape, folder)
         if image.shape != images.shape[1:]:
@@ -108,7 +102,7 @@ def read_folder(
     if chosen == "black" and ground is None:  # they were put on white
         for row, (file, _) in enumerate(files):
             if file in seen.files:
-                images[row] = _read_image(file, resize, channels, chosen, _Transparent())
+                images[row] = read_image(file, resize, channels, chosen)
     labels = np.array([k for _, k in files], dtype=np.int64)
     return FoundImages(images, labels, classes, chosen, tuple(left_out))
 
@@ -135,15 +129,6 @@ class _Transparent:
     def best(self) -> str:
         """Returns the ground that leaves most to see; white where both leave as much."""
         return max(GROUNDS, key=lambda name: (self.visible[name], self.contrast[name]))
-
-
-def on_ground(image: Image.Image, ground: str) -> Image.Image:
-    """Returns an image of Pillow's mode RGBA as RGB, its transparent pixels filled from behind."""
-    from PIL import Image
-
-    level = GROUNDS[ground]
-    behind = Image.new("RGBA", image.size, (level, level, level, 255))
-    return Image.alpha_composite(behind, image).convert("RGB")
 
 
 def class_folders(folder: Path) -> tuple[str, ...]:
@@ -189,87 +174,31 @@ def _room_for(count: int, shape: tuple[int, ...], folder: Path) -> np.ndarray:
     return np.empty((count, *shape), dtype=np.uint8)
 
 
-def _read_image(
+def read_image(
     file: Path,
-    resize: tuple[int, int] | None,
+    size: tuple[int, int] | None,
     channels: int | None,
     ground: str,
-    transparent: _Transparent,
+    see_transparent: Callable[[Image.Image], None] | None = None,
 ) -> np.ndarray:
-    """Returns one image (H, W, C) uint8; tells `transparent` if it has such pixels."""
-    from PIL import Image, ImageOps
+    """Returns one image (H, W, C) uint8; arguments as for `zero.data.pixels.read_pixels`.
 
+    Raises:
+        TaskError: the file cannot be read, is damaged, or has pixels of a type that is not read.
+    """
     try:
         file.open("rb").close()
     except OSError as error:
         raise read_error(file, error) from None
     try:
-        with warnings.catch_warnings():
-            # Of a picture too big to be true; other warnings are of no use to the user.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=tuple(FORMATS)) as opened:
-                # Pillow makes four channels of grey with alpha where they have 16 bits.
-                grey = any("LA" in str(tile[3]) for tile in opened.tile)
-                opened.load()
-                mode = _mode_for(file, "LA" if grey else opened.mode, channels)
-                image: Image.Image = ImageOps.exif_transpose(opened)
-                if image.has_transparency_data:
-                    image = _with_alpha(file, image)
-                    transparent.add(file, image)
-                    image = on_ground(image, ground)
-                elif image.mode in DEEP_MODES:
-                    image = _eight_bits(file, image)
-                image = image.convert(mode)
-                if resize is not None:
-                    image = image.resize((resize[1], resize[0]), Image.Resampling.BILINEAR)
-                pixels = np.asarray(image, dtype=np.uint8)
-    except TaskError:
-        raise
+        return read_pixels(file, size, channels, ground, see_transparent)
+    except PixelsError as error:
+        raise TaskError(f"{file}: {error}") from None
     except Exception as error:  # Pillow's decoders raise a dozen kinds on foreign bytes
         raise TaskError(
             f"{file}: a damaged, truncated or foreign image: {type(error).__name__}: "
             f"{' '.join(str(error).split())[:120]}; replace or remove the file"
         ) from None
-    return pixels if pixels.ndim == 3 else pixels[:, :, None]
-
-
-def _mode_for(file: Path, mode: str, channels: int | None) -> str:
-    """Returns Pillow's name of the pixels that a file's are turned into."""
-    if mode not in GREY_MODES + DEEP_MODES + COLOUR_MODES:
-        raise TaskError(
-            f"{file}: pixels of type '{mode}'; save it as grey or RGB with 8 or 16 bits a channel"
-        )
-    grey = mode in GREY_MODES + DEEP_MODES if channels is None else channels == 1
-    return "L" if grey else "RGB"
-
-
-def _eight_bits(file: Path, image: Image.Image) -> Image.Image:
-    """Returns a grey image of whole numbers up to 65535 as one up to 255."""
-    from PIL import Image
-
-    values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
-        raise TaskError(
-            f"{file}: pixels from {values.min()} to {values.max()}; grey images may have 8 or 16 "
-            "bits, from 0 to 65535; scale and save it anew"
-        )
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
-
-
-def _with_alpha(file: Path, image: Image.Image) -> Image.Image:
-    """Returns an image with transparent pixels in Pillow's mode RGBA."""
-    from PIL import Image
-
-    clear = image.info.get("transparency")
-    if image.mode in DEEP_MODES:  # one grey value is transparent
-        alpha = Image.fromarray(np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8))
-        image = Image.merge("LA", (_eight_bits(file, image), alpha))
-    elif image.mode == "La":
-        image = image.convert("LA")
-    elif isinstance(clear, tuple) and max(clear) > 255:  # of 16 bits; pixels have 8 by now
-        image.info["transparency"] = tuple(value >> 8 for value in clear)
-    return image.convert("RGBA")
 
 
 def _size(shape: Shape) -> str:
