@@ -64,14 +64,7 @@ def export(
         )
     if opset is not None and form != "onnx":
         raise ConfigError("--opset is for ONNX files only; leave it out")
-    path = Path(source)
-    saved = _paused(path, note) if _is_unfinished(path) else None
-    if saved is None:
-        path = _weights_of(path)
-        saved = load_network(path)
-    if saved.network is None:  # an older version's: built anew, perhaps with ops of the user's own
-        import_again(path.parent)
-    network = network_of(saved, path)
+    saved, network = find_trained(Path(source), note)
     arrays = (saved.parameters, saved.statistics, saved.mean, saved.std, saved.classes)
     if form == "onnx":
         files = {output: to_onnx(network, *arrays, saved.notes(), opset or OPSET)}
@@ -82,6 +75,17 @@ def export(
     for file, content in files.items():
         write_bytes(file, content)
     return sorted(files, key=lambda file: file != output)
+
+
+def find_trained(path: Path, note: Callable[[str], None]) -> tuple[SavedNetwork, Network]:
+    """Returns the trained network in a folder or file; arguments and errors as for `export`."""
+    saved = _paused(path, note) if _is_unfinished(path) else None
+    if saved is None:
+        path = _weights_of(path)
+        saved = load_network(path)
+    if saved.network is None:  # an older version's: built anew, perhaps with ops of the user's own
+        import_again(path.parent)
+    return saved, network_of(saved, path)
 
 
 def _is_unfinished(folder: Path) -> bool:

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
 )  # fmt: skip
+# Names of folders that hold the parts of a split, compared in small letters.
+PARTS = {
+    "train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 CHANNELS = (1, 3, 4)  # that images have
 CHECKED_AT_ONCE = 1000  # images looked at for NaN at a time
 
@@ -39,7 +44,7 @@ class FoundImages:
     """Images of a source: x (N, H, W, C), labels (N,) int64 from 0, a name for each label.
 
     ground: a key of `GROUNDS`, "" where no pixel is transparent. left_out: the endings of files in class
-    folders that are no image's, once for each file. note: what else the user should know.
+    folders that are no image's, once for each file. note: what else the user should know, "" for nothing.
     """
 
     x: np.ndarray
@@ -58,9 +63,9 @@ def read_folder(
 ) -> FoundImages:
     """Returns the images of a folder that has one folder of images for each class.
 
-    Class folders and files go by name; names that start with "." or "__" are left out, and so are
-    files whose name ends like no image's. Photographs are turned as their camera says. Of animated
-    images it is the first picture; 16 bits a channel become 8.
+    Class folders and files go by name; what lies in folders of a class folder is of its class. Names that
+    start with "." or "__" are left out, and so are files whose name ends like no image's. Photographs are
+    turned as their camera says. Of animated images it is the first picture; 16 bits a channel become 8.
 
     Args:
         folder: the folder of class folders.
@@ -77,7 +82,7 @@ def read_folder(
     files: list[tuple[Path, int]] = []
     left_out: list[str] = []
     for label, name in enumerate(classes):
-        found, others = _image_files(folder / name)
+        found, others = find_images(folder / name)
         left_out += others
         if not found:
             but = f", but {left_out_text(others)}" if others else ""
@@ -86,10 +91,13 @@ def read_folder(
                 f"({', '.join(SUFFIXES)}){but}; put images there, or remove the folder"
             )
         files += [(file, label) for file in found]
+    beside = [p for p in _entries(folder) if p.is_file() and p.suffix.lower() in SUFFIXES]
     if not files:
+        found_text = f"no folders, but {_count_images(beside)}" if beside else "no images"
         raise TaskError(
-            f"{folder}: no images; expected one folder for each class, with its images in it"
+            f"{folder}: {found_text}; expected one folder for each class, with its images in it"
         )
+    note = f"{folder}: {_count_images(beside)} beside the class folders left out" if beside else ""
     seen = _Transparent()
     for row, (file, _) in enumerate(files):
         image = read_image(file, resize, channels, ground or "white", partial(seen.add, file))
@@ -104,7 +112,7 @@ def read_folder(
             if file in seen.files:
                 images[row] = read_image(file, resize, channels, chosen)
     labels = np.array([k for _, k in files], dtype=np.int64)
-    return FoundImages(images, labels, classes, chosen, tuple(left_out))
+    return FoundImages(images, labels, classes, chosen, tuple(left_out), note)
 
 
 class _Transparent:
@@ -150,11 +158,60 @@ def _entries(folder: Path) -> list[Path]:
         raise read_error(folder, error) from None
 
 
-def _image_files(folder: Path) -> tuple[list[Path], list[str]]:
-    """Returns the images in a folder, and the endings of the other files."""
-    files = [path for path in _entries(folder) if path.is_file()]
+def part_folders(folder: Path) -> dict[str, Path]:
+    """Returns the folders of a split in a folder by part (train, valid, test), none where there is none.
+
+    A split has folders named as in `PARTS`, in any case: one for train and one or two for the others.
+
+    Raises:
+        TaskError: the folder is absent or cannot be read; or two folders are for one part, or others
+            stand beside those of a split.
+    """
+    names = class_folders(folder)
+    parts = {name: PARTS[name.lower()] for name in names if name.lower() in PARTS}
+    if "train" not in parts.values() or len(set(parts.values())) < 2:
+        return {}
+    others = [name for name in names if name not in parts]
+    if others or len(set(parts.values())) < len(parts):
+        what = f"and also '{others[0]}'" if others else "two of them for one part"
+        raise TaskError(
+            f"{folder}: has folders of a split, {', '.join(parts)}, {what}; leave one folder for each "
+            "of train, valid and test, or name classes otherwise"
+        )
+    return {part: folder / name for name, part in parts.items()}
+
+
+def inner_folders(folder: Path) -> list[str]:
+    """Returns the names of the folders in a folder that have images somewhere in them."""
+    return [p.name for p in _entries(folder) if p.is_dir() and find_images(p)[0]]
+
+
+def find_images(folder: Path) -> tuple[list[Path], list[str]]:
+    """Returns the images in a folder and in all folders in it, by name, and the endings of other files.
+
+    Raises:
+        TaskError: a folder cannot be read.
+    """
+    files: list[Path] = []
+    seen: set[Path] = set()
+
+    def look(where: Path) -> None:
+        if where.resolve() in seen:  # a link to a folder around it
+            return
+        seen.add(where.resolve())
+        entries = _entries(where)
+        files.extend(path for path in entries if path.is_file())
+        for path in entries:
+            if path.is_dir():
+                look(path)
+
+    look(folder)
     found = [path for path in files if path.suffix.lower() in SUFFIXES]
-    return found, [path.suffix.lower() for path in files if path not in set(found)]
+    return found, [path.suffix.lower() for path in files if path.suffix.lower() not in SUFFIXES]
+
+
+def _count_images(files: list[Path]) -> str:
+    return f"{len(files)} image{'s' if len(files) > 1 else ''}"
 
 
 def left_out_text(endings: Sequence[str]) -> str:
@@ -224,7 +281,8 @@ def read_image_arrays(path: Path, x_name: str, y_name: str) -> tuple[np.ndarray,
 
     Returns:
         Images (N, H, W, C): uint8 if the array holds whole numbers from 0 to 255, else float32;
-        labels (N,), int64 or text. An array (N, H, W) has one channel; of one whose second size is 1,
+        labels (N,), int64 or text; of labels (N, K) with one 1 in each row, else 0, the column of the 1.
+        An array (N, H, W) has one channel; of one whose second size is 1,
         3 or 4 and whose last is none of them the channels stand first, and the note says so.
 
     Raises:
@@ -266,7 +324,15 @@ def _pixels(x: np.ndarray, where: str) -> np.ndarray:
     return x
 
 
+def _is_one_hot(y: np.ndarray) -> bool:
+    return y.dtype.kind in "biuf" and bool(
+        ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()
+    )
+
+
 def _labels(y: np.ndarray, count: int, where: str, x_name: str) -> np.ndarray:
+    if y.ndim == 2 and len(y) == count and y.shape[1] > 1 and _is_one_hot(y):
+        y = y.argmax(axis=1)
     if y.shape not in ((count,), (count, 1)):
         raise TaskError(
             f"{where} has shape {y.shape}; expected ({count},), one label for each image of "
