@@ -67,10 +67,11 @@ def export(
     saved, network = find_trained(Path(source), note)
     arrays = (saved.parameters, saved.statistics, saved.mean, saved.std, saved.classes)
     if form == "onnx":
-        files = {output: to_onnx(network, *arrays, saved.notes(), opset or OPSET)}
+        prepared = saved.preparation
+        files = {output: to_onnx(network, *arrays, saved.notes(), opset or OPSET, prepared)}
     else:
         weights = output.with_suffix(".npz")
-        text, content = to_numpy(network, *arrays, weights.name, saved.notes())
+        text, content = to_numpy(network, *arrays, weights.name, saved.notes(), saved.preparation)
         files = {weights: content, output: text.encode()}
     for file, content in files.items():
         write_bytes(file, content)

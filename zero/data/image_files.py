@@ -91,13 +91,13 @@ def read_folder(
                 f"({', '.join(SUFFIXES)}){but}; put images there, or remove the folder"
             )
         files += [(file, label) for file in found]
-    beside = [p for p in _entries(folder) if p.is_file() and p.suffix.lower() in SUFFIXES]
+    beside = images_beside(folder)
     if not files:
-        found_text = f"no folders, but {_count_images(beside)}" if beside else "no images"
+        found_text = f"no folders, but {beside}" if beside else "no images"
         raise TaskError(
             f"{folder}: {found_text}; expected one folder for each class, with its images in it"
         )
-    note = f"{folder}: {_count_images(beside)} beside the class folders left out" if beside else ""
+    note = f"{folder}: {beside} beside the class folders left out" if beside else ""
     seen = _Transparent()
     for row, (file, _) in enumerate(files):
         image = read_image(file, resize, channels, ground or "white", partial(seen.add, file))
@@ -210,8 +210,10 @@ def find_images(folder: Path) -> tuple[list[Path], list[str]]:
     return found, [path.suffix.lower() for path in files if path.suffix.lower() not in SUFFIXES]
 
 
-def _count_images(files: list[Path]) -> str:
-    return f"{len(files)} image{'s' if len(files) > 1 else ''}"
+def images_beside(folder: Path) -> str:
+    """Returns how many images lie in a folder itself, in words; "" for none."""
+    count = sum(p.is_file() and p.suffix.lower() in SUFFIXES for p in _entries(folder))
+    return f"{count} image{'s' if count > 1 else ''}" if count else ""
 
 
 def left_out_text(endings: Sequence[str]) -> str:

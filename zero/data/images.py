@@ -23,6 +23,7 @@ from zero.config.settings import Check, Found, Settings
 from zero.data.image_files import (
     SUFFIXES,
     FoundImages,
+    images_beside,
     inner_folders,
     left_out_text,
     part_folders,
@@ -262,6 +263,8 @@ def load_images(settings: ImageSettings) -> ImageData:
     )  # fmt: skip
     left_out = tuple(end for part in (found, *own.values()) for end in part.left_out)
     notes = [part.note for part in (found, *own.values()) if part.note]
+    if settings.source == "folder" and own and (beside := images_beside(Path(str(settings.path)))):
+        notes.insert(0, f"{settings.path}: {beside} beside the folders of the split left out")
     return replace(data, warnings=(*notes, *_warnings(data, left_out)))
 
 

@@ -133,12 +133,17 @@ def check_range(images: np.ndarray, low: float, high: float) -> None:
         return
     least, most = float(images.min()), float(images.max())
     found = f"pixel values from {least:g} to {most:g}, but those of training were from {low:g} to {high:g}"
-    if not (low <= least and most <= high):  # so that NaN fails, too
-        raise ValueError(f"{found}; scale them as those were, or give scale=1 if they are right")
-    if high > 10 and 0 < most <= 1:
-        raise ValueError(
-            f"{found}; give scale={high:g} if 1 means full brightness, scale=1 if they are right"
-        )
+    factor = "FACTOR"
+    if low <= least and most <= high:
+        if most > 1 or most <= 0 or high <= 10:
+            return
+        factor = f"{high:g}"
+    elif (low, high) == (0, 1) and least >= 0 and most <= 255:
+        factor = "1/255"
+    # NaN comes here, too.
+    raise ValueError(
+        f"{found}; give scale={factor} to bring them there, scale=1 to have them as they are"
+    )
 
 
 # What `read_pixels` is made of, for copies of it.

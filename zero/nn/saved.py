@@ -60,6 +60,7 @@ class SavedNetwork:
             "input": "(N, height, width, channels), pixel values not normalised",
             "normalisation": "(pixel - mean) / std for each channel, part of the network; "
             f"mean {self.mean.tolist()}, std {self.std.tolist()}",
+            "output": "(N, classes), logits in the order of the classes",
         }
         if self.preparation is None:
             extra["images"] = (
