@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from zero.cli.common import Debug, compiling_shown, guarded
-from zero.errors import ConfigError
+from zero.errors import ConfigError, visible
 from zero.runs.model import Predictions
 from zero.runs.tables import json_number, print_table, shown
 
@@ -61,7 +61,7 @@ def predict(
         rows = zip(*values, strict=True)
         print_table(names, [tuple(_shown(value) for value in row) for row in rows])
     else:
-        print(_as_csv(found), end="")
+        print(_as_csv(found).encode(errors="surrogateescape").decode(errors="replace"), end="")
 
 
 def _as_csv(found: Predictions) -> str:
@@ -87,4 +87,6 @@ def _plain(value: Any) -> Any:
 
 def _shown(value: Any) -> str:
     value = value.item() if hasattr(value, "item") else value
-    return "-" if isinstance(value, float) and math.isnan(value) else str(shown(value))
+    if isinstance(value, str):
+        return visible(value)
+    return "-" if isinstance(value, float) and math.isnan(value) else shown(value)

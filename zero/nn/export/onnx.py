@@ -23,8 +23,7 @@ from zero.nn.layers import LAYER_KINDS
 from zero.nn.layers.record import PredictionStep, Shape
 from zero.nn.network import Network
 
-# Nothing here needs a newer opset than 13. With 15 goes IR 8, which runtimes have read since 2021, and
-# a definition of batch normalisation that leaves no doubt whether it is in training.
+# Nothing here needs a newer opset than 13. With 15 goes IR 8, which runtimes have read since 2021.
 OLDEST_OPSET, OPSET, NEWEST_OPSET = 13, 15, 21
 MOST_BYTES = 2**31 - 2**20  # one ONNX file holds 2 GiB
 
