@@ -106,8 +106,8 @@ def _changed(lines: _Lines, change: Callable[[Spot, Instruction], Instruction | 
     return changed
 
 
-def _without(lines: _Lines, spot: Spot) -> _Lines:
-    return _changed(lines, lambda at, i: None if at == spot else i)
+def _with(lines: _Lines, spot: Spot, new: Instruction | None) -> _Lines:
+    return _changed(lines, lambda at, i: new if at == spot else i)
 
 
 def _fold(lines: _Lines, values: Values) -> _Lines | None:
@@ -116,9 +116,10 @@ def _fold(lines: _Lines, values: Values) -> _Lines | None:
         instruction = lines[step.spot[0]][step.spot[1]][1]
         number, op = values.number(step.value), get_op(instruction.op)
         if number is not None and op.output == "s" and op.kind != "const":
-            constant = Instruction("SCALAR_CONST_SET", out=instruction.out, constants=(number,))
-            return _changed(
-                lines, lambda at, i, here=step.spot, new=constant: new if at == here else i
+            return _with(
+                lines,
+                step.spot,
+                Instruction("SCALAR_CONST_SET", out=instruction.out, constants=(number,)),
             )
     return None
 
@@ -127,7 +128,7 @@ def _drop_same(lines: _Lines, values: Values) -> _Lines | None:
     """Returns the lines without one that writes what its place holds, None if there is none."""
     for step in values.steps:
         if values.held(step.before, _written(lines, step.spot)) == step.value:
-            return _without(lines, step.spot)
+            return _with(lines, step.spot, None)
     return None
 
 
@@ -153,13 +154,14 @@ def _redirected(lines: _Lines, values: Values, place: Place, holder: Place) -> _
     }
 
     def change(at: Spot, instruction: Instruction) -> Instruction:
-        kinds = get_op(instruction.op).inputs
         if at not in same:
             return instruction
-        fields = dict(zip(("in1", "in2"), kinds, strict=False))
-        reads = {name: getattr(instruction, name) for name in fields}
-        new = {n: holder[1] for n, a in reads.items() if (fields[n], a) == place}
-        return replace(instruction, **new)
+        kinds = (*get_op(instruction.op).inputs, "", "")
+        addresses = (instruction.in1, instruction.in2)
+        in1, in2 = (
+            holder[1] if (k, a) == place else a for k, a in zip(kinds, addresses, strict=False)
+        )
+        return replace(instruction, in1=in1, in2=in2)
 
     return _changed(lines, change)
 

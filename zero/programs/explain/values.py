@@ -135,10 +135,10 @@ class Values:
         if op.random:
             return self._of("random", spot)
         if op.kind == "const":
-            number = float(np.dtype(self.dtype).type(instruction.constants[-1]))
+            constant = float(np.dtype(self.dtype).type(instruction.constants[-1]))
             old = self.held(state, (op.output, instruction.out))
-            if not is_partial(op) or self.constant(op.output, number) == old:
-                return self.constant(op.output, number)
+            if not is_partial(op) or self.constant(op.output, constant) == old:
+                return self.constant(op.output, constant)
             return self._of(op.name, old, *map(_bits, instruction.constants))
         addresses = (instruction.in1, instruction.in2)
         places = zip(op.inputs, addresses, strict=False)
