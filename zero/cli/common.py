@@ -20,6 +20,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from zero import genomes
 from zero.cli import completion
 from zero.errors import ConfigError, ZeroError
 from zero.runs.tables import json_number, print_pairs, shown
@@ -162,6 +163,24 @@ def checked_config(
     options = {"seed": seed, "islands.count": islands, "backend": backend}
     given = [f"{key}={value}" for key, value in options.items() if value is not None]
     return load_config(name, [*(settings or []), *given])
+
+
+def know_kind(run: Path) -> None:
+    """Imports what a run's config imports, where its genomes are of a kind that is not known without."""
+    from zero.config import yaml
+    from zero.config.files import import_again
+
+    folder = run if run.is_dir() else run.parent
+    config = folder / "config.yaml"
+    if not config.is_file():
+        return
+    try:
+        text = config.read_text(encoding="utf-8", errors="replace")
+        known = genomes.has_known(yaml.parse(text, str(config)).data)
+    except ConfigError:  # the archive has its own copy
+        return
+    if not known:
+        import_again(folder)
 
 
 def time_left(max_seconds: float | None) -> Callable[[], float | None]:

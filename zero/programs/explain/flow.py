@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import TypeVar
 
 from zero.programs.explain.values import Place, Spot, Values
 from zero.programs.ops import get_op
 from zero.programs.program import Instruction, format_instruction
 
 _PASSES = ("fill_columns", "fill_rows", "transpose")  # change the shape, not the numbers
+N = TypeVar("N", int, float)
+_SUMS = ("a + b", "a - b")
 _PRODUCTS = ("inner", "outer", "matvec", "matmul")
 
 
@@ -28,11 +31,10 @@ class Flow:
         }
         self.steps: dict[Place, list[int]] = {}
         for place, update in self.updates.items():
-            terms = [term for _, term in self.terms(update, place)]
-            own = any(self.place(self.scaled(term)[0]) == place for term in terms)
             stop = self._others(place)
-            learned = [t for t in terms if values.label in self.within(t, stop) and t not in stop]
-            if own and learned:
+            terms = [term for term in self.terms(update, place) if term not in stop]
+            learned = [t for t in terms if values.label in self.within(t, stop)]
+            if learned and self.own(place)[0]:
                 self.steps[place] = learned
         self.random: list[tuple[Spot, int]] = [
             (s.spot, s.value) for s in values.steps if values.keys[s.value] == ("random", s.spot)
@@ -105,36 +107,50 @@ class Flow:
         """Returns whether a value depends on the label of this example."""
         return self.values.label in self.within(value)
 
-    def terms(self, value: int, place: Place | None = None) -> list[tuple[int, int]]:
-        """Returns the signs and values that a value is the sum of; of its own, those of `place` alone.
+    def terms(self, value: int, place: Place | None = None) -> dict[int, float]:
+        """Returns the values that a value is the sum of, and how often each is taken.
 
-        What other places hold after learn is not looked into.
+        What other places than `place` hold after learn is not looked into.
         """
-        found, ahead, stop = [], [(1, value)], self._others(place)
-        while ahead:
-            sign, term = ahead.pop()
-            if self.formula(term) not in ("a + b", "a - b") or term in stop:
-                found.append((sign, term))
-                continue
-            first, last = self.values.operands(term)
-            ahead += [(-sign if self.formula(term) == "a - b" else sign, last), (sign, first)]
-        return found
+        stop = self._others(place)
 
-    def factors(self, value: int) -> list[tuple[int, int]]:
-        """Returns the exponents, 1 or -1, and values that a value is the product of."""
-        found, ahead = [], [(1, value)]
-        while ahead:
-            exponent, factor = ahead.pop()
+        def parts(term: int) -> list[tuple[int, float]] | None:
+            if term in stop:
+                return None
+            formula, operands = self.formula(term), self.values.operands(term)
+            if formula in _SUMS:
+                return [(operands[0], 1.0), (operands[1], 1.0 if formula == "a + b" else -1.0)]
+            number, rest = self._multiple(term)
+            return [(rest, number)] if rest != term and self._is_sum(rest) else None
+
+        return {term: times for term, times in _taken_apart(value, 1.0, parts).items() if times}
+
+    def _is_sum(self, value: int) -> bool:
+        rest = self._multiple(value)[1]
+        return self.formula(rest) in _SUMS or (rest != value and self._is_sum(rest))
+
+    def _multiple(self, value: int) -> tuple[float, int]:
+        """Returns the number and the value that a value is the product of; 1 and itself if it is none."""
+        if self.formula(value) == "a * b":
+            first, last = self.values.operands(value)
+            for one, other in ((first, last), (last, first)):
+                number = self.values.number(one)
+                if number is not None and self.type_of(one) == "s":
+                    return number, other
+        return 1.0, value
+
+    def factors(self, value: int) -> dict[int, int]:
+        """Returns the values that a value is the product of, and the exponent of each."""
+
+        def parts(factor: int) -> list[tuple[int, int]] | None:
             operands, formula = self.values.operands(factor), self.formula(factor)
             if formula in ("a * b", "a") or self.kind(factor) in (*_PRODUCTS, *_PASSES):
-                ahead += [(exponent, x) for x in reversed(operands)]
-            elif formula == "a / b":
-                ahead += [(-exponent, operands[1]), (exponent, operands[0])]
-            elif formula == "1.0 / a":
-                ahead.append((-exponent, operands[0]))
-            else:
-                found.append((exponent, factor))
-        return found
+                return [(x, 1) for x in operands]
+            if formula == "a / b":
+                return [(operands[0], 1), (operands[1], -1)]
+            return [(operands[0], -1)] if formula == "1.0 / a" else None
+
+        return _taken_apart(value, 1, parts)
 
     def scaled(self, value: int) -> tuple[int, float | None]:
         """Returns what is left of a product without its scalars, and their product if that is known.
@@ -144,13 +160,25 @@ class Flow:
         if self.values.number(value) is not None:
             return value, 1.0
         factors = self.factors(value)
-        numbers = [(e, self.values.number(f)) for e, f in factors]
-        open_ = [f for (_, f), (_, n) in zip(factors, numbers, strict=True) if n is None]
-        if len(open_) == 1:
-            known = [(e, n) for e, n in numbers if n]
-            return open_[0], math.prod(n**e for e, n in known)
-        rest = [f for f in open_ if self.type_of(f) != "s"]
+        known = [(self.values.number(f) or 1.0) ** exponent for f, exponent in factors.items()]
+        rest = [f for f in factors if self.values.number(f) is None]
+        if len(rest) == 1 and factors[rest[0]] == 1:
+            return rest[0], math.prod(known)
+        rest = [f for f in rest if self.type_of(f) != "s"]
         return (rest[0], None) if len(rest) == 1 else (value, None)
+
+    def own(self, place: Place) -> tuple[list[int], float]:
+        """Returns the terms of what a place holds after learn that are multiples of what it held before.
+
+        And by how much that is multiplied in all, NaN if that is not a known number.
+        """
+        own, factor = [], 0.0
+        for term, times in self.terms(self.updates[place], place).items():
+            part, scale = self.scaled(term)
+            if self.place(part) == place:
+                own.append(term)
+                factor += times * (math.nan if scale is None else scale)
+        return own, factor
 
     def through(self, term: int) -> list[str]:
         """Returns the names of functions that what depends on the label goes through in a term."""
@@ -181,7 +209,7 @@ class Flow:
 
     def rates(self, term: int) -> list[int]:
         """Returns the scalars that a term is multiplied by whatever the example is."""
-        scalars = [f for _, f in self.factors(term) if self.type_of(f) == "s"]
+        scalars = [f for f in self.factors(term) if self.type_of(f) == "s"]
         return [f for f in scalars if not self.sees(f) and not self.knows_label(f)]
 
     def entries_of(self, value: int) -> list[int]:
@@ -264,3 +292,22 @@ def names_of(places: Iterable[Place]) -> str:
     """Returns the names of places, in order."""
     *names, last = map(place_name, sorted(places))
     return f"{', '.join(names)} and {last}" if names else last
+
+
+def _taken_apart(
+    value: int, times: N, parts: Callable[[int], list[tuple[int, N]] | None]
+) -> dict[int, N]:
+    """Returns the values that one is made of in the end, with how many of each.
+
+    parts: of a value, None for one that is left whole. A value's number is above those of its parts, so
+    each is taken apart once.
+    """
+    ahead, whole = {value: times}, dict[int, N]()
+    while ahead:
+        top = max(ahead)
+        number, found = ahead.pop(top), parts(top)
+        if found is None:
+            whole[top] = number
+        for part, more in found or ():
+            ahead[part] = ahead.get(part, times - times) + number * more
+    return whole

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from zero.programs.explain.flow import Flow, names_of, place_name
 from zero.programs.explain.probe import cosine_with_gradient, shrinks
 from zero.programs.explain.values import Place, Spot, Values
@@ -64,7 +62,7 @@ def motifs(program: Program, metric: str | None = None) -> list[Motif]:
 
 def _predictions(flow: Flow) -> Iterator[Motif]:
     values = flow.values
-    for _, term in flow.terms(values.prediction):
+    for term in flow.terms(values.prediction):
         if flow.kind(term) != "inner":
             continue
         sides = values.operands(term)
@@ -145,7 +143,7 @@ def _steps(metric: str | None) -> Callable[[Flow], Iterator[Motif]]:
     loss = {
         "accuracy": "the log loss",
         "rms_error": "the squared error",
-        None: "the squared error (where labels are classes, on the log loss)",
+        None: "the squared error or, where labels are classes, the log loss",
     }[metric]
     scored = {"accuracy": [True], "rms_error": [False], None: [False, True]}[metric]
 
@@ -154,7 +152,8 @@ def _steps(metric: str | None) -> Callable[[Flow], Iterator[Motif]]:
         for place, terms in flow.steps.items():
             last = flow.last_written(place)
             program = flow.values.program
-            cosines = [cosine_with_gradient(program, place, last, classes) for classes in scored]
+            kept = flow.own(place)[1]
+            cosines = [cosine_with_gradient(program, place, last, kept, c) for c in scored]
             cosine = max((c for c in cosines if c is not None), default=None)
             through = sorted({function for term in terms for function in flow.through(term)})
             alike.setdefault((*_named(cosine), *through), []).append((place, cosine))
@@ -213,7 +212,7 @@ def _rates(flow: Flow, place: Place, term: int) -> Iterator[Motif]:
 
 
 def _norms(flow: Flow, term: int) -> Iterator[Motif]:
-    for exponent, factor in flow.factors(term):
+    for factor, exponent in flow.factors(term).items():
         first, *more = flow.values.operands(factor) or (None,)
         is_norm = flow.formula(factor) == "sqrt(squares)"
         is_square = flow.kind(factor) == "inner" and [first] == more
@@ -230,9 +229,9 @@ def _averages(flow: Flow) -> Iterator[Motif]:
     for place, update in flow.updates.items():
         if place in flow.steps:
             continue
-        parts = [flow.scaled(term) for _, term in flow.terms(update, place)]
-        own = [part for part, _ in parts if flow.place(part) == place]
-        for part, _ in parts:
+        parts = [flow.scaled(term)[0] for term in flow.terms(update, place)]
+        own = [part for part in parts if flow.place(part) == place]
+        for part in parts:
             weights = flow.weights(part)
             if own and weights is not None and weights != place:
                 name = place_name(weights)
@@ -247,13 +246,9 @@ def _decays(flow: Flow) -> Iterator[Motif]:
     stepping = [term for terms in flow.steps.values() for term in terms]
     rates = {p for term in stepping for rate in flow.rates(term) for p in flow.sources(rate)}
     for place, update in flow.updates.items():
-        terms = [(sign, term, *flow.scaled(term)) for sign, term in flow.terms(update, place)]
-        own = [
-            (sign, term, scale) for sign, term, part, scale in terms if flow.place(part) == place
-        ]
-        factor = sum(sign * (np.nan if scale is None else scale) for sign, _, scale in own)
-        if own and 0.0 < factor < 1.0 and place not in rates:
-            scaling = tuple(s for _, term, _ in own for s in flow.making(term))
+        own, factor = flow.own(place)
+        if 0.0 < factor < 1.0 and place not in rates:
+            scaling = tuple(s for term in own for s in flow.making(term))
             yield Motif(
                 "decay of weights",
                 f"{place_name(place)} is multiplied by {factor:g} with each example",

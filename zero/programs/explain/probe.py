@@ -22,7 +22,7 @@ _FUNCTIONS = (philox.SETUP, philox.PREDICT, philox.LEARN)
 
 
 def cosine_with_gradient(
-    program: Program, place: Place, last: Spot, classes: bool = False
+    program: Program, place: Place, last: Spot, kept: float = 1.0, classes: bool = False
 ) -> float | None:
     """Returns how near the changes of a place come to gradient descent: the cosine, -1 to 1.
 
@@ -35,6 +35,7 @@ def cosine_with_gradient(
         program: any.
         place: what is changed.
         last: the last instruction of an iteration that writes it.
+        kept: how much of its content an iteration keeps, which is no part of the change; NaN counts as 1.
         classes: whether labels are 0 and 1, and predictions go through the sigmoid.
     """
     found: list[list[float]] = [[], []]
@@ -44,7 +45,7 @@ def cosine_with_gradient(
         player = _Player(program, x, y, number, classes)
         old, changed = _held(banks, place).copy(), banks.copy()
         player.until(changed, last)
-        change = _held(changed, place) - old
+        change = _held(changed, place) - (1.0 if np.isnan(kept) else kept) * old
 
         def now(moved: Banks, player: _Player = player) -> float:
             return player.prediction(moved)
