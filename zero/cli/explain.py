@@ -20,7 +20,7 @@ from zero.cli.common import (
     guarded,
     know_kind,
 )
-from zero.errors import ArchiveError
+from zero.errors import ArchiveError, ConfigError
 from zero.runs.tables import Whole, print_paragraph, print_table, shown_fitness
 
 _QUIET_SECONDS = 3.0  # between lines of progress
@@ -67,6 +67,8 @@ def explain(
     domain = None
     if config is not None:  # first: it imports ops of the user's own
         domain = _domain(config, settings)
+    elif settings:
+        raise ConfigError("--set changes a config; give one, as in `zero explain PROGRAM CONFIG`")
     if data is None:
         program, chain = load_program(what), []
     else:
@@ -149,7 +151,7 @@ def tune(
     print(found.program)
     columns = ("tasks", "before", "tuned", "gain", "95 % interval")
     rows = [
-        (name, *(shown_fitness(fitness_of(e)) for e in pair), f"{d.value:.4f}", _interval(d))
+        (name, *(shown_fitness(fitness_of(e)) for e in pair), shown_fitness(d.value), _interval(d))
         for name, pair, d in (
             ("select, tuned on", (found.base, found.best), found.gain),
             ("final, held out", (before, now), gain),
@@ -168,7 +170,7 @@ def tune(
 
 
 def _interval(difference: Any) -> str:
-    return f"{difference.low:.4f} to {difference.high:.4f}"
+    return f"{shown_fitness(difference.low)} to {shown_fitness(difference.high)}"
 
 
 def _run_in(what: str) -> tuple[Path | None, int | None]:

@@ -13,7 +13,7 @@ from zero.programs.program import Instruction, format_instruction
 _PASSES = ("fill_columns", "fill_rows", "transpose")  # change the shape, not the numbers
 N = TypeVar("N", int, float)
 _SUMS = ("a + b", "a - b")
-_PRODUCTS = ("inner", "outer", "matvec", "matmul")
+_PRODUCTS = ("outer", "matvec", "matmul")
 
 
 class Flow:

@@ -16,8 +16,8 @@ from zero.programs.interpreter.reference import Banks, Draws, execute, sigmoid
 from zero.programs.program import Program, memory_needed
 from zero.rng import philox
 
-_FEATURES, _EXAMPLES = 4, 40
-_FIRST, _EVERY = 6, 3  # examples that a step is looked at on
+_FEATURES, _EXAMPLES = 4, 100
+_FIRST, _EVERY = 10, 2  # examples that a step is looked at on
 _FUNCTIONS = (philox.SETUP, philox.PREDICT, philox.LEARN)
 
 

@@ -97,7 +97,8 @@ def _shortest(program: Program, domain: ProgramsDomain) -> tuple[Exact, Proof]:
 
 
 def _lineage(found: Exact, chain: Sequence[tuple[Any, Program]]) -> list[Section]:
-    return [sections.of_lineage(found.program, arrivals(found, chain))] if chain else []
+    came = arrivals(found, chain) if chain else []
+    return [sections.of_lineage(found.program, came)] if came else []
 
 
 def _meter(
