@@ -18,7 +18,8 @@ from zero.programs.program import (
     Program,
     parse_program,
 )
-from zero.tasks import TaskSet
+from zero.tasks import TaskSet, make_task_set
+from zero.tasks.linear_regression import LinearRegression
 
 MODULES = [
     ("float64", 1), ("float64", 4), ("float64", 16), ("float32", 16), ("float64", 10), ("float32", 10),
@@ -168,6 +169,12 @@ def small_tasks(
     names = tuple(f"task {k}" for k in range(tasks))
     keys = rng.integers(2**32, size=tasks, dtype=np.uint32)
     return TaskSet(names, keys, metric=metric, epochs=epochs, **parts)
+
+
+def linear_tasks(count, purpose="select"):
+    """Returns linear tasks that a linear program learns well, those of purposes apart."""
+    family = LinearRegression(features=4, train=100, valid=20, count=count)
+    return make_task_set(family, purpose)
 
 
 def sine_tasks(train=40, valid=20, metric="rms_error"):

@@ -53,5 +53,12 @@ class Cells(Kind):
 
         return CellsModel.of_run(path)
 
+    def no_explanation(self, path: Path) -> str:
+        """Returns what a person is told who wants a run's outcome explained as programs are."""
+        return (
+            f"{path} is a run of cells, and only programs can be explained; `zero cells show {path}` "
+            f"tells what its best network costs, `zero cells draw {path}` draws it"
+        )
+
 
 CELLS = Cells()

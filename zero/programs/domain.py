@@ -83,17 +83,18 @@ def make_tasks(config: ProgramsConfig, purpose: str, experiment: int = 0) -> Tas
 
 
 def make_evaluator(
-    config: ProgramsConfig, tasks: TaskSet, module=None, combine="mean", **how: bool
+    config: ProgramsConfig, tasks: TaskSet, module=None, combine="mean", draws=0, **how: bool
 ) -> Evaluator:
     """Returns the evaluator of a run's select or final tasks (always the mean; spec, 4.4).
 
-    how: `independent` and `keep_errors` of `Evaluator`.
+    draws: which numbers random ops draw, 0: those of the run. how: `independent` and `keep_errors` of
+    `Evaluator`.
     """
     return Evaluator(
         tasks,
         config.backend,
         config.dtype,
-        seed_key=key_for(config.seed, "evaluation"),
+        seed_key=key_for(config.seed, "evaluation", *([draws] if draws else [])),
         max_abs_error=config.evaluation.max_abs_error,
         combine=combine,
         module=module,
@@ -182,7 +183,7 @@ class ProgramsDomain(Domain):
         return stored
 
     def evaluator(
-        self, purpose: str, experiment: int, on_gpu: bool = False, **how: bool
+        self, purpose: str, experiment: int, on_gpu: bool = False, draws: int = 0, **how: bool
     ) -> Evaluator:
         """Returns the evaluator of the experiment's tasks, on the code that its islands use.
 
@@ -190,7 +191,7 @@ class ProgramsDomain(Domain):
         program at a time would leave a GPU idle, and a process that forks islands must not touch it. Both
         agree to rounding.
 
-        how: `independent` and `keep_errors` of `Evaluator`.
+        draws, how: see `make_evaluator`.
         """
         name = self.config.backend if on_gpu else self.backend.for_one_program
         config, backend = self.config.model_copy(update={"backend": name}), backends.get(name)
@@ -199,7 +200,7 @@ class ProgramsDomain(Domain):
             search = self.setup("search", experiment)
             module = backend.modules(search, config.search.method, 1)[0]
         tasks = self.tasks(purpose, experiment)
-        return make_evaluator(config, tasks, module, self._combine(purpose), **how)
+        return make_evaluator(config, tasks, module, self._combine(purpose), draws, **how)
 
     def _combine(self, purpose: str) -> str:
         return self.config.evaluation.fitness if purpose == "search" else "mean"

@@ -76,13 +76,20 @@ def differ(tasks: TaskSet, one: Evaluation, other: Evaluation) -> bool:
 
     Both with `errors`: compared example by example, three standard errors of the difference.
     """
-    difference = float(np.mean(one.task_fitness) - np.mean(other.task_fitness))
-    influence = _influence(tasks, one) - _influence(tasks, other)
-    spread = _clustered(tasks, influence)
+    difference, spread = difference_of(tasks, one, other)
     # Where every example differs alike there is no spread: the rule of three bounds what chance does.
     return abs(difference) > max(
         _DIFFERENT * spread, 3.0 / _examples(tasks) if spread == 0 else 0.0
     )
+
+
+def difference_of(tasks: TaskSet, one: Evaluation, other: Evaluation) -> tuple[float, float]:
+    """Returns by how much the first is fitter on the same tasks, and the standard error of that.
+
+    Both with `errors`: compared example by example.
+    """
+    difference = float(np.mean(one.task_fitness) - np.mean(other.task_fitness))
+    return difference, _clustered(tasks, _influence(tasks, one) - _influence(tasks, other))
 
 
 def _influence(tasks: TaskSet, evaluation: Evaluation) -> np.ndarray:

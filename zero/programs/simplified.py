@@ -26,9 +26,21 @@ def simplify(program: Program) -> Program:
     Raises:
         ProgramError: the program is not valid in any memory.
     """
+    kept = live_positions(program)
+    return Program(
+        *(tuple(f[k] for k in at) for f, at in zip(program.functions, kept, strict=True))
+    )
+
+
+def live_positions(program: Program) -> tuple[tuple[int, ...], ...]:
+    """Returns, for setup, predict and learn, the positions of the instructions that `simplify` keeps.
+
+    Raises:
+        ProgramError: the program is not valid in any memory.
+    """
     validate_program(program, memory_needed(program))
     before, predict, learn = _flow(program.predict, program.learn)
-    return Program(_backward(program.setup, before)[1], predict, learn)
+    return _backward(program.setup, before)[1], predict, learn
 
 
 def departures(program: Program, epochs: int) -> list[str]:
@@ -38,13 +50,14 @@ def departures(program: Program, epochs: int) -> list[str]:
     next epoch; see `independent` of `zero.programs.evaluator.Evaluator`. Without any, both fitnesses
     are equal.
     """
-    _, live, _ = _flow(program.predict, ())
+    predict = program.predict
+    _, live, _ = _flow(predict, ())
     # What later rows, and the training after them, read of what predict wrote.
-    lasting, writing, _ = _flow(program.predict, program.learn if epochs > 1 else ())
+    lasting, writing, _ = _flow(predict, program.learn if epochs > 1 else ())
     found = []
-    if any((get_op(i.op).output, i.out) in lasting for i in writing):
+    if any((get_op(i.op).output, i.out) in lasting for i in (predict[k] for k in writing)):
         found.append("memory lasts from row to row")
-    if any(get_op(i.op).random for i in live):
+    if any(get_op(predict[k].op).random for k in live):
         found.append("each row draws random numbers of its own")
     if epochs > 1:
         found.append(f"the best of {epochs} epochs counts")
@@ -53,8 +66,8 @@ def departures(program: Program, epochs: int) -> list[str]:
 
 def _flow(
     predict: tuple[Instruction, ...], learn: tuple[Instruction, ...]
-) -> tuple[_Places, tuple[Instruction, ...], tuple[Instruction, ...]]:
-    """Returns what must be there before predict, and the instructions of both that matter."""
+) -> tuple[_Places, tuple[int, ...], tuple[int, ...]]:
+    """Returns what must be there before predict, and the positions in both that matter."""
     before_predict: _Places = set()
     before_learn: _Places = set()
     while True:
@@ -69,17 +82,15 @@ def _flow(
             return before_predict, live_predict, live_learn
 
 
-def _backward(
-    function: tuple[Instruction, ...], after: _Places
-) -> tuple[_Places, tuple[Instruction, ...]]:
-    """Returns what must be there before a function, and its instructions that matter."""
+def _backward(function: tuple[Instruction, ...], after: _Places) -> tuple[_Places, tuple[int, ...]]:
+    """Returns what must be there before a function, and the positions in it that matter."""
     needed, live = set(after), []
-    for instruction in reversed(function):
+    for position, instruction in reversed(list(enumerate(function))):
         op = get_op(instruction.op)
         written = (op.output, instruction.out)
         if written not in needed:
             continue
-        live.append(instruction)
+        live.append(position)
         if not is_partial(op):
             needed.discard(written)
         needed |= set(zip(op.inputs, (instruction.in1, instruction.in2), strict=False))

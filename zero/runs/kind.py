@@ -140,3 +140,10 @@ class Kind:
     def no_export(self, path: Path) -> str:
         """Returns what a person is told who wants to export a run that has nothing to be exported."""
         return f"{path} is a run of {self.name}, of which nothing can be exported"
+
+    def no_explanation(self, path: Path) -> str:
+        """Returns what a person is told who wants a run's outcome explained as programs are."""
+        return (
+            f"{path} is a run of {self.name}, and only programs can be explained; look at it with "
+            f"`zero show {path}`"
+        )
