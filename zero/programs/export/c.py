@@ -55,10 +55,13 @@ def to_c(source: Source) -> str:
             else (c_parts.LEARN_NUMBER, c_parts.PREDICT_NUMBER)
         )
         learn = learn.replace("CLASSIFY", str(int(model.trained.metric == "accuracy")))
-        parts.append(
-            c_parts.MODEL.replace("NAME_LEARN", learn).replace("NAME_PREDICT", predict)
-        )
-        parts += [*_reading(model.preparation.columns), _prepare(source), c_parts.HEAP, c_parts.MAIN]
+        parts.append(c_parts.MODEL.replace("NAME_LEARN", learn).replace("NAME_PREDICT", predict))
+        parts += [
+            *_reading(model.preparation.columns),
+            _prepare(source),
+            c_parts.HEAP,
+            c_parts.MAIN,
+        ]
     text = "\n".join(part for part in parts if part)
     return re.sub(r"\bNAME", source.name, text).replace(_GUARD, "")
 
@@ -102,7 +105,9 @@ def _declarations(source: Source) -> str:
         f"typedef {'float' if source.dtype == np.float32 else 'double'} NAME_real;\n{sizes}"
         f"#define NAME_MAX_ABS_ERROR {_number(np.float64(MAX_ABS_ERROR))}\n\n"
         "/* s0 is the label, s1 the prediction, v0 the features; the rest lasts from row to row. */\n"
-        "typedef struct {\n" + "".join(memory) + "    uint32_t task; /* names its random numbers */\n"
+        "typedef struct {\n"
+        + "".join(memory)
+        + "    uint32_t task; /* names its random numbers */\n"
         "} NAME_memory;\n" + (c_parts.DECLARED_ALONE if model is None else c_parts.DECLARED)
     )
 

@@ -195,7 +195,10 @@ def _array(nested: Any, dtype: str, shape: tuple[int, ...], what: str) -> np.nda
 
 
 def _model_of(program: Program, model: _Model, where: str | Path) -> TableModel:
-    memory, features = memory_needed(program), len(model.memories[0].v[0]) if model.memories[0].v else 0
+    memory, features = (
+        memory_needed(program),
+        len(model.memories[0].v[0]) if model.memories[0].v else 0,
+    )
     shapes = {
         "s": (memory.scalars,), "v": (memory.vectors, features),
         "m": (memory.matrices, features, features),

@@ -62,7 +62,9 @@ def to_latex(source: Source) -> str:
     for (name, head), function in names:
         lines = [_assignment(symbols, *step) for step in steps(function)]
         if name == "learn" and source.model is not None and source.model.classes:
-            lines.insert(0, rf"{symbols[PREDICTED]} &\leftarrow 1 / (1 + e^{{-{symbols[PREDICTED]}}})")
+            lines.insert(
+                0, rf"{symbols[PREDICTED]} &\leftarrow 1 / (1 + e^{{-{symbols[PREDICTED]}}})"
+            )
         functions.append(rf"\subsection*{{{head}}}" + "\n")
         if lines:
             body = " \\\\\n".join(f"  {line}" for line in lines)
@@ -94,7 +96,9 @@ def _columns(source: Source) -> str:
     for plan in preparation.columns:
         told = {
             "number": "a number",
-            "category": "1 for " + ", ".join(plan.categories) + (" or another" if plan.other else ""),
+            "category": "1 for "
+            + ", ".join(plan.categories)
+            + (" or another" if plan.other else ""),
             "date": ", ".join(plan.parts) + " of a date",
         }[plan.kind]
         empty = "" if plan.kind == "category" else f"; {plan.fill:g} where it is empty"
@@ -191,7 +195,11 @@ def _formula_of(op: Op, inputs: list[str], a: str, b: str) -> str:
         # Between a number and a vector, or numbers, a product is the usual one.
         elements = len(inputs) == 2 and all(name[0] != "s" for name in inputs)
         return _formula(tree, names, r"\odot" if elements else r"\,")
-    index = {"reduce": "i" if inputs[0][0] == "v" else "ij", "reduce_rows": "j", "reduce_columns": "i"}
+    index = {
+        "reduce": "i" if inputs[0][0] == "v" else "ij",
+        "reduce_rows": "j",
+        "reduce_columns": "i",
+    }
     at = index[op.kind]
     element = "i" if inputs[0][0] == "v" else "ij"
     size = "F^2" if at == "ij" else "F"

@@ -73,7 +73,8 @@ def to_onnx(source: Source, opset: int | None = None) -> bytes:
     graph = _Graph(onnx)
     features = _prepared(graph, model.preparation)
     scores = [
-        _program(graph, source, model.trained, k, features) for k in range(len(model.trained.memories))
+        _program(graph, source, model.trained, k, features)
+        for k in range(len(model.trained.memories))
     ]
     outputs = _outputs(graph, model, scores)
     helper = onnx.helper
@@ -119,7 +120,9 @@ class _Graph:
         self.inputs.append(self.onnx.helper.make_tensor_value_info(name, kind, ["N", 1]))
         return name
 
-    def node(self, op: str, *inputs: str, name: str = "", domain: str = "", **attributes: Any) -> str:
+    def node(
+        self, op: str, *inputs: str, name: str = "", domain: str = "", **attributes: Any
+    ) -> str:
         """Adds a node; returns its output's name. `to_type` is the attribute `to`."""
         name = name or self.name(op)
         if "to_type" in attributes:
@@ -194,7 +197,9 @@ def _scaled(graph: _Graph, x: str, mean: np.ndarray, scale: np.ndarray) -> str:
 def _category(graph: _Graph, plan: ColumnPlan, given: str) -> list[str]:
     """Returns a category's features (N, ...)."""
     texts = [*plan.categories, *(t for t in plan.known if t not in plan.categories)]
-    empty = sorted({form for text in EMPTY for form in (text, text.upper(), text.title())} | {"NaN"})
+    empty = sorted(
+        {form for text in EMPTY for form in (text, text.upper(), text.title())} | {"NaN"}
+    )
     codes = graph.node(
         "LabelEncoder", given, domain="ai.onnx.ml", keys_strings=[*texts, *empty],
         values_int64s=[*range(len(texts)), *[-1] * len(empty)], default_int64=len(texts),
@@ -245,9 +250,7 @@ def _date_part(graph: _Graph, seconds: str, part: str) -> str:
     day = graph.node("Sub", of_era, before)
     month = times(with_number("Add", with_number("Mul", day, 5.0), 2.0), 153.0)
     late = with_number("Less", month, 10.0)
-    return graph.node(
-        "Where", late, with_number("Add", month, 3.0), with_number("Sub", month, 9.0)
-    )
+    return graph.node("Where", late, with_number("Add", month, 3.0), with_number("Sub", month, 9.0))
 
 
 # --- the program -----------------------------------------------------------------------------------
@@ -411,9 +414,7 @@ def _outputs(graph: _Graph, model: TableModel, scores: list[str]) -> list[Any]:
     best = graph.node("ArgMax", shares, axis=1, keepdims=0)
     classes = graph.constant(np.array(model.classes, object), object, "classes")
     label = graph.node("Gather", classes, best, name=graph.name("label"))
-    single = graph.node(
-        "Cast", shares, to_type=types.FLOAT, name=graph.name("probabilities")
-    )
+    single = graph.node("Cast", shares, to_type=types.FLOAT, name=graph.name("probabilities"))
     return [
         info(label, types.STRING, ["N"]),
         info(single, types.FLOAT, ["N", len(model.classes)]),

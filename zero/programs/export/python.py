@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import base64
 import inspect
+import re
 from collections.abc import Callable
 from pprint import pformat
 from typing import Any
@@ -48,8 +49,7 @@ features, s0 the label, s1 the prediction.
 
 from __future__ import annotations
 
-{imports}
-import numpy as np
+{imports}import numpy as np
 
 NOTES = {notes}
 DTYPE = np.{dtype}
@@ -66,6 +66,7 @@ _USAGE_ALONE = """\
     model.predict(X)                       # Model(classify=True) learns labels 0 and 1"""
 
 _TRAINED = '''
+
 class Model:
     """The program with its memory, which is trained: one for each output."""
 
@@ -140,6 +141,7 @@ def targets_of(y):
 '''
 
 _ALONE = '''
+
 class Model:
     """The program with its memory. `classify`: labels are 0 and 1, s1 goes through a sigmoid."""
 
@@ -237,7 +239,9 @@ def to_python(source: Source) -> str:
         projected = " @ MATRIX" if matrix else ""
         text = _PREPARE.format(projected=projected)
         if matrix:
-            text = text.replace("return x @ MATRIX", "return scaled(x @ MATRIX, MEAN_AFTER, SCALE_AFTER)")
+            text = text.replace(
+                "return x @ MATRIX", "return scaled(x @ MATRIX, MEAN_AFTER, SCALE_AFTER)"
+            )
         parts.append(text)
     for function in _called(source):
         parts.append("\n\n" + inspect.getsource(function))
@@ -248,12 +252,17 @@ def _head(source: Source) -> str:
     model = source.model
     imports = ["import base64\n"] if _large(source) else []
     if model is not None:
-        imports += ["import math\n", "import re\n", "import warnings\n", "from datetime import UTC, datetime\n"]
+        imports += [
+            "import math\n",
+            "import re\n",
+            "import warnings\n",
+            "from datetime import UTC, datetime\n",
+        ]
     title = "A program" if model is None else f"A predictor of {source.notes['target']!r}"
     return _HEAD.format(
         title=title.replace("\\", "/").replace('"', "'"),
         usage=_USAGE_ALONE if model is None else _USAGE_TRAINED,
-        imports="".join(imports),
+        imports="".join(f"{line}\n" for line in imports) + "\n" * bool(imports),
         notes=_literal(dict(source.notes)), dtype=source.dtype.name, limit=MAX_ABS_ERROR,
     )  # fmt: skip
 
@@ -298,7 +307,9 @@ def _constants(source: Source) -> list[str]:
     model = source.model
     if source.random:
         key = 0 if model is None else model.trained.seed_key
-        lines.append(f"SEED_KEY = {key}  # of random numbers, with the names of where they are drawn\n")
+        lines.append(
+            f"SEED_KEY = {key}  # of random numbers, with the names of where they are drawn\n"
+        )
         lines.append("SETUP, PREDICT, LEARN, VALIDATE = range(4)\n")
         names = ("M0", "M1", "W0", "W1", "ROUNDS")
         lines += [f"{name} = {getattr(philox, name):#x}\n" for name in names]
@@ -309,11 +320,14 @@ def _constants(source: Source) -> list[str]:
     if model.classes:
         lines.append(f"CLASSES = {_literal(list(model.classes))}\n")
     else:
-        lines.append(f"TARGET_MEAN, TARGET_SCALE = {preparation.target_mean!r}, {preparation.target_scale!r}\n")
+        lines.append(f"TARGET_MEAN = {preparation.target_mean!r}\n")
+        lines.append(f"TARGET_SCALE = {preparation.target_scale!r}\n")
     lines.append(f"F = {trained.features}  # features\n")
     lines.append(f"TASK_KEYS = {list(trained.task_keys)}  # one for each output\n")
     lines.append(f"STEP = {trained.step}  # rows that it was trained on\n")
-    lines.append("\n# How a row becomes features: zero.data.prepare.ColumnPlan tells what the keys mean.\n")
+    lines.append(
+        "\n# How a row becomes features: zero.data.prepare.ColumnPlan tells what the keys mean.\n"
+    )
     lines.append(f"COLUMNS = {_literal([_plan(c) for c in preparation.columns])}\n")
     lines.append(f"DECIMAL = {preparation.decimal!r}\n")
     names = ("mean", "scale", "matrix", "mean_after", "scale_after")
@@ -405,17 +419,19 @@ def _function(
 ) -> str:
     lines = [f"\n\ndef {head}:", f'    """{says}"""']
     body = [_line(source, *step) for step in steps(function)]
-    parameters = head[head.index("(") :]
+    parameters = set(re.findall(r"\w+", head.partition("(")[2]))
     read = read_first(function)
     if returned and returned not in [*written(function), *read]:
         read.append(returned)
-    if source.model is None and any(_uses_size(line) for line in body):
-        lines.append('    F = memory["F"]')
-    for name in read:
-        if name in parameters:
-            continue
-        given = {"s0": "DTYPE(0)"}.get(name, f'memory["{name}"]') if name in GIVEN else f'memory["{name}"]'
-        lines.append(f"    {name} = {given}")
+    zero = {"s0": "DTYPE(0)", "v0": "np.zeros(F, DTYPE)"}  # where nobody gives them
+    loads = [
+        f"{name} = " + zero.get(name, f'memory["{name}"]')
+        for name in read
+        if name not in parameters
+    ]
+    if source.model is None and any(_uses_size(line) for line in [*loads, *body]):
+        loads.insert(0, 'F = memory["F"]')
+    body = [*loads, *body]
     lines += [f"    {line}" for line in body]
     kept = [name for name in written(function) if name not in GIVEN]
     if kept:

@@ -47,7 +47,9 @@ def raw_features(rows: Any, columns: list[dict[str, Any]], decimal: str) -> np.n
             values.append(found)
         empty = np.array([value is None for value in values], bool)
         if kind == "category":
-            wanted = [np.array([v == c for v in values], bool) for c in column.get("categories", [])]
+            wanted = [
+                np.array([v == c for v in values], bool) for c in column.get("categories", [])
+            ]
             if column.get("other"):
                 known = {None, *column.get("known", [])}
                 wanted.append(np.array([v not in known for v in values], bool))
@@ -59,7 +61,9 @@ def raw_features(rows: Any, columns: list[dict[str, Any]], decimal: str) -> np.n
             wanted = [parts[part] for part in column.get("parts", [])] if parts else [numbers]
         features += wanted + ([empty] if column.get("missing") else [])
     if strange:
-        warnings.warn(f"not as in training, another unit or scale: {', '.join(strange)}", stacklevel=3)
+        warnings.warn(
+            f"not as in training, another unit or scale: {', '.join(strange)}", stacklevel=3
+        )
     return np.stack(features, axis=1).astype(np.float64)
 
 
