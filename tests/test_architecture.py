@@ -34,14 +34,14 @@ ONLY = {
     "typer": {"cli"},
     "multiprocess": {"evolution.workers", "evolution.forks"},
     "onnx": {"nn.export", "nn.layers"},
-    "PIL": {"data.image_files"},
+    "PIL": {"data.image_files", "data.pixels"},
     "cupy": {"cuda.device"},
 }
 LIGHT = ["", "__main__", "errors", "genomes", "config", "system", "rng.philox", "tasks", "cli", "jit.cache",
          "jit.compiling", "programs.config", "programs.program", "programs.ops", "programs.library",
          "programs.mutation_names", "programs.simplified", "programs.view", "programs.kind",
          "programs.evaluator", "cells.kind", "cells.view", "cells.config", "runs.kind", "runs.view",
-         "runs.tables", "runs.progress", "runs.records"]  # fmt: skip
+         "runs.tables", "runs.progress", "runs.records", "runs.model"]  # fmt: skip
 # Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing.
 PICKLES = {"evolution.forks", "data.cifar"}
 HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess"}

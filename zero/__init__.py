@@ -5,6 +5,7 @@
     config = zero.load_config("run.yaml")     # or zero.make_config({...}), with pandas frames too
     outcome = zero.start(config)              # zero.resume(folder) goes on with a stopped run
     print(outcome.program, outcome.final.fitness)
+    zero.load(folder).predict(x)              # the run's outcome on new data
 
     family = zero.table_from_frame(frame, target="price", problem="regression")
     tasks = zero.make_task_set(family, "select")
@@ -28,6 +29,7 @@ if TYPE_CHECKING:  # the same names as in `_PLACES`, for type checkers and edito
     from zero.programs.evaluator import Evaluator as Evaluator
     from zero.programs.find import load_program as load_program
     from zero.programs.ops import register_op as register_op
+    from zero.runs.load import load as load
     from zero.runs.progress import Reporter as Reporter
     from zero.runs.run import resume as resume
     from zero.runs.run import start as start
@@ -39,6 +41,7 @@ _PLACES = {
     "Evaluator": "zero.programs.evaluator",
     "Reporter": "zero.runs.progress",
     "ZeroError": "zero.errors",
+    "load": "zero.runs.load",
     "load_config": "zero.config.load",
     "load_program": "zero.programs.find",
     "make_config": "zero.config.load",

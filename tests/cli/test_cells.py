@@ -4,6 +4,7 @@ import json
 
 import pytest
 from commands import zero_
+from small_cells import small_cells
 
 from zero.cells.ops import CELL_OPS
 from zero.cells.published import PRESETS, PUBLISHED
@@ -162,6 +163,16 @@ def test_a_genotype_as_darts_prints_it(tmp_path):
         figures = json.loads(cells("count", what, "--json")[0])
         assert parse_genome(figures["genome"]) == PUBLISHED["darts_v2"].genome
         assert figures["parameters"] == 3_349_342
+    fields = text.partition("Genotype(")[2].removesuffix(")")
+    for what in (
+        f"03/12 05:31:20 PM genotype = {text.partition('= ')[2]}\n", f'"{text}"', fields,
+        text.replace("Genotype", "genotypes.Genotype"), text.replace(" ", "").replace(",", ",\n\t"),
+        text.replace("Genotype(n", "genotype ( n"), text.replace("'", '"'),
+        text.replace("[(", "[[").replace("), (", "], [").replace(")]", "]]"),
+    ):  # fmt: skip
+        figures = json.loads(cells("count", what, "--json")[0])
+        assert parse_genome(figures["genome"]) == PUBLISHED["darts_v2"].genome
+    assert "there are 2 genotypes" in error_of("show", f"{text}\n{text}")
     assert "'none' is no op" in error_of("show", text.replace("skip_connect", "none", 1))
     assert "op 'conv_7x7'" in error_of("show", text.replace("sep_conv_3x3", "conv_7x7", 1))
     assert "has 7 ops" in error_of("show", text.replace("('sep_conv_3x3', 0), ", "", 1))
@@ -171,3 +182,4 @@ def test_a_genotype_as_darts_prints_it(tmp_path):
 @pytest.mark.parametrize("name", ["DARTS_V2", "darts-v2", "Darts V2", "dartsv2"])
 def test_names_go_without_case_and_punctuation(name):
     assert cells("show", name)[0] == cells("show", "darts_v2")[0]
+    assert small_cells(cells={"published": [name, "enas"]}).cells.published == ("darts_v2", "enas")

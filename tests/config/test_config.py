@@ -388,7 +388,7 @@ tasks:
     type: tabel
     path: my.csv
     targt: diagnosis
-    problem: multiclass
+    problem: classes
     count: 8.5
 search:
   population: 0

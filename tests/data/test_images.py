@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 
 from zero.data import image_files as read_images
 from zero.data.images import ImageSettings, apportion, load_images
+from zero.data.preparation import Preparation
 from zero.errors import TaskError
 
 RNG = np.random.default_rng(0)
@@ -146,6 +147,89 @@ def test_folder_with_train_and_test(tmp_path):
     save(tmp_path / "test" / "c" / "0.png", colour())
     save(tmp_path / "test" / "c" / "1.png", colour())
     assert "class 'c', which no train image has" in error_of(source="folder", path=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("train", "val", "test"), ("Train", "VALID", "Testing"), ("training", "validation", None)],
+)
+def test_folders_of_a_split_are_the_split(tmp_path, names):
+    wanted = {}
+    for part, name, count in zip(("train", "valid", "test"), names, (9, 4, 3)):
+        for label in ("a", "b") if name else ():
+            for i in range(count):
+                save(tmp_path / name / label / f"{i}.png", colour())
+        if name:
+            files = tmp_path.glob(f"{name}/*/*.png")
+            wanted[part] = sorted(np.asarray(Image.open(f)).tobytes() for f in files)
+    data = load(source="folder", path=str(tmp_path))
+    assert data.classes == ("a", "b") and keys(data.valid_x) == wanted["valid"]
+    if names[2]:
+        assert keys(data.train_x) == wanted["train"] and keys(data.test_x) == wanted["test"]
+    else:
+        assert keys(np.concatenate([data.train_x, data.test_x])) == wanted["train"]
+    few = load(source="folder", path=str(tmp_path), train=4, valid=2)
+    assert (few.counts("train").tolist(), few.counts("valid").tolist()) == ([2, 2], [1, 1])
+    assert set(keys(few.train_x)) <= set(keys(data.train_x)) and few.warnings == ()
+    save(tmp_path / "0.png", colour())
+    (told,) = load(source="folder", path=str(tmp_path)).warnings
+    assert "1 image beside the folders of the split left out" in told
+
+
+def test_folders_beside_those_of_a_split_are_told(tmp_path):
+    for name in ("train", "test", "other"):
+        for i in range(4):
+            save(tmp_path / name / "a" / f"{i}.png", colour())
+    message = error_of(source="folder", path=str(tmp_path))
+    assert "folders of a split, test, train, and also 'other'" in message
+    (tmp_path / "other").rename(tmp_path / "Testing")
+    assert "two of them for one part" in error_of(source="folder", path=str(tmp_path))
+
+
+def test_a_class_may_be_called_as_a_part(tmp_path):
+    for name in ("train", "bus", "bicycle"):
+        for i in range(4):
+            save(tmp_path / name / f"{i}.png", colour())
+    assert load(source="folder", path=str(tmp_path)).classes == ("bicycle", "bus", "train")
+
+
+def test_images_in_folders_of_a_class_folder_are_of_the_class(folder):
+    save(folder / "cats" / "indoors" / "at night" / "0.png", colour())
+    (folder / "cats" / "indoors" / "a.heic").write_bytes(b"")
+    data = load(source="folder", path=str(folder))
+    assert sum(data.counts(part)[0] for part in ("train", "valid", "test")) == 6
+    assert data.warnings[0].startswith("2 files left out (.heic 1, .txt 1)")
+
+
+def test_images_outside_of_class_folders_are_told(folder, tmp_path):
+    save(folder / "0.png", colour())
+    assert (
+        "own: 1 image beside the class folders left out"
+        in (load(source="folder", path=str(folder)).warnings[0])
+    )
+    save(tmp_path / "flat" / "0.png", colour())
+    save(tmp_path / "flat" / "1.JPG", colour())
+    assert "no folders, but 2 images" in error_of(source="folder", path=str(tmp_path / "flat"))
+
+
+def test_the_folder_around_the_class_folders_is_told(folder, tmp_path):
+    (tmp_path / "outer").mkdir()
+    folder.rename(tmp_path / "outer" / "own")
+    message = error_of(source="folder", path=str(tmp_path / "outer"))
+    assert "if its folders cats, dogs are the classes, give path:" in message
+    assert message.endswith("outer/own")
+
+
+def test_names_of_classes_and_files_may_be_any(tmp_path):
+    for name in ("grün äpfel", "a b, c", "日本"):
+        for i in range(3):
+            Image.fromarray(colour()).save(_made(tmp_path / name) / f"ü {i}.JFIF", format="JPEG")
+    assert load(source="folder", path=str(tmp_path)).classes == ("a b, c", "grün äpfel", "日本")
+
+
+def _made(path):
+    path.mkdir(exist_ok=True)
+    return path
 
 
 def test_folder_formats_resize_and_channels(tmp_path):
@@ -373,6 +457,46 @@ def test_labels_of_an_npz_file_may_be_texts(tmp_path):
     assert [wanted[image.tobytes()] for image in data.valid_x] == data.valid_y.tolist()
 
 
+@pytest.mark.parametrize(
+    "y, classes",
+    [
+        (np.array([2.0, 0.0, 1.0] * 10), ("0", "1", "2")),
+        (np.eye(3)[[2, 0, 1] * 10], ("0", "1", "2")),
+        (np.eye(3, dtype=bool)[[2, 0, 1] * 10], ("0", "1", "2")),
+        (np.array([["c"], ["a"], ["b"]] * 10), ("a", "b", "c")),
+        (np.array(["ü", "a", "b c"] * 10).astype("U9"), ("a", "b c", "ü")),
+        (np.array([b"c", b"a", b"\xc3\xbc"] * 10), ("a", "c", "ü")),
+    ],
+)
+def test_labels_of_an_npz_file_in_other_forms(tmp_path, y, classes):
+    np.savez(tmp_path / "y.npz", X=RNG.integers(0, 256, (30, 4, 4)), y=y)
+    data = load(source="npz", path=str(tmp_path / "y.npz"))
+    assert data.classes == classes
+    assert sum(data.counts(part) for part in ("train", "valid", "test")).tolist() == [10] * 3
+
+
+@pytest.mark.parametrize(
+    "low, high, wanted",
+    [(0, 1, (0, 1)), (-1, 1, (-1, 1)), (0, 16, (0, 16)), (3, 200, (0, 255)), (0, 255, (0, 255)),
+     (0, 4095, (0, 65535)), (0, 1.02, (0, 2.04)), (-2.5, 2.7, (-5.4, 5.4)), (0, 1e6, (0, 2e6))],
+)  # fmt: skip
+def test_what_images_went_through_is_known(tmp_path, low, high, wanted):
+    x = np.linspace(low, high, 30 * 16).reshape(30, 4, 4)
+    np.savez(tmp_path / "x.npz", X=x, y=np.arange(30) % 2)
+    data = load(source="npz", path=str(tmp_path / "x.npz"), train=24, valid=3, test=3)
+    found = data.preparation
+    assert not found.files and not found.resized
+    assert (found.low, found.high) == pytest.approx(wanted)
+    assert found.low <= data.train_x.min() and data.train_x.max() <= found.high
+
+
+def test_what_files_went_through_is_known(folder):
+    found = load(source="folder", path=str(folder)).preparation
+    assert found == Preparation(True, False, "white", 0.0, 255.0)
+    found = load(source="folder", path=str(folder), resize=[4, 4], background="black").preparation
+    assert found == Preparation(True, True, "black", 0.0, 255.0)
+
+
 @pytest.mark.parametrize("shape", [(3, 8, 8), (1, 5, 6), (4, 4, 9), (3, 20, 2)])
 def test_channels_may_stand_first_in_an_npz_file(tmp_path, shape):
     x = RNG.integers(0, 256, (30, *shape), dtype=np.uint8)
@@ -550,6 +674,8 @@ MANY[1007] = -np.inf
         ({"X": X, "y": np.array([f"{i}" for i in range(12)])}, "12 different labels for 12 images"),
         ({"X": X, "y": np.where(Y, np.nan, 1)}, "labels must be whole numbers"),
         ({"X": X, "y": Y[:-1]}, "one label for each image"),
+        ({"X": X, "y": np.ones((12, 3))}, "one label for each image"),
+        ({"X": X, "y": np.array([b"\xff", b"a"] * 6)}, "no text in UTF-8"),
         ({"X": X, "y": Y * 0}, "only one class"),
         ({"X": X, "y": np.arange(12)}, "12 different labels for 12 images"),
         ({"X": X.reshape(12, -1), "y": Y}, "(N, height, width, channels)"),

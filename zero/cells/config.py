@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from zero.cells.cost import WEIGHED
 from zero.cells.networks.skeletons import SKELETONS, Skeleton
 from zero.cells.ops import get_cell_op
-from zero.cells.published import PUBLISHED
+from zero.cells.published import PUBLISHED, as_listed
 from zero.cells.spaces import SPACES, get_space, space_with_ops
 from zero.config.checks import OF_EVERY_RUN
 from zero.config.sections import (
@@ -130,6 +130,14 @@ class FinalSettings(Section):
     images: ImageSettings | None = None
 
 
+def _published_names(value: Any) -> Any:
+    """Returns names of published cells as they are listed, however they are written."""
+    names = as_tuple(value)
+    if not isinstance(names, tuple | list):
+        return value
+    return tuple(as_listed(name) if isinstance(name, str) else name for name in names)
+
+
 class Cells(Section):
     """The cells that a search may visit, and how they are evaluated.
 
@@ -153,7 +161,7 @@ class Cells(Section):
     retrain_duplicates: bool = False
     threads: Whole = Field(1, ge=1, le=1024)
     final: FinalSettings | None = None
-    published: Names = ()
+    published: Annotated[Names, BeforeValidator(_published_names)] = ()
 
 
 class CellSearch(SearchSettings):

@@ -2,7 +2,7 @@
 
 `Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=..., reduce_concat=...)`:
 two ops a node, each with the state that it reads: 0 the cell before the last, 1 the last, 2 the first
-node. Nothing is executed.
+node. What stands before it, as in a log's line, is passed over. Nothing is executed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ OPS = {
     "max_pool_3x3": "max3", "avg_pool_3x3": "avg3", "skip_connect": "id",
 }  # fmt: skip
 
+START, FIELDS = r"(?i)\bGenotype\s*\(", r"\s*normal\s*=\s*\["
+
 
 def is_genotype(text: str) -> bool:
-    """Returns whether a text is one that DARTS prints, perhaps with a name: `DARTS_V3 = Genotype(`."""
-    return re.match(r"\s*(\w+\s*=\s*)?Genotype\s*\(", text) is not None
+    """Returns whether a text has one that DARTS prints: `DARTS_V3 = Genotype(`, or its fields alone."""
+    return re.search(START, text) is not None or re.match(FIELDS, text) is not None
 
 
 def genome_text(text: str) -> str:
@@ -29,8 +31,13 @@ def genome_text(text: str) -> str:
     Raises:
         NetworkError: It is damaged, or has ops or states that the space has not.
     """
+    starts = [found.start() for found in re.finditer(START, text)]
+    if len(starts) > 1:
+        raise NetworkError(f"there are {len(starts)} genotypes; give one of them alone")
+    # What ends a log's line, or the quotes around it.
+    text = text[starts[0] : text.rfind(")") + 1] if starts else f"Genotype({text.strip()})"
     try:
-        statement = ast.parse(text.strip()).body[0]
+        statement = ast.parse(text).body[0]
         fields = {k.arg: _value(k.value) for k in statement.value.keywords}
         cells = [
             _cell(fields[name], fields[f"{name}_concat"], name) for name in ("normal", "reduce")

@@ -518,9 +518,8 @@ def save_weights(
     Raises:
         ArchiveError: as `save_network` does.
     """
-    *network, layers = saved_form(genome, skeleton, data)
-    extra |= {"background": data.background} if data.background else {}
-    save_network(path, *network, *weights, extra=extra, network=layers)
+    *network, layers, preparation = saved_form(genome, skeleton, data)
+    save_network(path, *network, *weights, extra, layers, preparation)
 
 
 def saved_form(genome: Genome, skeleton: Skeleton, data: ImageData) -> tuple:
@@ -528,6 +527,7 @@ def saved_form(genome: Genome, skeleton: Skeleton, data: ImageData) -> tuple:
     network = build_network(genome, skeleton, data.image_shape, len(data.classes))
     return (
         str(genome), asdict(skeleton), data.image_shape, data.classes, data.mean, data.std, network,
+        data.preparation,
     )  # fmt: skip
 
 

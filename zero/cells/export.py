@@ -64,24 +64,29 @@ def export(
         )
     if opset is not None and form != "onnx":
         raise ConfigError("--opset is for ONNX files only; leave it out")
-    path = Path(source)
+    saved, network = find_trained(Path(source), note)
+    arrays = (saved.parameters, saved.statistics, saved.mean, saved.std, saved.classes)
+    if form == "onnx":
+        prepared = saved.preparation
+        files = {output: to_onnx(network, *arrays, saved.notes(), opset or OPSET, prepared)}
+    else:
+        weights = output.with_suffix(".npz")
+        text, content = to_numpy(network, *arrays, weights.name, saved.notes(), saved.preparation)
+        files = {weights: content, output: text.encode()}
+    for file, content in files.items():
+        write_bytes(file, content)
+    return sorted(files, key=lambda file: file != output)
+
+
+def find_trained(path: Path, note: Callable[[str], None]) -> tuple[SavedNetwork, Network]:
+    """Returns the trained network in a folder or file; arguments and errors as for `export`."""
     saved = _paused(path, note) if _is_unfinished(path) else None
     if saved is None:
         path = _weights_of(path)
         saved = load_network(path)
     if saved.network is None:  # an older version's: built anew, perhaps with ops of the user's own
         import_again(path.parent)
-    network = network_of(saved, path)
-    arrays = (saved.parameters, saved.statistics, saved.mean, saved.std, saved.classes)
-    if form == "onnx":
-        files = {output: to_onnx(network, *arrays, saved.notes(), opset or OPSET)}
-    else:
-        weights = output.with_suffix(".npz")
-        text, content = to_numpy(network, *arrays, weights.name, saved.notes())
-        files = {weights: content, output: text.encode()}
-    for file, content in files.items():
-        write_bytes(file, content)
-    return sorted(files, key=lambda file: file != output)
+    return saved, network_of(saved, path)
 
 
 def _is_unfinished(folder: Path) -> bool:

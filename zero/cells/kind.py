@@ -14,6 +14,7 @@ from zero.runs.kind import Kind
 
 if TYPE_CHECKING:
     from zero.cells.domain import CellsDomain
+    from zero.cells.model import CellsModel
 
 
 class Cells(Kind):
@@ -45,6 +46,12 @@ class Cells(Kind):
     def from_columns(self, tree: dict[str, Any], count: int, ops: int) -> dict[str, Any]:
         """Returns what `columns` gave."""
         return records.from_columns(tree, count, ops)
+
+    def model(self, path: Path) -> CellsModel:
+        """Returns the trained network of a run or a training, which classifies images."""
+        from zero.cells.model import CellsModel
+
+        return CellsModel.of_run(path)
 
 
 CELLS = Cells()

@@ -227,11 +227,10 @@ def find_cell(what: str) -> Published:
         NetworkError: It is none of them, or the text is no genome.
         OSError: The file cannot be read.
     """
-    names = {_letters(name): cell for name, cell in PUBLISHED.items()}
     if what in PUBLISHED:
         return PUBLISHED[what]
-    if _letters(what) in names and not _exists(Path(what)):
-        return names[_letters(what)]
+    if as_listed(what) in PUBLISHED and not _exists(Path(what)):
+        return PUBLISHED[as_listed(what)]
     if not what.strip():
         raise NetworkError("no cell is named; give a published one, a file or a genome's text")
     path = Path(what)
@@ -252,6 +251,11 @@ def find_cell(what: str) -> Published:
     usual = {"darts": "darts_cifar", "amoebanet": "amoebanet_cifar", "nasnet": "nasnet_cifar"}
     preset = space if space in PRESETS else usual.get(space, "nasnet_cifar")
     return Published(name, "", text, preset)
+
+
+def as_listed(name: str) -> str:
+    """Returns the name in `PUBLISHED` that a name is but for case and punctuation, itself if none is."""
+    return next((n for n in PUBLISHED if _letters(n) == _letters(name)), name)
 
 
 def _letters(name: str) -> str:

@@ -23,8 +23,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zero.data.columns import NUMBER
 from zero.data.splits import read_error
-from zero.data.tables import NUMBER, one_line
+from zero.data.table import one_line
 from zero.errors import TaskError, unknown_name
 
 ARCH = "arch"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from zero.cli import bench, cells, evaluate, listing, nas_table, run, schema, show
+from zero.cli import bench, cells, evaluate, listing, nas_table, predict, run, schema, show
 from zero.cli.common import Commands
 
 app = typer.Typer(
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 # Help lists the commands in this order.
-for command in (run.run, run.resume, show.show, evaluate.evaluate):
+for command in (run.run, run.resume, show.show, evaluate.evaluate, predict.predict):
     app.command()(command)
 app.command("list")(listing.list_)
 app.command()(evaluate.validate)

@@ -8,7 +8,7 @@ import typer
 from zero import genomes
 from zero.cli import cells, completion, trainings
 from zero.cli.common import RESUMABLE, Debug, guarded, totals
-from zero.errors import ConfigError, ZeroError
+from zero.errors import ZeroError
 from zero.runs.tables import print_pairs
 
 
@@ -43,8 +43,9 @@ def show(
     run_name, mark, record_id = what.rpartition("#")
     if mark and not path.exists() and record_id.isdigit() and Path(run_name).exists():
         from zero.runs.archive import find_record, read_archive
+        from zero.runs.load import know_kind
 
-        _know_kind(Path(run_name))
+        know_kind(Path(run_name))
         data = read_archive(run_name)
         record = find_record(data, int(record_id))
         genomes.get(data.kind).view.print_record(Path(run_name), data, record, lineage, raw)
@@ -58,30 +59,13 @@ def show(
         raise ZeroError(f"{what} has no lineage; give a run's folder, or RUN#ID")
 
 
-def _know_kind(run: Path) -> None:
-    """Imports what a run's config imports, where its genomes are of a kind that is not known without."""
-    from zero.config import yaml
-    from zero.config.files import import_again
-
-    folder = run if run.is_dir() else run.parent
-    config = folder / "config.yaml"
-    if not config.is_file():
-        return
-    try:
-        text = config.read_text(encoding="utf-8", errors="replace")
-        known = genomes.has_known(yaml.parse(text, str(config)).data)
-    except ConfigError:  # the archive has its own copy
-        return
-    if not known:
-        import_again(folder)
-
-
 def _show_run(path: Path, lineage: bool, raw: bool) -> None:
     from zero.config import yaml
     from zero.runs.archive import best_record, read_archive
     from zero.runs.folder import RunFolder
+    from zero.runs.load import know_kind
 
-    _know_kind(path)
+    know_kind(path)
     folder = RunFolder.open(path) if path.is_dir() else None
     if folder and not folder.archive_path.exists():
         data, text = None, folder.config_text()

@@ -76,7 +76,7 @@ def _read_member(stream: IO[bytes], size: int, path: Path, name: str) -> np.ndar
 def _read_array(stream: IO[bytes], size: int, where: str) -> np.ndarray:
     """Returns the array of an NPY stream that has `size` bytes."""
     shape, fortran, dtype = _read_header(stream, where)
-    if dtype.kind not in "biufU" or dtype.itemsize == 0:
+    if dtype.kind not in "biufUS" or dtype.itemsize == 0:
         raise TaskError(f"{where}: values of type '{dtype}'; expected numbers, bools or text")
     wanted = math.prod(shape) * dtype.itemsize
     left = size - stream.tell()
@@ -97,6 +97,11 @@ def _read_array(stream: IO[bytes], size: int, where: str) -> np.ndarray:
         flat = flat.view(np.uint8) != 0  # a byte above 1 is no proper bool
     if dtype.kind == "U" and flat.view(dtype.str[0] + "u4").max() > 0x10FFFF:
         raise TaskError(f"{where}: damaged text: a character beyond Unicode")
+    if dtype.kind == "S":  # text as C and older files have it
+        try:
+            flat = np.char.decode(flat, "utf-8")
+        except UnicodeDecodeError:
+            raise TaskError(f"{where}: bytes that are no text in UTF-8") from None
     return flat.reshape(shape, order="F" if fortran else "C")
 
 

@@ -6,16 +6,17 @@ file, what is wrong, what to do. Called by `zero.data.images`.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zero.data.arrays import read_npz
+from zero.data.pixels import GROUNDS, PixelsError, on_ground, read_pixels
 from zero.data.splits import read_error
 from zero.errors import TaskError
 from zero.system.memory import gigabytes, usable_bytes
@@ -23,17 +24,15 @@ from zero.system.memory import gigabytes, usable_bytes
 if TYPE_CHECKING:
     from PIL import Image
 
-# Named for Pillow one by one: some of its other formats start foreign programs.
-FORMATS = {
-    "PNG": (".png",), "JPEG": (".jpg", ".jpeg", ".jfif"), "BMP": (".bmp",), "GIF": (".gif",),
-    "WEBP": (".webp",), "TIFF": (".tif", ".tiff"), "PPM": (".ppm", ".pgm"),
+# What names of image files end in; `zero.data.pixels.FORMATS` are the formats.
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
+)  # fmt: skip
+# Names of folders that hold the parts of a split, compared in small letters.
+PARTS = {
+    "train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid",
+    "test": "test", "testing": "test",
 }  # fmt: skip
-SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-# Pillow's names of pixels. 16 bits a channel: "I;16" and its kin, or "I" (PNG, PGM); of colour Pillow
-# itself takes the upper 8 bits.
-GREY_MODES, DEEP_MODES = ("1", "L", "LA", "La"), ("I", "I;16", "I;16L", "I;16B", "I;16N")
-COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
-GROUNDS = {"white": 255, "black": 0}  # what may shine through transparent pixels
 CHANNELS = (1, 3, 4)  # that images have
 CHECKED_AT_ONCE = 1000  # images looked at for NaN at a time
 
@@ -45,7 +44,7 @@ class FoundImages:
     """Images of a source: x (N, H, W, C), labels (N,) int64 from 0, a name for each label.
 
     ground: a key of `GROUNDS`, "" where no pixel is transparent. left_out: the endings of files in class
-    folders that are no image's, once for each file. note: what else the user should know.
+    folders that are no image's, once for each file. note: what else the user should know, "" for nothing.
     """
 
     x: np.ndarray
@@ -64,9 +63,9 @@ def read_folder(
 ) -> FoundImages:
     """Returns the images of a folder that has one folder of images for each class.
 
-    Class folders and files go by name; names that start with "." or "__" are left out, and so are
-    files whose name ends like no image's. Photographs are turned as their camera says. Of animated
-    images it is the first picture; 16 bits a channel become 8.
+    Class folders and files go by name; what lies in folders of a class folder is of its class. Names that
+    start with "." or "__" are left out, and so are files whose name ends like no image's. Photographs are
+    turned as their camera says. Of animated images it is the first picture; 16 bits a channel become 8.
 
     Args:
         folder: the folder of class folders.
@@ -83,7 +82,7 @@ def read_folder(
     files: list[tuple[Path, int]] = []
     left_out: list[str] = []
     for label, name in enumerate(classes):
-        found, others = _image_files(folder / name)
+        found, others = find_images(folder / name)
         left_out += others
         if not found:
             but = f", but {left_out_text(others)}" if others else ""
@@ -92,13 +91,16 @@ def read_folder(
                 f"({', '.join(SUFFIXES)}){but}; put images there, or remove the folder"
             )
         files += [(file, label) for file in found]
+    beside = images_beside(folder)
     if not files:
+        found_text = f"no folders, but {beside}" if beside else "no images"
         raise TaskError(
-            f"{folder}: no images; expected one folder for each class, with its images in it"
+            f"{folder}: {found_text}; expected one folder for each class, with its images in it"
         )
+    note = f"{folder}: {beside} beside the class folders left out" if beside else ""
     seen = _Transparent()
     for row, (file, _) in enumerate(files):
-        image = _read_image(file, resize, channels, ground or "white", seen)
+        image = read_image(file, resize, channels, ground or "white", partial(seen.add, file))
         if row == 0:
             images = _room_for(len(files), image.shape, folder)
         if image.shape != images.shape[1:]:
@@ -108,9 +110,9 @@ def read_folder(
     if chosen == "black" and ground is None:  # they were put on white
         for row, (file, _) in enumerate(files):
             if file in seen.files:
-                images[row] = _read_image(file, resize, channels, chosen, _Transparent())
+                images[row] = read_image(file, resize, channels, chosen)
     labels = np.array([k for _, k in files], dtype=np.int64)
-    return FoundImages(images, labels, classes, chosen, tuple(left_out))
+    return FoundImages(images, labels, classes, chosen, tuple(left_out), note)
 
 
 class _Transparent:
@@ -137,15 +139,6 @@ class _Transparent:
         return max(GROUNDS, key=lambda name: (self.visible[name], self.contrast[name]))
 
 
-def on_ground(image: Image.Image, ground: str) -> Image.Image:
-    """Returns an image of Pillow's mode RGBA as RGB, its transparent pixels filled from behind."""
-    from PIL import Image
-
-    level = GROUNDS[ground]
-    behind = Image.new("RGBA", image.size, (level, level, level, 255))
-    return Image.alpha_composite(behind, image).convert("RGB")
-
-
 def class_folders(folder: Path) -> tuple[str, ...]:
     """Returns the names of the class folders in a folder, sorted.
 
@@ -165,11 +158,62 @@ def _entries(folder: Path) -> list[Path]:
         raise read_error(folder, error) from None
 
 
-def _image_files(folder: Path) -> tuple[list[Path], list[str]]:
-    """Returns the images in a folder, and the endings of the other files."""
-    files = [path for path in _entries(folder) if path.is_file()]
+def part_folders(folder: Path) -> dict[str, Path]:
+    """Returns the folders of a split in a folder by part (train, valid, test), none where there is none.
+
+    A split has folders named as in `PARTS`, in any case: one for train and one or two for the others.
+
+    Raises:
+        TaskError: the folder is absent or cannot be read; or two folders are for one part, or others
+            stand beside those of a split.
+    """
+    names = class_folders(folder)
+    parts = {name: PARTS[name.lower()] for name in names if name.lower() in PARTS}
+    if "train" not in parts.values() or len(set(parts.values())) < 2:
+        return {}
+    others = [name for name in names if name not in parts]
+    if others or len(set(parts.values())) < len(parts):
+        what = f"and also '{others[0]}'" if others else "two of them for one part"
+        raise TaskError(
+            f"{folder}: has folders of a split, {', '.join(parts)}, {what}; leave one folder for each "
+            "of train, valid and test, or name classes otherwise"
+        )
+    return {part: folder / name for name, part in parts.items()}
+
+
+def inner_folders(folder: Path) -> list[str]:
+    """Returns the names of the folders in a folder that have images somewhere in them."""
+    return [p.name for p in _entries(folder) if p.is_dir() and find_images(p)[0]]
+
+
+def find_images(folder: Path) -> tuple[list[Path], list[str]]:
+    """Returns the images in a folder and in all folders in it, by name, and the endings of other files.
+
+    Raises:
+        TaskError: a folder cannot be read.
+    """
+    files: list[Path] = []
+    seen: set[Path] = set()
+
+    def look(where: Path) -> None:
+        if where.resolve() in seen:  # a link to a folder around it
+            return
+        seen.add(where.resolve())
+        entries = _entries(where)
+        files.extend(path for path in entries if path.is_file())
+        for path in entries:
+            if path.is_dir():
+                look(path)
+
+    look(folder)
     found = [path for path in files if path.suffix.lower() in SUFFIXES]
-    return found, [path.suffix.lower() for path in files if path not in set(found)]
+    return found, [path.suffix.lower() for path in files if path.suffix.lower() not in SUFFIXES]
+
+
+def images_beside(folder: Path) -> str:
+    """Returns how many images lie in a folder itself, in words; "" for none."""
+    count = sum(p.is_file() and p.suffix.lower() in SUFFIXES for p in _entries(folder))
+    return f"{count} image{'s' if count > 1 else ''}" if count else ""
 
 
 def left_out_text(endings: Sequence[str]) -> str:
@@ -189,87 +233,31 @@ def _room_for(count: int, shape: tuple[int, ...], folder: Path) -> np.ndarray:
     return np.empty((count, *shape), dtype=np.uint8)
 
 
-def _read_image(
+def read_image(
     file: Path,
-    resize: tuple[int, int] | None,
+    size: tuple[int, int] | None,
     channels: int | None,
     ground: str,
-    transparent: _Transparent,
+    see_transparent: Callable[[Image.Image], None] | None = None,
 ) -> np.ndarray:
-    """Returns one image (H, W, C) uint8; tells `transparent` if it has such pixels."""
-    from PIL import Image, ImageOps
+    """Returns one image (H, W, C) uint8; arguments as for `zero.data.pixels.read_pixels`.
 
+    Raises:
+        TaskError: the file cannot be read, is damaged, or has pixels of a type that is not read.
+    """
     try:
         file.open("rb").close()
     except OSError as error:
         raise read_error(file, error) from None
     try:
-        with warnings.catch_warnings():
-            # Of a picture too big to be true; other warnings are of no use to the user.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=tuple(FORMATS)) as opened:
-                # Pillow makes four channels of grey with alpha where they have 16 bits.
-                grey = any("LA" in str(tile[3]) for tile in opened.tile)
-                opened.load()
-                mode = _mode_for(file, "LA" if grey else opened.mode, channels)
-                image: Image.Image = ImageOps.exif_transpose(opened)
-                if image.has_transparency_data:
-                    image = _with_alpha(file, image)
-                    transparent.add(file, image)
-                    image = on_ground(image, ground)
-                elif image.mode in DEEP_MODES:
-                    image = _eight_bits(file, image)
-                image = image.convert(mode)
-                if resize is not None:
-                    image = image.resize((resize[1], resize[0]), Image.Resampling.BILINEAR)
-                pixels = np.asarray(image, dtype=np.uint8)
-    except TaskError:
-        raise
+        return read_pixels(file, size, channels, ground, see_transparent)
+    except PixelsError as error:
+        raise TaskError(f"{file}: {error}") from None
     except Exception as error:  # Pillow's decoders raise a dozen kinds on foreign bytes
         raise TaskError(
             f"{file}: a damaged, truncated or foreign image: {type(error).__name__}: "
             f"{' '.join(str(error).split())[:120]}; replace or remove the file"
         ) from None
-    return pixels if pixels.ndim == 3 else pixels[:, :, None]
-
-
-def _mode_for(file: Path, mode: str, channels: int | None) -> str:
-    """Returns Pillow's name of the pixels that a file's are turned into."""
-    if mode not in GREY_MODES + DEEP_MODES + COLOUR_MODES:
-        raise TaskError(
-            f"{file}: pixels of type '{mode}'; save it as grey or RGB with 8 or 16 bits a channel"
-        )
-    grey = mode in GREY_MODES + DEEP_MODES if channels is None else channels == 1
-    return "L" if grey else "RGB"
-
-
-def _eight_bits(file: Path, image: Image.Image) -> Image.Image:
-    """Returns a grey image of whole numbers up to 65535 as one up to 255."""
-    from PIL import Image
-
-    values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
-        raise TaskError(
-            f"{file}: pixels from {values.min()} to {values.max()}; grey images may have 8 or 16 "
-            "bits, from 0 to 65535; scale and save it anew"
-        )
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
-
-
-def _with_alpha(file: Path, image: Image.Image) -> Image.Image:
-    """Returns an image with transparent pixels in Pillow's mode RGBA."""
-    from PIL import Image
-
-    clear = image.info.get("transparency")
-    if image.mode in DEEP_MODES:  # one grey value is transparent
-        alpha = Image.fromarray(np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8))
-        image = Image.merge("LA", (_eight_bits(file, image), alpha))
-    elif image.mode == "La":
-        image = image.convert("LA")
-    elif isinstance(clear, tuple) and max(clear) > 255:  # of 16 bits; pixels have 8 by now
-        image.info["transparency"] = tuple(value >> 8 for value in clear)
-    return image.convert("RGBA")
 
 
 def _size(shape: Shape) -> str:
@@ -295,7 +283,8 @@ def read_image_arrays(path: Path, x_name: str, y_name: str) -> tuple[np.ndarray,
 
     Returns:
         Images (N, H, W, C): uint8 if the array holds whole numbers from 0 to 255, else float32;
-        labels (N,), int64 or text. An array (N, H, W) has one channel; of one whose second size is 1,
+        labels (N,), int64 or text; of labels (N, K) with one 1 in each row, else 0, the column of the 1.
+        An array (N, H, W) has one channel; of one whose second size is 1,
         3 or 4 and whose last is none of them the channels stand first, and the note says so.
 
     Raises:
@@ -337,7 +326,15 @@ def _pixels(x: np.ndarray, where: str) -> np.ndarray:
     return x
 
 
+def _is_one_hot(y: np.ndarray) -> bool:
+    return y.dtype.kind in "biuf" and bool(
+        ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()
+    )
+
+
 def _labels(y: np.ndarray, count: int, where: str, x_name: str) -> np.ndarray:
+    if y.ndim == 2 and len(y) == count and y.shape[1] > 1 and _is_one_hot(y):
+        y = y.argmax(axis=1)
     if y.shape not in ((count,), (count, 1)):
         raise TaskError(
             f"{where} has shape {y.shape}; expected ({count},), one label for each image of "

@@ -23,11 +23,14 @@ from zero.config.settings import Check, Found, Settings
 from zero.data.image_files import (
     SUFFIXES,
     FoundImages,
-    class_folders,
+    images_beside,
+    inner_folders,
     left_out_text,
+    part_folders,
     read_folder,
     read_image_arrays,
 )
+from zero.data.preparation import OF_FILES, Preparation, usual_range
 from zero.data.sources import load_source
 from zero.data.splits import Size, find_file, rng_for, split_sizes
 from zero.errors import TaskError
@@ -94,8 +97,9 @@ class ImageSettings(Settings):
 
     The source's own test images are the test part if it has any (fashion_mnist, mnist, cifar10; an
     NPZ file with test arrays; a folder with `train` and `test` in it); else some are held out. Valid
-    examples come from the others. Sizes are counts (from 1) or fractions of the images they come
-    from; what is not given is 60 %, 20 % and 20 %, but at most 5000 valid and held-out test images.
+    examples come from the others, or from a folder `valid` beside `train`. Sizes are counts (from 1) or
+    fractions of the images they come from; what is not given is 60 %, 20 % and 20 %, but at most 5000
+    valid and held-out test images.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -141,7 +145,7 @@ class ImageData:
     name: for messages and reports. train_x, valid_x, test_x: (N, H, W, C), uint8 or float32, finite.
     train_y, valid_y, test_y: (N,) int64, from 0. classes: a name for each label. background: what
     images with transparent pixels were put on, "" if there are none. warnings: what the user should
-    know of the images, a sentence each.
+    know of the images, a sentence each. preparation: what they went through, None where nobody knows.
     """
 
     name: str
@@ -154,6 +158,7 @@ class ImageData:
     classes: tuple[str, ...]
     background: str = ""
     warnings: tuple[str, ...] = ()
+    preparation: Preparation | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -224,38 +229,59 @@ def load_images(settings: ImageSettings) -> ImageData:
         Path(str(settings.path)).stem if settings.source in ("folder", "npz") else settings.source
     )
     if len(names) < 2:
-        raise TaskError(f"{name}: only one class, '{names[0]}'; a network needs two to tell apart")
+        raise TaskError(
+            f"{name}: only one class, '{names[0]}'; a network needs two to tell apart"
+            f"{_deeper(settings, names[0])}"
+        )
     rows_of = [np.flatnonzero(labels == k) for k in range(len(names))]
-    # On the ground of the train images; without any that is transparent there, on its own.
-    official = _read(settings, "test", found.ground or None) if _has_test(settings) else None
-    least = 2 if official else 3
+    # On the ground of the train images; without any that is transparent there, on their own.
+    own = {part: _read(settings, part, found.ground or None) for part in _own_parts(settings)}
+    least = 3 - len(own)
     for class_name, rows in zip(names, rows_of, strict=True):
         if len(rows) < least:
             raise TaskError(
                 f"{name}: class '{class_name}' has only {len(rows)} image"
                 f"{'s' if len(rows) > 1 else ''}; each class needs at least {least}"
             )
-    sizes = _sizes(settings, len(x), official is None, name)
+    sizes = _sizes(settings, len(x), set(own), name)
     parts = _split(rows_of, sizes, settings.seed)
     few = [n for k, n in enumerate(names) if not (labels[parts["train"]] == k).any()]
     if few:
         raise TaskError(
             f"{name}: train: {sizes['train']} images leave none of class '{few[0]}'; give more"
         )
-    if official is None:
-        test_x, test_y = x[parts["test"]], labels[parts["test"]]
-    else:
-        test_x, test_y = _official_test(official, settings, x, names, name)
-    if test_x.dtype != x.dtype:  # whole numbers in one array, fractions in the other
-        x, test_x = x.astype(np.float32), test_x.astype(np.float32)
-    train, valid = parts["train"], parts["valid"]
-    ground = found.ground or (official.ground if official else "")
+    sets = {part: (x[rows], labels[rows]) for part, rows in parts.items()}
+    sets |= {part: _own_part(part, own[part], settings, x, names, name) for part in own}
+    if (
+        len({images.dtype for images, _ in sets.values()}) > 1
+    ):  # whole numbers here, fractions there
+        sets = {part: (images.astype(np.float32), y) for part, (images, y) in sets.items()}
+    ground = next((part.ground for part in (found, *own.values()) if part.ground), "")
     data = ImageData(
-        name, x[train], labels[train], x[valid], labels[valid], test_x, test_y, names, ground,
+        name, *sets["train"], *sets["valid"], *sets["test"], names, ground,
+        preparation=_preparation(settings, sets["train"][0], ground),
     )  # fmt: skip
-    left_out = found.left_out + (official.left_out if official else ())
-    notes = [part.note for part in (found, official) if part and part.note]
+    left_out = tuple(end for part in (found, *own.values()) for end in part.left_out)
+    notes = [part.note for part in (found, *own.values()) if part.note]
+    if settings.source == "folder" and own and (beside := images_beside(Path(str(settings.path)))):
+        notes.insert(0, f"{settings.path}: {beside} beside the folders of the split left out")
     return replace(data, warnings=(*notes, *_warnings(data, left_out)))
+
+
+def _preparation(settings: ImageSettings, train_x: np.ndarray, ground: str) -> Preparation:
+    files = settings.source == "folder"
+    low, high = OF_FILES if files else usual_range(float(train_x.min()), float(train_x.max()))
+    asked = settings.background if settings.background != "auto" else "white"
+    return Preparation(files, settings.resize is not None, ground or asked, low, high)
+
+
+def _deeper(settings: ImageSettings, name: str) -> str:
+    """Returns what to do where the only class folder may be the folder of class folders, or ""."""
+    if settings.source != "folder" or part_folders(Path(str(settings.path))):
+        return ""
+    inner = inner_folders(Path(str(settings.path)) / name)
+    what = f"its folders {', '.join(inner[:3])}{' ...' if len(inner) > 3 else ''}"
+    return f"; if {what} are the classes, give path: {settings.path}/{name}" if inner else ""
 
 
 def _warnings(data: ImageData, left_out: tuple[str, ...]) -> Iterator[str]:
@@ -278,16 +304,19 @@ def _warnings(data: ImageData, left_out: tuple[str, ...]) -> Iterator[str]:
             )
 
 
-def _has_test(settings: ImageSettings) -> bool:
+def _own_parts(settings: ImageSettings) -> list[Literal["valid", "test"]]:
+    """Returns which parts a source has besides its train images."""
     if settings.source == "folder":
-        return set(class_folders(Path(str(settings.path)))) == {"train", "test"}
-    if settings.source == "npz":
-        return settings.arrays.test_x is not None
-    return settings.source != "digits"
+        has = set(part_folders(Path(str(settings.path))))
+    elif settings.source == "npz":
+        has = {"test"} if settings.arrays.test_x is not None else set()
+    else:
+        has = {"test"} if settings.source != "digits" else set()
+    return [part for part in ("valid", "test") if part in has]
 
 
 def _read(
-    settings: ImageSettings, part: Literal["train", "test"], ground: str | None = None
+    settings: ImageSettings, part: Literal["train", "valid", "test"], ground: str | None = None
 ) -> FoundImages:
     """Returns images, labels from 0, and class names of all a source has for one part.
 
@@ -295,7 +324,7 @@ def _read(
     """
     if settings.source == "folder":
         folder = Path(str(settings.path))
-        folder = folder / part if _has_test(settings) else folder
+        folder = part_folders(folder).get(part, folder)
         resize = (settings.resize[0], settings.resize[1]) if settings.resize else None
         ground = ground if settings.background == "auto" else settings.background
         return read_folder(folder, resize, settings.channels, ground)
@@ -305,6 +334,7 @@ def _read(
         x_name, y_name = (names.x, names.y) if part == "train" else (names.test_x, names.test_y)
         x, labels, note = read_image_arrays(Path(str(settings.path)), str(x_name), str(y_name))
     else:
+        assert part != "valid"  # no such source has any
         source = load_source(settings.source, settings.path, part)
         x, labels = _as_images(source.x, settings.source), source.labels
     ids, labels = np.unique(labels, return_inverse=True)
@@ -329,11 +359,10 @@ def _as_images(flat: np.ndarray, source: str) -> np.ndarray:
     return flat.astype(np.uint8, copy=False).reshape(-1, side, side, 1)
 
 
-def _sizes(settings: ImageSettings, count: int, hold_out: bool, name: str) -> dict[str, int]:
-    """Returns the numbers of train and valid images, and of test images if they are held out."""
-    given = {"train": settings.train, "valid": settings.valid}
-    if hold_out:
-        given["test"] = settings.test
+def _sizes(settings: ImageSettings, count: int, own: set[str], name: str) -> dict[str, int]:
+    """Returns the numbers of train images, and of valid and test images that do not have `own` ones."""
+    given = {"train": settings.train, "valid": settings.valid, "test": settings.test}
+    given = {part: size for part, size in given.items() if part not in own}
     sizes = split_sizes(count, given, name)
     for part in sizes:
         if part != "train" and given[part] is None:
@@ -387,27 +416,28 @@ def _split(rows_of: list[np.ndarray], sizes: dict[str, int], seed: int) -> dict[
     return parts
 
 
-def _official_test(
-    official: FoundImages,
+def _own_part(
+    part: str,
+    own: FoundImages,
     settings: ImageSettings,
     x: np.ndarray,
     names: tuple[str, ...],
     where: str,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the source's own test images and labels, or as many of them as the settings ask."""
-    test_x, labels, test_names = official.x, official.labels, official.classes
-    if test_x.shape[1:] != x.shape[1:]:
+    """Returns the source's own images and labels of a part, or as many of them as the settings ask."""
+    images, labels, size = own.x, own.labels, getattr(settings, part)
+    if images.shape[1:] != x.shape[1:]:
         raise TaskError(
-            f"{where}: test images of shape {test_x.shape[1:]}, train images of {x.shape[1:]}; "
+            f"{where}: {part} images of shape {images.shape[1:]}, train images of {x.shape[1:]}; "
             "they must have one size"
         )
-    unknown = [name for name in test_names if name not in names]
+    unknown = [name for name in own.classes if name not in names]
     if unknown:
-        raise TaskError(f"{where}: test images of class '{unknown[0]}', which no train image has")
-    labels = np.array([names.index(name) for name in test_names], dtype=np.int64)[labels]
-    if settings.test is not None:
-        count = split_sizes(len(labels), {"test": settings.test}, f"{where}, its test images")
+        raise TaskError(f"{where}: {part} images of class '{unknown[0]}', which no train image has")
+    labels = np.array([names.index(name) for name in own.classes], dtype=np.int64)[labels]
+    if size is not None:
+        count = split_sizes(len(labels), {part: size}, f"{where}, its {part} images")
         rows_of = [np.flatnonzero(labels == k) for k in range(len(names))]
-        rows = _split(rows_of, count, 0)["test"]
-        test_x, labels = test_x[rows], labels[rows]
-    return test_x, labels
+        rows = _split(rows_of, count, 0)[part]
+        images, labels = images[rows], labels[rows]
+    return images, labels

@@ -106,8 +106,8 @@ class Preparation:
         return self.of_raw(raw_features(self.columns, table, self.decimal))
 
     def of_raw(self, raw: np.ndarray) -> np.ndarray:
-        """Returns the features of raw ones (N, R)."""
-        x = scaled(raw, self.mean, self.scale)
+        """Returns the features of raw ones (N, R), NaN where a cell is empty."""
+        x = scaled(_filled(self.columns, raw), self.mean, self.scale)
         if self.matrix is None:
             return x
         assert self.mean_after is not None and self.scale_after is not None
@@ -161,7 +161,8 @@ def plan_column(column: Column, kind: ColumnKind, missing: bool = True) -> Colum
     order = sorted(range(len(counts)), key=lambda i: (-counts[i], texts[i]))
     kept = [i for i in order if counts[i] >= least][:MOST_CATEGORIES]
     known = tuple(sorted(texts[i] for i in kept))
-    other = any(counts[i] for i in order if i not in set(kept))
+    # Where all texts are rare it says no more than that the cell is not empty.
+    other = any(counts[i] for i in order if i not in set(kept)) and bool(kept or not missing)
     # Of two that exclude each other one says it all.
     categories = known[1:] if len(known) == 2 and not other and not missing else known
     return ColumnPlan(
@@ -172,9 +173,10 @@ def plan_column(column: Column, kind: ColumnKind, missing: bool = True) -> Colum
 def raw_features(
     plans: Sequence[ColumnPlan], table: Mapping[str, Column], decimal: str = "."
 ) -> np.ndarray:
-    """Returns the raw features (N, R), float64; empty cells as `Preparation` says.
+    """Returns the raw features (N, R), float64, NaN for numbers and dates of empty cells.
 
-    A cell that a plan has no fill for (NaN) stays NaN.
+    Raises:
+        TaskError: columns are missing, or cells are not what they should be; names all of them.
     """
     absent = [visible(plan.name) for plan in plans if plan.name not in table]
     if absent:
@@ -224,14 +226,13 @@ def _write(plan: ColumnPlan, column: Column, decimal: str, out: np.ndarray) -> s
         what = "number" if plan.kind == "number" else f"date ({plan.form})"
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         return f"column '{visible(plan.name)}', row {row} (from 0): {text!r} is no {what}{more}"
-    filled = np.where(empty, plan.fill, values)
     if plan.kind == "number":
-        out[:, 0] = filled
-        infinite = np.flatnonzero(np.isinf(filled))
+        out[:, 0] = values
+        infinite = np.flatnonzero(np.isinf(values))
         if len(infinite):
             return f"column '{visible(plan.name)}', row {infinite[0]} (from 0): infinity"
     else:
-        parts = date_parts(filled)
+        parts = date_parts(values)
         for k, part in enumerate(plan.parts):
             out[:, k] = parts[part]
     return ""
@@ -266,44 +267,66 @@ def date_parts(seconds: np.ndarray) -> dict[str, np.ndarray]:
         }
 
 
-def fill_of(plan: ColumnPlan, column: Column, how: Literal["median", "mean"]) -> float:
-    """Returns what stands for a column's empty cells: of its other cells, which may be none."""
-    values = column.values[~column.empty] if column.texts is None else np.zeros(0)
-    if plan.kind == "category" or len(values) == 0:
-        return 0.0
-    return float(np.median(values) if how == "median" else np.mean(values))
-
-
-def with_fills(plans: Sequence[ColumnPlan], fills: Sequence[float]) -> tuple[ColumnPlan, ...]:
-    """Returns the plans with these values for empty cells."""
-    return tuple(replace(p, fill=f) for p, f in zip(plans, fills, strict=True))
+def _fills(plans: Sequence[ColumnPlan], raw: np.ndarray, how: str) -> tuple[ColumnPlan, ...]:
+    """Returns the plans with what stands for empty cells: of the column's other cells in these rows."""
+    found, at = [], 0
+    for plan in plans:
+        if plan.kind != "category":
+            values = raw[:, at][~np.isnan(raw[:, at])]
+            fill = 0.0
+            if len(values):
+                fill = float(np.median(values) if how == "median" else np.mean(values))
+            found.append(replace(plan, fill=fill * DAY if plan.kind == "date" else fill))
+        else:
+            found.append(plan)
+        at += len(plan.features)
+    return tuple(found)
 
 
 def fit(
     plans: Sequence[ColumnPlan],
     raw: np.ndarray,
+    how: str = "median",
     target: np.ndarray | None = None,
     matrix: np.ndarray | None = None,
     decimal: str = ".",
 ) -> Preparation:
-    """Returns the preparation that standardises these train rows.
+    """Returns the preparation that fills empty cells and standardises, by these train rows.
 
     Args:
-        plans: with fills.
-        raw: (N, R) raw features of the train rows.
+        plans: of the columns.
+        raw: (N, R) raw features of the train rows, NaN where a cell is empty.
+        how: "median" or "mean" stands for empty cells.
         target: (N,) of a regression: standardised too.
         matrix: (R, F) of a projection.
         decimal: of numbers in texts.
     """
+    columns = _fills(plans, raw, how)
+    raw = _filled(columns, raw)
     mean, scale = center_and_scale(raw)
-    target_mean, target_scale = (0.0, 1.0)
+    numbers = (0.0, 1.0)
     if target is not None:
-        target_mean, target_scale = (float(x) for x in center_and_scale(target))
-    columns, target_numbers = tuple(plans), (target_mean, target_scale)
+        center, spread = center_and_scale(target)
+        numbers = float(center), float(spread)
     if matrix is None:
-        return Preparation(columns, mean, scale, *target_numbers, decimal=decimal)
+        return Preparation(columns, mean, scale, *numbers, decimal=decimal)
     after = center_and_scale(scaled(raw, mean, scale) @ matrix)
-    return Preparation(columns, mean, scale, *target_numbers, matrix, *after, decimal)
+    return Preparation(columns, mean, scale, *numbers, matrix, *after, decimal)
+
+
+def _filled(plans: Sequence[ColumnPlan], raw: np.ndarray) -> np.ndarray:
+    """Returns raw features with the fills of the plans for NaN."""
+    if not np.isnan(raw).any():
+        return raw
+    fill: list[float] = []
+    for plan in plans:
+        values = [plan.fill]
+        if plan.kind == "date":
+            parts = date_parts(np.array([plan.fill]))
+            values = [float(parts[part][0]) for part in plan.parts]
+        fill += values if plan.kind != "category" else []
+        fill += [0.0] * (len(plan.features) - (len(values) if plan.kind != "category" else 0))
+    return np.where(np.isnan(raw), fill, raw)
 
 
 def scaled(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ from pydantic import AfterValidator, Field
 
 from zero.errors import TaskError
 
-# Parts that are not given share the remaining rows like this: 60 %, 20 % and 20 % if none is.
-SHARES = {"train": 3, "valid": 1, "test": 1}
+# Parts that are not given share the remaining rows like this: of train, valid and test 60 %, 20 % and 20 %.
+SHARES = {"train": 3, "valid": 1, "select": 1, "test": 1}
 
 
 def _count_or_fraction(size: float) -> float:
@@ -66,12 +66,12 @@ def standardize(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
 
 
 def split_sizes(rows: int, given: Mapping[str, float | None], where: str) -> dict[str, int]:
-    """Returns the number of rows of each part named in `given` (train, valid and perhaps test).
+    """Returns the number of rows of each part named in `given` (train, valid and perhaps select and test).
 
     Args:
         rows: how many rows there are.
         given: per part a count (1 or more), a fraction of `rows` (below 1), or None: such parts
-            share what is left in the ratio 3 : 1 : 1, rounded down, test getting a fifth of `rows`
+            share what is left in the ratio 3 : 1 : 1 : 1, rounded down, test getting a fifth of `rows`
             at most; train takes the remainder.
         where: opens the error message.
 

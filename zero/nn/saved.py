@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from zero.data.preparation import Preparation
 from zero.errors import ArchiveError
 from zero.nn.layers import LAYER_KINDS
 from zero.nn.layers.record import Layer
@@ -36,8 +37,8 @@ class SavedNetwork:
     images. parameters: float32 (n,), as `Network.parameters` lays them out, with or without the
     auxiliary head's, which come last; statistics: float32 (m,), for every batch_norm layer in layer
     order its mean, then its variance. extra: anything else worth knowing, such as
-    "test_accuracy" (a share in [0, 1]), seed and epochs. network: its layers, None in files of older
-    versions.
+    "test_accuracy" (a share in [0, 1]), seed and epochs. network: its layers; preparation: what the
+    images went through; both None in files of older versions.
     """
 
     genome: str
@@ -50,10 +51,23 @@ class SavedNetwork:
     statistics: np.ndarray
     extra: dict[str, Any] = field(default_factory=dict)
     network: Network | None = None
+    preparation: Preparation | None = None
 
     def notes(self) -> dict[str, str]:
-        """Returns what an export says about the network: genome, skeleton, numbers and texts."""
+        """Returns what an export says about the network: genome, skeleton, numbers, texts, images."""
         extra = {k: str(v) for k, v in self.extra.items() if isinstance(v, str | int | float)}
+        extra |= {
+            "input": "(N, height, width, channels), pixel values not normalised",
+            "normalisation": "(pixel - mean) / std for each channel, part of the network; "
+            f"mean {self.mean.tolist()}, std {self.std.tolist()}",
+            "output": "(N, classes), logits in the order of the classes",
+        }
+        if self.preparation is None:
+            extra["images"] = (
+                "not recorded: what images went through before, an older version wrote this"
+            )
+        else:
+            extra |= self.preparation.notes(self.image_shape)
         return {"genome": self.genome, "skeleton": json.dumps(self.skeleton), **extra}
 
     def check_fits(self, network: Network, where: str | Path = "the saved network") -> None:
@@ -102,6 +116,7 @@ def save_network(
     statistics: np.ndarray,
     extra: dict[str, Any] | None = None,
     network: Network | None = None,
+    preparation: Preparation | None = None,
 ) -> None:
     """Writes a trained network in one step; equal networks give equal bytes.
 
@@ -112,7 +127,7 @@ def save_network(
             back (such as weights that are not finite).
     """
     tree = {
-        **network_tree(genome, skeleton, image_shape, classes, mean, std, network),
+        **network_tree(genome, skeleton, image_shape, classes, mean, std, network, preparation),
         "parameters": np.asarray(parameters, np.float32),
         "statistics": np.asarray(statistics, np.float32),
         "extra": _plain(extra or {}),
@@ -129,6 +144,7 @@ def network_tree(
     mean: np.ndarray,
     std: np.ndarray,
     network: Network | None,
+    preparation: Preparation | None = None,
 ) -> dict[str, Any]:
     """Returns what a file holds of a network besides its weights; see `from_tree`."""
     return {
@@ -139,6 +155,7 @@ def network_tree(
         "mean": np.asarray(mean, np.float32),
         "std": np.asarray(std, np.float32),
         **({} if network is None else {"layers": _layers_text(network)}),
+        **({} if preparation is None else {"preparation": preparation.tree()}),
     }
 
 
@@ -197,6 +214,9 @@ def from_tree(tree: dict[str, Any], path: str | Path) -> SavedNetwork:
         classes=tuple(classes),
         extra=take("extra", dict, "a dict"),
         network=_network_of(take("layers", str, "text"), path) if "layers" in tree else None,
+        preparation=_preparation_of(take("preparation", dict, "a dict"), path)
+        if "preparation" in tree
+        else None,
         **arrays,
     )
 
@@ -230,6 +250,13 @@ def _network_of(text: str, path: str | Path) -> Network:
         return network
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArchiveError(f"{path}: 'layers' holds no network: {error}") from None
+
+
+def _preparation_of(tree: dict[str, Any], path: str | Path) -> Preparation:
+    try:
+        return Preparation.from_tree(tree)
+    except ValueError as error:
+        raise ArchiveError(f"{path}: 'preparation': {error}") from None
 
 
 def _plain(value: Any) -> Any:

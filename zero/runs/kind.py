@@ -17,6 +17,7 @@ from zero.config.checks import OF_EVERY_RUN
 from zero.config.sections import RunConfig, fitted_to_population
 from zero.config.settings import across
 from zero.config.yaml import Document, Problem
+from zero.errors import ArchiveError
 from zero.runs.records import BaseRecord, get
 from zero.runs.view import View
 from zero.search.protocol import SearchSettings
@@ -24,6 +25,7 @@ from zero.search.section import read_config, schema_of
 
 if TYPE_CHECKING:
     from zero.runs.domain import Domain
+    from zero.runs.model import Model
 
 # Each None, or a dict with a fitness (float); the rest is the kind's own.
 _PARTS = dict.fromkeys(("search", "select", "final"), (dict, type(None)))
@@ -124,6 +126,16 @@ class Kind:
                 get(part, "fitness", float)
 
     # --- taking a discovery away ----------------------------------------------------------------
+
+    def model(self, path: Path) -> Model:
+        """Returns what predicts with the outcome of a run, for `zero.load` and `zero predict`.
+
+        path: the folder of a run, or its archive.
+
+        Raises:
+            ArchiveError: there is nothing yet that predicts; or genomes of this kind never do.
+        """
+        raise ArchiveError(f"{path} is a run of {self.name}, which cannot predict")
 
     def no_export(self, path: Path) -> str:
         """Returns what a person is told who wants to export a run that has nothing to be exported."""

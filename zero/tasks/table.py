@@ -1,13 +1,15 @@
-"""The user's own data: a table with a target column, for regression or binary classification.
+"""The user's own data: a table with a target column, for regression or classes.
 
-From YAML: a CSV, NPY or NPZ file. From Python: `table_from_arrays` and `table_from_frame`.
-The rows are split into test rows, the same for every task, and the rest, which each task splits
-anew into train and valid rows; only final tasks score on the test rows.
+From YAML: a CSV, TSV, Parquet, Excel, NPY or NPZ file. From Python: `table_from_arrays` and
+`table_from_frame`. The rows are split into test rows, the same for every task; select rows, on which only
+select tasks score; and the rest, which each task splits anew into train and valid rows. So what a search
+picked out of very many is chosen and counted on rows that it has not seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -15,41 +17,36 @@ import numpy as np
 from pydantic import Field, PrivateAttr, StrictInt, StrictStr
 
 from zero.config.settings import Check, Found, plain
-from zero.data.splits import (
-    Size,
-    find_file,
-    read_error,
-    rng_for,
-    split_sizes,
-    standardize,
-)
-from zero.data.table_checks import TableData, check_table
-from zero.data.tables import (
-    Column,
-    RawTable,
-    from_arrays,
-    from_frame,
-    read_array_table,
-    read_csv,
-    read_npz_table,
-)
-from zero.errors import ConfigError, TaskError, what_is
+from zero.data.columns import as_text
+from zero.data.frames import of_arrays, of_frame
+from zero.data.prepare import ColumnKind, Preparation, fit, plan_column, raw_features
+from zero.data.splits import Size, find_file, read_error, rng_for, split_sizes
+from zero.data.table import Name, Reading, Wanted, concatenate
+from zero.data.table import Table as Raw
+from zero.data.tables import SUFFIXES, read_table
+from zero.data.understand import Problem, TableData, from_tree, to_tree, understand
+from zero.errors import ConfigError, TaskError, visible, what_is
+from zero.system.trees import read_tree, write_tree
 from zero.tasks import Metric, Purpose, Task, TaskFamily
 
-DELIMITERS = {".csv": ",", ".txt": ",", ".tsv": "\t"}
 IN_MEMORY = "(in memory)"
-
+STORED = ".h5"  # tables that a run keeps, in a form of our own
+PARTS = ("train", "valid", "select", "test")
+FEW = 200  # rows of a table, below which none are kept for select tasks alone
+# Rows of a part where nobody says how many: a search needs no more of a large table, and the trained
+# program that a run keeps gets all rows but the test's.
+MOST_ROWS = {"train": 4000, "valid": 2000, "select": 10_000, "test": 50_000}
 
 ColumnKey = StrictStr | StrictInt
 
 
 def _check_path(table: Any) -> Iterator[Found]:
-    if table.path != IN_MEMORY and _suffix(table) not in (*DELIMITERS, ".npy", ".npz"):
-        yield ("path",), f"'{table.path}' should end in .csv, .txt, .tsv, .npy or .npz"
+    if table.path != IN_MEMORY and _suffix(table) not in (*SUFFIXES, STORED):
+        yield ("path",), f"'{table.path}' should end in {', '.join(SUFFIXES)}"
 
 
 def _check_target(table: Any) -> Iterator[Found]:
-    if table.path == IN_MEMORY:
+    if table.path == IN_MEMORY or _suffix(table) == STORED:
         return
     if _suffix(table) == ".npz" and table.target is not None:
         yield ("target",), "an NPZ file has its targets in array 'y'; leave it out"
@@ -57,128 +54,283 @@ def _check_target(table: Any) -> Iterator[Found]:
         yield ("target",), "give the target column's name, or its number from 0"
 
 
+def _check_split(table: Any) -> Iterator[Found]:
+    given = [key for key in SPLITS if getattr(table, key) is not None]
+    if len(given) > 1:
+        yield (given[1],), f"{' and '.join(given)} exclude each other; give one of them"
+    if table.test_path is not None and table.test is not None:
+        yield ("test",), "the rows of test_path are the test rows; leave it out"
+
+
+SPLITS = ("test_path", "split_by", "groups", "time")
+
+
 def _suffix(table: Any) -> str:
-    return Path(table.path).suffix.lower()
+    name = Path(table.path).name.lower().removesuffix(".gz")
+    return "." + name.rpartition(".")[2]
 
 
 class Table(TaskFamily):
     """Predict a table's target column from its other columns.
 
-    Features are standardised by the train rows' mean and population std, a regression target too:
-    an error of 1 is one standard deviation of the target. Of a binary target's two values the
-    larger (numbers by size, text by alphabet) has label 1; task names say which it is. A task's
-    data seed picks its train and valid rows; the parameter seed its random projection, if
-    `features` asks for one. The splits of a binary table keep the classes' shares; no part lacks one.
+    Columns of numbers, texts (categories) and dates become features (`zero.data.prepare`), standardised
+    by the train rows, a regression target too: an error of 1 is one standard deviation of the target. Of
+    a binary target's two values the larger (numbers by size, text by alphabet) has label 1; task names
+    say which it is. For more classes each task tells one of them from the rest, in turn. A task's data
+    seed picks its train and valid rows; the parameter seed its random projection, if `features` asks for
+    one. Splits keep the classes' shares; no part lacks one.
     """
 
     kind: ClassVar[str] = "table"
-    checks: ClassVar[tuple[Check, ...]] = (_check_path, _check_target)
+    checks: ClassVar[tuple[Check, ...]] = (_check_path, _check_target, _check_split)
 
-    path: str = Field(description="CSV, TSV, NPY or NPZ file")
+    path: str = Field(description="CSV, TSV, Parquet, Excel, NPY or NPZ file; also .gz of text")
     target: ColumnKey | None = Field(
         None, description="target column: its name or number from 0 (not for NPZ)"
     )
-    problem: Literal["regression", "binary"] = Field(description="regression | binary")
+    problem: Problem | None = Field(
+        None, description="regression | binary | multiclass; default what the target looks like"
+    )
     x: str = Field("X", description="name of the features in an NPZ file")
     y: str = Field("y", description="name of the targets in an NPZ file")
     features_columns: list[ColumnKey] | None = Field(
         None, min_length=1, description="the feature columns; default all but the target"
     )
     ignore: list[ColumnKey] = Field(default=[], description="columns that are no features")
-    delimiter: Literal[",", ";", "\t"] | None = Field(
-        None, description="between the cells of a CSV file; default a comma"
+    types: dict[str, ColumnKind] = Field(
+        default={}, description="what columns are, by name: number | category | date"
+    )
+    missing: Literal["median", "mean", "refuse"] = Field(
+        "median", description="what stands for empty cells, of the train rows; refuse: an error"
+    )
+    categories: Literal["one_hot", "refuse"] = Field(
+        "one_hot", description="columns of texts: a feature for each text; refuse: an error"
+    )
+    delimiter: Literal[",", ";", "\t", "|"] | None = Field(
+        None, description="between the cells of a text file; default as it seems"
+    )
+    decimal: Literal[".", ","] | None = Field(
+        None, description="before the decimals of numbers; default as it seems"
+    )
+    header: int | None = Field(
+        None,
+        ge=0,
+        description="line of the columns' names, from 1; 0: there is none; default the first",
+    )
+    encoding: str | None = Field(
+        None, description="of a text file; default UTF-8, or as its mark says"
     )
     features: int | None = Field(
         None, ge=1, le=4096, description="project randomly to that many features; default no"
     )
-    train: Size | None = Field(None, description="train rows, count or fraction; default 0.6")
-    valid: Size | None = Field(None, description="valid rows, count or fraction; default 0.2")
-    test: Size | None = Field(None, description="test rows, count or fraction; default 0.2")
-    split_seed: int = Field(0, ge=0, lt=2**63, description="picks the test rows")
+    train: Size | None = Field(
+        None, description="train rows, count or fraction; default half, 4000 at most"
+    )
+    valid: Size | None = Field(
+        None, description="valid rows, count or fraction; default a sixth, 2000 at most"
+    )
+    select: Size | Literal[0] | None = Field(
+        None,
+        description="rows that only select tasks score on; 0: they score on valid rows; default a sixth, "
+        "10,000 at most, but 0 below 200 rows and where train and valid are given",
+    )
+    test: Size | None = Field(
+        None, description="test rows, count or fraction; default a sixth, 50,000 at most"
+    )
+    split_seed: int = Field(0, ge=0, lt=2**63, description="picks the test and select rows")
+    test_path: str | None = Field(None, description="file of the test rows, with the same columns")
+    split_by: ColumnKey | None = Field(
+        None, description="column that says test, select, valid or train for each row; no feature"
+    )
+    groups: ColumnKey | None = Field(
+        None, description="column whose equal cells stay in one part, such as a patient; no feature"
+    )
+    time: ColumnKey | None = Field(
+        None,
+        description="column of dates or numbers: later rows are predicted from earlier ones; no feature",
+    )
+    epochs: int = Field(
+        10, ge=1, le=100_000, description="times the train examples are gone through"
+    )
 
     _data: TableData | None = PrivateAttr(None)
 
     @property
     def metric(self) -> Metric:  # type: ignore[override]
-        """How predictions are scored: "accuracy" for binary, "rms_error" for regression."""
-        return "accuracy" if self.problem == "binary" else "rms_error"
+        """How predictions are scored: "accuracy" for classes, "rms_error" for numbers."""
+        problem = self.problem or self.data().problem
+        return "rms_error" if problem == "regression" else "accuracy"
 
     def positive_label(self) -> str:
-        """Returns the target value that has label 1; an empty string for regression."""
+        """Returns the target value that has label 1 of a binary target, else an empty string."""
         return self.data().positive
 
     def notes(self) -> tuple[str, ...]:
-        """Returns what was left out of the table."""
-        return self.data().notes
+        """Returns how the table was understood, and what was left out of it."""
+        return (*self.data().notes, *self.split.notes)
 
     def resolve_paths(self, base: Path) -> Table:
-        """Returns the family with `path` made absolute; relative ones start at `base`."""
+        """Returns the family with its paths made absolute; relative ones start at `base`."""
         if self.path == IN_MEMORY:
             return self
-        return self.model_copy(update={"path": str(find_file(self.path, base))})
+        update = {"path": str(find_file(self.path, base))}
+        if self.test_path is not None:
+            update["test_path"] = str(find_file(self.test_path, base))
+        return self.model_copy(update=update)
+
+    # --- tasks ----------------------------------------------------------------------------------
 
     def make(self, data_seed: int, param_seed: int, purpose: Purpose) -> Task:
-        """Returns the task of these seeds. A final task scores on the test rows.
+        """Returns the task of these seeds. Select tasks score on select rows, final ones on test rows.
 
         Raises:
             TaskError: the table cannot be read or used, or is too small for the sizes.
         """
-        data, rows = self.data(), self.rows(data_seed)
-        train, scored = rows["train"], rows["test" if purpose == "final" else "valid"]
-        for part in ("train", "valid", "test"):
-            labels = data.y[rows[part]]
-            if np.ptp(labels) == 0 and (self.problem == "binary" or part == "train"):
-                raise TaskError(self._one_value(data, part, labels))
-        train_x, scored_x = standardize(data.x[train], data.x[scored])
+        data, split = self.data(), self.split
+        rows = self.rows(data_seed)
+        scored = {"final": "test", "select": "select"}.get(purpose, "valid")
+        if scored == "select" and len(split.select) == 0:
+            scored = "valid"
+        label = self._label_of(data_seed)
+        y = data.y if label is None else (data.y == label).astype(np.float64)
+        for part in ("train", scored):
+            if np.ptp(y[rows[part]]) == 0 and (label is not None or part == "train"):
+                raise TaskError(self._one_value(part, y[rows[part]], label))
+        prepared = self.preparation(rows["train"], param_seed)
+        train_x, scored_x = (prepared.of_raw(split.raw[rows[part]]) for part in ("train", scored))
+        train_y, scored_y = y[rows["train"]], y[rows[scored]]
+        if label is None:
+            train_y, scored_y = (
+                (part - prepared.target_mean) / prepared.target_scale
+                for part in (train_y, scored_y)
+            )
+        told = data.target if label is None else f"{data.target}={data.classes[label]}"
+        name = f"{Path(data.where).stem}-{told}-seed{data_seed}"
+        return Task(name, train_x, train_y, scored_x, scored_y, rows[scored])
+
+    def _label_of(self, data_seed: int) -> int | None:
+        """Returns the class that a task tells from the rest, None for a regression."""
+        data = self.data()
+        if data.problem == "regression":
+            return None
+        return 1 if data.problem == "binary" else data_seed % len(data.classes)
+
+    def preparation(self, train: np.ndarray, param_seed: int = 0) -> Preparation:
+        """Returns what is done to rows before a program sees them, by these train rows."""
+        data, split = self.data(), self.split
+        matrix = None
         if self.features is not None:
             rng = rng_for("table/projection", param_seed)
-            matrix = rng.standard_normal((data.x.shape[1], self.features))
-            train_x, scored_x = standardize(train_x @ matrix, scored_x @ matrix)
-        train_y, scored_y = data.y[train], data.y[scored]
-        if self.problem == "regression":
-            train_y, scored_y = standardize(train_y, scored_y)
-        label = data.target_name + (f"={data.positive}" if data.positive else "")
-        name = f"{Path(data.where).stem}-{label}-seed{data_seed}"
-        return Task(name, train_x, train_y, scored_x, scored_y, scored)
+            matrix = rng.standard_normal((split.raw.shape[1], self.features))
+        target = data.y[train] if data.problem == "regression" else None
+        how = "mean" if self.missing == "mean" else "median"
+        return fit(split.plans, split.raw[train], how, target, matrix, data.decimal)
 
-    def _one_value(self, data: TableData, part: str, labels: np.ndarray) -> str:
-        rows = f"the {len(labels)} {part} rows all have the same '{data.target_name}'"
+    def rows(self, data_seed: int) -> dict[str, np.ndarray]:
+        """Returns the row numbers, from 0, of the train, valid, select and test rows of a data seed.
+
+        The test and the select rows are the same for all data seeds, and no other part ever has one of
+        them. The order is no random one.
+        """
+        data, split = self.data(), self.split
+        if data.problem == "multiclass":
+            data_seed //= len(data.classes)  # each class in turn is told from the rest on one split
+        sizes, rest = split.sizes, split.rest
+        rng = rng_for("table/split", data_seed)
+        if split.fixed is not None:
+            train, valid = split.fixed
+        elif self.time is not None:
+            wanted = sizes["train"] + sizes["valid"]
+            start = int(rng.integers(len(rest) - wanted + 1))
+            train = rest[start : start + sizes["train"]]
+            valid = rest[start + sizes["train"] : start + wanted]
+        elif self.groups is not None:
+            order = self._by_groups(rest, rng)
+            valid, cut = order[: sizes["valid"]], self._end_of_group(order, sizes["valid"])
+            train = order[cut:][: sizes["train"]]
+        else:
+            order = rest[self._order(data.y[rest], rng)]
+            train, valid = order[: sizes["train"]], order[sizes["train"] :][: sizes["valid"]]
+        return {"train": train, "valid": valid, "select": split.select, "test": split.test}
+
+    def rows_to_keep_learning(self) -> np.ndarray:
+        """Returns all rows that no final figure is counted on, in the order of the table."""
+        test = np.zeros(len(self.data()), dtype=bool)
+        test[self.split.test] = True
+        return np.flatnonzero(~test)
+
+    @property
+    def split(self) -> _Split:
+        """Which rows are test and select rows, and the features of all."""
+        data = self.data()
+        key = str((*(getattr(self, k) for k in (*PARTS, *SPLITS)), self.split_seed, self.features))
+        if key not in data.known:
+            data.known[key] = _Split(self, data)
+        return data.known[key]
+
+    def _one_value(self, part: str, labels: np.ndarray, label: int | None) -> str:
+        data = self.data()
+        rows = f"the {len(labels)} {part} rows all have the same '{visible(data.target)}'"
+        if label is not None and len(data.classes) > 2:
+            rows = f"the {len(labels)} {part} rows hold no or only rows of one class"
         if len(labels) == 1:
-            rows = f"there is only one {part} row, of one '{data.target_name}'"
+            rows = f"there is only one {part} row, of one '{visible(data.target)}'"
         said = f"{data.where}: {rows}"
-        if self.problem == "binary":
-            ones = int(data.y.sum())
-            counts = f"{ones} of {len(data.y)} rows"
-            if len(data.y) - ones < ones:
-                counts = f"{len(data.y) - ones} of {len(data.y)} rows do not have '{data.positive}'"
-            else:
-                counts += f" have '{data.positive}'"
+        if label is not None:
+            ones, name = int((data.y == label).sum()), visible(data.classes[label])
+            counts = f"{ones} of {len(data)} rows have '{name}'"
+            if len(data) - ones < ones:
+                counts = f"{len(data) - ones} of {len(data)} rows do not have '{name}'"
             said += f" ({counts}), so no accuracy on them would mean anything"
         return f"{said}; give a larger {part} size or more data"
 
-    def rows(self, data_seed: int) -> dict[str, np.ndarray]:
-        """Returns the row numbers, from 0, of the train, valid and test rows of a data seed.
+    # --- splits ---------------------------------------------------------------------------------
 
-        The test rows follow from `split_seed` alone, and no other part ever has one of them. The
-        order is that of a stratified split, no random one.
-        """
-        data, sizes = self.data(), self._sizes()
-        order = self._order(data.y, "table/test", self.split_seed)
-        test, rest = order[: sizes["test"]], np.sort(order[sizes["test"] :])
-        rest = rest[self._order(data.y[rest], "table/split", data_seed)]
-        train, valid = rest[: sizes["train"]], rest[sizes["train"] :][: sizes["valid"]]
-        return {"train": train, "valid": valid, "test": test}
+    def _order(self, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Returns the rows in a random order, of which every stretch has the classes' shares."""
+        if self.data().problem == "regression":
+            return rng.permutation(len(y))
+        # Each class is spread evenly over (0, 1), with a random row at every place.
+        position = np.empty(len(y))
+        for label in range(len(self.data().classes)):
+            rows = rng.permutation(np.flatnonzero(y == label))
+            position[rows] = (np.arange(len(rows)) + rng.random()) / max(1, len(rows))
+        return np.argsort(position, kind="stable")
+
+    def _by_groups(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Returns the rows group by group, groups in a random order."""
+        groups = as_text(self.data().special["groups"]).values[rows]
+        distinct = np.unique(groups)
+        place = np.empty(int(distinct.max()) + 2, dtype=np.int64)
+        place[distinct] = rng.permutation(len(distinct))
+        return rows[np.argsort(place[groups], kind="stable")]
+
+    def _end_of_group(self, order: np.ndarray, size: int) -> int:
+        """Returns where the group of the last of the first `size` rows ends."""
+        groups = as_text(self.data().special["groups"]).values[order]
+        while size < len(order) and groups[size] == groups[size - 1]:
+            size += 1
+        return size
+
+    # --- keeping and comparing ------------------------------------------------------------------
 
     def stored(self, path: Path) -> Table:
         """Returns the family reading from `path`, to which data given as arrays are written."""
         if self.path != IN_MEMORY:
             return self
-        data = self.data()
-        np.savez_compressed(path, **{self.x: data.x, self.y: data.y})
-        changes = {"path": str(path), "target": None, "features_columns": None, "ignore": []}
+        path = path.with_suffix(STORED)
+        write_tree(path, to_tree(self.data()), "table", 1, compress=True)
+        changes = {
+            "path": str(path), "target": None, "features_columns": None, "ignore": [], "types": {},
+            "split_by": self._given("split_by"), "groups": self._given("groups"), "time": self._given("time"),
+        }  # fmt: skip
         stored = self.model_copy(update=changes)
         stored._data = None
         return stored
+
+    def _given(self, key: str) -> str | None:
+        """Returns the name of a special column, whose number means nothing in another file."""
+        return None if getattr(self, key) is None else self.data().special[key].name
 
     def check_apart(self, other: TaskFamily) -> None:
         """Raises TaskError if `other` may use this family's test rows; see `TaskFamily`."""
@@ -186,9 +338,9 @@ class Table(TaskFamily):
             return
         if self.path == IN_MEMORY and self._data is not other._data:
             return
-        same = ("split_seed", "problem", "target", "y")
+        same = ("split_seed", "problem", "target", "y", *SPLITS)
         differing = [key for key in same if getattr(self, key) != getattr(other, key)]
-        if not differing and self._sizes()["test"] > other._sizes()["test"]:
+        if not differing and self.split.sizes["test"] > other.split.sizes["test"]:
             differing = ["test"]
         if differing:
             raise TaskError(
@@ -196,72 +348,236 @@ class Table(TaskFamily):
                 "rows could be trained on; give the same to search, select and final tasks"
             )
 
+    # --- reading --------------------------------------------------------------------------------
+
+    @property
+    def reading(self) -> Reading:
+        """How text files are read."""
+        return Reading(self.delimiter, self.decimal, self.header, self.encoding, self.x, self.y)
+
     def data(self) -> TableData:
         """Returns the table, read once per process and again if its file has changed."""
         if self._data is not None:
             return self._data
-        path = find_file(self.path, Path())
-        keep = None if self.features_columns is None else tuple(self.features_columns)
-        key = (path, self.target, self.problem, keep, tuple(self.ignore), self.delimiter)
-        key += (self.x, self.y)
-        try:
-            stamp = (path.stat().st_mtime_ns, path.stat().st_size)
-        except (OSError, ValueError) as error:  # a path with NUL is a ValueError
-            raise read_error(path, error) from None
-        if _loaded.get(key, (None,))[0] != stamp:
-            _loaded[key] = (stamp, check_table(self._read(path), self.problem))
+        paths = [find_file(p, Path()) for p in (self.path, self.test_path) if p is not None]
+        key = str(
+            (
+                paths,
+                self._wanted(),
+                self.reading,
+                self.problem,
+                self.types,
+                self.missing,
+                self.categories,
+            )
+        )
+        stamps = []
+        for path in paths:
+            try:
+                stamps.append((path.stat().st_mtime_ns, path.stat().st_size))
+            except (OSError, ValueError) as error:  # a path with NUL is a ValueError
+                raise read_error(path, error) from None
+        if _loaded.get(key, (None,))[0] != stamps:
+            _loaded[key] = (stamps, self._read(paths))
         return _loaded[key][1]
 
-    def _read(self, path: Path) -> RawTable:
-        suffix = path.suffix.lower()
-        columns = (self.features_columns, self.ignore)
-        if suffix == ".npz":
-            return read_npz_table(path, (self.x, self.y), *columns)
-        if suffix == ".npy":
-            return read_array_table(path, self.target, *columns)
-        delimiter = self.delimiter or DELIMITERS[suffix]
-        return read_csv(path, self.target, *columns, delimiter)
+    def _wanted(self) -> Wanted:
+        keys = [key for key in ("split_by", "groups", "time") if getattr(self, key) is not None]
+        special = {key: getattr(self, key) for key in keys}
+        return Wanted(self.target, self.features_columns, tuple(self.ignore), special)
 
-    def _sizes(self) -> dict[str, int]:
-        """Returns the number of train, valid and test rows; checks `features` on the way."""
-        data = self.data()
-        if self.features is not None and self.features > data.x.shape[1]:
+    def _read(self, paths: list[Path]) -> TableData:
+        if paths[0].suffix == STORED:
+            return from_tree(read_tree(paths[0], "table", 1), paths[0])
+        table = read_table(paths[0], self._wanted(), self.reading)
+        tests = 0
+        if len(paths) > 1:
+            more = read_table(paths[1], self._wanted(), self.reading)
+            if set(more.features) != set(table.features):
+                lacking = sorted(set(table.features) ^ set(more.features))
+                raise TaskError(
+                    f"{paths[1]}: its columns are not those of {paths[0]}: {', '.join(map(visible, lacking))}"
+                )
+            table, tests = concatenate(table, more), more.rows
+        return self._understood(table, tests)
+
+    def _understood(self, table: Raw, tests: int = 0) -> TableData:
+        return understand(
+            table, self.problem, self.types, self.missing, self.categories,
+            self.features_columns is not None, tests,
+        )  # fmt: skip
+
+
+class _Split:
+    """The rows of a table that all tasks have in common, and the features of all rows.
+
+    test, select: rows that only final and select tasks score on; rest: the others, of which each task
+    draws train and valid rows, unless `fixed` (train, valid) says which these are. sizes: rows of each
+    part. plans, raw (N, R): how columns become features, found without the test rows; the raw features.
+    """
+
+    def __init__(self, family: Table, data: TableData):
+        self.notes: tuple[str, ...] = ()
+        self.fixed: tuple[np.ndarray, np.ndarray] | None = None
+        self._family, self._data = family, data
+        self.sizes: dict[str, int] = {}
+        self.test, self.select, self.rest = self._parts()
+        known = np.concatenate([self.select, self.rest])
+        self.plans = tuple(
+            plan_column(column.take(known), kind)
+            for column, kind in zip(data.columns, data.kinds, strict=True)
+        )
+        width = sum(len(plan.features) for plan in self.plans)
+        if family.features is not None and family.features > width:
             raise TaskError(
-                f"{data.where}: features: {self.features} wanted, the table has {data.x.shape[1]} "
-                f"feature columns; give at most {data.x.shape[1]}, or leave it out"
+                f"{data.where}: features: {family.features} wanted, the table has {width} features; give at "
+                f"most {width}, or leave it out"
             )
-        given = {"train": self.train, "valid": self.valid, "test": self.test}
-        return split_sizes(len(data.x), given, data.where)
 
-    def _order(self, y: np.ndarray, what: str, seed: int) -> np.ndarray:
-        """Returns the rows in a random order, of which every stretch has the classes' shares."""
-        rng = rng_for(what, seed)
-        if self.problem == "regression":
-            return rng.permutation(len(y))
-        # Each class is spread evenly over (0, 1), with a random row at every place.
-        position = np.empty(len(y))
-        for label in (0.0, 1.0):
-            rows = rng.permutation(np.flatnonzero(y == label))
-            position[rows] = (np.arange(len(rows)) + rng.random()) / max(1, len(rows))
-        return np.argsort(position, kind="stable")
+    @cached_property
+    def raw(self) -> np.ndarray:
+        """Raw features of all rows."""
+        return raw_features(self.plans, {c.name: c for c in self._data.columns}, self._data.decimal)
+
+    def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns the test, the select and the other rows; sets the sizes."""
+        family, data = self._family, self._data
+        rows = len(data)
+        if family.split_by is not None:
+            return self._by_column()
+        given = {part: getattr(family, part) for part in PARTS}
+        few = rows < FEW or not (family.train is None or family.valid is None)
+        if family.select == 0 or (family.select is None and few):
+            given.pop("select")  # select tasks score on valid rows
+        rng = rng_for("table/test", family.split_seed)
+        if data.tests:
+            test, rest = np.arange(rows - data.tests, rows), np.arange(rows - data.tests)
+            given.pop("test")
+            self._set_sizes(len(rest), given)
+            self.sizes["test"] = len(test)
+        else:
+            self._set_sizes(rows, given)
+            test, rest = self._cut(np.arange(rows), self.sizes["test"], rng)
+        select, rest = self._cut(rest, self.sizes.get("select", 0), rng)
+        wanted = self.sizes["train"] + self.sizes["valid"]
+        if wanted > len(rest):  # groups do not end where sizes do
+            self.sizes["train"] -= wanted - len(rest)
+        if family.groups is not None:
+            self._shrink_to_groups(rest)
+        return test, select, rest
+
+    def _set_sizes(self, rows: int, given: dict[str, float | None]) -> None:
+        sizes = split_sizes(rows, given, self._data.where)
+        if self._family.time is not None and given["train"] is None:
+            sizes["train"] = max(1, sizes["train"] * 3 // 4)  # so that windows of time differ
+        for part, size in sizes.items():
+            self.sizes[part] = size if given[part] is not None else min(size, MOST_ROWS[part])
+
+    def _cut(
+        self, rows: np.ndarray, size: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns `size` of the rows, and the others: the latest, whole groups, or random ones."""
+        family, data = self._family, self._data
+        if family.time is not None:
+            order = rows[np.argsort(_times(data)[rows], kind="stable")]
+            return order[len(order) - size :], order[: len(order) - size]
+        if family.groups is not None:
+            order = family._by_groups(rows, rng)
+            size = family._end_of_group(order, size)
+            return order[:size], np.sort(order[size:])
+        order = rows[family._order(data.y[rows], rng)]
+        return order[:size], np.sort(order[size:])
+
+    def _shrink_to_groups(self, rest: np.ndarray) -> None:
+        """Takes off the train rows what whole groups may need beside the valid rows."""
+        groups = as_text(self._data.special["groups"]).values[rest]
+        largest = int(np.bincount(groups + 1).max())
+        self.sizes["train"] -= max(
+            0, self.sizes["train"] + self.sizes["valid"] + largest - 1 - len(rest)
+        )
+        if self.sizes["train"] < 1:
+            raise TaskError(
+                f"{self._data.where}: groups are too large for train and valid rows of their own; give "
+                "smaller sizes"
+            )
+
+    def _by_column(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        data = self._data
+        column = as_text(data.special["split_by"])
+        assert column.texts is not None
+        names = np.array([*(text.lower() for text in column.texts), ""])[column.values]
+        allowed = {
+            "test": "test",
+            "select": "select",
+            "train": "train",
+            "valid": "valid",
+            "validation": "valid",
+            "val": "valid",
+        }
+        unknown = sorted(set(names.tolist()) - set(allowed))
+        if unknown:
+            raise TaskError(
+                f"{data.where}, column '{visible(column.name)}': {unknown[0]!r}; split_by needs test, "
+                "select, valid or train in every row"
+            )
+        part = np.array([allowed[name] for name in names.tolist()])
+        found = {name: np.flatnonzero(part == name) for name in PARTS}
+        for name in ("test", "train"):
+            if len(found[name]) == 0:
+                raise TaskError(
+                    f"{data.where}, column '{visible(column.name)}': no row says '{name}'"
+                )
+        rest = np.sort(np.concatenate([found["train"], found["valid"]]))
+        select = found["select"]
+        self.sizes = {"test": len(found["test"])}
+        if len(select) == 0 and self._family.select != 0:
+            sizes = split_sizes(
+                len(rest), {"train": None, "valid": None, "select": None}, data.where
+            )
+            if len(found["valid"]):
+                select, rest = found["valid"], found["train"]
+            else:
+                select, rest = self._cut(
+                    rest, sizes["select"], rng_for("table/test", self._family.split_seed)
+                )
+        elif len(found["valid"]):
+            self.fixed = found["train"], found["valid"]
+        self.sizes["select"] = len(select)
+        sizes = split_sizes(
+            len(rest), {"train": self._family.train, "valid": self._family.valid}, data.where
+        )
+        self.sizes |= {part: min(size, MOST_ROWS[part]) for part, size in sizes.items()}
+        if self.fixed is not None:
+            self.sizes |= {"train": len(self.fixed[0]), "valid": len(self.fixed[1])}
+        return found["test"], select, rest
 
 
-_loaded: dict[tuple, tuple[tuple, TableData]] = {}
+def _times(data: TableData) -> np.ndarray:
+    """Returns when each row was."""
+    column = data.special["time"]
+    if column.texts is not None or column.empty.any():
+        raise TaskError(
+            f"{data.where}, column '{visible(column.name)}': time needs a date or a number in every row"
+        )
+    return column.values
+
+
+_loaded: dict[str, tuple[list[tuple[int, int]], TableData]] = {}
 
 
 def table_from_arrays(
     X: Any,
     y: Any,
-    problem: Literal["regression", "binary"],
+    problem: Problem | None = None,
     columns: list[str] | None = None,
     **keys: Any,
 ) -> Table:
     """Returns a task family over features X (N, F) and targets y (N,), both copied.
 
     Args:
-        X: numbers.
-        y: numbers for regression; any two distinct values for binary.
-        problem: "regression" or "binary".
+        X: numbers or texts.
+        y: numbers for regression; any distinct values for classes.
+        problem: "regression", "binary" or "multiclass"; by default what y looks like.
         columns: names of the F columns; default "0", "1", ...
         keys: other keys of the family: train, valid, test, split_seed, count, features, ignore, ...
 
@@ -275,26 +591,27 @@ def table_from_arrays(
             raise TaskError(
                 f"table_from_arrays: columns is a list of names, got {what_is(columns)}"
             )
-    raw = from_arrays(X, y, columns, family.features_columns, family.ignore, "arrays")
-    family._data = check_table(raw, problem)
+    family._data = family._understood(of_arrays(X, y, columns, family._wanted(), "arrays"))
     return family
 
 
 def table_from_frame(
-    frame: Any, target: Column, problem: Literal["regression", "binary"], **keys: Any
+    frame: Any, target: Name, problem: Problem | None = None, **keys: Any
 ) -> Table:
     """Returns a task family over a pandas frame with a target column; the data are copied.
 
     Args:
-        frame: a pandas frame; feature columns hold numbers or bools, leave others out with `ignore`.
+        frame: a pandas frame (one of polars is converted).
         target: the target column's name, or its number from 0.
-        problem: "regression" or "binary".
+        problem: "regression", "binary" or "multiclass"; by default what the target looks like.
         keys: as for `table_from_arrays`.
 
     Raises:
         TaskError: the data are unusable. ConfigError: a key is wrong; a line each.
     """
-    if not all(hasattr(frame, name) for name in ("columns", "iloc")):
+    if not all(hasattr(frame, name) for name in ("columns", "iloc")) and not hasattr(
+        frame, "to_pandas"
+    ):
         hint = "; for arrays there is zero.table_from_arrays" if hasattr(frame, "shape") else ""
         raise TaskError(f"table_from_frame takes a pandas frame, got {what_is(frame)}{hint}")
     if target is None:
@@ -302,9 +619,7 @@ def table_from_frame(
             "table_from_frame: target is the name of the frame's target column, got None"
         )
     family = _in_memory("table_from_frame", {"target": target, "problem": problem, **keys})
-    target = family.target
-    raw = from_frame(frame, target, family.features_columns, family.ignore)
-    family._data = check_table(raw, problem)
+    family._data = family._understood(of_frame(frame, family._wanted()))
     return family
 
 
@@ -312,7 +627,8 @@ def _in_memory(where: str, keys: dict[str, Any], unused: tuple[str, ...] = ()) -
     """Returns the family of data that Python gives; `unused` keys have no meaning there."""
     from zero.tasks.read import read_family
 
-    for key in ("path", "x", "y", "delimiter", *unused):
+    files = ("path", "x", "y", "delimiter", "decimal", "header", "encoding", "test_path")
+    for key in (*files, *unused):
         if key in keys:
             raise ConfigError(f"{where}: {key}: is for files only; leave it out")
     return read_family(Table, {"path": IN_MEMORY, **keys}, where)

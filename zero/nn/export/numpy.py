@@ -14,10 +14,12 @@ from itertools import groupby
 
 import numpy as np
 
+from zero.data import pixels
+from zero.data.preparation import Preparation
 from zero.errors import NetworkError
 from zero.nn.export.inference import inference_steps
 from zero.nn.layers import LAYER_KINDS
-from zero.nn.layers.record import NumpyWriter, PredictionStep
+from zero.nn.layers.record import NumpyWriter, PredictionStep, Shape
 from zero.nn.network import Network
 
 _MODULE = '''\
@@ -25,14 +27,17 @@ _MODULE = '''\
 
     logits = predict(images)    # (N, {classes}) float32, one for each of CLASSES
     names = classify(images)    # list of N of CLASSES
-
-images: (N, {height}, {width}, {channels}), pixel values as in the images it was trained on; they are
-normalised here. The weights are in the NPZ file that WEIGHTS names, beside this file.
+{usage}
+images: (N, {height}, {width}, {channels}), pixel values as in the images it was trained on{values}; they
+are normalised here. NOTES says what images went through before. The weights are in the NPZ file that WEIGHTS
+names, beside this file.
 """
+
+from __future__ import annotations
 
 import hashlib
 import io
-from pathlib import Path
+{imports}from pathlib import Path
 
 import numpy as np
 
@@ -54,23 +59,28 @@ def load_weights():
 ARRAYS = load_weights()
 
 
-def predict(images, batch=64):
-    """Returns the logits (N, {classes}) float32; `batch` images at a time."""
+def predict(images, batch=64, scale=None):
+    """Returns the logits (N, {classes}) float32; `batch` images at a time.
+
+    scale: what pixel values are multiplied by; where it is given, they are not checked.
+    """
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[1:] != {shape}:
         raise ValueError(f"images of shape {{images.shape}} given, expected (N, {expected})")
-    logits = np.zeros((len(images), {classes}), np.float32)
+{check}    logits = np.zeros((len(images), {classes}), np.float32)
     for start in range(0, len(images), batch):
         part = images[start : start + batch].astype(np.float32)
+        if scale is not None:
+            part = part * np.float32(scale)
         logits[start : start + batch] = network((part - ARRAYS["mean"]) / ARRAYS["std"])
     return logits
 
 
-def classify(images, batch=64):
-    """Returns the name of each image's class."""
-    return [CLASSES[label] for label in predict(images, batch).argmax(axis=1)]
+def classify(images, batch=64, scale=None):
+    """Returns the name of each image's class; arguments as for `predict`."""
+    return [CLASSES[label] for label in predict(images, batch, scale).argmax(axis=1)]
 
-
+{load}
 def w(layer):
     """Returns a layer's arrays."""
     names = [f"{{layer}}/{{role}}" for role in {roles}]
@@ -82,6 +92,21 @@ def network(x0):
 {body}
 
 {functions}'''
+
+_USAGE = "    images = load(path)         # an image file, prepared as in training; needs Pillow\n"
+
+_LOAD = '''
+def load(path):
+    """Returns an image file as `predict` takes it, (1, {height}, {width}, {channels}) uint8; needs Pillow.
+
+    {what}
+    """
+    pixels = read_pixels(path, {size}, {channels}, {ground!r})
+    if pixels.shape != {shape}:
+        raise ValueError(f"{{path}}: an image of {{pixels.shape[:2]}} pixels, expected {size_of_images}")
+    return pixels[None]
+
+'''
 
 ROLES = ("weight", "bias", "scale", "shift")  # in this order; those of other kinds follow by name
 
@@ -95,6 +120,7 @@ def to_numpy(
     classes: tuple[str, ...],
     weights_name: str,
     notes: dict[str, str] | None = None,
+    preparation: Preparation | None = None,
 ) -> tuple[str, bytes]:
     """Returns the Python file's text and the NPZ file's content; equal arguments, equal results.
 
@@ -107,6 +133,8 @@ def to_numpy(
         classes: a name for each label.
         weights_name: name of the NPZ file, to stand in the same folder as the Python file.
         notes: what the file says about the network, such as its genome.
+        preparation: what images went through: the file then checks pixel values and, where they may
+            come from image files, has a function `load` that does the same with one.
 
     Raises:
         NetworkError: arrays that do not fit; a kind of layer that has no such export.
@@ -124,6 +152,19 @@ def to_numpy(
 
     body = _body(steps, output)
     height, width, channels = steps[0].layer.shape
+    functions = _functions(steps)
+    parts = dict.fromkeys(("usage", "values", "imports", "check", "load"), "")
+    if preparation is not None:
+        functions.append(inspect.getsource(pixels.check_range))
+        parts |= {
+            "values": f" ({preparation.low:g} to {preparation.high:g})",
+            "check": "    if scale is None:\n"
+            f"        check_range(images, {preparation.low!r}, {preparation.high!r})\n",
+        }
+        if preparation.reads_files(steps[0].layer.shape):
+            parts |= {"usage": _USAGE, "imports": "import warnings\n"}
+            parts["load"] = _load(preparation, steps[0].layer.shape)
+            functions += _reading()
     source = _MODULE.format(
         classes=network.classes,
         height=height,
@@ -137,7 +178,8 @@ def to_numpy(
         digest=hashlib.sha256(weights).hexdigest(),
         body=body,
         roles=(*ROLES, *sorted(others)),
-        functions="\n\n".join(_functions(steps)),
+        functions="\n\n".join(functions),
+        **parts,
     )
     return source, weights
 
@@ -190,6 +232,31 @@ def _functions(steps: dict[int, PredictionStep]) -> list[str]:
     """Returns the text of the functions that the steps' lines call, by name."""
     used = {f.__name__: f for i, step in steps.items() if i for f in _writer(step).functions}
     return [inspect.getsource(used[name]) for name in sorted(used)]
+
+
+def _load(preparation: Preparation, shape: Shape) -> str:
+    """Returns the text of the function that reads an image file."""
+    what = "As in training"
+    if not preparation.files:
+        what = "Training had arrays; image files are taken as they are"
+    resized = f"scaled to {shape[0]} x {shape[1]} pixels" if preparation.resized else "not scaled"
+    return _LOAD.format(
+        height=shape[0],
+        width=shape[1],
+        channels=shape[2],
+        shape=shape,
+        size=shape[:2] if preparation.resized else None,
+        size_of_images=shape[:2],
+        ground=preparation.ground,
+        what=f"{what}: turned as the camera says, on {preparation.ground} where it is transparent,\n    "
+        f"{'grey' if shape[2] == 1 else 'red, green, blue'}, {resized}.",
+    )
+
+
+def _reading() -> list[str]:
+    """Returns the text of what reads image files in training, whole, with its constants first."""
+    constants = [f"{name} = {getattr(pixels, name)!r}\n" for name in pixels.CONSTANTS]
+    return ["".join(constants), *(inspect.getsource(part) for part in pixels.READING)]
 
 
 def _literal(value: str | list[str] | dict[str, str]) -> str:

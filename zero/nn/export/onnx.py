@@ -3,7 +3,7 @@
 Input "images": float32 (N, height, width, channels), pixel values as in the images the network was
 trained on; normalisation and the change to ONNX's channels-first order are in the graph. Output
 "logits": float32 (N, classes); the class with the largest is the answer. N is free. Class names,
-genome and notes are in the model's metadata.
+genome and notes are in the model's metadata; the range of pixel values is in the input's text.
 
 Batch norms are folded into convolutions where possible, see `zero.nn.export.inference`. How a
 layer is written stands in its record. The onnx package is imported where it is used.
@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from zero.data.preparation import Preparation
 from zero.errors import DeviceError, NetworkError
 from zero.nn.export.inference import inference_steps
 from zero.nn.layers import LAYER_KINDS
 from zero.nn.layers.record import PredictionStep, Shape
 from zero.nn.network import Network
 
-# Nothing here needs a newer opset than 13. With 15 goes IR 8, which runtimes have read since 2021, and
-# a definition of batch normalisation that leaves no doubt whether it is in training.
+# Nothing here needs a newer opset than 13. With 15 goes IR 8, which runtimes have read since 2021.
 OLDEST_OPSET, OPSET, NEWEST_OPSET = 13, 15, 21
 MOST_BYTES = 2**31 - 2**20  # one ONNX file holds 2 GiB
 
@@ -37,6 +37,7 @@ def to_onnx(
     classes: tuple[str, ...],
     notes: dict[str, str] | None = None,
     opset: int = OPSET,
+    preparation: Preparation | None = None,
 ) -> bytes:
     """Returns the model's file content; equal arguments give equal bytes.
 
@@ -50,6 +51,8 @@ def to_onnx(
         notes: further metadata, such as the genome.
         opset: version of ONNX's operators, from `OLDEST_OPSET` to `NEWEST_OPSET`; the IR version is the
             oldest that goes with it.
+        preparation: what images went through; the model's text says which pixel values they had, which no
+            operator can check.
 
     Raises:
         NetworkError: another opset; arrays that do not fit, a kind of layer that has no such export, or a
@@ -79,17 +82,25 @@ def to_onnx(
             graph.tensors[index] = _write(graph, step, inputs)
     graph.node("Flatten", graph.tensors[output], to="logits", axis=1)
 
+    values = _values_text(preparation)
     helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
     versions = [helper.make_opsetid("", opset)]
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "network",
-            [helper.make_tensor_value_info("images", float32, ["N", height, width, channels])],
+            [
+                helper.make_tensor_value_info(
+                    "images", float32, ["N", height, width, channels], doc_string=values
+                )
+            ],
             [helper.make_tensor_value_info("logits", float32, ["N", network.classes])],
             list(graph.initializers.values()),
         ),
         producer_name="zero",
+        doc_string=f"images: (N, {height}, {width}, {channels}) float32, {values} They are normalised "
+        "in the graph. logits: (N, classes); metadata has the classes in this order, and what images "
+        "went through in training.",
         ir_version=helper.find_min_ir_version_for(versions),
         opset_imports=versions,
     )
@@ -97,6 +108,17 @@ def to_onnx(
     for key, value in sorted(({**(notes or {}), "classes": names}).items()):
         model.metadata_props.add(key=key, value=value)
     return model.SerializeToString(deterministic=True)
+
+
+def _values_text(preparation: Preparation | None) -> str:
+    """Returns which pixel values the input has, in words."""
+    if preparation is None:
+        return "pixel values as in the images of training."
+    low, high = preparation.low, preparation.high
+    return (
+        f"pixel values from {low:g} to {high:g} as in training, which is not checked: on another scale, "
+        "answers are wrong."
+    )
 
 
 class _Graph:

@@ -86,11 +86,11 @@ def _numpy_arrays(step: PredictionStep) -> dict[str, np.ndarray]:
 
 
 def _onnx(graph: OnnxGraph, step: PredictionStep, inputs: list[str]) -> str:
+    # Not BatchNormalization: before opset 14 readers differ on whether that is in training.
     name = step.layer.name
-    roles = ("gamma", "beta", "mean", "variance")
-    arrays = [graph.constant(f"{name}/{role}", step.arrays[role]) for role in roles]
-    epsilon = step.layer.epsilon
-    return graph.node("BatchNormalization", *inputs, *arrays, to=name, epsilon=epsilon)
+    scale, shift = (values[:, None, None] for values in scale_and_shift(step))
+    scaled = graph.node("Mul", *inputs, graph.constant(f"{name}/scale", scale))
+    return graph.node("Add", scaled, graph.constant(f"{name}/shift", shift), to=name)
 
 
 def _parameters(layer: Layer, inputs: list[Shape]) -> list[Trainable]:

@@ -1,0 +1,286 @@
+"""A table of the user's as it was read, and which of its columns are wanted.
+
+Every message says the file, the line or row, the column, and what to do. Lines count from 1 with the
+header, rows and columns of arrays from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from zero.data.columns import Column, as_text, is_empty, number_text, of_texts
+from zero.errors import TaskError, unknown_name, visible, written
+
+Name = str | int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a text file is read; None: as it seems.
+
+    delimiter: between cells. decimal: before the decimals of a number. header: the number of the header's
+    line from 1, 0 where there is none. encoding: a name that Python knows; default UTF-8, or as the file's
+    first bytes say. x, y: names of the arrays in an NPZ file.
+    """
+
+    delimiter: str | None = None
+    decimal: str | None = None
+    header: int | None = None
+    encoding: str | None = None
+    x: str = "X"
+    y: str = "y"
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table as it was read.
+
+    where: the file, for messages. features: by name, N cells each. target: None if none was asked for.
+    special: columns that are asked for by what they are for. decimal: that its texts use. notes: what a
+    person should know of the reading. line_of: of a text file, gives the line of a row. kept: which of the
+    rows that were read these are, None for all. ignored: columns that were left out, as they were named.
+    """
+
+    where: str
+    features: dict[str, Column]
+    target: Column | None
+    special: dict[str, Column]
+    decimal: str = "."
+    notes: tuple[str, ...] = ()
+    line_of: Callable[[int], int] | None = None
+    kept: np.ndarray | None = None
+    ignored: tuple[Name, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Number of rows N."""
+        return len(next(iter(self.features.values())))
+
+    def place(self, row: int) -> str:
+        """Returns where a row is, for messages."""
+        row = row if self.kept is None else int(self.kept[row])
+        return f"line {self.line_of(row)}" if self.line_of else f"row {row}"
+
+
+def one_line(text: object) -> str:
+    """Returns a value of the user's file as it may stand in a message: one line, not long."""
+    text = text.item() if isinstance(text, np.generic) else text
+    text = " ".join(repr(text).split())  # repr shows what cannot be seen, such as no-break spaces
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def column_number(
+    names: Sequence[str], column: Name, what: str, where: str, key: str, listed: bool = True
+) -> int:
+    """Returns the number of a column that a config names: a string is a name, a number counts from 0.
+
+    Args:
+        names: of all columns; may be empty or equal where nobody asks for them.
+        column: as the config has it.
+        what, key, listed: for the message: what it is to be, its key, whether that is a list.
+        where: opens the message.
+
+    Raises:
+        TaskError: there is no such column, or more than one.
+    """
+    if isinstance(column, str):
+        # Header names have single spaces; what is copied from the file may have others.
+        for name in (column, " ".join(column.split())):
+            if names.count(name) > 1:
+                at = ", ".join(str(i) for i, other in enumerate(names) if other == name)
+                raise TaskError(
+                    f"{where}: columns {at} (from 0) have the same name, '{visible(name)}'; say which "
+                    "by its number, and ignore the others by theirs"
+                )
+            if name in names:
+                return names.index(name)
+        known = [name for name in names if name]
+        raise TaskError(f"{where}: {unknown_name(f'{what} column', column, known)}")
+    named = names.index(str(column)) if str(column) in names else column
+    hint = f"{key}: " + written([str(column)] if listed else str(column))
+    if not 0 <= column < len(names):
+        hint = f"; for the column named {column} write {hint}" if named != column else ""
+        raise TaskError(
+            f"{where}: {what} column {column} does not exist; columns are 0 to {len(names) - 1}{hint}"
+        )
+    if named != column:
+        raise TaskError(
+            f"{where}: {what} column {column} may mean column {column} (from 0), named "
+            f"'{visible(names[column])}', or the one named {column}; write {hint} for the second, "
+            "the name in quotes for the first"
+        )
+    return column
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The numbers of a table's columns: target (None if it lies elsewhere), features, special ones."""
+
+    target: int | None
+    features: list[int]
+    special: dict[str, int]
+    ignored: tuple[Name, ...]  # as they were named
+
+    @property
+    def texts(self) -> list[int]:
+        """Those whose cells are taken as they are written."""
+        return [i for i in (self.target, *self.special.values()) if i is not None]
+
+    @property
+    def used(self) -> list[int]:
+        """All of them."""
+        return sorted({*self.features, *self.texts})
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which columns of a table are wanted.
+
+    target: the target column, None if it lies elsewhere or nobody needs it. keep: the features, None for
+    all others. ignore: columns that are no features. special: further columns by what they are for, such
+    as {"groups": "patient"}; no features either.
+    """
+
+    target: Name | None = None
+    keep: Sequence[Name] | None = None
+    ignore: Sequence[Name] = ()
+    special: dict[str, Name] = field(default_factory=dict)
+
+    def choose(self, names: Sequence[str], where: str) -> Chosen:
+        """Returns which columns these are, by the names of all.
+
+        Raises:
+            TaskError: a column does not exist, is two things at once, or no feature is left.
+        """
+
+        def number(column: Name, what: str, key: str, listed: bool = True) -> int:
+            return column_number(names, column, what, where, key, listed)
+
+        at = None if self.target is None else number(self.target, "target", "target", False)
+        special = {key: number(c, key, key, False) for key, c in self.special.items()}
+        ignored = {number(column, "ignored", "ignore") for column in self.ignore}
+        features = [i for i in range(len(names)) if i != at and i not in special.values()]
+        if self.keep is not None:
+            kept = [number(column, "feature", "features_columns") for column in self.keep]
+            features = list(dict.fromkeys(kept))
+        if at is not None and (at in ignored or at in features or at in special.values()):
+            name = visible(names[at])
+            raise TaskError(f"{where}: the target column '{name}' is also a feature or ignored")
+        features = [i for i in features if i not in ignored and i not in special.values()]
+        if not features:
+            raise TaskError(f"{where}: no feature column is left besides the target")
+        return Chosen(at, features, special, tuple(self.ignore))
+
+
+def table_of(
+    where: str,
+    columns: dict[int, Column],
+    chosen: Chosen,
+    decimal: str = ".",
+    notes: Sequence[str] = (),
+    line_of: Callable[[int], int] | None = None,
+) -> Table:
+    """Returns the table of these columns; those without a name that need none are left out."""
+    notes, kept = list(notes), []
+    names = {columns[i].name for i in chosen.texts}
+    nameless, doubles = [], []
+    for i in chosen.features:
+        column = columns[i]
+        if not column.name:
+            why = "is empty" if column.empty.all() else "counts the rows"
+            if column.empty.all() or counts_rows(column):
+                notes.append(f"{where}: column {i} (from 0) has no name and {why}; it is left out")
+            else:
+                nameless.append(i)
+        elif column.name in names:
+            doubles.append(i)
+        else:
+            names.add(column.name)
+            kept.append(column)
+    if nameless or doubles:
+        told = [f"column {i} (from 0) has no name" for i in nameless]
+        told += [
+            f"column {i} (from 0) has the name of another, '{visible(columns[i].name)}'"
+            for i in doubles
+        ]
+        leave = written([*chosen.ignored, *sorted((*nameless, *doubles))])
+        raise TaskError(
+            f"{where}: {'; '.join(told)}; each needs its own in the header, or leave out: ignore: {leave}"
+        )
+    special = {key: columns[i] for key, i in chosen.special.items()}
+    target = None if chosen.target is None else columns[chosen.target]
+    return Table(
+        where, {column.name: column for column in kept}, target, special, decimal, tuple(notes), line_of,
+        ignored=chosen.ignored,
+    )  # fmt: skip
+
+
+def concatenate(first: Table, second: Table) -> Table:
+    """Returns the rows of both tables, which have the same columns; the first one's come first."""
+
+    def joined(a: Column, b: Column) -> Column:
+        if a.texts is None and b.texts is None and (a.form is None) == (b.form is None):
+            return Column(a.name, np.concatenate([a.values, b.values]), None, a.form)
+        a, b = as_text(a), as_text(b)
+        texts = list(dict.fromkeys([*(a.texts or ()), *(b.texts or ())]))
+        place = {text: i for i, text in enumerate(texts)}
+        codes = [np.array([*(place[t] for t in c.texts or ()), -1])[c.values] for c in (a, b)]
+        return Column(a.name, np.concatenate(codes).astype(np.int32), texts)
+
+    assert first.target is not None and second.target is not None
+    return replace(
+        first,
+        features={n: joined(c, second.features[n]) for n, c in first.features.items()},
+        target=joined(first.target, second.target),
+        special={k: joined(c, second.special[k]) for k, c in first.special.items()},
+        notes=tuple(dict.fromkeys((*first.notes, *second.notes))),
+    )
+
+
+def counts_rows(column: Column) -> bool:
+    """Returns whether a column of numbers only counts: 0, 1, 2, ... or from any other whole number."""
+    values = column.values
+    if column.texts is not None or column.form is not None or len(values) < 3:
+        return False
+    return bool(np.isfinite(values[0]) and values[0] in (0.0, 1.0) and (np.diff(values) == 1).all())
+
+
+# --- cells ----------------------------------------------------------------------------------------
+
+Raw = np.ndarray | tuple[np.ndarray, list[str]]  # numbers, or codes and the different texts
+
+
+def raw_of(values: Any) -> Raw:
+    """Returns what a pandas series holds: float64 (N,), or codes (N,) int32 and texts."""
+    kind = values.dtype.kind if isinstance(values.dtype, np.dtype) else "O"
+    if kind in "biuf":
+        return values.to_numpy(dtype=np.float64)
+    import pandas as pd
+
+    codes, distinct = pd.factorize(values)
+    texts = [cell_text(value) for value in distinct.tolist()]
+    # Blanks at the ends, and spellings of nothing, are one text each.
+    places: dict[str, int] = {}
+    table = [-1 if is_empty(t) else places.setdefault(t, len(places)) for t in texts]
+    return np.array([*table, -1], dtype=np.int32)[codes], list(places)
+
+
+def cell_text(value: Any) -> str:
+    """Returns a cell of a frame as text: dates as ISO has them."""
+    if isinstance(value, float):
+        return number_text(value)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value).strip()
+
+
+def column_of(name: str, raw: Raw, decimal: str = ".") -> Column:
+    """Returns a column as it is understood: of numbers or dates where all cells are."""
+    return of_texts(name, *raw, decimal) if isinstance(raw, tuple) else Column(name, raw)
+
+
+def as_written(name: str, raw: Raw) -> Column:
+    """Returns a target as it was written: names of classes are not changed."""
+    return Column(name, *raw) if isinstance(raw, tuple) else Column(name, raw)

@@ -1,0 +1,405 @@
+"""What a table means: which columns are used and as what, what is predicted, what a person should know.
+
+All columns that cannot be used are told at once, with one `ignore:` line to copy. Called by
+`zero.tasks.table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from zero.data.columns import FLAGS, Column, as_text, number_text, numbers_of
+from zero.data.prepare import RARE, ColumnKind, plan_column
+from zero.data.table import Table, counts_rows, one_line
+from zero.errors import TaskError, visible, written
+from zero.system.trees import Tree
+
+Problem = Literal["regression", "binary", "multiclass"]
+Types = Mapping[str, ColumnKind]
+
+MOST_CLASSES = 50
+FEW = 10  # different whole numbers that are taken for classes where nobody says
+TYPOS = 0.05  # of a column's cells at most: then it is one of numbers, with mistakes
+MOST_NAMED = 10
+
+
+@dataclass(frozen=True, eq=False)
+class TableData:
+    """A table that was understood: N rows with a target.
+
+    where: the file, for messages. columns, kinds: the features and what each is. y (N,) float64: the
+    number to predict, or the number of the class in `classes`, sorted (none for a regression).
+    target: its column's name. special: further columns, see `zero.data.table.Wanted`. notes: what a
+    person should know, a line each. decimal: of texts. tests: so many rows, the last ones, are of the
+    user's own test file. known: what was worked out from it already.
+    """
+
+    where: str
+    columns: tuple[Column, ...]
+    kinds: tuple[ColumnKind, ...]
+    y: np.ndarray
+    problem: Problem
+    classes: tuple[str, ...]
+    target: str
+    special: Mapping[str, Column] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    decimal: str = "."
+    tests: int = 0
+    known: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def positive(self) -> str:
+        """The class with label 1 of a binary target, else empty."""
+        return self.classes[1] if self.problem == "binary" else ""
+
+
+def to_tree(data: TableData) -> Tree:
+    """Returns a table as a tree (`zero.system.trees`)."""
+
+    def column(c: Column) -> Tree:
+        texts = None if c.texts is None else list(c.texts)
+        return {"name": c.name, "values": c.values, "texts": texts, "form": c.form}
+
+    return {
+        "where": data.where, "columns": [column(c) for c in data.columns], "kinds": list(data.kinds),
+        "y": data.y, "problem": data.problem, "classes": list(data.classes), "target": data.target,
+        "special": {key: column(c) for key, c in data.special.items()}, "notes": list(data.notes),
+        "decimal": data.decimal, "tests": data.tests,
+    }  # fmt: skip
+
+
+def from_tree(tree: Tree, where: Path) -> TableData:
+    """Returns the table that `to_tree` was given."""
+    try:
+        columns = tuple(Column(**c) for c in tree["columns"])
+        special = {key: Column(**c) for key, c in tree["special"].items()}
+        lists = {key: tuple(tree[key]) for key in ("kinds", "classes", "notes")}
+        data = TableData(**{**tree, **lists, "columns": columns, "special": special})
+        if {len(c) for c in columns} != {len(data.y)}:
+            raise ValueError("columns of other lengths")
+    except (KeyError, TypeError, ValueError) as error:
+        raise TaskError(f"{where} holds no table: {error}") from None
+    return data
+
+
+@dataclass
+class _Found:
+    """What was found of the feature columns, in their order."""
+
+    used: list[tuple[Column, ColumnKind]]
+    constant: list[str]
+    left_out: list[tuple[str, str]]  # name, why
+    faults: list[tuple[str, int, str]]  # name, a row, what is wrong there
+
+
+def understand(
+    table: Table,
+    problem: Problem | None = None,
+    types: Types | None = None,
+    missing: str = "median",
+    categories: str = "one_hot",
+    asked_for: bool = False,
+    tests: int = 0,
+) -> TableData:
+    """Returns a table's columns as features and its target as numbers.
+
+    Args:
+        table: with a target.
+        problem: None for what the target looks like.
+        types: what columns are, where that shall not be told by their cells.
+        missing: "refuse" for an error where a cell is empty.
+        categories: "refuse" for an error where a column has texts.
+        asked_for: whether the features were named one by one: then none is left out as useless.
+        tests: how many rows, the last ones, are of a test file.
+
+    Raises:
+        TaskError: fewer than 3 rows with a target, cells that cannot be used, nothing but constant
+            columns, or a target that does not suit the problem.
+    """
+    assert table.target is not None
+    notes = list(table.notes)
+    rows = len(table.target)
+    table, target = _with_target(table, table.target, notes)
+    if tests and table.kept is not None:
+        tests = int((table.kept >= rows - tests).sum())
+    rows = len(target)
+    if rows < 3:
+        found = "only 1 row" if rows == 1 else f"only {rows} rows"
+        raise TaskError(f"{table.where}: {found}; train, valid and test need at least one each")
+    found_columns = _columns(table, types or {}, missing, categories, asked_for)
+    notes += _column_notes(table, found_columns)
+    y, problem, classes, note = _target(table, target, problem)
+    notes += note
+    _check_used(table, found_columns)
+    columns, kinds = zip(*found_columns.used, strict=True)
+    return TableData(
+        table.where, columns, kinds, y, problem, classes, target.name, table.special,
+        tuple(notes), table.decimal, tests,
+    )  # fmt: skip
+
+
+# --- features -------------------------------------------------------------------------------------
+
+
+def _with_target(table: Table, target: Column, notes: list[str]) -> tuple[Table, Column]:
+    """Returns the table and the target without the rows whose target is empty."""
+    empty = target.empty
+    if not empty.any():
+        return table, target
+    kept = np.flatnonzero(~empty)
+    number = int(empty.sum())
+    if number > len(empty) // 2:
+        first = int(np.argmax(empty))
+        raise TaskError(
+            f"{table.where} {table.place(first)}: target '{visible(target.name)}' is empty, and so it is in "
+            f"{number} of {len(empty)} rows; name a column that is known"
+        )
+    noun, verb = ("row", "has") if number == 1 else ("rows", "have")
+    notes.append(
+        f"{table.where}: {number} {noun} of {len(empty)} {verb} no '{visible(target.name)}' and "
+        f"{'is' if number == 1 else 'are'} left out"
+    )
+    features = {name: column.take(kept) for name, column in table.features.items()}
+    special = {name: column.take(kept) for name, column in table.special.items()}
+    return replace(table, features=features, special=special, kept=kept), target.take(kept)
+
+
+def _columns(table: Table, types: Types, missing: str, categories: str, asked_for: bool) -> _Found:
+    found = _Found([], [], [], [])
+    for name in types:
+        if name not in table.features:
+            raise TaskError(
+                f"{table.where}: types: there is no feature column '{visible(name)}'; the features are "
+                f"{', '.join(visible(n) for n in table.features)}"
+            )
+    for name, column in table.features.items():
+        empty = column.empty
+        if missing == "refuse" and empty.any():
+            found.faults.append((name, int(np.argmax(empty)), "is empty, as missing: refuse says"))
+            continue
+        if empty.all():
+            found.left_out.append((name, "empty everywhere"))
+            continue
+        kind = types.get(name) or _kind(column)
+        column, fault = _as_kind(column, kind, table.decimal)
+        if fault is None and kind == "category" and categories == "refuse":
+            row = int(np.argmin(empty))
+            fault = row, f"{one_line(column.cell(row))} is text, as categories: refuse says"
+        if fault is not None:
+            found.faults.append((name, *fault))
+        elif not empty.any() and (column.values == column.values[0]).all():
+            found.constant.append(name)
+        elif name in types or asked_for:
+            found.used.append((column, kind))
+        elif kind == "category":
+            _text_column(found, column, empty)
+        elif counts_rows(column) and len(column) > FEW:
+            found.left_out.append((name, "counts the rows"))
+        else:
+            found.used.append((column, kind))
+    return found
+
+
+def _kind(column: Column) -> ColumnKind:
+    if column.form is not None:
+        return "date"
+    if column.texts is None:
+        return "number"
+    _, bad = numbers_of(column)
+    filled = int((~column.empty).sum())
+    few = max(1, TYPOS * filled)
+    return "number" if len(bad) <= few and len(bad) * 2 < filled else "category"
+
+
+def _as_kind(
+    column: Column, kind: ColumnKind, decimal: str
+) -> tuple[Column, tuple[int, str] | None]:
+    """Returns the column as one of a kind; if it is none, also a row and what is wrong there."""
+    if kind == "category":
+        return as_text(column), None
+    first = int(np.argmin(column.empty))
+    if kind == "date":
+        fault = first, f"{one_line(column.cell(first))} is no date like 2024-01-31"
+        return column, fault if column.form is None else None
+    if column.form is not None:
+        return column, (first, "is a date")
+    values, bad = numbers_of(column, decimal)
+    if bad:
+        row, text = min(bad.items())
+        more = f" (and {len(bad) - 1} more cells)" if len(bad) > 1 else ""
+        return column, (row, f"{one_line(text)} is not a finite number like 1.5{more}")
+    infinite = np.flatnonzero(np.isinf(values))
+    if len(infinite):
+        return column, (int(infinite[0]), "is infinite")
+    return Column(column.name, values), None
+
+
+def _text_column(found: _Found, column: Column, empty: np.ndarray) -> None:
+    """Sorts a column of texts that nobody asked for: most of its cells must be in a category."""
+    plan = plan_column(column, "category")
+    assert column.texts is not None
+    known = [column.texts.index(text) for text in plan.known]
+    filled = int((~empty).sum())
+    some = max(2, RARE * len(column))
+    in_categories = 2 * int(np.isin(column.values, known).sum()) >= filled
+    # Many tables leave a cell empty for a reason, whatever the others say.
+    tells_by_gaps = filled >= some and len(column) - filled >= some
+    if in_categories or tells_by_gaps:
+        found.used.append((column, "category"))
+    else:
+        found.left_out.append(
+            (column.name, f"{len(column.texts)} different texts in {filled} rows")
+        )
+
+
+def _column_notes(table: Table, found: _Found) -> list[str]:
+    notes, where = [], table.where
+    total = len(found.used) + len(found.constant) + len(found.left_out) + len(found.faults)
+    if found.constant and (found.used or found.faults):
+        names = _named(found.constant)
+        one = len(found.constant) == 1
+        notes.append(
+            f"{where}: {len(found.constant)} of {total} feature columns "
+            f"{'has' if one else 'have'} the same value in every row and "
+            f"{'is' if one else 'are'} left out: {names}"
+        )
+    if found.left_out:
+        told = ", ".join(f"{written(name)} ({why})" for name, why in found.left_out[:MOST_NAMED])
+        more = len(found.left_out) - MOST_NAMED
+        told += f" and {more} more" if more > 0 else ""
+        verb = "column cannot be used and is" if len(found.left_out) == 1 else (
+            "columns cannot be used and are"
+        )  # fmt: skip
+        line = written([*table.ignored, *(name for name, _ in found.left_out)])
+        notes.append(f"{where}: {len(found.left_out)} {verb} left out: {told}; ignore: {line}")
+    return notes
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(written(name) for name in names[:MOST_NAMED])
+    return shown + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+
+
+def _check_used(table: Table, found: _Found) -> None:
+    """Raises TaskError if columns are wrong, with all of them, or if none is left."""
+    where = table.where
+    if found.faults:
+        name, row, fault = min(found.faults, key=lambda f: f[1])
+        others = [
+            f"{written(n)} ({what} in {table.place(r)})" for n, r, what in found.faults if n != name
+        ]
+        more = f"; as little can be used: {', '.join(others)}" if others else ""
+        leave = [f[0] for f in found.faults] + [n for n, _ in found.left_out]
+        raise TaskError(
+            f"{where} {table.place(row)}, column '{visible(name)}': {fault}{more}; mend the cells, say what "
+            f"it is (types: {{{written(name)}: category}}), or leave out what cannot be used: ignore: "
+            f"{written([*table.ignored, *leave])}"
+        )
+    if not found.used:
+        if found.constant:
+            too = "" if len(found.constant) == 1 else ", and so has every other feature column"
+            raise TaskError(
+                f"{where}: column '{visible(found.constant[0])}' has the same value in every row{too}; "
+                "there is nothing to learn from"
+            )
+        useless = [f"{written(name)} ({why})" for name, why in found.left_out[:MOST_NAMED]]
+        told = ", ".join(useless)
+        raise TaskError(
+            f"{where}: no feature column can be used: {told}; there is nothing to learn from"
+        )
+
+
+# --- the target -----------------------------------------------------------------------------------
+
+
+def _target(
+    table: Table, target: Column, problem: Problem | None
+) -> tuple[np.ndarray, Problem, tuple[str, ...], list[str]]:
+    """Returns the target as numbers, the problem, the classes and notes on them."""
+    where = f"{table.where}, target column '{visible(target.name)}'"
+    values, bad = numbers_of(target, table.decimal)
+    if target.form is not None:
+        bad = {0: "a date"}
+    infinite = np.flatnonzero(np.isinf(values))
+    if len(infinite):
+        raise TaskError(
+            f"{table.where} {table.place(int(infinite[0]))}: target '{visible(target.name)}' is infinite; "
+            "mend the cell or drop the row"
+        )
+    texts = as_text(target)
+    assert texts.texts is not None
+    names = sorted({texts.texts[i] for i in np.unique(texts.values).tolist()})
+    notes: list[str] = []
+    if problem is None:
+        problem = _likely_problem(where, names, values, bad)
+        notes = [f"{where}: {_said(problem, names)}"]
+    if problem == "regression":
+        if bad:
+            row, text = min(bad.items())
+            raise TaskError(
+                f"{where}, {table.place(row)}: {one_line(text)} is not a number, as problem: regression "
+                "needs (binary takes any two values, multiclass more)"
+            )
+        if np.ptp(values) == 0:
+            raise TaskError(
+                f"{where}: the same value, {values[0]:g}, in every row; nothing to learn"
+            )
+        return values, problem, (), notes
+    if not bad and not all(name.lower() in FLAGS for name in names):
+        # 1 and 1.0 are one class, and 9 comes before 10.
+        distinct, at = np.unique(values, return_inverse=True)
+        names, y = [number_text(value) for value in distinct.tolist()], at.astype(np.float64)
+    else:
+        place = {text: i for i, text in enumerate(names)}
+        y = np.array([place.get(text, -1) for text in texts.texts], np.float64)[texts.values]
+    _check_classes(where, names, problem)
+    return y, problem, tuple(names), notes
+
+
+def _likely_problem(
+    where: str, names: Sequence[str], values: np.ndarray, bad: Mapping[int, str]
+) -> Problem:
+    """Returns what the values of a target look like."""
+    distinct = len(names) if bad else len(np.unique(values))
+    if distinct <= 2:
+        return "binary"
+    whole = not bad and bool((values == np.round(values)).all())
+    if bad and distinct <= MOST_CLASSES and len(bad) * 2 > len(values):
+        return "multiclass"
+    if whole and distinct <= FEW and len(values) >= 5 * distinct:
+        return "multiclass"
+    if len(bad) * 2 > len(values):
+        raise TaskError(
+            f"{where}: {distinct} different texts; a target is a number or one of at most {MOST_CLASSES} "
+            "classes"
+        )
+    return "regression"
+
+
+def _said(problem: Problem, names: Sequence[str]) -> str:
+    """Returns a problem that was not given, in words."""
+    if problem == "regression":
+        return "numbers (problem: regression)"
+    shown = ", ".join(one_line(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
+    return f"{len(names)} classes, {shown} (problem: {problem})"
+
+
+def _check_classes(where: str, names: Sequence[str], problem: Problem) -> None:
+    shown = ", ".join(one_line(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
+    found = f"{len(names)} distinct values" if len(names) > 1 else "one value in every row"
+    if problem == "binary" and len(names) != 2:
+        hint = "; problem: multiclass takes more" if len(names) > 2 else ""
+        raise TaskError(f"{where}: {found} ({shown}); problem: binary needs exactly two{hint}")
+    if problem == "multiclass" and not 3 <= len(names) <= MOST_CLASSES:
+        hint = "; for two there is problem: binary" if len(names) == 2 else ""
+        raise TaskError(
+            f"{where}: {found} ({shown}); problem: multiclass takes 3 to {MOST_CLASSES}{hint}"
+        )
