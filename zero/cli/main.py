@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from zero.cli import bench, cells, evaluate, listing, nas_table, predict, run, schema, show
+from zero.cli import bench, cells, evaluate, export, listing, nas_table, predict, run, schema, show
 from zero.cli.common import Commands
 
 app = typer.Typer(
@@ -51,5 +51,6 @@ app.command("list")(listing.list_)
 app.command()(evaluate.validate)
 app.add_typer(bench.bench, name="bench")
 cells.register(app)
+app.command()(export.export)
 nas_table.register(bench.bench)
 schema.register(app)

@@ -78,6 +78,23 @@ def content(
     return to_onnx(source, opset) if write is None else write(source).encode()
 
 
+def text_of(
+    what: Program | TableModel,
+    to: str,
+    name: str,
+    about: Mapping[str, str] | None = None,
+    opset: int | None = None,
+) -> str:
+    """Returns the text of an export; args and errors as for `content`.
+
+    Raises:
+        ConfigError: the form is no text.
+    """
+    if FORMS[to][1] is None:
+        raise ConfigError(f"{to} is no text: give -o FILE")
+    return content(what, to, name, about, opset).decode()
+
+
 def export(
     what: Program | TableModel,
     to: str | None,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -124,7 +125,7 @@ def _comment(text: str) -> str:
     return _guarded(plain)
 
 
-def _number(x: np.floating, single: bool = False) -> str:
+def _number(x: Any, single: bool = False) -> str:
     """Returns a number as a constant."""
     if not np.isfinite(x):
         return {"n": "NAN", "i": "INFINITY", "-": "(-INFINITY)"}[str(x)[0]]

@@ -297,7 +297,7 @@ def _array(array: np.ndarray) -> str:
     return f"np.array({numbers(array)}, {dtype})"
 
 
-def _number(x: np.floating) -> str:
+def _number(x: Any) -> str:
     """Returns the shortest text that gives a number's bits back, in its own dtype."""
     return str(x) if np.isfinite(x) else {"n": "np.nan", "i": "np.inf", "-": "-np.inf"}[str(x)[0]]
 
@@ -352,7 +352,7 @@ def _constants(source: Source) -> list[str]:
 
 def _plan(plan: prepare.ColumnPlan) -> dict[str, Any]:
     """Returns a column's plan without what is as by default."""
-    found = {"name": plan.name, "kind": plan.kind}
+    found: dict[str, Any] = {"name": plan.name, "kind": plan.kind}
     for key in ("fill", "missing", "categories", "known", "other", "form", "parts", "low", "high"):
         given = getattr(plan, key)
         if given and given == given:

@@ -23,7 +23,8 @@ __all__ = ["DAY", "EMPTY", "raw_features"]
 def with_entry(array: np.ndarray, value: float, *at: int) -> np.ndarray:
     """Returns a copy with another number at a place, of each row."""
     new = np.array(array)
-    new[(..., *at)] = value
+    place: Any = (..., *at)
+    new[place] = value
     return new
 
 
