@@ -17,12 +17,11 @@ from zero.programs.program import Instruction
 _SPECIAL = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     **{c: f"\\{c}" for c in "&%$#_{}"}, "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "''",
 }  # fmt: skip
 
 _DOCUMENT = r"""%% Written by `zero export`.
 \documentclass{article}
-\usepackage[T1]{fontenc}
 \usepackage{amsmath,array}
 \allowdisplaybreaks
 \begin{document}
@@ -82,7 +81,7 @@ def to_latex(source: Source) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Returns a text that LaTeX prints as it is; what T1 may lack stands as its number."""
+    """Returns a text that LaTeX prints as it is; what is not ASCII stands as its number."""
     plain = "".join(c if c.isascii() else f"U+{ord(c):04X}" for c in visible(text))
     return "".join(_SPECIAL.get(c, c) for c in plain)
 
