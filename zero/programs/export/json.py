@@ -126,7 +126,7 @@ class _Preparation(_Strict):
     matrix: list[list[Number]] | None
     mean_after: list[Number] | None
     scale_after: list[Number] | None
-    decimal: str = Field(min_length=1, max_length=1)
+    decimal: Literal[".", ","]
 
 
 class _Memory(_Strict):

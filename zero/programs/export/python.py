@@ -11,6 +11,7 @@ import ast
 import base64
 import inspect
 import re
+import textwrap
 from collections.abc import Callable
 from pprint import pformat
 from typing import Any
@@ -38,7 +39,7 @@ from zero.rng import philox
 MOST_NUMBERS = 2000  # of an array that is written out; larger ones stand there as base64
 
 _HEAD = '''\
-"""{title}, written by `zero export`. It needs NumPy alone.
+"""{title}, written by `zero export`. It needs NumPy 2 alone, and Python 3.11.
 
 {usage}
 
@@ -204,6 +205,12 @@ def check(X, features):
     return X
 '''
 
+_COLUMNS = """
+# How a row becomes features, column by column: a number itself, a date's parts (days since 1970, month,
+# weekday from Monday = 0, hour), "fill" where the cell is empty; 1 or 0 for each of a column's categories,
+# and for other texts than those known; with "missing" 1 where the cell is empty. low, high: seen in training.
+"""
+
 _PREPARE = '''
 
 def prepare(rows):
@@ -216,14 +223,15 @@ def prepare(rows):
     """
     raw = raw_features(rows, COLUMNS, DECIMAL)
     x = scaled(raw, MEAN, SCALE)
-    return x{projected}
+    return {result}
 '''
 
 
 def to_python(source: Source) -> str:
     """Returns the module's text."""
     model = source.model
-    parts = [_head(source), *_constants(source), *_functions(source)]
+    constants = "".join(_constants(source))
+    parts = [_head(source, "b64decode" in constants), constants, *_functions(source)]
     ats = _draws(source)
     if model is None:
         parts.append(_ALONE.format(**ats))
@@ -235,50 +243,32 @@ def to_python(source: Source) -> str:
         parts[-1] += _REGRESSION if model.problem == "regression" else _CLASSES
     parts.append(_TRAIN.format(**ats))
     if model is not None:
-        matrix = model.preparation.matrix is not None
-        projected = " @ MATRIX" if matrix else ""
-        text = _PREPARE.format(projected=projected)
-        if matrix:
-            text = text.replace(
-                "return x @ MATRIX", "return scaled(x @ MATRIX, MEAN_AFTER, SCALE_AFTER)"
-            )
-        parts.append(text)
+        projected = model.preparation.matrix is not None
+        result = "scaled(x @ MATRIX, MEAN_AFTER, SCALE_AFTER)" if projected else "x"
+        parts.append(_PREPARE.format(result=result))
     for function in _called(source):
         parts.append("\n\n" + inspect.getsource(function))
     return "".join(parts)
 
 
-def _head(source: Source) -> str:
+def _head(source: Source, large: bool) -> str:
+    """Returns what the module begins with; large: whether there are arrays as base64."""
     model = source.model
-    imports = ["import base64\n"] if _large(source) else []
-    if model is not None:
-        imports += [
-            "import math\n",
-            "import re\n",
-            "import warnings\n",
-            "from datetime import UTC, datetime\n",
-        ]
+    imports = ["base64"] if large else []
+    imports += [] if model is None else ["math", "re", "warnings"]
+    lines = [f"import {name}\n" for name in imports]
+    lines += [] if model is None else ["from datetime import UTC, datetime\n"]
     title = "A program" if model is None else f"A predictor of {source.notes['target']!r}"
     return _HEAD.format(
         title=title.replace("\\", "/").replace('"', "'"),
         usage=_USAGE_ALONE if model is None else _USAGE_TRAINED,
-        imports="".join(f"{line}\n" for line in imports) + "\n" * bool(imports),
+        imports="".join([*lines, "\n"] if lines else []),
         notes=_literal(dict(source.notes)), dtype=source.dtype.name, limit=MAX_ABS_ERROR,
     )  # fmt: skip
 
 
 def _literal(tree: Any) -> str:
     return pformat(tree, width=100, sort_dicts=False)
-
-
-def _large(source: Source) -> bool:
-    if source.model is None:
-        return False
-    arrays = [banks.bank(kind)[0] for banks in source.model.trained.memories for kind in "vm"
-              if len(banks.bank(kind))]  # fmt: skip
-    preparation = source.model.preparation
-    arrays += [a for a in (preparation.mean, preparation.matrix) if a is not None]
-    return any(a.size > MOST_NUMBERS for a in arrays)
 
 
 def _array(array: np.ndarray) -> str:
@@ -294,7 +284,10 @@ def _array(array: np.ndarray) -> str:
             return _number(part[()])
         return f"[{', '.join(numbers(p) for p in part)}]"
 
-    return f"np.array({numbers(array)}, {dtype})"
+    text = f"np.array({numbers(array)}, {dtype})"
+    return textwrap.fill(
+        text, 100, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _number(x: Any) -> str:
@@ -325,9 +318,7 @@ def _constants(source: Source) -> list[str]:
     lines.append(f"F = {trained.features}  # features\n")
     lines.append(f"TASK_KEYS = {list(trained.task_keys)}  # one for each output\n")
     lines.append(f"STEP = {trained.step}  # rows that it was trained on\n")
-    lines.append(
-        "\n# How a row becomes features: zero.data.prepare.ColumnPlan tells what the keys mean.\n"
-    )
+    lines.append(_COLUMNS)
     lines.append(f"COLUMNS = {_literal([_plan(c) for c in preparation.columns])}\n")
     lines.append(f"DECIMAL = {preparation.decimal!r}\n")
     names = ("mean", "scale", "matrix", "mean_after", "scale_after")
@@ -351,12 +342,14 @@ def _constants(source: Source) -> list[str]:
 
 
 def _plan(plan: prepare.ColumnPlan) -> dict[str, Any]:
-    """Returns a column's plan without what is as by default."""
+    """Returns a column's plan without what is as by default, or not recorded."""
     found: dict[str, Any] = {"name": plan.name, "kind": plan.kind}
-    for key in ("fill", "missing", "categories", "known", "other", "form", "parts", "low", "high"):
+    for key in ("fill", "missing", "categories", "known", "other", "form", "parts"):
         given = getattr(plan, key)
-        if given and given == given:
+        if given:
             found[key] = list(given) if isinstance(given, tuple) else given
+    if plan.low == plan.low:
+        found |= {"low": plan.low, "high": plan.high}
     return found
 
 
