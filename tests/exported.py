@@ -79,7 +79,7 @@ def cases(count, seed=0):
         outputs, metric = [(1, "rms_error"), (1, "rms_error"), (1, "accuracy"), (3, "accuracy")][
             k // 4 % 4
         ]
-        features = int(rng.integers(1, 6))
+        features = int(rng.integers(1, 13))
         program = grown_program(rng, parse(BASE), ROOM, int(rng.integers(4, 16)))
         program = with_op(rng, program, ops[k % 65])
         x = rng.normal(size=(TRAIN_ROWS + ROWS, features))

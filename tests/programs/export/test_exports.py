@@ -42,6 +42,13 @@ def test_every_op_is_in_some_prediction(every):
     assert used == set(list(OPS)[1:65])  # not NO_OP, which does nothing and so is left out
 
 
+def test_a_difference_would_be_seen(predicted, tolerance):
+    moved = [wanted + 10 * t for (wanted, _), t in zip(predicted, tolerance, strict=True)]
+    assert len(exported.compared(predicted, moved, tolerance)[2]) > 0.7 * COUNT
+    lost = [np.full_like(wanted, np.nan) for wanted, _ in predicted]
+    assert len(exported.compared(predicted, lost, tolerance)[2]) >= 0.95 * COUNT
+
+
 def test_the_interpreter_predicts_many_rows_as_one_by_one(every, predicted, tolerance):
     found = [exported.outcome(case, case.model.trained.scores(case.x)) for case in every]
     check(predicted, found, tolerance)
