@@ -4,9 +4,9 @@
 
 The programs have every op in some prediction, regressions, two and three classes, and both number types
 (`tests/exported.py`). Python and C are compared trained and after training anew, ONNX (always float32)
-trained, with the interpreter in float32. A program that noise of a rounding's size in the interpreter moves by
-a tenth of the tolerance is counted as moved, and not compared. Nothing is timed. Needs gcc and
-onnxruntime. Writes benchmarks/results/exports.json.
+trained, with the interpreter in float32. A program that noise of a rounding's size in the interpreter
+moves by a tenth of the tolerance is not compared. Nothing is timed. Needs gcc and onnxruntime.
+Writes benchmarks/results/exports.json.
 """
 
 import argparse

@@ -293,9 +293,9 @@ def exports(results: dict[str, Any]) -> str:
     return f"""## Exports
 
 {machine_line(results)}{results["programs"]} random trained programs of {results["instructions"]:,} \
-instructions in all, with {results["ops"]} ops in predictions, exported and run in bare processes, beside the \
-interpreter. Differences are relative to the prediction or to 1, whichever is larger. Those not compared are \
-moved by noise of a rounding's size in the interpreter itself, or fail to train.
+instructions in all, with {results["ops"]} ops in predictions, exported and run in bare processes, beside \
+the interpreter. Differences are relative to the prediction or to 1, whichever is larger. Those not compared \
+are moved by noise of a rounding's size in the interpreter itself, or fail to train.
 
 {table(head, rows)}"""
 
