@@ -281,6 +281,25 @@ the most that was resident.
 {table(head, rows)}"""
 
 
+def exports(results: dict[str, Any]) -> str:
+    """Returns the section of exports.json."""
+    rows = [
+        [r["form"], r["what"], r["dtype"], *(str(r[k]) for k in ("programs", "compared", "different")),
+         f"{r['largest_difference']:.1e}", f"{r['tolerance']:.0e}"]
+        for r in results["rows"]
+    ]  # fmt: skip
+    head = ["form", "program", "dtype", "programs", "compared", "different", "largest difference",
+            "tolerance"]  # fmt: skip
+    return f"""## Exports
+
+{machine_line(results)}{results["programs"]} random trained programs of {results["instructions"]:,} \
+instructions in all, with {results["ops"]} ops in predictions, exported and run in bare processes, beside \
+the interpreter. Differences are relative to the prediction or to 1, whichever is larger. Those not compared \
+are moved by noise of a rounding's size in the interpreter itself, or fail to train.
+
+{table(head, rows)}"""
+
+
 def discovery(results: dict[str, Any]) -> str:
     """Returns the section of discovery.json."""
     success = {
@@ -595,7 +614,7 @@ SECTIONS = {
     "speed": speed, "split": split, "growth": growth, "memory": memory,
     "nn_memory": nn_memory, "discovery": discovery,
     "nas_table": nas_table, "cells_cpu": cells_cpu,
-    "cells_search": cells_search, "gpu_interpreter": gpu_interpreter,
+    "cells_search": cells_search, "gpu_interpreter": gpu_interpreter, "exports": exports,
 }  # fmt: skip
 
 

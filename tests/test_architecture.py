@@ -33,7 +33,7 @@ ONLY = {
     "h5py": {"system.trees", "runs.archive"},
     "typer": {"cli"},
     "multiprocess": {"evolution.workers", "evolution.forks"},
-    "onnx": {"nn.export", "nn.layers"},
+    "onnx": {"nn.export", "nn.layers", "programs.export.onnx"},
     "PIL": {"data.image_files", "data.pixels"},
     "cupy": {"cuda.device"},
 }

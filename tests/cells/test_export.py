@@ -458,7 +458,7 @@ def test_command_exports_a_run_and_a_file(tmp_path):
     from onnx.reference import ReferenceEvaluator
 
     run = tmp_path / "run"
-    RunFolder.create(run, "cells", "name: cells\n", {}).close()
+    RunFolder.create(run, "cells", "cells: {}\n", {}).close()
     network = save_darts(run / "best_weights.h5")
     pictures = np.random.default_rng(5).integers(0, 256, (3, 8, 8, 3)).astype(np.float32)
     wanted = expected(network, *trained(network), pictures)
@@ -488,12 +488,12 @@ def refused(*arguments):
 
 def test_command_on_what_is_no_trained_network(tmp_path):
     run = tmp_path / "run"
-    folder = RunFolder.create(run, "linear", "name: linear\n", {})
+    folder = RunFolder.create(run, "cells", "cells: {}\n", {})
     output = tmp_path / "net.onnx"
     assert "no trained network" in refused(run, "-o", output)
     write_archive(folder.archive_path, ArchiveData(1, "", [], "0"))
     folder.close()
-    assert "is a run of programs, and only networks" in refused(run, "-o", output)
+    assert "holds no program yet" in refused(run, "-o", output)
     assert "has no config.yaml" in refused(tmp_path, "-o", output)
     assert "there is no" in refused(tmp_path / "none.h5", "-o", output)
     assert not output.exists()

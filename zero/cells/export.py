@@ -1,6 +1,6 @@
 """`zero export`: a trained network of a run, or of a file of weights, in a form that runs without us.
 
-Programs cannot be exported. Called by the command line.
+Called by the kind of genome.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from zero import genomes
 from zero.cells.networks.build import build_network
 from zero.cells.networks.skeletons import Skeleton
 from zero.cells.text import parse_genome
@@ -23,7 +22,6 @@ from zero.nn.export.numpy import to_numpy
 from zero.nn.export.onnx import OPSET, to_onnx
 from zero.nn.network import Network
 from zero.nn.saved import SavedNetwork, from_tree, load_network
-from zero.runs.archive import read_archive
 from zero.runs.folder import RunFolder
 from zero.system.files import write_bytes
 
@@ -153,10 +151,7 @@ def _weights_of(source: Path) -> Path:
     for name in WEIGHTS:
         if (source / name).exists():
             return source / name
-    archive = RunFolder.open(source).archive_path
-    kind = read_archive(archive).kind if archive.exists() else "cells"
-    if kind != "cells":
-        raise ArchiveError(genomes.get(kind).no_export(source))
+    RunFolder.open(source)
     raise ArchiveError(
         f"{source} has no trained network ({' or '.join(WEIGHTS)}) yet; let it end "
         "(`zero resume`), or train a genome with `zero train`"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from zero.cells import records
 from zero.cells.config import CellsConfig, CellSearch, read_cells
 from zero.cells.view import CellsView
 from zero.config.yaml import Document, Problem
+from zero.errors import ConfigError
 from zero.runs.kind import Kind
 
 if TYPE_CHECKING:
@@ -59,6 +60,28 @@ class Cells(Kind):
             f"{path} is a run of cells, and only programs can be explained; `zero cells show {path}` "
             f"tells what its best network costs, `zero cells draw {path}` draws it"
         )
+
+    def has(self, what: str) -> bool:
+        """Returns whether that is a file of weights."""
+        return Path(what).suffix == ".h5" and Path(what).is_file()
+
+    def export(
+        self,
+        what: str,
+        to: str | None,
+        output: Path | None,
+        note: Callable[[str], None],
+        opset: int | None,
+    ) -> list[Path] | str:
+        """Writes a trained network."""
+        from zero.cells.export import FORMATS, export
+
+        forms = {"python": "numpy"} | {form: form for form in FORMATS}
+        if to is not None and to not in forms:
+            raise ConfigError(f"networks of cells are exported to python and onnx, not to {to}")
+        if output is None:
+            raise ConfigError("networks of cells go into files: give -o FILE.py or -o FILE.onnx")
+        return export(what, output, to and forms[to], note, opset)
 
 
 CELLS = Cells()

@@ -1,4 +1,4 @@
-"""The command line's part on cells: `zero cells ...`, and what trains and exports them.
+"""The command line's part on cells: `zero cells ...`, and what trains them.
 
 `register` puts the commands into the command line; see `zero.cli.main` and `zero.cli.common`.
 """
@@ -42,7 +42,6 @@ def register(app: typer.Typer) -> None:
     """Adds the commands of this file to the command line."""
     app.add_typer(cells, name="cells")
     app.command()(train)
-    app.command("export")(export_)
 
 
 class CellTopic(StrEnum):
@@ -255,7 +254,7 @@ def draw(
         write_bytes(output, drawing.encode())
 
 
-# --- training and exporting -----------------------------------------------------------------------
+# --- training -------------------------------------------------------------------------------------
 
 
 @guarded
@@ -359,46 +358,6 @@ def _tell_training(found: Any, as_json: bool) -> None:
     if found.reason == "interrupted":
         sys.stdout.flush()
         raise typer.Exit(130)
-
-
-class ExportFormat(StrEnum):
-    """Keys of `zero.cells.export.FORMATS`."""
-
-    onnx = "onnx"
-    numpy = "numpy"
-
-
-@guarded
-def export_(
-    source: Annotated[
-        Path, typer.Argument(metavar="FOLDER|WEIGHTS", help="Of a run or a training, or a file.")
-    ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Such as net.onnx or net.py.")
-    ],
-    format_: Annotated[
-        ExportFormat | None,
-        typer.Option("--format", help="Otherwise by the ending of FILE: .onnx or .py."),
-    ] = None,
-    opset: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=13, max=21, help="ONNX's operators [default: 15]."),
-    ] = None,
-    debug: Debug = False,
-) -> None:
-    """Write a trained network as ONNX, or as a Python file that needs NumPy only.
-
-    Of a training that is paused it is the network as it was at its newest checkpoint.
-    Both take images (N, height, width, channels) with pixel values as in the training images; the
-    Python file reads its weights from the NPZ file written beside it. Programs cannot be exported.
-    """
-    from zero.cells.export import export
-
-    def note(text: str) -> None:
-        print(text, file=sys.stderr)
-
-    for path in export(source, output, format_, note, opset):
-        print(f"wrote {path}")
 
 
 def _built(cell: Any, placing: Any) -> dict[str, Any]:

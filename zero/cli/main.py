@@ -14,6 +14,7 @@ from zero.cli import (
     cells,
     evaluate,
     explain,
+    export,
     listing,
     nas_table,
     predict,
@@ -70,5 +71,6 @@ app.command("list")(listing.list_)
 app.command()(evaluate.validate)
 app.add_typer(bench.bench, name="bench")
 cells.register(app)
+app.command()(export.export)
 nas_table.register(bench.bench)
 schema.register(app)

@@ -20,7 +20,7 @@ FLAGS = {"true": 1.0, "false": 0.0}
 
 # Dates that can be told without being told: a form for `strptime`, and what its texts look like.
 ISO = "iso"
-_DATES = {
+DATES = {
     ISO: re.compile(
         r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII
     ),
@@ -88,7 +88,7 @@ def date_seconds(text: str, form: str) -> float | None:
     """
     try:
         if form == ISO:
-            if not _DATES[ISO].fullmatch(text):
+            if not DATES[ISO].fullmatch(text):
                 return None
             found = datetime.fromisoformat(text)
         else:
@@ -112,7 +112,7 @@ def of_texts(name: str, codes: np.ndarray, texts: Sequence[str], decimal: str = 
     form = None
     converted = _all(texts, lambda text: number_of(text, decimal))
     if converted is None:
-        fits = [f for f, pattern in _DATES.items() if pattern.fullmatch(texts[0])]
+        fits = [f for f, pattern in DATES.items() if pattern.fullmatch(texts[0])]
         dates = {f: _all(texts, partial(date_seconds, form=f)) for f in fits}
         dates = {f: seconds for f, seconds in dates.items() if seconds is not None}
         if len(dates) == 1:  # two: no day above the 12th tells which comes first, day or month

@@ -9,7 +9,7 @@ StandardScaler do, in this order; a test holds it against them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -37,7 +37,8 @@ class ColumnPlan:
     where it is empty; then `missing`.
 
     known: the texts that were seen and are not pooled; of two categories without others, only the
-    second has a feature. form: of a date, see `zero.data.columns.date_seconds`.
+    second has a feature. form: of a date, see `zero.data.columns.date_seconds`. low, high: of numbers and
+    dates, the range that was seen, NaN where it was not recorded; no feature depends on it.
     """
 
     name: str
@@ -49,6 +50,8 @@ class ColumnPlan:
     other: bool = False
     form: str | None = None
     parts: tuple[str, ...] = ()
+    low: float = field(default=np.nan, compare=False)  # NaN is no NaN's equal
+    high: float = field(default=np.nan, compare=False)
 
     @property
     def features(self) -> list[str]:
@@ -104,11 +107,11 @@ class Preparation:
 
     def of_raw(self, raw: np.ndarray) -> np.ndarray:
         """Returns the features of raw ones (N, R), NaN where a cell is empty."""
-        x = _scaled(_filled(self.columns, raw), self.mean, self.scale)
+        x = scaled(_filled(self.columns, raw), self.mean, self.scale)
         if self.matrix is None:
             return x
         assert self.mean_after is not None and self.scale_after is not None
-        return _scaled(x @ self.matrix, self.mean_after, self.scale_after)
+        return scaled(x @ self.matrix, self.mean_after, self.scale_after)
 
     def to_tree(self) -> dict[str, Any]:
         """Returns it as a tree of plain values and arrays (`zero.system.trees`)."""
@@ -141,12 +144,15 @@ def plan_column(column: Column, kind: ColumnKind, missing: bool = True) -> Colum
     missing: whether empty cells get a feature of their own, if there are any.
     """
     missing = missing and bool(column.empty.any())
-    if kind == "number":
-        return ColumnPlan(column.name, kind, missing=missing)
-    if kind == "date":
-        parts = _date_parts(column.values[~column.empty])
+    if kind != "category":
+        seen = column.values[~column.empty] if column.texts is None else np.zeros(0)
+        low, high = (float(seen.min()), float(seen.max())) if len(seen) else (np.nan, np.nan)
+        plan = ColumnPlan(column.name, kind, missing=missing, low=low, high=high)
+        if kind == "number":
+            return plan
+        parts = date_parts(column.values[~column.empty])
         varying = tuple(p for p in PARTS if p == "days" or np.ptp(parts[p]) > 0)
-        return ColumnPlan(column.name, kind, missing=missing, form=column.form, parts=varying)
+        return replace(plan, form=column.form, parts=varying)
     column = as_text(column)
     texts = column.texts
     assert texts is not None
@@ -226,7 +232,7 @@ def _write(plan: ColumnPlan, column: Column, decimal: str, out: np.ndarray) -> s
         if len(infinite):
             return f"column '{visible(plan.name)}', row {infinite[0]} (from 0): infinity"
     else:
-        parts = _date_parts(values)
+        parts = date_parts(values)
         for k, part in enumerate(plan.parts):
             out[:, k] = parts[part]
     return ""
@@ -246,7 +252,8 @@ def _seconds(column: Column, form: str) -> tuple[np.ndarray, dict[int, str]]:
     }
 
 
-def _date_parts(seconds: np.ndarray) -> dict[str, np.ndarray]:
+def date_parts(seconds: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns each of `PARTS` of dates in seconds from 1970, NaN of NaN."""
     days = seconds / DAY
     with np.errstate(invalid="ignore"):
         whole = np.floor(days)
@@ -303,7 +310,7 @@ def fit(
         numbers = float(center), float(spread)
     if matrix is None:
         return Preparation(columns, mean, scale, *numbers, decimal=decimal)
-    after = center_and_scale(_scaled(raw, mean, scale) @ matrix)
+    after = center_and_scale(scaled(raw, mean, scale) @ matrix)
     return Preparation(columns, mean, scale, *numbers, matrix, *after, decimal)
 
 
@@ -315,14 +322,15 @@ def _filled(plans: Sequence[ColumnPlan], raw: np.ndarray) -> np.ndarray:
     for plan in plans:
         values = [plan.fill]
         if plan.kind == "date":
-            parts = _date_parts(np.array([plan.fill]))
+            parts = date_parts(np.array([plan.fill]))
             values = [float(parts[part][0]) for part in plan.parts]
         fill += values if plan.kind != "category" else []
         fill += [0.0] * (len(plan.features) - (len(values) if plan.kind != "category" else 0))
     return np.where(np.isnan(raw), fill, raw)
 
 
-def _scaled(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def scaled(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Returns (x - mean) / scale for rows x, and 0 where scale is 0."""
     flat = scale == 0
     with np.errstate(all="ignore"):
         return np.where(flat, 0.0, (x - mean) / np.where(flat, 1.0, scale))

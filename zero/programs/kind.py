@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ from zero.programs.config import (
     read_programs,
 )
 from zero.programs.view import ProgramsView
-from zero.runs.folder import RunFolder
 from zero.runs.kind import Kind
 from zero.runs.records import get_array, get_texts
 
@@ -91,12 +90,28 @@ class Programs(Kind):
                 names = get_texts(part, "task_names")
                 get_array(part, "task_fitness", np.float64, (len(names),))
 
-    def no_export(self, path: Path) -> str:
-        """Returns what a person is told who wants to export a run."""
-        return (
-            f"{path} is a run of programs, and only networks can be exported; "
-            f"its best program is the text {path / RunFolder.BEST}"
-        )
+    def has(self, what: str) -> bool:
+        """Returns whether that is a program or a model of one."""
+        from zero.programs.export.named import is_named
+
+        return is_named(what)
+
+    def export(
+        self,
+        what: str,
+        to: str | None,
+        output: Path | None,
+        note: Callable[[str], None],
+        opset: int | None,
+    ) -> list[Path] | str:
+        """Writes a program, trained if there is a model of it, or returns its text."""
+        from zero.programs.export import export, form_of, named, text_of
+
+        form = form_of(to, output)
+        found, about = named.find(what, note)
+        if output is None:
+            return text_of(found, form, Path(what.partition("#")[0]).stem, about, opset)
+        return export(found, form, output, about, opset)
 
 
 PROGRAMS = Programs()

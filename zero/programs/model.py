@@ -20,7 +20,7 @@ from zero.programs.program import Memory, memory_needed, parse_program
 from zero.programs.trained import Trained
 from zero.system.trees import Tree, read_tree, write_tree
 
-FILE = "model.h5"
+FILE, KIND = "model.h5", "model"
 VERSION = 1
 Problem = Literal["regression", "binary", "multiclass"]
 
@@ -112,7 +112,7 @@ class TableModel:
 
     def save(self, path: Path) -> None:
         """Writes it to a file, in one step."""
-        write_tree(path, self.to_tree(), "model", VERSION, compress=True)
+        write_tree(path, self.to_tree(), KIND, VERSION, compress=True)
 
 
 def _banks(tree: Mapping[str, Any], memory: Memory) -> Banks:
@@ -135,5 +135,5 @@ def load_model(path: Path) -> TableModel:
     Raises:
         ArchiveError: it cannot be read, or holds none.
     """
-    tree = read_tree(path, "model", VERSION)
+    tree = read_tree(path, KIND, VERSION)
     return TableModel.from_tree(tree, path)

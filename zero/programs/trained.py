@@ -170,7 +170,7 @@ class _Rows:
                 *indices, value = instruction.constants
                 features = self._banks.v.shape[1]
                 at = tuple(int(np.float32(features) * np.float32(x)) for x in indices)
-                new = old.copy()
+                new = np.array(old)  # of a number of NumPy's a copy could not be written to
                 new[(..., *at)] = value
                 return new, varies
             case "uniform" | "gaussian":

@@ -9,7 +9,7 @@ stands in should import what takes long inside its methods.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,13 +137,35 @@ class Kind:
         """
         raise ArchiveError(f"{path} is a run of {self.name}, which cannot predict")
 
-    def no_export(self, path: Path) -> str:
-        """Returns what a person is told who wants to export a run that has nothing to be exported."""
-        return f"{path} is a run of {self.name}, of which nothing can be exported"
-
     def no_explanation(self, path: Path) -> str:
         """Returns what a person is told who wants a run's outcome explained as programs are."""
         return (
             f"{path} is a run of {self.name}, and only programs can be explained; look at it with "
             f"`zero show {path}`"
         )
+
+    def has(self, what: str) -> bool:
+        """Returns whether a user's word, which is no run, is something of this kind to be exported."""
+        return False
+
+    def export(
+        self,
+        what: str,
+        to: str | None,
+        output: Path | None,
+        note: Callable[[str], None],
+        opset: int | None,
+    ) -> list[Path] | str:
+        """Returns the files written, or without `output` the text.
+
+        Args:
+            what: a run, with `#ID` of a record or without, or what `has` is true of.
+            to: the form; None takes what the output's ending says.
+            output: the file to write.
+            note: gets what the user should know.
+            opset: of ONNX's operators, None for one that suits most.
+
+        Raises:
+            ZeroError: there is nothing to export, or not in this form; nothing is written then.
+        """
+        raise ArchiveError(f"{what} is a run of {self.name}, of which nothing can be exported")

@@ -94,6 +94,16 @@ def read_tree(path: str | Path, kind: str, newest_version: int) -> Tree:
         ) from error
 
 
+def kind_of_file(path: str | Path) -> str | None:
+    """Returns the kind that a file says it is, None if it is no file that `write_tree` wrote."""
+    try:
+        with open(path, "rb") as file:
+            match = HEADER_PATTERN.fullmatch(file.read(HEADER_SIZE))
+    except OSError:
+        return None
+    return None if match is None else match[1].decode()
+
+
 def _verified(path: Path, kind: str, newest_version: int) -> bytes:
     """Returns the bytes of a file whose kind, version, size and checksum are as they should be."""
     try:

@@ -1,0 +1,79 @@
+"""What a user names to be exported: a run, a record of one, a shipped program, a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from zero.config.files import import_again
+from zero.errors import ArchiveError
+from zero.programs import library, model
+from zero.programs.export.json import from_json
+from zero.programs.find import load_program
+from zero.programs.program import Program
+from zero.runs.archive import ArchiveData, best_record, read_archive
+from zero.runs.folder import RunFolder
+from zero.system.trees import kind_of_file
+
+
+def is_named(what: str) -> bool:
+    """Returns whether that is a program or a model, and not of a run."""
+    path = Path(what)
+    if what in library.PROGRAMS or not path.is_file():
+        return what in library.PROGRAMS
+    return path.suffix != ".h5" or kind_of_file(path) == model.KIND
+
+
+def find(
+    what: str, note: Callable[[str], None]
+) -> tuple[Program | model.TableModel, dict[str, str]]:
+    """Returns what is to be exported, and notes on where it comes from.
+
+    Args:
+        what: a run's folder or archive, alone or with `#ID` of a record; a shipped program; a file of a
+            program, of a model, or of JSON.
+        note: gets what the user should know.
+
+    Raises:
+        ProgramError, ArchiveError: there is nothing of that name, or it cannot be read.
+    """
+    path = Path(what)
+    if path.is_file() and path.suffix == ".json":
+        return from_json(_text_of(path), path), {}
+    if path.is_file() and kind_of_file(path) == model.KIND:
+        return model.load_model(path), {}
+    name, mark, record_id = what.rpartition("#")
+    run = Path(name) if mark and record_id.isdigit() else path
+    if what in library.PROGRAMS or not (run.is_dir() or run.suffix == ".h5"):
+        return load_program(what), {"program": path.name}
+    folder = run if run.is_dir() else run.parent
+    if run.is_dir() and not RunFolder.open(run).archive_path.exists():
+        raise ArchiveError(f"{run} holds no program yet")
+    data = read_archive(run)
+    import_again(folder)  # ops of the user's own
+    about = _about(folder, data, record_id if mark else "")
+    if not mark and (folder / model.FILE).is_file():
+        return model.load_model(folder / model.FILE), about
+    program = load_program(what)
+    if not mark:
+        note(f"{run} has no {model.FILE}: this is its best program alone, which is not trained")
+    return program, about
+
+
+def _text_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ArchiveError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _about(folder: Path, data: ArchiveData, record_id: str) -> dict[str, str]:
+    """Returns provenance, and the figures of a run's outcome."""
+    best = best_record(data)
+    found = record_id or ("" if best is None else str(best.id))
+    about = {"run": folder.resolve().name, "seed": str(data.seed), "record": found}
+    for part in ("search", "select", "final"):
+        figures = data.results and data.results[part]
+        if figures and not record_id:
+            about[f"{part}_fitness"] = f"{figures['fitness']:.6g}"
+    return about
