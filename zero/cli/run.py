@@ -28,11 +28,19 @@ from zero.cli.common import (
 )
 from zero.runs.tables import Whole, print_pairs
 
+TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xls", ".npy")
+
 
 @guarded
 def run(
     config: Config,
     settings: Set = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="What to predict, where CONFIG is a table such as my.csv."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The run's folder [default: runs/NAME-001 ...]."),
@@ -44,14 +52,45 @@ def run(
     json_log: JsonLog = False,
     debug: Debug = False,
 ) -> None:
-    """Evolve programs or cells as a config says."""
+    """Evolve programs or cells as a config says.
+
+    CONFIG may also be a table, with --target: the shipped config own_csv then searches on it, from the
+    linear program, and the run's folder has the config.yaml that came of it.
+    """
     left = time_left(max_seconds)
+    config, settings = _for_table(config, target, settings)
     checked = checked_config(config, settings, seed, islands)
     from zero.runs.run import start
 
     with reporting(quiet, json_log) as reporter:
         outcome = start(checked, out, reporter, command=sys.argv, max_seconds=left())
     _print_outcome(outcome, json_log)
+
+
+def _for_table(
+    config: str, target: str | None, settings: list[str] | None
+) -> tuple[str, list[str] | None]:
+    """Returns the config and the settings that search on a table, if the config's name is a table's."""
+    from zero.errors import ConfigError
+
+    ending = "." + config.lower().removesuffix(".gz").rpartition(".")[2]
+    if ending not in TABLES:
+        if target is not None:
+            raise ConfigError(
+                f"--target names a column of a table ({', '.join(TABLES)}); leave it out"
+            )
+        return config, settings
+    if target is None:
+        raise ConfigError(f"{config} is a table: say what to predict, --target COLUMN")
+    name = "".join(c if c.isalnum() or c in "_-" else "_" for c in Path(config).name.split(".")[0])
+    chosen = {
+        "name": name or "table", "tasks.search.path": config, "tasks.search.target": target,
+        "tasks.search.problem": None, "program.initial": "linear",
+    }  # fmt: skip
+    return "own_csv", [
+        *(f"{key}={json.dumps(value)}" for key, value in chosen.items()),
+        *(settings or []),
+    ]
 
 
 @guarded

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from zero.config.sections import Section
-from zero.errors import ConfigError
+from zero.errors import ConfigError, ProgramError
 from zero.programs import backends, library
 from zero.programs.backends import Backend, EvaluationSetup
 from zero.programs.config import EvaluationSettings, ProgramsConfig
@@ -43,6 +43,7 @@ from zero.runs.domain import Conclusion, Domain
 from zero.runs.folder import RunFolder
 from zero.runs.state import Experiment
 from zero.tasks import PURPOSES, TaskSet, make_task_set
+from zero.tasks.table import Table
 
 # What every outcome is set beside: both were written by people.
 BASELINES = ("linear", "neural_network")
@@ -208,7 +209,16 @@ class ProgramsDomain(Domain):
     def _reported_by(self, purpose: str, experiment: int, on_gpu: bool = False) -> Evaluator:
         """Returns the evaluator of the figures that are told: the final one is a predictor's."""
         final = purpose == "final"
-        return self.evaluator(purpose, experiment, on_gpu, independent=final, keep_errors=final)
+        independent = final or (purpose == "select" and self._select_independent)
+        return self.evaluator(
+            purpose, experiment, on_gpu, independent=independent, keep_errors=final
+        )
+
+    @property
+    def _select_independent(self) -> bool:
+        """Whether outcomes are chosen as predictors: of tables, whose search goes through several epochs."""
+        # The best of many epochs is luck that a predictor has not.
+        return isinstance(self.config.tasks.select, Table)
 
     def figures(
         self,
@@ -315,7 +325,7 @@ class ProgramsDomain(Domain):
                     min(config.search.population, 1000),
                 ),
             )
-            select = self.evaluator("select", experiment)
+            select = self.evaluator("select", experiment, independent=self._select_independent)
             islands.append(
                 Island(
                     modules[k], space, memory_of(config), arrays, select,
@@ -449,7 +459,32 @@ class ProgramsDomain(Domain):
         keys = ("metric", "interval", "lasting_fitness", "order_matters", "departures")
         details = {key: figures["final"][key] for key in keys}
         details["chance"] = {purpose: part["chance"] for purpose, part in figures.items()}
+        details |= self._keep(program, figures["final"], number, folder)
         return Conclusion(program, final, pairs, results, details)
+
+    def _keep(
+        self, program: Program, final: dict[str, Any], number: int, folder: RunFolder
+    ) -> dict[str, Any]:
+        """Trains the outcome on all of a table's rows but the test's and keeps it, ready to predict."""
+        from zero.programs import keep, model
+
+        if keep.table_of(self.config) is None:
+            return {}
+        low, high = final["interval"]
+        about = {
+            "run": self.config.name, "final fitness": f"{final['fitness']:.6g} ({low:.4g} to {high:.4g})",
+            "seed": str(self.config.seed),
+        }  # fmt: skip
+        module = None
+        if self.backend.shares_module:
+            search = self.setup("search", number)
+            module = self.backend.modules(search, self.config.search.method, 1)[0]
+        try:
+            kept = keep.train_on_all(self.config, program, module, about)
+        except ProgramError as error:
+            return {"not_kept": str(error)}
+        kept.save(folder.path / model.FILE)
+        return {"scores": keep.scores(self.config, kept)}
 
 
 def resumed(config: ProgramsConfig, info: dict[str, Any]) -> ProgramsDomain:

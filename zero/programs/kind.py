@@ -23,6 +23,7 @@ from zero.runs.records import get_array, get_texts
 
 if TYPE_CHECKING:
     from zero.programs.domain import ProgramsDomain
+    from zero.programs.predictor import TablePredictor
 
 
 class Programs(Kind):
@@ -78,6 +79,12 @@ class Programs(Kind):
     def ops_in(self, tree: dict[str, Any]) -> list[str]:
         """Returns the names of the op codes."""
         return get_texts(tree, "ops")
+
+    def model(self, path: Path) -> TablePredictor:
+        """Returns the trained program of a run over a table, which predicts its rows."""
+        from zero.programs.predictor import TablePredictor
+
+        return TablePredictor.of_run(path)
 
     def check_results(self, results: dict[str, Any]) -> None:
         """Raises ValueError if an archive's results lack something or contradict themselves.

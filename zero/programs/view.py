@@ -10,6 +10,29 @@ from zero.runs.tables import json_number, print_paragraph, print_table, shown_fi
 from zero.runs.view import View
 
 
+def _print_scores(details: dict[str, Any]) -> None:
+    """Prints scores on the test rows after training on all others, beside known predictors."""
+    if "not_kept" in details:
+        print_paragraph(f"no model is kept: {details['not_kept']}")
+    scores = details.get("scores")
+    if not scores:
+        return
+    print()
+    names = list(scores["this program"])
+    rows = [
+        (name, *(f"{found[k]:.4g}" if k in found else "-" for k in names))
+        for name, found in scores.items()
+    ]
+    print_table(("trained on all but the test rows", *names), rows)
+    first, better = names[0], []
+    sign = -1 if first == "rmse" else 1
+    for name, found in scores.items():
+        if name != "this program" and sign * found[first] > sign * scores["this program"][first]:
+            better.append(name)
+    if better:
+        print_paragraph(f"on these rows {', '.join(better)} did better than the program ({first})")
+
+
 class ProgramsView(View):
     """See `zero.runs.view.View`."""
 
@@ -35,6 +58,7 @@ class ProgramsView(View):
             final["chance"] = outcome.details["chance"]["final"]
             for note in notes(final):
                 print_paragraph(note)
+            _print_scores(outcome.details)
         print()
 
     def figure_rows(self, path: Path, data: Any, record: Any) -> list[tuple[str, str]]:
