@@ -22,7 +22,7 @@ from zero.errors import ArchiveError
 from zero.runs.checkpoints import CheckpointFolder
 from zero.runs.lock import RunLock
 from zero.system import trees as store
-from zero.system.trees import read_tree, write_tree
+from zero.system.trees import kind_of_file, read_tree, write_tree
 
 FLIPS = 300
 
@@ -348,3 +348,11 @@ def test_read_only_folder(read_only_folder):
 def test_missing_folder(tmp_path):
     with pytest.raises(ArchiveError, match="No such file or directory"):
         write(tmp_path / "absent" / "a.h5", {})
+
+
+def test_the_kind_of_a_file(tmp_path):
+    write_tree(tmp_path / "a.h5", {}, "archive", 1)
+    assert kind_of_file(tmp_path / "a.h5") == "archive"
+    (tmp_path / "b.h5").write_bytes(b"something else")
+    assert kind_of_file(tmp_path / "b.h5") is None
+    assert kind_of_file(tmp_path / "none") is None and kind_of_file(tmp_path) is None

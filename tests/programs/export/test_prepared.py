@@ -9,6 +9,7 @@ import warnings
 
 import exported
 import numpy as np
+import pandas
 import pytest
 from exported_tables import CELLS, KINDS, NAMES, column, make, table
 from helpers import parse
@@ -76,6 +77,9 @@ def test_python_takes_cells_of_other_types(tmp_path):
     texts = module.prepare([("1.5", "red", "1", "2024-01-31", "True")])
     others = module.prepare([(1.5, "red", 1, np.datetime64("2024-01-31"), True)])
     np.testing.assert_array_equal(others, texts)
+    frame = pandas.DataFrame({name: [cell] for name, cell in zip(NAMES, CELLS[0], strict=True)})
+    np.testing.assert_array_equal(module.prepare(frame), module.prepare(CELLS[:1]))
+    assert module.prepare([]).shape == (0, module.F)
     nothing = module.prepare([(math.nan, None, math.nan, np.datetime64("NaT"), None)])
     np.testing.assert_array_equal(nothing, module.prepare([("", "", "", "", "")]))
 
@@ -208,6 +212,20 @@ def test_c(tmp_path, problem, dtype, matrix):
         np.testing.assert_allclose([float(x) for x in found], wanted, rtol=1e-9)
     else:
         assert found == wanted.tolist()
+
+
+@needs_gcc
+def test_c_is_a_header_too(tmp_path):
+    (tmp_path / "it.c").write_bytes(content(make(), "c", "it"))
+    (tmp_path / "use.c").write_text(
+        '#define it_HEADER\n#include "it.c"\n#include "it.c"\n'
+        "int main(void)\n{\n    it_model *model = it_new();\n    it_real x[it_F] = {0};\n"
+        "    puts(it_classes[(int)it_predict(model, x, NULL)]);\n    it_free(model);\n    return 0;\n}\n"
+    )
+    command = ["gcc", *exported.WARNINGS, "-O3", "-Dit_HEAP", "it.c", "use.c", "-lm", "-o", "use"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    done = subprocess.run([tmp_path / "use"], capture_output=True, text=True)
+    assert done.stdout.strip() in make().classes
 
 
 @needs_gcc

@@ -63,7 +63,7 @@ def to_c(source: Source) -> str:
             c_parts.HEAP,
             c_parts.MAIN,
         ]
-    text = "\n".join(part for part in parts if part)
+    text = "\n".join([*filter(None, parts), "#endif /* NAME_HEADER */\n"])
     return re.sub(r"\bNAME", source.name, text).replace(_GUARD, "")
 
 
@@ -102,14 +102,17 @@ def _declarations(source: Source) -> str:
         )
         usage = c_parts.USAGE
     return (
-        f"/* Written by `zero export`: {usage}\n{_comment(notes)} */\n{c_parts.INCLUDES}"
+        f"/* Written by `zero export`: {usage}\n{_comment(notes)} */\n"
+        f"#ifndef NAME_H\n#define NAME_H\n{c_parts.INCLUDES}"
         f"typedef {'float' if source.dtype == np.float32 else 'double'} NAME_real;\n{sizes}"
         f"#define NAME_MAX_ABS_ERROR {_number(np.float64(MAX_ABS_ERROR))}\n\n"
         "/* s0 is the label, s1 the prediction, v0 the features; the rest lasts from row to row. */\n"
         "typedef struct {\n"
         + "".join(memory)
         + "    uint32_t task; /* names its random numbers */\n"
-        "} NAME_memory;\n" + (c_parts.DECLARED_ALONE if model is None else c_parts.DECLARED)
+        "} NAME_memory;\n"
+        + (c_parts.DECLARED_ALONE if model is None else c_parts.DECLARED)
+        + "#endif\n\n#ifndef NAME_HEADER\n"
     )
 
 

@@ -10,7 +10,8 @@ USAGE = """a predictor in C99 with its training.
      NAME_reset(&model)                           as before all training
 
    Cells are texts; "" is an empty one. Compile with -DNAME_HEAP for NAME_new and NAME_free, with
-   -DNAME_MAIN for a command that reads rows of cells between tabs and prints predictions."""
+   -DNAME_MAIN for a command that reads rows of cells between tabs and prints predictions. Another file
+   includes this one as a header after #define NAME_HEADER."""
 
 USAGE_ALONE = """a learning algorithm in C99.
 
@@ -21,7 +22,8 @@ USAGE_ALONE = """a learning algorithm in C99.
    Compile with -DNAME_F=N for N features (best standardised) and with -DNAME_CLASSIFY=1 for labels 0
    and 1, whose predictions then are 0 or 1; with -DNAME_HEAP for NAME_new and NAME_free, with
    -DNAME_MAIN for a command that reads rows of features and a label between tabs, and prints what it
-   predicts for each before it learns it."""
+   predicts for each before it learns it. Another file includes this one as a header after
+   #define NAME_HEADER."""
 
 INCLUDES = """\
 #include <ctype.h>
@@ -52,6 +54,10 @@ typedef struct {
 void NAME_init(NAME_model *model);
 void NAME_reset(NAME_model *model);
 int NAME_learn_row(NAME_model *model, const NAME_real *features, double label);
+#ifdef NAME_HEAP
+NAME_model *NAME_new(void); /* NULL without memory */
+void NAME_free(NAME_model *model);
+#endif
 """
 
 DECLARED_ALONE = (
@@ -432,9 +438,6 @@ PROJECTED = """\
 
 HEAP = """\
 #ifdef NAME_HEAP
-NAME_model *NAME_new(void);
-void NAME_free(NAME_model *model);
-
 NAME_model *NAME_new(void)
 {
     NAME_model *model = malloc(sizeof *model);
