@@ -1,0 +1,123 @@
+"""A run over a table keeps its outcome, ready for new rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import zero
+from tests.data.test_tables import people
+from zero.programs import library
+from zero.programs.interpreter.reference import run
+from zero.programs.model import FILE, load_model
+from zero.programs.program import memory_needed
+from zero.programs.trained import train
+from zero.tasks import TaskSet
+
+SMALL = [
+    "budget.individuals=300", "search.population=20", "search.tournament=5", "islands.count=1",
+    "tasks.search.problem=null",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("table")
+    (folder / "people.csv").write_text(people(240))
+    return folder / "people.csv"
+
+
+@pytest.fixture(scope="module")
+def finished(table):
+    path, target = f"tasks.search.path={table}", "tasks.search.target=survived"
+    config = zero.load_config("own_csv", [path, target, *SMALL])
+    return zero.start(config, out=table.parent / "run", quiet=True)
+
+
+@pytest.mark.parametrize("name", ["linear", "neural_network", "paper_best"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_rows_are_predicted_as_the_reference_does(name, dtype):
+    rng = np.random.default_rng(0)
+    x, program = rng.normal(size=(120, 5)), library.program(name)
+    labels = [(x[:, 0] * x[:, k] > 0).astype(float) for k in (1, 2, 3)]
+    trained = train(program, x, labels, "accuracy", 2, dtype=dtype, seed_key=7)
+    scores = trained.scores(x)
+    for k, y in enumerate(labels):
+        keys = np.array([k], np.uint32)
+        tasks = TaskSet(("t",), keys, x[None], y[None], x[None], y[None], "accuracy", 2)
+        found = run(
+            program, memory_needed(program), tasks, 0, seed_key=7, dtype=dtype, independent=True
+        )
+        assert found.valid_errors == ((scores[:, k] > 0) != (y > 0.5)).astype(float).tolist()
+
+
+def test_training_that_fails_is_told():
+    x = np.full((10, 2), 1e9)
+    with pytest.raises(zero.ZeroError, match="training failed after"):
+        train(library.program("linear"), x, [np.arange(10.0)], "rms_error", 3)
+
+
+def test_new_rows_in_any_order_with_gaps_and_new_texts(finished, table):
+    model = zero.load(finished.folder)
+    assert model.classes == ("no", "yes")
+    frame = pd.read_csv(table)
+    first = model.predict(frame)
+    chances = model.predict_proba(frame)
+    assert set(first) <= {"no", "yes"} and np.allclose(chances.sum(axis=1), 1)
+    assert np.array_equal(first == "yes", chances[:, 1] > 0.5)
+    shuffled = frame[sorted(frame.columns)].drop(columns=["survived", "name"])
+    assert np.array_equal(model.predict(shuffled), first)
+    shuffled.loc[3, "age"], shuffled.loc[4, "port"] = np.nan, "X"
+    assert len(model.predict(shuffled)) == len(frame)
+    with pytest.raises(zero.ZeroError, match=r"lacks 2 columns .*: sex, age; it has"):
+        model.predict(frame.drop(columns=["sex", "age"]))
+    with pytest.raises(zero.ZeroError, match=r"rows of shape \(3, 2\); expected \(N, 7\)"):
+        model.predict(np.zeros((3, 2)))
+
+
+def test_a_file_of_new_rows(finished, table):
+    found = zero.load(finished.folder).predictions(table)
+    assert list(found.columns) == ["survived", "probability of no", "probability of yes"]
+    assert {len(column) for column in found.columns.values()} == {240}
+
+
+def test_known_predictors_stand_beside_the_outcome(finished):
+    scores = finished.details["scores"]
+    assert {"this program", "linear", "logistic regression", "gradient boosting"} <= set(scores)
+    for found in scores.values():
+        assert {"accuracy", "balanced_accuracy", "roc_auc", "log_loss"} == set(found)
+    model = load_model(finished.folder / FILE)
+    assert model.about["final fitness"].startswith(f"{finished.final.fitness:.6g}")
+
+
+@pytest.mark.parametrize("target", [[0.5, 1.25, 3.5, 9.75], ["a", "b", "c"]])
+def test_numbers_and_several_classes(tmp_path, target):
+    rng = np.random.default_rng(0)
+    kind = rng.integers(len(target), size=240)
+    frame = pd.DataFrame({"x": kind + rng.normal(size=240) / 9, "z": rng.normal(size=240)})
+    frame["y"] = [target[k] for k in kind]
+    family = zero.table_from_frame(frame, "y", count=3)
+    config = zero.load_config("own_csv", SMALL)
+    config = config.model_copy(
+        update={
+            "tasks": config.tasks.model_copy(
+                update=dict.fromkeys(("search", "select", "final"), family)
+            )
+        }
+    )
+    outcome = zero.start(config, out=tmp_path / "run", quiet=True)
+    model = zero.load(outcome.folder)
+    predicted = model.predict(frame)
+    if isinstance(target[0], str):
+        assert (predicted == frame["y"]).mean() > 0.6
+        assert model.predict_proba(frame).shape == (240, 3)
+    else:
+        assert np.corrcoef(predicted, frame["y"])[0, 1] > 0.8
+        with pytest.raises(zero.ZeroError, match="'y' is a number and has no probabilities"):
+            model.predict_proba(frame)
+
+
+def test_a_run_without_a_table_says_that_it_predicts_nothing(tmp_path):
+    config = zero.load_config("linear_demo", ["budget.individuals=50", "islands.count=1"])
+    outcome = zero.start(config, out=tmp_path / "run", quiet=True)
+    with pytest.raises(zero.ZeroError, match=r"has no model\.h5"):
+        zero.load(outcome.folder)
