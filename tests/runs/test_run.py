@@ -432,7 +432,7 @@ def test_a_run_on_arrays_keeps_its_data_and_can_be_resumed(tmp_path):
     whole = start(config, tmp_path / "whole")
     start(config, tmp_path / "broken", max_seconds=0.01)
     broken = resume(tmp_path / "broken")
-    assert (tmp_path / "whole" / "search-data.npz").is_file()
+    assert (tmp_path / "whole" / "search-data.h5").is_file()
     assert whole.reason == broken.reason == "individuals"
     assert str(whole.program) == str(broken.program)
     assert whole.final.fitness == broken.final.fitness > 0.5
@@ -444,7 +444,7 @@ def test_the_program_a_search_starts_from_is_a_candidate(tmp_path):
     x = rng.normal(size=(60, 4))
     y = x @ [1, -1, 0.5, 2] + 2 * rng.normal(size=60)
     families = {
-        purpose: table_from_arrays(x, y, "regression", count=count)
+        purpose: table_from_arrays(x, y, "regression", count=count, epochs=1)
         for purpose, count in (("search", 2), ("select", 20))
     }
     kept = 0
