@@ -6,7 +6,7 @@ import pytest
 
 import zero
 from tests.data.test_tables import people
-from zero.programs import library
+from zero.programs import keep, library
 from zero.programs.interpreter.reference import run
 from zero.programs.model import FILE, load_model
 from zero.programs.program import memory_needed
@@ -121,3 +121,19 @@ def test_a_run_without_a_table_says_that_it_predicts_nothing(tmp_path):
     outcome = zero.start(config, out=tmp_path / "run", quiet=True)
     with pytest.raises(zero.ZeroError, match=r"has no model\.h5"):
         zero.load(outcome.folder)
+
+
+def test_shipped_programs_are_trained_as_the_outcome_is():
+    """On a table that is sorted by class, the order of the rows decides what a program learns."""
+    rng = np.random.default_rng(0)
+    label = np.arange(240) // 80
+    frame = pd.DataFrame(
+        {"x": label + rng.normal(size=240) / 2, "z": rng.normal(size=240), "y": label}
+    )
+    family = zero.table_from_frame(frame, "y", "multiclass", count=3)
+    config = zero.load_config("own_csv", SMALL)
+    tasks = config.tasks.model_copy(update=dict.fromkeys(("search", "select", "final"), family))
+    config = config.model_copy(update={"tasks": tasks})
+    kept = keep.train_on_all(config, library.program("linear"), None, {})
+    scores = keep.scores(config, kept, ["linear"])
+    assert scores["linear"] == scores["this program"]

@@ -28,8 +28,6 @@ from zero.cli.common import (
 )
 from zero.runs.tables import Whole, print_pairs
 
-TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xls", ".npy")
-
 
 @guarded
 def run(
@@ -71,13 +69,14 @@ def _for_table(
     config: str, target: str | None, settings: list[str] | None
 ) -> tuple[str, list[str] | None]:
     """Returns the config and the settings that search on a table, if the config's name is a table's."""
+    from zero.data.tables import SUFFIXES, ending
     from zero.errors import ConfigError
 
-    ending = "." + config.lower().removesuffix(".gz").rpartition(".")[2]
-    if ending not in TABLES:
+    tables = [suffix for suffix in SUFFIXES if suffix != ".npz"]  # which has its target apart
+    if ending(config) not in tables:
         if target is not None:
             raise ConfigError(
-                f"--target names a column of a table ({', '.join(TABLES)}); leave it out"
+                f"--target names a column of a table ({', '.join(tables)}); leave it out"
             )
         return config, settings
     if target is None:

@@ -18,14 +18,18 @@ AS_IT_SEEMS = Reading()
 SUFFIXES = (*TEXT_SUFFIXES, *FRAME_SUFFIXES, ".npy", ".npz")
 
 
+def ending(path: str | Path) -> str:
+    """Returns the ending that tells a file's type, such as ".csv", also of .csv.gz."""
+    return "." + Path(path).name.lower().removesuffix(".gz").rpartition(".")[2]
+
+
 def read_table(path: Path, wanted: Wanted, reading: Reading = AS_IT_SEEMS) -> Table:
     """Returns the table in a file, of the type that its name's ending says.
 
     Raises:
         TaskError: it cannot be read; columns that are wanted are missing.
     """
-    suffix = path.name.lower().removesuffix(".gz")
-    suffix = "." + suffix.rpartition(".")[2]
+    suffix = ending(path)
     if suffix in FRAME_SUFFIXES:
         return of_frame(_read_frame(path, suffix), wanted, str(path))
     if suffix == ".npz":

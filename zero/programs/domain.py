@@ -484,7 +484,7 @@ class ProgramsDomain(Domain):
         except ProgramError as error:
             return {"not_kept": str(error)}
         kept.save(folder.path / model.FILE)
-        return {"scores": keep.scores(self.config, kept)}
+        return {"scores": keep.scores(self.config, kept, BASELINES)}
 
 
 def resumed(config: ProgramsConfig, info: dict[str, Any]) -> ProgramsDomain:

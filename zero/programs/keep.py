@@ -5,18 +5,20 @@ Beside it, on the same rows, stand predictors that people know, so that no figur
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from zero.data.prepare import Preparation
 from zero.errors import ProgramError
 from zero.programs import library
 from zero.programs.config import ProgramsConfig
 from zero.programs.model import TableModel
 from zero.programs.program import Program
-from zero.programs.trained import Trained, train
+from zero.programs.trained import train
 from zero.rng.philox import key_for
 from zero.tasks.table import Table
 
@@ -39,78 +41,79 @@ def train_on_all(
     """
     family = table_of(config)
     assert family is not None
-    data, rows = family.data(), family.rows_to_keep_learning()
-    # Programs remember what came before: the rows come in a random order, as in every task.
-    rows = np.random.default_rng([key_for(config.seed, "kept") % 2**63]).permutation(rows)
-    prepared = family.preparation(rows, 0)
-    x = prepared.of_raw(family.split.raw[rows])
-    trained = _trained(
-        config, program, x, data.y[rows], prepared, data.problem, len(data.classes), module
-    )
-    return TableModel(
-        trained, prepared, data.problem, data.classes, data.target, family.epochs,
-        {key: value for key, value in vars(family.reading).items() if value is not None}, about,
-    )  # fmt: skip
+    rows = _rows(config, family)
+    return _trained(config, family, program, rows, family.preparation(rows), module, about)
+
+
+def _rows(config: ProgramsConfig, family: Table) -> np.ndarray:
+    """Returns the rows to train on, in a random order as in every task: programs remember."""
+    rng = np.random.default_rng(key_for(config.seed, "kept") % 2**63)
+    return rng.permutation(family.rows_to_keep_learning())
 
 
 def _trained(
-    config: ProgramsConfig, program: Program, x: np.ndarray, y: np.ndarray, prepared: Any,
-    problem: str, classes: int, module: ModuleType | None,
-) -> Trained:  # fmt: skip
-    if problem == "regression":
+    config: ProgramsConfig,
+    family: Table,
+    program: Program,
+    rows: np.ndarray,
+    prepared: Preparation,
+    module: ModuleType | None = None,
+    about: Mapping[str, str] | None = None,
+) -> TableModel:
+    data = family.data()
+    y = data.y[rows]
+    if data.problem == "regression":
         labels = [(y - prepared.target_mean) / prepared.target_scale]
     else:
-        wanted = [1] if problem == "binary" else range(classes)
+        wanted = [1] if data.problem == "binary" else range(len(data.classes))
         labels = [(y == label).astype(np.float64) for label in wanted]
-    metric = "rms_error" if problem == "regression" else "accuracy"
-    return train(
-        program, x, labels, metric, config.tasks.final.epochs, dtype=config.dtype or "float64",
-        seed_key=key_for(config.seed, "evaluation"), max_abs_error=config.evaluation.max_abs_error,
-        module=module,
+    trained = train(
+        program, prepared.of_raw(family.split.raw[rows]), labels, family.metric, family.epochs,
+        dtype=config.dtype or "float64", seed_key=key_for(config.seed, "evaluation"),
+        max_abs_error=config.evaluation.max_abs_error, module=module,
     )  # fmt: skip
+    reading = {key: value for key, value in vars(family.reading).items() if value is not None}
+    return TableModel(
+        trained,
+        prepared,
+        data.problem,
+        data.classes,
+        data.target,
+        family.epochs,
+        reading,
+        about or {},
+    )
 
 
-def scores(config: ProgramsConfig, model: TableModel) -> dict[str, dict[str, float]]:
+def scores(
+    config: ProgramsConfig, model: TableModel, shipped: Sequence[str]
+) -> dict[str, dict[str, float]]:
     """Returns scores on the test rows by predictor and scikit-learn's name of the score.
 
-    Predictors: "this program" (the model), the shipped programs trained in the same way, logistic or ridge
-    regression, histogram gradient boosting, and always the larger class or the mean. All are fitted on the
-    same rows and features (of very many, scikit-learn's get the first `MOST_ROWS`).
+    Predictors: "this program" (the model), the `shipped` programs trained in the same way, logistic or
+    ridge regression, histogram gradient boosting, and always the larger class or the mean. All are fitted
+    on the same rows and features (of very many, scikit-learn's get `MOST_ROWS`).
     """
     family = table_of(config)
     assert family is not None
-    data, rows = family.data(), family.rows_to_keep_learning()
-    x, test = (model.preparation.of_raw(family.split.raw[r]) for r in (rows, family.split.test))
-    y, y_test = data.y[rows], data.y[family.split.test]
-    found = {"this program": _scores(data.problem, y_test, *_predicted(model, test, data))}
-    for name in ("linear", "neural_network"):
-        try:
-            trained = _trained(
-                config,
-                library.program(name),
-                x,
-                y,
-                model.preparation,
-                data.problem,
-                len(data.classes),
-                None,
-            )
-        except ProgramError:
-            continue
-        other = TableModel(
-            trained, model.preparation, data.problem, data.classes, data.target, family.epochs
-        )
-        found[name] = _scores(data.problem, y_test, *_predicted(other, test, data))
-    few = np.arange(len(y))[:MOST_ROWS]
+    data, rows, prepared = family.data(), _rows(config, family), model.preparation
+    test, y = prepared.of_raw(family.split.raw[family.split.test]), data.y[family.split.test]
+    found = {"this program": _scores(data.problem, y, *_predicted(model, test))}
+    for name in shipped:
+        with contextlib.suppress(ProgramError):  # training fails
+            other = _trained(config, family, library.program(name), rows, prepared)
+            found[name] = _scores(data.problem, y, *_predicted(other, test))
+    few = rows[:MOST_ROWS]
+    x = prepared.of_raw(family.split.raw[few])
     for name, estimator in _known(data.problem).items():
-        estimator.fit(x[few], y[few])
-        chance = estimator.predict_proba(test) if data.problem != "regression" else None
-        found[name] = _scores(data.problem, y_test, estimator.predict(test), chance)
+        estimator.fit(x, data.y[few])
+        chances = estimator.predict_proba(test) if data.problem != "regression" else None
+        found[name] = _scores(data.problem, y, estimator.predict(test), chances)
     return found
 
 
-def _predicted(model: TableModel, x: np.ndarray, data: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    if data.problem == "regression":
+def _predicted(model: TableModel, x: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    if model.problem == "regression":
         return model.predict_features(x), None
     return model.labels(x).astype(np.float64), model.trained.probabilities(x)
 

@@ -23,7 +23,7 @@ from zero.data.prepare import ColumnKind, Preparation, fit, plan_column, raw_fea
 from zero.data.splits import Size, find_file, read_error, rng_for, split_sizes
 from zero.data.table import Name, Reading, Wanted, concatenate
 from zero.data.table import Table as Raw
-from zero.data.tables import SUFFIXES, read_table
+from zero.data.tables import SUFFIXES, ending, read_table
 from zero.data.understand import Problem, TableData, from_tree, to_tree, understand
 from zero.errors import ConfigError, TaskError, visible, what_is
 from zero.system.trees import read_tree, write_tree
@@ -41,16 +41,16 @@ ColumnKey = StrictStr | StrictInt
 
 
 def _check_path(table: Any) -> Iterator[Found]:
-    if table.path != IN_MEMORY and _suffix(table) not in (*SUFFIXES, STORED):
+    if table.path != IN_MEMORY and ending(table.path) not in (*SUFFIXES, STORED):
         yield ("path",), f"'{table.path}' should end in {', '.join(SUFFIXES)}"
 
 
 def _check_target(table: Any) -> Iterator[Found]:
-    if table.path == IN_MEMORY or _suffix(table) == STORED:
+    if table.path == IN_MEMORY or ending(table.path) == STORED:
         return
-    if _suffix(table) == ".npz" and table.target is not None:
+    if ending(table.path) == ".npz" and table.target is not None:
         yield ("target",), "an NPZ file has its targets in array 'y'; leave it out"
-    if _suffix(table) != ".npz" and table.target is None:
+    if ending(table.path) != ".npz" and table.target is None:
         yield ("target",), "give the target column's name, or its number from 0"
 
 
@@ -63,11 +63,6 @@ def _check_split(table: Any) -> Iterator[Found]:
 
 
 SPLITS = ("test_path", "split_by", "groups", "time")
-
-
-def _suffix(table: Any) -> str:
-    name = Path(table.path).name.lower().removesuffix(".gz")
-    return "." + name.rpartition(".")[2]
 
 
 class Table(TaskFamily):
