@@ -61,10 +61,8 @@ def test_a_real_table_is_understood_as_it_is(tmp_path):
     assert "id (counts the rows), name (60 different texts in 60 rows)" in left
     assert left.endswith("ignore: [id, name]") and "2 classes, 'no', 'yes'" in problem
     # A column of texts that are nearly all different still tells where it is empty.
-    split = from_settings(
-        {"type": "table", "path": str(tmp_path / "t.csv"), "target": "survived"}
-    ).split
-    names = [name for plan in split.plans for name in plan.features]
+    family = from_settings({"type": "table", "path": str(tmp_path / "t.csv"), "target": "survived"})
+    names = [name for plan in family.plans for name in plan.features]
     assert "cabin=(empty)" in names and "cabin=(other)" not in names
     assert "age=(empty)" in names and "sex=male" in names and "sex=female" not in names
 

@@ -8,8 +8,7 @@ picked out of very many is chosen and counted on rows that it has not seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -17,10 +16,10 @@ import numpy as np
 from pydantic import Field, PrivateAttr, StrictInt, StrictStr
 
 from zero.config.settings import Check, Found, plain
-from zero.data.columns import as_text
 from zero.data.frames import of_arrays, of_frame
-from zero.data.prepare import ColumnKind, Preparation, fit, plan_column, raw_features
-from zero.data.splits import Size, find_file, read_error, rng_for, split_sizes
+from zero.data.parts import PARTS, Parts, Split
+from zero.data.prepare import ColumnKind, ColumnPlan, Preparation, fit, plan_column, raw_features
+from zero.data.splits import Size, find_file, read_error, rng_for
 from zero.data.table import Name, Reading, Wanted, concatenate
 from zero.data.table import Table as Raw
 from zero.data.tables import SUFFIXES, ending, read_table
@@ -31,12 +30,6 @@ from zero.tasks import Metric, Purpose, Task, TaskFamily
 
 IN_MEMORY = "(in memory)"
 STORED = ".h5"  # tables that a run keeps, in a form of our own
-PARTS = ("train", "valid", "select", "test")
-FEW = 200  # rows of a table, below which none are kept for select tasks alone
-# Rows of a part where nobody says how many: a search needs no more of a large table, and the trained
-# program that a run keeps gets all rows but the test's.
-MOST_ROWS = {"train": 4000, "valid": 2000, "select": 10_000, "test": 50_000}
-
 ColumnKey = StrictStr | StrictInt
 
 
@@ -162,7 +155,7 @@ class Table(TaskFamily):
 
     def notes(self) -> tuple[str, ...]:
         """Returns how the table was understood, and what was left out of it."""
-        return (*self.data().notes, *self.split.notes)
+        return self.data().notes
 
     def resolve_paths(self, base: Path) -> Table:
         """Returns the family with its paths made absolute; relative ones start at `base`."""
@@ -181,10 +174,10 @@ class Table(TaskFamily):
         Raises:
             TaskError: the table cannot be read or used, or is too small for the sizes.
         """
-        data, split = self.data(), self.split
+        data, raw = self.data(), self.raw
         rows = self.rows(data_seed)
         scored = {"final": "test", "select": "select"}.get(purpose, "valid")
-        if scored == "select" and len(split.select) == 0:
+        if scored == "select" and len(rows["select"]) == 0:
             scored = "valid"
         label = self._label_of(data_seed)
         y = data.y if label is None else (data.y == label).astype(np.float64)
@@ -192,7 +185,7 @@ class Table(TaskFamily):
             if np.ptp(y[rows[part]]) == 0 and (label is not None or part == "train"):
                 raise TaskError(self._one_value(part, y[rows[part]], label))
         prepared = self.preparation(rows["train"], param_seed)
-        train_x, scored_x = (prepared.of_raw(split.raw[rows[part]]) for part in ("train", scored))
+        train_x, scored_x = (prepared.of_raw(raw[rows[part]]) for part in ("train", scored))
         train_y, scored_y = y[rows["train"]], y[rows[scored]]
         if label is None:
             train_y, scored_y = (
@@ -212,14 +205,13 @@ class Table(TaskFamily):
 
     def preparation(self, train: np.ndarray, param_seed: int = 0) -> Preparation:
         """Returns what is done to rows before a program sees them, by these train rows."""
-        data, split = self.data(), self.split
-        matrix = None
+        data, matrix = self.data(), None
         if self.features is not None:
             rng = rng_for("table/projection", param_seed)
-            matrix = rng.standard_normal((split.raw.shape[1], self.features))
+            matrix = rng.standard_normal((self.raw.shape[1], self.features))
         target = data.y[train] if data.problem == "regression" else None
         how = "mean" if self.missing == "mean" else "median"
-        return fit(split.plans, split.raw[train], how, target, matrix, data.decimal)
+        return fit(self.plans, self.raw[train], how, target, matrix, data.decimal)
 
     def rows(self, data_seed: int) -> dict[str, np.ndarray]:
         """Returns the row numbers, from 0, of the train, valid, select and test rows of a data seed.
@@ -227,41 +219,63 @@ class Table(TaskFamily):
         The test and the select rows are the same for all data seeds, and no other part ever has one of
         them. The order is no random one.
         """
-        data, split = self.data(), self.split
+        data = self.data()
         if data.problem == "multiclass":
             data_seed //= len(data.classes)  # each class in turn is told from the rest on one split
-        sizes, rest = split.sizes, split.rest
-        rng = rng_for("table/split", data_seed)
-        if split.fixed is not None:
-            train, valid = split.fixed
-        elif self.time is not None:
-            wanted = sizes["train"] + sizes["valid"]
-            start = int(rng.integers(len(rest) - wanted + 1))
-            train = rest[start : start + sizes["train"]]
-            valid = rest[start + sizes["train"] : start + wanted]
-        elif self.groups is not None:
-            order = self._by_groups(rest, rng)
-            valid, cut = order[: sizes["valid"]], self._end_of_group(order, sizes["valid"])
-            train = order[cut:][: sizes["train"]]
-        else:
-            order = rest[self._order(data.y[rest], rng)]
-            train, valid = order[: sizes["train"]], order[sizes["train"] :][: sizes["valid"]]
-        return {"train": train, "valid": valid, "select": split.select, "test": split.test}
+        return self.parts.draw(data_seed)
 
     def rows_to_keep_learning(self) -> np.ndarray:
         """Returns all rows that no final figure is counted on, in the order of the table."""
         test = np.zeros(len(self.data()), dtype=bool)
-        test[self.split.test] = True
+        test[self.parts.test] = True
         return np.flatnonzero(~test)
 
     @property
-    def split(self) -> _Split:
-        """Which rows are test and select rows, and the features of all."""
+    def parts(self) -> Parts:
+        """Which rows are test and select rows, and which those that tasks draw from."""
+        return self._known("parts", lambda: Parts(self.data(), self._split))
+
+    @property
+    def raw(self) -> np.ndarray:
+        """The raw features of all rows (N, R), see `zero.data.prepare`."""
         data = self.data()
-        key = str((*(getattr(self, k) for k in (*PARTS, *SPLITS)), self.split_seed, self.features))
-        if key not in data.known:
-            data.known[key] = _Split(self, data)
-        return data.known[key]
+        return self._known(
+            "raw",
+            lambda: raw_features(self.plans, {c.name: c for c in data.columns}, data.decimal),
+        )
+
+    @property
+    def plans(self) -> tuple[ColumnPlan, ...]:
+        """How columns become features, found without the test rows."""
+        return self._known("plans", self._plan)
+
+    def _plan(self) -> tuple[ColumnPlan, ...]:
+        data, known = self.data(), np.concatenate([self.parts.select, self.parts.rest])
+        plans = tuple(
+            plan_column(column.take(known), kind)
+            for column, kind in zip(data.columns, data.kinds, strict=True)
+        )
+        width = sum(len(plan.features) for plan in plans)
+        if self.features is not None and self.features > width:
+            raise TaskError(
+                f"{data.where}: features: {self.features} wanted, the table has {width} features; give at "
+                f"most {width}, or leave it out"
+            )
+        return plans
+
+    @property
+    def _split(self) -> Split:
+        by = [key for key in ("split_by", "groups", "time") if getattr(self, key) is not None]
+        sizes = {part: getattr(self, part) for part in PARTS}
+        return Split(sizes, self.split_seed, by[0] if by else None)
+
+    def _known(self, what: str, make: Callable[[], Any]) -> Any:
+        """Returns what is made once of a table and a way of splitting it, for all families of both."""
+        key = f"{what} {self._split} {self.features}"
+        known = self.data().known
+        if key not in known:
+            known[key] = make()
+        return known[key]
 
     def _one_value(self, part: str, labels: np.ndarray, label: int | None) -> str:
         data = self.data()
@@ -278,34 +292,6 @@ class Table(TaskFamily):
                 counts = f"{len(data) - ones} of {len(data)} rows do not have '{name}'"
             said += f" ({counts}), so no accuracy on them would mean anything"
         return f"{said}; give a larger {part} size or more data"
-
-    # --- splits ---------------------------------------------------------------------------------
-
-    def _order(self, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Returns the rows in a random order, of which every stretch has the classes' shares."""
-        if self.data().problem == "regression":
-            return rng.permutation(len(y))
-        # Each class is spread evenly over (0, 1), with a random row at every place.
-        position = np.empty(len(y))
-        for label in range(len(self.data().classes)):
-            rows = rng.permutation(np.flatnonzero(y == label))
-            position[rows] = (np.arange(len(rows)) + rng.random()) / max(1, len(rows))
-        return np.argsort(position, kind="stable")
-
-    def _by_groups(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Returns the rows group by group, groups in a random order."""
-        groups = as_text(self.data().special["groups"]).values[rows]
-        distinct = np.unique(groups)
-        place = np.empty(int(distinct.max()) + 2, dtype=np.int64)
-        place[distinct] = rng.permutation(len(distinct))
-        return rows[np.argsort(place[groups], kind="stable")]
-
-    def _end_of_group(self, order: np.ndarray, size: int) -> int:
-        """Returns where the group of the last of the first `size` rows ends."""
-        groups = as_text(self.data().special["groups"]).values[order]
-        while size < len(order) and groups[size] == groups[size - 1]:
-            size += 1
-        return size
 
     # --- keeping and comparing ------------------------------------------------------------------
 
@@ -335,7 +321,7 @@ class Table(TaskFamily):
             return
         same = ("split_seed", "problem", "target", "y", *SPLITS)
         differing = [key for key in same if getattr(self, key) != getattr(other, key)]
-        if not differing and self.split.sizes["test"] > other.split.sizes["test"]:
+        if not differing and self.parts.sizes["test"] > other.parts.sizes["test"]:
             differing = ["test"]
         if differing:
             raise TaskError(
@@ -401,160 +387,6 @@ class Table(TaskFamily):
             table, self.problem, self.types, self.missing, self.categories,
             self.features_columns is not None, tests,
         )  # fmt: skip
-
-
-class _Split:
-    """The rows of a table that all tasks have in common, and the features of all rows.
-
-    test, select: rows that only final and select tasks score on; rest: the others, of which each task
-    draws train and valid rows, unless `fixed` (train, valid) says which these are. sizes: rows of each
-    part. plans, raw (N, R): how columns become features, found without the test rows; the raw features.
-    """
-
-    def __init__(self, family: Table, data: TableData):
-        self.notes: tuple[str, ...] = ()
-        self.fixed: tuple[np.ndarray, np.ndarray] | None = None
-        self._family, self._data = family, data
-        self.sizes: dict[str, int] = {}
-        self.test, self.select, self.rest = self._parts()
-        known = np.concatenate([self.select, self.rest])
-        self.plans = tuple(
-            plan_column(column.take(known), kind)
-            for column, kind in zip(data.columns, data.kinds, strict=True)
-        )
-        width = sum(len(plan.features) for plan in self.plans)
-        if family.features is not None and family.features > width:
-            raise TaskError(
-                f"{data.where}: features: {family.features} wanted, the table has {width} features; give at "
-                f"most {width}, or leave it out"
-            )
-
-    @cached_property
-    def raw(self) -> np.ndarray:
-        """Raw features of all rows."""
-        return raw_features(self.plans, {c.name: c for c in self._data.columns}, self._data.decimal)
-
-    def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns the test, the select and the other rows; sets the sizes."""
-        family, data = self._family, self._data
-        rows = len(data)
-        if family.split_by is not None:
-            return self._by_column()
-        given = {part: getattr(family, part) for part in PARTS}
-        few = rows < FEW or not (family.train is None or family.valid is None)
-        if family.select == 0 or (family.select is None and few):
-            given.pop("select")  # select tasks score on valid rows
-        rng = rng_for("table/test", family.split_seed)
-        if data.tests:
-            test, rest = np.arange(rows - data.tests, rows), np.arange(rows - data.tests)
-            given.pop("test")
-            self._set_sizes(len(rest), given)
-            self.sizes["test"] = len(test)
-        else:
-            self._set_sizes(rows, given)
-            test, rest = self._cut(np.arange(rows), self.sizes["test"], rng)
-        select, rest = self._cut(rest, self.sizes.get("select", 0), rng)
-        wanted = self.sizes["train"] + self.sizes["valid"]
-        if wanted > len(rest):  # groups do not end where sizes do
-            self.sizes["train"] -= wanted - len(rest)
-        if family.groups is not None:
-            self._shrink_to_groups(rest)
-        return test, select, rest
-
-    def _set_sizes(self, rows: int, given: dict[str, float | None]) -> None:
-        sizes = split_sizes(rows, given, self._data.where)
-        if self._family.time is not None and given["train"] is None:
-            sizes["train"] = max(1, sizes["train"] * 3 // 4)  # so that windows of time differ
-        for part, size in sizes.items():
-            self.sizes[part] = size if given[part] is not None else min(size, MOST_ROWS[part])
-
-    def _cut(
-        self, rows: np.ndarray, size: int, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns `size` of the rows, and the others: the latest, whole groups, or random ones."""
-        family, data = self._family, self._data
-        if family.time is not None:
-            order = rows[np.argsort(_times(data)[rows], kind="stable")]
-            return order[len(order) - size :], order[: len(order) - size]
-        if family.groups is not None:
-            order = family._by_groups(rows, rng)
-            size = family._end_of_group(order, size)
-            return order[:size], np.sort(order[size:])
-        order = rows[family._order(data.y[rows], rng)]
-        return order[:size], np.sort(order[size:])
-
-    def _shrink_to_groups(self, rest: np.ndarray) -> None:
-        """Takes off the train rows what whole groups may need beside the valid rows."""
-        groups = as_text(self._data.special["groups"]).values[rest]
-        largest = int(np.bincount(groups + 1).max())
-        self.sizes["train"] -= max(
-            0, self.sizes["train"] + self.sizes["valid"] + largest - 1 - len(rest)
-        )
-        if self.sizes["train"] < 1:
-            raise TaskError(
-                f"{self._data.where}: groups are too large for train and valid rows of their own; give "
-                "smaller sizes"
-            )
-
-    def _by_column(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        data = self._data
-        column = as_text(data.special["split_by"])
-        assert column.texts is not None
-        names = np.array([*(text.lower() for text in column.texts), ""])[column.values]
-        allowed = {
-            "test": "test",
-            "select": "select",
-            "train": "train",
-            "valid": "valid",
-            "validation": "valid",
-            "val": "valid",
-        }
-        unknown = sorted(set(names.tolist()) - set(allowed))
-        if unknown:
-            raise TaskError(
-                f"{data.where}, column '{visible(column.name)}': {unknown[0]!r}; split_by needs test, "
-                "select, valid or train in every row"
-            )
-        part = np.array([allowed[name] for name in names.tolist()])
-        found = {name: np.flatnonzero(part == name) for name in PARTS}
-        for name in ("test", "train"):
-            if len(found[name]) == 0:
-                raise TaskError(
-                    f"{data.where}, column '{visible(column.name)}': no row says '{name}'"
-                )
-        rest = np.sort(np.concatenate([found["train"], found["valid"]]))
-        select = found["select"]
-        self.sizes = {"test": len(found["test"])}
-        if len(select) == 0 and self._family.select != 0:
-            sizes = split_sizes(
-                len(rest), {"train": None, "valid": None, "select": None}, data.where
-            )
-            if len(found["valid"]):
-                select, rest = found["valid"], found["train"]
-            else:
-                select, rest = self._cut(
-                    rest, sizes["select"], rng_for("table/test", self._family.split_seed)
-                )
-        elif len(found["valid"]):
-            self.fixed = found["train"], found["valid"]
-        self.sizes["select"] = len(select)
-        sizes = split_sizes(
-            len(rest), {"train": self._family.train, "valid": self._family.valid}, data.where
-        )
-        self.sizes |= {part: min(size, MOST_ROWS[part]) for part, size in sizes.items()}
-        if self.fixed is not None:
-            self.sizes |= {"train": len(self.fixed[0]), "valid": len(self.fixed[1])}
-        return found["test"], select, rest
-
-
-def _times(data: TableData) -> np.ndarray:
-    """Returns when each row was."""
-    column = data.special["time"]
-    if column.texts is not None or column.empty.any():
-        raise TaskError(
-            f"{data.where}, column '{visible(column.name)}': time needs a date or a number in every row"
-        )
-    return column.values
 
 
 _loaded: dict[str, tuple[list[tuple[int, int]], TableData]] = {}
