@@ -22,7 +22,7 @@ ROOMS = [
     "evolution", "tasks", "nn",
     "runs",
     "programs", "cells",
-    "bench", "cli",
+    "bench", "sklearn", "cli",
     "", "__main__",
 ]  # fmt: skip
 KINDS = ["programs", "cells"]  # kinds of genomes: none knows another

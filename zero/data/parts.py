@@ -87,7 +87,7 @@ class Parts:
             valid, cut = order[: sizes["valid"]], self._end_of_group(order, sizes["valid"])
             train = order[cut:][: sizes["train"]]
         else:
-            order = rest[_spread(data.y[rest], len(data.classes), rng)]
+            order = rest[spread(data.y[rest], len(data.classes), rng)]
             train, valid = order[: sizes["train"]], order[sizes["train"] :][: sizes["valid"]]
         return {"train": train, "valid": valid, "select": self.select, "test": self.test}
 
@@ -136,7 +136,7 @@ class Parts:
             order = self._by_groups(rows, rng)
             size = self._end_of_group(order, size)
         else:
-            order = rows[_spread(data.y[rows], len(data.classes), rng)]
+            order = rows[spread(data.y[rows], len(data.classes), rng)]
         return order[:size], np.sort(order[size:])
 
     # --- by groups --------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ class Parts:
         return found
 
 
-def _spread(y: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:
+def spread(y: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:
     """Returns the rows in a random order, of which every stretch has the classes' shares.
 
     classes: how many; 0 of numbers.

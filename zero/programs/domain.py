@@ -349,9 +349,7 @@ class ProgramsDomain(Domain):
             TaskError: the final tasks' test rows may be among those of the others.
             ConfigError: cache or hurdle look at more examples than there are; a line each.
         """
-        families = self.config.tasks
-        families.final.check_apart(families.search)
-        families.final.check_apart(families.select)
+        self._check_apart()
         tasks = self.tasks("search", 0)
         # They look within the first epoch.
         have = {"train": tasks.train_x.shape[1], "valid": tasks.valid_x.shape[1]}
@@ -374,6 +372,12 @@ class ProgramsDomain(Domain):
             )
         if found:
             raise ConfigError("\n".join(found))
+
+    def _check_apart(self) -> None:
+        """Raises TaskError if the final tasks' test rows may be among those of the others."""
+        families = self.config.tasks
+        families.final.check_apart(families.search)
+        families.final.check_apart(families.select)
 
     def notes(self) -> list[str]:
         """Returns what a person should know of the data, a line each."""

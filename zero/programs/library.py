@@ -25,6 +25,20 @@ def Learn():
   v1 = v1 + v2
 """
 
+_LINEAR_WITH_BIAS = """
+def Setup():
+  s2 = 0.01                 # learning rate
+def Predict():
+  s1 = dot(v1, v0)          # weights . features
+  s1 = s1 + s4              # bias
+def Learn():
+  s3 = s0 - s1              # error
+  s3 = s2 * s3
+  s4 = s4 + s3
+  v2 = s3 * v0              # correction
+  v1 = v1 + v2
+"""
+
 _NEURAL_NETWORK = """
 def Setup():
 {weights}  s3 = 0.01                 # learning rate
@@ -80,6 +94,10 @@ def Learn():
 PROGRAMS: dict[str, tuple[str, str]] = {
     "empty": ("no instructions at all", "def Setup():\ndef Predict():\ndef Learn():\n"),
     "linear": ("linear model trained by gradient descent", _LINEAR),
+    "linear_with_bias": (
+        "the linear model and a bias: of classes, logistic regression",
+        _LINEAR_WITH_BIAS,
+    ),
     "neural_network": (
         "two-layer network with ReLU and biases, trained by back-propagation",
         _NEURAL_NETWORK.format(weights=_WEIGHTS),

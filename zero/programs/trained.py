@@ -7,8 +7,8 @@ compiled interpreter; prediction needs no compiler.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -27,6 +27,7 @@ from zero.programs.program import (
 )
 from zero.programs.simplified import simplify
 from zero.rng import philox
+from zero.rng.philox import key_for
 from zero.tasks import Metric, TaskSet
 
 BLOCK_BYTES = 1 << 23  # of the largest array that predicting a block of rows makes
@@ -229,42 +230,94 @@ def train(
     keys = tuple(int(k) for k in keys)
     module = cpu.build(dtype, cpu.lanes_for(len(labels))) if module is None else module
     memories: list[Banks] = []
+    for _, tasks in _in_lanes(x, labels, keys, metric, epochs, module):
+        arrays, genomes = _evaluator(program, tasks, module, seed_key, max_abs_error)
+        module.evaluate_program(module.pack(genomes), 0, module.pack(arrays))
+        memories += _memories(program, arrays, arrays.frozen, tasks, module)
+    return Trained(program, tuple(memories), metric, seed_key, keys, len(x) * epochs)
+
+
+def go_on(
+    trained: Trained,
+    x: np.ndarray,
+    labels: Sequence[np.ndarray],
+    *,
+    max_abs_error: float = 100.0,
+    module: ModuleType | None = None,
+) -> Trained:
+    """Returns a trained program after training on more rows, each once, in the order given.
+
+    Rows in two calls leave the memory that they leave in one, but for ops that draw at random in learn or
+    predict: their draws begin anew.
+
+    Args, raises: as for `train`.
+    """
+    from zero.programs.interpreter import cpu
+
+    program, dtype = trained.program, trained.dtype
+    module = cpu.build(dtype, cpu.lanes_for(len(labels))) if module is None else module
+    seed_key = key_for(trained.seed_key, "go on", trained.step)
+    memories: list[Banks] = []
+    for number, tasks in _in_lanes(x, labels, trained.task_keys, trained.metric, 1, module):
+        arrays, genomes = _evaluator(program, tasks, module, seed_key, max_abs_error)
+        s, v, m = cpu.banks_of(arrays)
+        for lane, banks in enumerate(trained.memories[number : number + tasks.num_tasks]):
+            s[:, lane], v[..., lane], m[..., lane] = banks.s, banks.v, banks.m
+        module.go_on_training(module.pack(genomes), 0, module.pack(arrays))
+        memories += _memories(program, arrays, arrays.mem, tasks, module)
+    return replace(trained, memories=tuple(memories), step=trained.step + len(x))
+
+
+def _in_lanes(
+    x: np.ndarray,
+    labels: Sequence[np.ndarray],
+    keys: Sequence[int],
+    metric: Metric,
+    epochs: int,
+    module: ModuleType,
+) -> Iterator[tuple[int, TaskSet]]:
+    """Yields (number of the first output, tasks) for as many outputs at a time as there are lanes."""
     lanes: int = module.W
     for first in range(0, len(labels), lanes):
         y = np.stack([np.asarray(label, np.float64) for label in labels[first : first + lanes]])
         shared = np.broadcast_to(x, (len(y), *x.shape))
-        tasks = TaskSet(
+        yield first, TaskSet(
             tuple(str(k) for k in range(len(y))), np.array(keys[first : first + lanes], np.uint32),
             shared, y, shared[:, :1], y[:, :1], metric, epochs,
         )  # fmt: skip
-        memories += _trained(program, tasks, module, seed_key, max_abs_error)
-    return Trained(program, tuple(memories), metric, seed_key, keys, len(x) * epochs)
 
 
-def _trained(
+def _evaluator(
     program: Program, tasks: TaskSet, module: ModuleType, seed_key: int, max_abs_error: float
-) -> list[Banks]:
-    """Returns the memories after training on as many tasks as the module has lanes, or fewer."""
+) -> tuple[Any, Any]:
+    """Returns (an evaluator's arrays, the program's genome)."""
     from zero.programs.interpreter import cpu
 
-    memory = memory_needed(program)
     genomes, starts = cpu.genome_of(program)
     arrays = cpu.new_evaluator(
-        tasks, memory, starts, module=module, key=seed_key, max_abs_error=max_abs_error,
-        seen_size=1, independent=True,
+        tasks, memory_needed(program), starts, module=module, key=seed_key,
+        max_abs_error=max_abs_error, seen_size=1, independent=True,
     )  # fmt: skip
-    module.evaluate_program(module.pack(genomes), 0, module.pack(arrays))
+    return arrays, genomes
+
+
+def _memories(
+    program: Program, arrays: Any, mem: np.ndarray, tasks: TaskSet, module: ModuleType
+) -> list[Banks]:
+    """Returns what training left in `mem`; raises ProgramError if it failed."""
+    from zero.programs.interpreter import cpu
+
     steps = tasks.epochs * tasks.train_x.shape[1]
     failed = np.flatnonzero(arrays.stopped[: tasks.num_tasks] < steps)
     if len(failed):
         raise ProgramError(
             f"training failed after {int(arrays.stopped[failed[0]]):,} of {steps:,} steps: an error "
-            f"above {max_abs_error:g}, or no number"
+            f"above {arrays.settings.max_abs_error:g}, or no number"
         )
     found = []
-    s, v, m = cpu.banks_of(arrays, arrays.frozen)
+    s, v, m = cpu.banks_of(arrays, mem)
     for lane in range(tasks.num_tasks):
-        banks = Banks(memory, tasks.features, module.DTYPE)
+        banks = Banks(memory_needed(program), tasks.features, module.DTYPE)
         banks.s[...], banks.v[...], banks.m[...] = s[:, lane], v[..., lane], m[..., lane]
         banks.s[LABEL], banks.v[FEATURES] = 0.0, 0.0  # nobody knows them when a row is predicted
         found.append(banks)

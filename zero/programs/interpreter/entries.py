@@ -108,6 +108,16 @@ def _rest_from_start(e, writes_features):
 
 
 @_entry
+def go_on_training(genomes, row, e):
+    """Trains on all examples once, on the memory of the blocks as it is; `stopped` is set."""
+    _, writes_features, _ = decode(genomes, row, e, False)
+    s = e.settings
+    for block in range(s.blocks):
+        ready(e, block)
+        train(e, block, 0, s.train, writes_features, e.errors[:0])
+
+
+@_entry
 def evaluate_many(genomes, row, e, times):
     """`evaluate_program` again and again, for timing; returns the train steps of all."""
     taken = 0

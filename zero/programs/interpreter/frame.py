@@ -284,6 +284,13 @@ def start(e, block):
             store(mem, k, zero)
     context = context_of(e, block, SETUP)
     execute(address(e.code), e.bounds[0], mem, base, context)
+    ready(e, block)
+
+
+@jit
+def ready(e, block):
+    """Takes all of a block's tasks as not failed."""
+    s = e.settings
     e.alive[block] = (1 << min(W, s.tasks - block * W)) - 1
     for lane in range(block * W, block * W + W):
         e.task_fitness[lane] = 0.0
