@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from commands import zero_
 
 import zero
 from tests.data.test_tables import people
@@ -11,6 +12,7 @@ from zero.programs.interpreter.reference import run
 from zero.programs.model import FILE, load_model
 from zero.programs.program import memory_needed
 from zero.programs.trained import train
+from zero.runs.archive import read_archive
 from zero.tasks import TaskSet
 
 SMALL = [
@@ -135,5 +137,15 @@ def test_shipped_programs_are_trained_as_the_outcome_is():
     tasks = config.tasks.model_copy(update=dict.fromkeys(("search", "select", "final"), family))
     config = config.model_copy(update={"tasks": tasks})
     kept = keep.train_on_all(config, library.program("linear"), None, {})
-    scores = keep.scores(config, kept, ["linear"])
-    assert scores["linear"] == scores["this program"]
+    found = keep.predictions(config, kept, ["linear"])
+    assert np.array_equal(found["linear"].chances, found["this program"].chances)
+
+
+def test_intervals_and_what_may_be_said_are_told_and_kept(finished):
+    told = read_archive(finished.folder).results["table"]
+    for key in ("scores", "intervals", "differences", "said"):
+        assert told[key] == finished.details[key]
+    assert "logistic regression" in told["said"][0]
+    out, _ = zero_("show", finished.folder)
+    assert "below each: 95 % interval over the test rows" in out
+    assert f"* {told['said'][0][:40]}" in out

@@ -459,13 +459,18 @@ class ProgramsDomain(Domain):
         keys = ("metric", "interval", "lasting_fitness", "order_matters", "departures")
         details = {key: figures["final"][key] for key in keys}
         details["chance"] = {purpose: part["chance"] for purpose, part in figures.items()}
-        details |= self._keep(program, figures["final"], number, folder)
+        kept = self._keep(program, figures["final"], number, folder)
+        results |= {"table": kept} if kept else {}
+        details |= kept
         return Conclusion(program, final, pairs, results, details)
 
     def _keep(
         self, program: Program, final: dict[str, Any], number: int, folder: RunFolder
     ) -> dict[str, Any]:
-        """Trains the outcome on all of a table's rows but the test's and keeps it, ready to predict."""
+        """Trains the outcome on all of a table's rows but the test's and keeps it, ready to predict.
+
+        Returns what is told of it: `zero.programs.keep.compared`, or not_kept: why; nothing of other tasks.
+        """
         from zero.programs import keep, model
 
         if keep.table_of(self.config) is None:
@@ -484,7 +489,7 @@ class ProgramsDomain(Domain):
         except ProgramError as error:
             return {"not_kept": str(error)}
         kept.save(folder.path / model.FILE)
-        return {"scores": keep.scores(self.config, kept, BASELINES)}
+        return keep.compared(self.config, keep.predictions(self.config, kept, BASELINES))
 
 
 def resumed(config: ProgramsConfig, info: dict[str, Any]) -> ProgramsDomain:
