@@ -390,6 +390,8 @@ class ProgramsDomain(Domain):
             for array in (tasks.train_x, tasks.train_y, tasks.valid_x, tasks.valid_y, tasks.keys):
                 digest.update(str(array.shape).encode())
                 digest.update(array.tobytes())
+            if tasks.valid_weights is not None:
+                digest.update(tasks.valid_weights.tobytes())
         return digest.hexdigest()
 
     def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:

@@ -52,14 +52,13 @@ def train_on_all(
     """
     family = table_of(config)
     assert family is not None
-    rows = _rows(config, family)
+    rows = _shuffled(config, family.rows_to_keep())
     return _trained(config, family, program, rows, family.preparation(rows), module, about)
 
 
-def _rows(config: ProgramsConfig, family: Table) -> np.ndarray:
-    """Returns the rows to train on, in a random order as in every task: programs remember."""
-    rng = np.random.default_rng(key_for(config.seed, "kept") % 2**63)
-    return rng.permutation(family.rows_to_keep_learning())
+def _shuffled(config: ProgramsConfig, rows: np.ndarray) -> np.ndarray:
+    """Returns the rows to train on in a random order, as in every task: programs remember."""
+    return np.random.default_rng(key_for(config.seed, "kept") % 2**63).permutation(rows)
 
 
 def _trained(
@@ -103,11 +102,13 @@ def predictions(
 
     They are: `THIS` (the model), the `shipped` programs trained in the same way, logistic or ridge
     regression, histogram gradient boosting, and always the larger class or the mean. All are fitted on the
-    same rows and features (of very many, scikit-learn's get `MOST_ROWS`).
+    same rows and features (of very many, scikit-learn's get `MOST_ROWS`); programs get them drawn by
+    their weights (`Table.rows_to_keep`), scikit-learn's get the weights.
     """
     family = table_of(config)
     assert family is not None
-    data, rows, prepared = family.data(), _rows(config, family), model.preparation
+    data, prepared = family.data(), model.preparation
+    rows = _shuffled(config, family.rows_to_keep())
     test = prepared.of_raw(family.raw[family.parts.test])
     found = {THIS: _predicted(model, test)}
     for name in shipped:
@@ -115,10 +116,11 @@ def predictions(
             found[name] = _predicted(
                 _trained(config, family, library.program(name), rows, prepared), test
             )
-    few = rows[:MOST_ROWS]
+    few = _shuffled(config, family.rows_to_keep_learning())[:MOST_ROWS]
+    weights = None if data.weights is None else data.weights[few]
     x, y = prepared.of_raw(family.raw[few]), data.y[few]
     for name, estimator in _known(data.problem).items():
-        estimator.fit(x, y)
+        estimator.fit(x, y, sample_weight=weights)
         chances = None
         if data.problem != "regression":
             chances = np.zeros((len(test), len(data.classes)))
@@ -135,7 +137,8 @@ def truth(config: ProgramsConfig) -> Truth:
     groups = None
     if family.groups is not None:
         _, groups = np.unique(as_text(data.special["groups"]).values[test], return_inverse=True)
-    return Truth(data.y[test], len(data.classes), groups=groups)
+    weights = None if data.weights is None else data.weights[test]
+    return Truth(data.y[test], len(data.classes), weights, groups)
 
 
 def compared(config: ProgramsConfig, predictors: Mapping[str, Predicted]) -> dict[str, Any]:
