@@ -7,7 +7,7 @@ from commands import zero_
 
 import zero
 from tests.data.test_tables import people
-from zero.programs import keep, library
+from zero.programs import keep, library, predicted_rows
 from zero.programs.interpreter.reference import run
 from zero.programs.model import FILE, load_model
 from zero.programs.program import memory_needed
@@ -149,3 +149,14 @@ def test_intervals_and_what_may_be_said_are_told_and_kept(finished):
     out, _ = zero_("show", finished.folder)
     assert "below each: 95 % interval over the test rows" in out
     assert f"* {told['said'][0][:40]}" in out
+
+
+def test_predictions_of_the_test_rows_are_kept_with_their_numbers(finished, table):
+    kept, frame = predicted_rows.load(finished.folder), pd.read_csv(table)
+    rows = frame.iloc[kept.numbers - 1]
+    assert 30 < len(rows) < 60
+    assert (rows["survived"] == np.array(kept.classes)[kept.truth.y.astype(int)]).all()
+    chances = zero.load(finished.folder).predict_proba(rows)
+    np.testing.assert_allclose(kept.predictors["this program"].chances, chances)
+    right = (kept.predictors["this program"].values == kept.truth.y).mean()
+    assert right == pytest.approx(finished.details["scores"]["this program"]["accuracy"])

@@ -473,7 +473,7 @@ class ProgramsDomain(Domain):
 
         Returns what is told of it: `zero.programs.keep.compared`, or not_kept: why; nothing of other tasks.
         """
-        from zero.programs import keep, model
+        from zero.programs import keep, model, predicted_rows
 
         if keep.table_of(self.config) is None:
             return {}
@@ -491,7 +491,9 @@ class ProgramsDomain(Domain):
         except ProgramError as error:
             return {"not_kept": str(error)}
         kept.save(folder.path / model.FILE)
-        return keep.compared(self.config, keep.predictions(self.config, kept, BASELINES))
+        predictions = keep.predictions(self.config, kept, BASELINES)
+        predicted_rows.save(keep.predicted_rows(self.config, predictions), folder.path)
+        return keep.compared(self.config, predictions)
 
 
 def resumed(config: ProgramsConfig, info: dict[str, Any]) -> ProgramsDomain:

@@ -18,6 +18,7 @@ from zero.errors import ProgramError
 from zero.programs import library
 from zero.programs.config import ProgramsConfig
 from zero.programs.model import TableModel
+from zero.programs.predicted_rows import PredictedRows
 from zero.programs.program import Program
 from zero.programs.scores import (
     LARGER_CLASS,
@@ -139,6 +140,17 @@ def truth(config: ProgramsConfig) -> Truth:
         _, groups = np.unique(as_text(data.special["groups"]).values[test], return_inverse=True)
     weights = None if data.weights is None else data.weights[test]
     return Truth(data.y[test], len(data.classes), weights, groups)
+
+
+def predicted_rows(config: ProgramsConfig, predictors: Mapping[str, Predicted]) -> PredictedRows:
+    """Returns what a run's folder keeps of predictions: the program's, and logistic or ridge regression's."""
+    family = table_of(config)
+    assert family is not None
+    data, test = family.data(), family.parts.test
+    numbers = test + 1 if data.numbers is None else data.numbers[test]
+    two = (THIS, LOGISTIC if data.classes else RIDGE)
+    found = {name: predictors[name] for name in two}
+    return PredictedRows(numbers, data.target, data.classes, truth(config), found)
 
 
 def compared(config: ProgramsConfig, predictors: Mapping[str, Predicted]) -> dict[str, Any]:
