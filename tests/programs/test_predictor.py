@@ -1,5 +1,7 @@
 """A run over a table keeps its outcome, ready for new rows."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -160,3 +162,14 @@ def test_predictions_of_the_test_rows_are_kept_with_their_numbers(finished, tabl
     np.testing.assert_allclose(kept.predictors["this program"].chances, chances)
     right = (kept.predictors["this program"].values == kept.truth.y).mean()
     assert right == pytest.approx(finished.details["scores"]["this program"]["accuracy"])
+
+
+def test_which_columns_count_is_told_of_the_outcome(finished):
+    out, _ = zero_("explain", finished.folder, "--evaluations", "20", "--json")
+    told = json.loads(out)["columns"]
+    names = {column["column"] for column in told["columns"]}
+    assert names == {"class", "sex", "age", "fare", "cabin", "port", "joined"}
+    accuracy = finished.details["scores"]["this program"]["accuracy"]
+    assert told["score"] == pytest.approx(accuracy)
+    out, _ = zero_("explain", "linear")
+    assert "columns" not in out
