@@ -152,3 +152,16 @@ def test_groups_are_resampled_as_a_whole():
     repeated = Predicted(found.values[ten], found.chances[ten])
     one = scores.compare(truth, {THIS: found}, 0)["intervals"][THIS]["accuracy"]
     assert scores.compare(many, {THIS: repeated}, 0)["intervals"][THIS]["accuracy"] == one
+
+
+def test_predictions_that_are_no_numbers_are_worse_than_any():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=100)
+    broken = y.copy()
+    broken[:3] = np.inf, -np.inf, np.nan
+    told = scores.compare(
+        Truth(y, 0), {THIS: Predicted(broken, None), RIDGE: Predicted(np.zeros(100), None)}, 0
+    )
+    assert np.isfinite(told["scores"][THIS]["rmse"]) and told["scores"][THIS]["rmse"] > 1e90
+    assert len(told["said"]) == 1 and "ridge regression" in told["said"][0]
+    assert "better than" not in told["said"][0]

@@ -142,7 +142,7 @@ def understand(
     if rows < 3:
         found = "only 1 row" if rows == 1 else f"only {rows} rows"
         raise TaskError(f"{table.where}: {found}; train, valid and test need at least one each")
-    table = _with_weights(table)
+    table = _with_weights(table, notes)
     found_columns = _columns(table, types or {}, missing, categories, asked_for)
     notes += _column_notes(table, found_columns)
     y, problem, classes, note = _target(table, target, problem)
@@ -181,7 +181,7 @@ def _with_target(table: Table, target: Column, notes: list[str]) -> tuple[Table,
     return replace(table, features=features, special=special, kept=kept), target.take(kept)
 
 
-def _with_weights(table: Table) -> Table:
+def _with_weights(table: Table, notes: list[str]) -> Table:
     """Returns the table with its weights as numbers, if it has some; raises TaskError where one is none."""
     if "weights" not in table.special:
         return table
@@ -199,6 +199,9 @@ def _with_weights(table: Table) -> Table:
         )
     if not values.any():
         raise TaskError(f"{table.where}, {where}: all weights are 0; give some rows a weight")
+    notes.append(
+        f"{table.where}: rows count by '{visible(column.name)}', {values.min():g} to {values.max():g}"
+    )
     return replace(table, special={**table.special, "weights": Column(column.name, values)})
 
 

@@ -96,7 +96,8 @@ class Programs(Kind):
     def check_results(self, results: dict[str, Any]) -> None:
         """Raises ValueError if an archive's results lack something or contradict themselves.
 
-        Each part has, beside fitness (over tasks), task_fitness (T,) and task_names, T texts.
+        Each part has, beside fitness (over tasks), task_fitness (T,) and task_names, T texts. Of a run over a
+        table there is also `table`: what `zero.programs.scores.compare` gives, or not_kept: why.
         """
         super().check_results(results)
         for part in (results["search"], results["select"], results["final"]):

@@ -10,7 +10,7 @@ import numpy as np
 
 from zero.errors import visible
 from zero.programs.predicted_rows import PredictedRows, load
-from zero.programs.scores import curves
+from zero.programs.scores import curves, finite
 from zero.runs.pictures import Draw
 
 COLORS = ("#1f5fa8", "#d9822b")  # of the program, and of what stands beside it
@@ -187,7 +187,7 @@ def residuals(rows: PredictedRows, figure: Any) -> None:
     y = rows.truth.y
     both = figure.subplots(1, 2, sharex=True, sharey=True)
     for (name, found), axes, color in zip(rows.predictors.items(), both, COLORS, strict=True):
-        values = np.nan_to_num(found.values)  # as scores have it
+        values = finite(found.values)
         left = y - values
         axes.scatter(
             values, left, s=12, color=color, edgecolors="none",

@@ -1,9 +1,11 @@
 """Scores of predictors on the test rows of a table, with intervals, and what may be said of them.
 
 Intervals are percentiles of a bootstrap over the test rows (whole groups, where a table has some). Every
-predictor is scored on the same resampled rows, so differences between two have an interval too. All scores
-are functions of sums over rows, so many resamples cost little; the area under the ROC curve is one to first
-order (DeLong, DeLong and Clarke-Pearson, Biometrics 1988).
+predictor is scored on the same resampled rows, so differences between two have an interval too. Rows that
+depend on each other in another way, such as neighbours in time, count as independent.
+
+All scores are functions of sums over rows, so many resamples cost little; the area under the ROC curve is
+one to first order (DeLong, DeLong and Clarke-Pearson, Biometrics 1988).
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ def scores(truth: Truth, found: Predicted) -> dict[str, float]:
         chances = None if chances is None else chances[counted]
     how = {"sample_weight": weights}
     if truth.classes == 0:
-        values = np.nan_to_num(values)
+        values = finite(values)
         return {
             "rmse": float(metrics.root_mean_squared_error(y, values, **how)),
             "r2": float(metrics.r2_score(y, values, **how)),
@@ -91,6 +93,11 @@ def scores(truth: Truth, found: Predicted) -> dict[str, float]:
     clipped, labels = np.clip(chances, LEAST_CHANCE, 1), np.arange(truth.classes)
     scored["log_loss"] = float(metrics.log_loss(y, clipped, labels=labels, **how))
     return scored
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """Returns predicted numbers as they are scored: 0 for NaN, and no square is infinite."""
+    return np.clip(np.nan_to_num(values), -1e100, 1e100)
 
 
 def curves(classes: int) -> list[int]:
@@ -168,7 +175,7 @@ def verdict(
 
 
 def _figure(value: float) -> str:
-    return f"{value + 0.0:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value + 0.0:.3g}"
 
 
 # --- the bootstrap ----------------------------------------------------------------------------------
@@ -220,7 +227,7 @@ def _measures(truth: Truth, found: Predicted) -> dict[str, _Measure]:
     """Returns what `scores` gives as functions of sums over rows."""
     y = truth.y
     if truth.classes == 0:
-        values = np.nan_to_num(found.values)
+        values = finite(found.values)
         squares, centred = (y - values) ** 2, y - y.mean()  # centred, for precision
 
         def r2(sums: np.ndarray) -> np.ndarray:

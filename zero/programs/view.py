@@ -46,7 +46,7 @@ def _print_scores(table: dict[str, Any]) -> None:
 
 
 def _score(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
 class ProgramsView(View):

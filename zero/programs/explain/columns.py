@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zero.programs.model import TableModel
+from zero.programs.scores import finite
 from zero.rng.philox import key_for
 from zero.tasks.table import Table
 
@@ -79,6 +80,6 @@ def importances(model: TableModel, family: Table, seed: int) -> Importances:
 def _score(model: TableModel, raw: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
     x = model.preparation.of_raw(raw)
     if model.problem == "regression":
-        errors = np.nan_to_num(model.predict_features(x)) - y
+        errors = finite(model.predict_features(x)) - y
         return float(np.sqrt(np.average(errors**2, weights=weights)))
     return float(np.average(model.labels(x) == y, weights=weights))
