@@ -10,7 +10,7 @@ from helpers import parse
 from sklearn import metrics
 
 import zero
-from zero.programs import figures
+from zero.programs import figures, keep, library
 from zero.programs.evaluator import Evaluator
 from zero.tasks import make_task_set
 from zero.tasks.table import drawn_by_weight, table_from_frame
@@ -54,6 +54,38 @@ def test_equal_weights_are_no_weights(target):
         assert first.fitness == pytest.approx(second.fitness)
         assert figures.interval(one, first) == pytest.approx(figures.interval(two, second))
         assert figures.chance(one) == pytest.approx(figures.chance(two))
+
+
+def compared(family):
+    """What is told of the linear program and of those beside it, trained on a table."""
+    config = zero.load_config("own_csv", ["tasks.search.problem=null"])
+    tasks = config.tasks.model_copy(update=dict.fromkeys(("search", "select", "final"), family))
+    config = config.model_copy(update={"tasks": tasks})
+    model = keep.train_on_all(config, library.program("linear"), None, {})
+    return keep.compared(config, keep.predictions(config, model, []))
+
+
+@pytest.mark.parametrize("target", ["classes", "numbers"])
+def test_equal_weights_give_the_same_scores(target):
+    table = frame(target=target)
+    plain = compared(table_from_frame(table.drop(columns="w"), "y"))
+    equal = compared(weighted(table.assign(w=2.5)))
+    assert equal["said"] == plain["said"]
+    for what in ("scores", "intervals"):
+        for name, found in plain[what].items():
+            for score, figure in found.items():
+                assert equal[what][name][score] == pytest.approx(figure, rel=1e-6), (name, score)
+
+
+def test_scores_are_those_of_the_rows_that_count():
+    """Half of the rows have no weight and say the contrary."""
+    table = frame()
+    counts = np.arange(len(table)) % 2 == 0
+    table["w"] = counts.astype(float)
+    table["y"] = np.where((table["a"] > 0) == counts, "yes", "no")
+    told = compared(weighted(table))["scores"]
+    for name in ("this program", "logistic regression", "gradient boosting"):
+        assert told[name]["accuracy"] > 0.8, name
 
 
 def test_the_column_is_no_feature_and_tasks_have_rows_by_weight():

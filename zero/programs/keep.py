@@ -21,6 +21,7 @@ from zero.programs.model import TableModel
 from zero.programs.predicted_rows import PredictedRows
 from zero.programs.program import Program
 from zero.programs.scores import (
+    BOOSTING,
     LARGER_CLASS,
     LOGISTIC,
     MEAN,
@@ -118,7 +119,9 @@ def predictions(
                 _trained(config, family, library.program(name), rows, prepared), test
             )
     few = _shuffled(config, family.rows_to_keep_learning())[:MOST_ROWS]
-    weights = None if data.weights is None else data.weights[few]
+    weights = None
+    if data.weights is not None:  # with mean 1: what regularises is not to change with their unit
+        weights = data.weights[few] / max(data.weights[few].mean(), 1e-300)
     x, y = prepared.of_raw(family.raw[few]), data.y[few]
     for name, estimator in _known(data.problem).items():
         estimator.fit(x, y, sample_weight=weights)
@@ -172,10 +175,10 @@ def _known(problem: str) -> dict[str, Any]:
         return {
             MEAN: dummy.DummyRegressor(),
             RIDGE: linear_model.Ridge(),
-            "gradient boosting": ensemble.HistGradientBoostingRegressor(random_state=0),
+            BOOSTING: ensemble.HistGradientBoostingRegressor(random_state=0),
         }
     return {
         LARGER_CLASS: dummy.DummyClassifier(strategy="prior"),
         LOGISTIC: linear_model.LogisticRegression(max_iter=1000),
-        "gradient boosting": ensemble.HistGradientBoostingClassifier(random_state=0),
+        BOOSTING: ensemble.HistGradientBoostingClassifier(random_state=0),
     }

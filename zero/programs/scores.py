@@ -20,6 +20,7 @@ import numpy as np
 THIS = "this program"
 MEAN, LARGER_CLASS = "always the mean", "always the larger class"
 RIDGE, LOGISTIC = "ridge regression", "logistic regression"
+BOOSTING = "gradient boosting"
 LESS_IS_BETTER = ("rmse", "mae", "log_loss")
 LEAST_CHANCE = 1e-12  # a probability that a log loss counts with
 
@@ -156,10 +157,10 @@ def verdict(
             continue
         value, low, high = differences[name][score]
         if high < 0:
-            advice = "" if name == chance else ": use that instead"
-            advice = ": it is of no use as it is" if name == chance else advice
+            advice = ": it is of no use as it is" if name == chance else ": use that instead"
             by = f"by {_figure(-value)} {named} (95 % interval {_figure(-high)} to {_figure(-low)})"
-            said.append(f"worse than {name} {by}{advice}")
+            other = name if name in (simple, chance, BOOSTING) else f"the shipped program {name}"
+            said.append(f"worse than {other} {by}{advice}")
         elif low > 0 and name == simple:
             by = f"by {_figure(value)} {named} (95 % interval {_figure(low)} to {_figure(high)})"
             said.append(f"better than {name} {by}")
