@@ -64,7 +64,7 @@ def precision_recall(rows: PredictedRows, figure: Any) -> None:
     if len(rows.classes) == 2:
         share = float(np.average(rows.truth.y == 1, weights=weights))
         axes.axhline(share, color="#aaaaaa", linewidth=1, linestyle=":", label="share of the class")
-    _curves(axes, rows, curve, "average precision", "lower left", drawstyle="steps-post")
+    _curves(axes, rows, curve, "average precision", "best", drawstyle="steps-post")
 
 
 def _axes(figure: Any, title: str, rows: PredictedRows, x: str, y: str) -> Any:
@@ -103,7 +103,8 @@ def _curves(axes: Any, rows: PredictedRows, curve: Any, area: str, where: str, *
     for name, style in zip(names, ("-", ":"), strict=True):
         axes.plot([], [], color="#444444", linestyle=style, label=name)
     left = len(rows.classes) - len(largest)
-    title = f"{area},\neach class against the rest" + (f"\n({left} more left out)" if left else "")
+    title = f"{area} of {names[0]}\nand {names[1]},\neach class against the rest"
+    title += f"\n({left} more left out)" if left else ""
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), title=title, alignment="left")
     axes.figure.set_size_inches(8.5, 5)
 
@@ -126,7 +127,7 @@ def calibration(rows: PredictedRows, figure: Any) -> None:
             centre, share, [share - low, high - share], color=color, marker="o", markersize=4,
             elinewidth=0.8, capsize=2, label=name,
         )  # fmt: skip
-    axes.legend(loc="upper left", title="bars: 95 % intervals", alignment="left")
+    axes.legend(loc="best", title="bars: 95 % intervals", alignment="left")
 
 
 def _binned(told: np.ndarray, there: np.ndarray, weights: np.ndarray) -> np.ndarray:
