@@ -165,3 +165,12 @@ def test_predictions_that_are_no_numbers_are_worse_than_any():
     assert np.isfinite(told["scores"][THIS]["rmse"]) and told["scores"][THIS]["rmse"] > 1e90
     assert len(told["said"]) == 1 and "ridge regression" in told["said"][0]
     assert "better than" not in told["said"][0]
+
+
+def test_a_class_without_test_rows_has_no_curve():
+    truth, found = classes(90, 3, 1.0)
+    rows = truth.y != 2
+    part = Predicted(found.values[rows], found.chances[rows])
+    told = scores.compare(Truth(truth.y[rows], 3), {THIS: part, LOGISTIC: part}, 0)
+    for what in ("scores", "intervals"):
+        assert set(told[what][THIS]) == {"accuracy", "balanced_accuracy", "log_loss"}
