@@ -36,6 +36,7 @@ ONLY = {
     "onnx": {"nn.export", "nn.layers", "programs.export.onnx"},
     "PIL": {"data.image_files", "data.pixels"},
     "cupy": {"cuda.device"},
+    "matplotlib": {"runs.pictures"},
 }
 LIGHT = ["", "__main__", "errors", "genomes", "config", "system", "rng.philox", "tasks", "cli", "jit.cache",
          "jit.compiling", "programs.config", "programs.program", "programs.ops", "programs.library",
@@ -44,7 +45,7 @@ LIGHT = ["", "__main__", "errors", "genomes", "config", "system", "rng.philox", 
          "runs.tables", "runs.progress", "runs.records", "runs.model"]  # fmt: skip
 # Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing.
 PICKLES = {"evolution.forks", "data.cifar"}
-HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess"}
+HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess", "matplotlib"}
 
 
 def name_of(path):

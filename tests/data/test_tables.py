@@ -319,6 +319,18 @@ def test_a_test_file(tmp_path):
         from_settings({**keys, "test_path": str(tmp_path / "other.csv")}).rows(0)
 
 
+def test_rows_have_the_numbers_that_the_user_knows_them_by(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n1,0.5\n2,\n3,1.5\n5,2.5\n")
+    more = tmp_path / "more.csv"
+    more.write_text("x,y\n1,\n9,9.5\n7,8.5\n")
+    keys = {"path": str(path), "target": "y", "problem": "regression"}
+    data = from_settings({"type": "table", "test_path": str(more), **keys}).data()
+    assert data.y.tolist() == [0.5, 1.5, 2.5, 9.5, 8.5]
+    assert data.numbers.tolist() == [1, 3, 4, 2, 3]
+    assert from_tree(to_tree(data), path).numbers.tolist() == [1, 3, 4, 2, 3]
+
+
 def test_a_large_table_gives_tasks_of_some_thousand_rows():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.random(100_000), "y": rng.integers(2, size=100_000)})

@@ -1,16 +1,20 @@
 """A run over a table keeps its outcome, ready for new rows."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from commands import zero_
 
 import zero
 from tests.data.test_tables import people
-from zero.programs import keep, library
+from zero.programs import keep, library, predicted_rows
 from zero.programs.interpreter.reference import run
 from zero.programs.model import FILE, load_model
 from zero.programs.program import memory_needed
 from zero.programs.trained import train
+from zero.runs.archive import read_archive
 from zero.tasks import TaskSet
 
 SMALL = [
@@ -135,5 +139,37 @@ def test_shipped_programs_are_trained_as_the_outcome_is():
     tasks = config.tasks.model_copy(update=dict.fromkeys(("search", "select", "final"), family))
     config = config.model_copy(update={"tasks": tasks})
     kept = keep.train_on_all(config, library.program("linear"), None, {})
-    scores = keep.scores(config, kept, ["linear"])
-    assert scores["linear"] == scores["this program"]
+    found = keep.predictions(config, kept, ["linear"])
+    assert np.array_equal(found["linear"].chances, found["this program"].chances)
+
+
+def test_intervals_and_what_may_be_said_are_told_and_kept(finished):
+    told = read_archive(finished.folder).results["table"]
+    for key in ("scores", "intervals", "differences", "said"):
+        assert told[key] == finished.details[key]
+    assert "logistic regression" in told["said"][0]
+    out, _ = zero_("show", finished.folder)
+    assert "below each: 95 % interval over the test rows" in out
+    assert f"* {told['said'][0][:40]}" in out
+
+
+def test_predictions_of_the_test_rows_are_kept_with_their_numbers(finished, table):
+    kept, frame = predicted_rows.load(finished.folder), pd.read_csv(table)
+    rows = frame.iloc[kept.numbers - 1]
+    assert 30 < len(rows) < 60
+    assert (rows["survived"] == np.array(kept.classes)[kept.truth.y.astype(int)]).all()
+    chances = zero.load(finished.folder).predict_proba(rows)
+    np.testing.assert_allclose(kept.predictors["this program"].chances, chances)
+    right = (kept.predictors["this program"].values == kept.truth.y).mean()
+    assert right == pytest.approx(finished.details["scores"]["this program"]["accuracy"])
+
+
+def test_which_columns_count_is_told_of_the_outcome(finished):
+    out, _ = zero_("explain", finished.folder, "--evaluations", "20", "--json")
+    told = json.loads(out)["columns"]
+    names = {column["column"] for column in told["columns"]}
+    assert names == {"class", "sex", "age", "fare", "cabin", "port", "joined"}
+    accuracy = finished.details["scores"]["this program"]["accuracy"]
+    assert told["score"] == pytest.approx(accuracy)
+    out, _ = zero_("explain", "linear")
+    assert "columns" not in out

@@ -53,15 +53,20 @@ def explain(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Explain a program: its pieces, what each part is worth, where it came in."""
+    """Explain a program: its pieces, what each part is worth, where it came in.
+
+    Of a run over a table it also tells which columns count.
+    """
     from zero.programs.explain.report import explain as sections_of
     from zero.programs.find import load_program
 
     run, record = _run_in(what)
-    data = None
+    data, kept = None, None
     if run is not None:
         data = _archive(run)
         own = run / "config.yaml"
+        if record is None and config is None:
+            kept = _kept(run)
         config = config or (str(own) if own.is_file() else None)
     domain = None
     if config is not None:  # first: it imports ops of the user's own
@@ -76,7 +81,7 @@ def explain(
         chain = chain_of(data, record)
         program = chain[-1][1]
     with compiling_shown():
-        sections = sections_of(program, domain, evaluations, chain, _progress("explain"))
+        sections = sections_of(program, domain, evaluations, chain, _progress("explain"), kept)
     if as_json:
         print(json.dumps({section.key: section.data for section in sections}, indent=2))
         return
@@ -191,6 +196,13 @@ def _archive(run: Path) -> Any:
 
     know_kind(run)
     return read_run(run)
+
+
+def _kept(run: Path) -> Any:
+    """Returns the outcome as the run over a table has trained it, None if it keeps none."""
+    from zero.programs.model import FILE, load_model
+
+    return load_model(run / FILE) if (run / FILE).is_file() else None
 
 
 def _domain(config: str, settings: list[str] | None) -> Any:

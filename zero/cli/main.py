@@ -17,6 +17,7 @@ from zero.cli import (
     export,
     listing,
     nas_table,
+    plot,
     predict,
     run,
     schema,
@@ -63,6 +64,7 @@ for command in (
     show.show,
     evaluate.evaluate,
     predict.predict,
+    plot.plot,
     explain.explain,
     explain.tune,
 ):

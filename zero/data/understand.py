@@ -36,7 +36,8 @@ class TableData:
     number to predict, or the number of the class in `classes`, sorted (none for a regression).
     target: its column's name. special: further columns, see `zero.data.table.Wanted`. notes: what a
     person should know, a line each. decimal: of texts. tests: so many rows, the last ones, are of the
-    user's own test file. known: what was worked out from it already.
+    user's own test file. numbers (N,): of each row in its file or frame, from 1 below the header; None: not
+    recorded. known: what was worked out from it already.
     """
 
     where: str
@@ -50,10 +51,16 @@ class TableData:
     notes: tuple[str, ...] = ()
     decimal: str = "."
     tests: int = 0
+    numbers: np.ndarray | None = None
     known: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """How much each row counts (N,), None where all count alike."""
+        return self.special["weights"].values if "weights" in self.special else None
 
     @property
     def positive(self) -> str:
@@ -72,7 +79,7 @@ def to_tree(data: TableData) -> Tree:
         "where": data.where, "columns": [column(c) for c in data.columns], "kinds": list(data.kinds),
         "y": data.y, "problem": data.problem, "classes": list(data.classes), "target": data.target,
         "special": {key: column(c) for key, c in data.special.items()}, "notes": list(data.notes),
-        "decimal": data.decimal, "tests": data.tests,
+        "decimal": data.decimal, "tests": data.tests, "numbers": data.numbers,
     }  # fmt: skip
 
 
@@ -128,12 +135,14 @@ def understand(
     notes = list(table.notes)
     rows = len(table.target)
     table, target = _with_target(table, table.target, notes)
-    if tests and table.kept is not None:
-        tests = int((table.kept >= rows - tests).sum())
+    numbers = np.arange(rows) if table.kept is None else table.kept
+    in_test_file = numbers >= rows - tests
+    numbers, tests = numbers + 1 - (rows - tests) * in_test_file, int(in_test_file.sum())
     rows = len(target)
     if rows < 3:
         found = "only 1 row" if rows == 1 else f"only {rows} rows"
         raise TaskError(f"{table.where}: {found}; train, valid and test need at least one each")
+    table = _with_weights(table, notes)
     found_columns = _columns(table, types or {}, missing, categories, asked_for)
     notes += _column_notes(table, found_columns)
     y, problem, classes, note = _target(table, target, problem)
@@ -142,7 +151,7 @@ def understand(
     columns, kinds = zip(*found_columns.used, strict=True)
     return TableData(
         table.where, columns, kinds, y, problem, classes, target.name, table.special,
-        tuple(notes), table.decimal, tests,
+        tuple(notes), table.decimal, tests, numbers,
     )  # fmt: skip
 
 
@@ -170,6 +179,30 @@ def _with_target(table: Table, target: Column, notes: list[str]) -> tuple[Table,
     features = {name: column.take(kept) for name, column in table.features.items()}
     special = {name: column.take(kept) for name, column in table.special.items()}
     return replace(table, features=features, special=special, kept=kept), target.take(kept)
+
+
+def _with_weights(table: Table, notes: list[str]) -> Table:
+    """Returns the table with its weights as numbers, if it has some; raises TaskError where one is none."""
+    if "weights" not in table.special:
+        return table
+    column = table.special["weights"]
+    values, bad = numbers_of(column, table.decimal)
+    wrong = np.flatnonzero(~(values >= 0) | np.isinf(values))
+    where = f"column '{visible(column.name)}'"
+    if column.form is not None or len(wrong):
+        row = 0 if column.form is not None else int(wrong[0])
+        cell = one_line(bad[row]) if row in bad else one_line(float(values[row]))
+        cell = "a date" if column.form is not None else "empty" if column.empty[row] else cell
+        more = f" (and {len(wrong) - 1} more cells)" if len(wrong) > 1 else ""
+        raise TaskError(
+            f"{table.where} {table.place(row)}, {where}: a weight is a number of at least 0, not {cell}{more}"
+        )
+    if not values.any():
+        raise TaskError(f"{table.where}, {where}: all weights are 0; give some rows a weight")
+    notes.append(
+        f"{table.where}: rows count by '{visible(column.name)}', {values.min():g} to {values.max():g}"
+    )
+    return replace(table, special={**table.special, "weights": Column(column.name, values)})
 
 
 def _columns(table: Table, types: Types, missing: str, categories: str, asked_for: bool) -> _Found:

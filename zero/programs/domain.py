@@ -394,6 +394,8 @@ class ProgramsDomain(Domain):
             for array in (tasks.train_x, tasks.train_y, tasks.valid_x, tasks.valid_y, tasks.keys):
                 digest.update(str(array.shape).encode())
                 digest.update(array.tobytes())
+            if tasks.valid_weights is not None:
+                digest.update(tasks.valid_weights.tobytes())
         return digest.hexdigest()
 
     def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:
@@ -463,14 +465,19 @@ class ProgramsDomain(Domain):
         keys = ("metric", "interval", "lasting_fitness", "order_matters", "departures")
         details = {key: figures["final"][key] for key in keys}
         details["chance"] = {purpose: part["chance"] for purpose, part in figures.items()}
-        details |= self._keep(program, figures["final"], number, folder)
+        kept = self._keep(program, figures["final"], number, folder)
+        results |= {"table": kept} if kept else {}
+        details |= kept
         return Conclusion(program, final, pairs, results, details)
 
     def _keep(
         self, program: Program, final: dict[str, Any], number: int, folder: RunFolder
     ) -> dict[str, Any]:
-        """Trains the outcome on all of a table's rows but the test's and keeps it, ready to predict."""
-        from zero.programs import keep, model
+        """Trains the outcome on all of a table's rows but the test's and keeps it, ready to predict.
+
+        Returns what is told of it: `zero.programs.keep.compared`, or not_kept: why; nothing of other tasks.
+        """
+        from zero.programs import keep, model, predicted_rows
 
         if keep.table_of(self.config) is None:
             return {}
@@ -488,7 +495,9 @@ class ProgramsDomain(Domain):
         except ProgramError as error:
             return {"not_kept": str(error)}
         kept.save(folder.path / model.FILE)
-        return {"scores": keep.scores(self.config, kept, BASELINES)}
+        predictions = keep.predictions(self.config, kept, BASELINES)
+        predicted_rows.save(keep.predicted_rows(self.config, predictions), folder.path)
+        return keep.compared(self.config, predictions)
 
 
 def resumed(config: ProgramsConfig, info: dict[str, Any]) -> ProgramsDomain:

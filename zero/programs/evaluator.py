@@ -13,7 +13,7 @@ import numpy as np
 
 from zero.errors import ConfigError, ProgramError, unknown_name, what_is
 from zero.programs.backends import BACKENDS, EvaluationSetup, SearchModule, get
-from zero.programs.interpreter.reference import COMBINE, combine
+from zero.programs.interpreter.reference import COMBINE, combine, fitness_of_loss
 from zero.programs.program import (
     Memory,
     Program,
@@ -96,6 +96,9 @@ class Evaluator:
             memory lasts from row to row, as in the original engine, and the best epoch counts.
         keep_errors: evaluations hold the errors on every row.
 
+    Of tasks with weights (`TaskSet.valid_weights`) errors are always kept, and the fitness is that of the
+    weighted errors after the last epoch.
+
     The fitness of a task is in [0, 1], 0 where training failed (spec, section 4). Same arguments,
     same bits on one machine; backends agree to rounding.
 
@@ -122,7 +125,14 @@ class Evaluator:
         self.tasks, self.memory, self.dtype = tasks, memory, dtype
         self.max_abs_error, self.combine = max_abs_error, combine
         setup = EvaluationSetup(
-            tasks, dtype, seed_key, max_abs_error, combine, strict, independent, keep_errors
+            tasks,
+            dtype,
+            seed_key,
+            max_abs_error,
+            combine,
+            strict,
+            independent,
+            keep_errors or tasks.valid_weights is not None,
         )
         self._run = get(backend).runner(setup, module)
 
@@ -145,7 +155,18 @@ class Evaluator:
         task_fitness, steps, errors = self._run(program, memory)
         if errors is not None and self.tasks.metric == "rms_error":
             errors[~(errors <= self.max_abs_error).all(axis=1)] = np.nan
+        if self.tasks.valid_weights is not None:
+            assert errors is not None
+            task_fitness = _weighted_fitness(self.tasks, errors)
         return Evaluation(combine(task_fitness, self.combine), task_fitness, steps, errors)
 
     def __repr__(self) -> str:
         return f"<Evaluator: {self.dtype}, {self.combine} over {self.tasks!r}>"
+
+
+def _weighted_fitness(tasks: TaskSet, errors: np.ndarray) -> np.ndarray:
+    """Returns the fitness (T,) of errors (T, V), 0 for a task that failed (NaN)."""
+    squares = errors.astype(np.float64) ** 2  # those of classes are 0 or 1
+    losses = [np.average(e, weights=w) for e, w in zip(squares, tasks.valid_weights, strict=True)]
+    fitness = [fitness_of_loss(loss, tasks.metric == "accuracy") for loss in losses]
+    return np.nan_to_num(np.array(fitness))

@@ -1,7 +1,7 @@
 """What a fitness is worth: chance beside it, its interval, and whether two of them differ.
 
 Intervals tell how much a figure depends on which examples happened to be scored. Examples that tasks
-share count once. What programs or seeds add to the spread is not in them.
+share count once, and each by its weight. What programs or seeds add to the spread is not in them.
 """
 
 from __future__ import annotations
@@ -28,11 +28,19 @@ def chance(tasks: TaskSet) -> np.ndarray:
     fitness; for numbers always the mean of the train labels.
     """
     if tasks.metric == "accuracy":
-        share = (tasks.valid_y > 0.5).mean(axis=1)
+        share = _mean(tasks, tasks.valid_y > 0.5)
         return np.maximum(share, 1.0 - share)
     mean = tasks.train_y.mean(axis=1, keepdims=True)
-    losses = ((tasks.valid_y - mean) ** 2).mean(axis=1)
+    losses = _mean(tasks, (tasks.valid_y - mean) ** 2)
     return np.array([fitness_of_loss(float(loss), False) for loss in losses])
+
+
+def _mean(tasks: TaskSet, values: np.ndarray) -> np.ndarray:
+    """Returns the mean (T,) over each task's scored examples of values (T, V)."""
+    weights = tasks.valid_weights
+    return values.mean(axis=1) if weights is None else (
+        (values * weights).sum(axis=1) / weights.sum(axis=1)
+    )  # fmt: skip
 
 
 def interval(tasks: TaskSet, evaluation: Evaluation) -> tuple[float, float]:
@@ -54,7 +62,7 @@ def interval(tasks: TaskSet, evaluation: Evaluation) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _of_errors(fitness: float, spread: float, examples: int, rows: int) -> tuple[float, float]:
+def _of_errors(fitness: float, spread: float, examples: float, rows: int) -> tuple[float, float]:
     if not 0.0 < fitness < 1.0:
         return fitness, fitness
     if rows == 1:
@@ -96,13 +104,15 @@ def _influence(tasks: TaskSet, evaluation: Evaluation) -> np.ndarray:
     """Returns (T, V): how far each scored example moves the mean fitness from what it is."""
     errors = evaluation.errors
     if tasks.metric == "accuracy":
-        moved = -(errors - errors.mean(axis=1, keepdims=True))
+        moved = -(errors - _mean(tasks, errors)[:, None])
     else:
         squares = errors * errors
-        mean = squares.mean(axis=1, keepdims=True)
+        mean = _mean(tasks, squares)[:, None]
         root = np.sqrt(np.maximum(mean, 1e-300))
         slope = -1.0 / (math.pi * root * (1.0 + mean))  # of 1 - 2/pi atan(sqrt(mean))
         moved = slope * (squares - mean)
+    if tasks.valid_weights is not None:
+        moved = moved * tasks.valid_weights / tasks.valid_weights.mean(axis=1, keepdims=True)
     # A task that failed has no spread between examples.
     return np.nan_to_num(moved) / errors.size
 
@@ -119,5 +129,15 @@ def _clustered(tasks: TaskSet, influence: np.ndarray) -> float:
     return math.sqrt(float((np.bincount(at.reshape(-1), influence.reshape(-1)) ** 2).sum()))
 
 
-def _examples(tasks: TaskSet) -> int:
-    return tasks.valid_y.size if tasks.valid_ids is None else len(np.unique(tasks.valid_ids))
+def _examples(tasks: TaskSet) -> float:
+    """Returns how many independent examples there are; of unequal weights, what they are worth (Kish)."""
+    ids, weights = tasks.valid_ids, tasks.valid_weights
+    if weights is None:
+        return tasks.valid_y.size if ids is None else len(np.unique(ids))
+    at = (
+        np.arange(weights.size)
+        if ids is None
+        else np.unique(ids, return_inverse=True)[1].reshape(-1)
+    )
+    of_each = np.bincount(at, weights.reshape(-1))
+    return float(of_each.sum() ** 2 / (of_each**2).sum())

@@ -12,12 +12,25 @@ from typing import Any
 
 import numpy as np
 
+from zero.data.columns import as_text
 from zero.data.prepare import Preparation
 from zero.errors import ProgramError
 from zero.programs import library
 from zero.programs.config import ProgramsConfig
 from zero.programs.model import TableModel
+from zero.programs.predicted_rows import PredictedRows
 from zero.programs.program import Program
+from zero.programs.scores import (
+    BOOSTING,
+    LARGER_CLASS,
+    LOGISTIC,
+    MEAN,
+    RIDGE,
+    THIS,
+    Predicted,
+    Truth,
+    compare,
+)
 from zero.programs.trained import train
 from zero.rng.philox import key_for
 from zero.tasks.table import Table
@@ -41,14 +54,13 @@ def train_on_all(
     """
     family = table_of(config)
     assert family is not None
-    rows = _rows(config, family)
+    rows = _shuffled(config, family.rows_to_keep())
     return _trained(config, family, program, rows, family.preparation(rows), module, about)
 
 
-def _rows(config: ProgramsConfig, family: Table) -> np.ndarray:
-    """Returns the rows to train on, in a random order as in every task: programs remember."""
-    rng = np.random.default_rng(key_for(config.seed, "kept") % 2**63)
-    return rng.permutation(family.rows_to_keep_learning())
+def _shuffled(config: ProgramsConfig, rows: np.ndarray) -> np.ndarray:
+    """Returns the rows to train on in a random order, as in every task: programs remember."""
+    return np.random.default_rng(key_for(config.seed, "kept") % 2**63).permutation(rows)
 
 
 def _trained(
@@ -85,37 +97,74 @@ def _trained(
     )
 
 
-def scores(
+def predictions(
     config: ProgramsConfig, model: TableModel, shipped: Sequence[str]
-) -> dict[str, dict[str, float]]:
-    """Returns scores on the test rows by predictor and scikit-learn's name of the score.
+) -> dict[str, Predicted]:
+    """Returns what predictors say of the test rows, in the order of `Table.parts`, by their names.
 
-    Predictors: "this program" (the model), the `shipped` programs trained in the same way, logistic or
-    ridge regression, histogram gradient boosting, and always the larger class or the mean. All are fitted
-    on the same rows and features (of very many, scikit-learn's get `MOST_ROWS`).
+    They are: `THIS` (the model), the `shipped` programs trained in the same way, logistic or ridge
+    regression, histogram gradient boosting, and always the larger class or the mean. All are fitted on the
+    same rows and features (of very many, scikit-learn's get `MOST_ROWS`); programs get them drawn by
+    their weights (`Table.rows_to_keep`), scikit-learn's get the weights.
     """
     family = table_of(config)
     assert family is not None
-    data, rows, prepared = family.data(), _rows(config, family), model.preparation
-    test, y = prepared.of_raw(family.raw[family.parts.test]), data.y[family.parts.test]
-    found = {"this program": _scores(data.problem, y, *_predicted(model, test))}
+    data, prepared = family.data(), model.preparation
+    rows = _shuffled(config, family.rows_to_keep())
+    test = prepared.of_raw(family.raw[family.parts.test])
+    found = {THIS: _predicted(model, test)}
     for name in shipped:
         with contextlib.suppress(ProgramError):  # training fails
-            other = _trained(config, family, library.program(name), rows, prepared)
-            found[name] = _scores(data.problem, y, *_predicted(other, test))
-    few = rows[:MOST_ROWS]
-    x = prepared.of_raw(family.raw[few])
+            found[name] = _predicted(
+                _trained(config, family, library.program(name), rows, prepared), test
+            )
+    few = _shuffled(config, family.rows_to_keep_learning())[:MOST_ROWS]
+    weights = None
+    if data.weights is not None:  # with mean 1: what regularises is not to change with their unit
+        weights = data.weights[few] / max(data.weights[few].mean(), 1e-300)
+    x, y = prepared.of_raw(family.raw[few]), data.y[few]
     for name, estimator in _known(data.problem).items():
-        estimator.fit(x, data.y[few])
-        chances = estimator.predict_proba(test) if data.problem != "regression" else None
-        found[name] = _scores(data.problem, y, estimator.predict(test), chances)
+        estimator.fit(x, y, sample_weight=weights)
+        chances = None
+        if data.problem != "regression":
+            chances = np.zeros((len(test), len(data.classes)))
+            chances[:, estimator.classes_.astype(int)] = estimator.predict_proba(test)
+        found[name] = Predicted(estimator.predict(test), chances)
     return found
 
 
-def _predicted(model: TableModel, x: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+def truth(config: ProgramsConfig) -> Truth:
+    """Returns the test rows' targets, in the same order."""
+    family = table_of(config)
+    assert family is not None
+    data, test = family.data(), family.parts.test
+    groups = None
+    if family.groups is not None:
+        _, groups = np.unique(as_text(data.special["groups"]).values[test], return_inverse=True)
+    weights = None if data.weights is None else data.weights[test]
+    return Truth(data.y[test], len(data.classes), weights, groups)
+
+
+def predicted_rows(config: ProgramsConfig, predictors: Mapping[str, Predicted]) -> PredictedRows:
+    """Returns what a run's folder keeps of predictions: the program's, and logistic or ridge regression's."""
+    family = table_of(config)
+    assert family is not None
+    data, test = family.data(), family.parts.test
+    numbers = test + 1 if data.numbers is None else data.numbers[test]
+    two = (THIS, LOGISTIC if data.classes else RIDGE)
+    found = {name: predictors[name] for name in two}
+    return PredictedRows(numbers, data.target, data.classes, truth(config), found)
+
+
+def compared(config: ProgramsConfig, predictors: Mapping[str, Predicted]) -> dict[str, Any]:
+    """Returns `zero.programs.scores.compare` of predictors of the test rows; same seed, same figures."""
+    return compare(truth(config), predictors, key_for(config.seed, "intervals") % 2**63)
+
+
+def _predicted(model: TableModel, x: np.ndarray) -> Predicted:
     if model.problem == "regression":
-        return model.predict_features(x), None
-    return model.labels(x).astype(np.float64), model.trained.probabilities(x)
+        return Predicted(model.predict_features(x), None)
+    return Predicted(model.labels(x).astype(np.float64), model.trained.probabilities(x))
 
 
 def _known(problem: str) -> dict[str, Any]:
@@ -124,41 +173,12 @@ def _known(problem: str) -> dict[str, Any]:
 
     if problem == "regression":
         return {
-            "always the mean": dummy.DummyRegressor(),
-            "ridge regression": linear_model.Ridge(),
-            "gradient boosting": ensemble.HistGradientBoostingRegressor(random_state=0),
+            MEAN: dummy.DummyRegressor(),
+            RIDGE: linear_model.Ridge(),
+            BOOSTING: ensemble.HistGradientBoostingRegressor(random_state=0),
         }
     return {
-        "always the larger class": dummy.DummyClassifier(strategy="prior"),
-        "logistic regression": linear_model.LogisticRegression(max_iter=1000),
-        "gradient boosting": ensemble.HistGradientBoostingClassifier(random_state=0),
+        LARGER_CLASS: dummy.DummyClassifier(strategy="prior"),
+        LOGISTIC: linear_model.LogisticRegression(max_iter=1000),
+        BOOSTING: ensemble.HistGradientBoostingClassifier(random_state=0),
     }
-
-
-def _scores(
-    problem: str, y: np.ndarray, predicted: np.ndarray, chances: np.ndarray | None
-) -> dict[str, float]:
-    from sklearn import metrics
-
-    if problem == "regression":
-        predicted = np.nan_to_num(predicted)
-        return {
-            "rmse": float(np.sqrt(metrics.mean_squared_error(y, predicted))),
-            "r2": float(metrics.r2_score(y, predicted)),
-            "mae": float(metrics.mean_absolute_error(y, predicted)),
-        }
-    assert chances is not None
-    found = {
-        "accuracy": float(metrics.accuracy_score(y, predicted)),
-        "balanced_accuracy": float(metrics.balanced_accuracy_score(y, predicted)),
-    }
-    labels = np.arange(chances.shape[1], dtype=np.float64)
-    if len(np.unique(y)) == len(labels):
-        binary = len(labels) == 2
-        found["roc_auc"] = float(
-            metrics.roc_auc_score(
-                y, chances[:, 1] if binary else chances, multi_class="ovr", labels=labels
-            )
-        )
-    found["log_loss"] = float(metrics.log_loss(y, np.clip(chances, 1e-12, 1), labels=labels))
-    return found

@@ -24,6 +24,7 @@ from zero.runs.records import get_array, get_texts
 if TYPE_CHECKING:
     from zero.programs.domain import ProgramsDomain
     from zero.programs.predictor import TablePredictor
+    from zero.runs.pictures import Draw
 
 
 class Programs(Kind):
@@ -86,10 +87,17 @@ class Programs(Kind):
 
         return TablePredictor.of_run(path)
 
+    def pictures(self, path: Path) -> dict[str, Draw]:
+        """Returns the pictures of a table's test rows."""
+        from zero.programs.pictures import pictures
+
+        return pictures(path if path.is_dir() else path.parent)
+
     def check_results(self, results: dict[str, Any]) -> None:
         """Raises ValueError if an archive's results lack something or contradict themselves.
 
-        Each part has, beside fitness (over tasks), task_fitness (T,) and task_names, T texts.
+        Each part has, beside fitness (over tasks), task_fitness (T,) and task_names, T texts. Of a run over a
+        table there is also `table`: what `zero.programs.scores.compare` gives, or not_kept: why.
         """
         super().check_results(results)
         for part in (results["search"], results["select"], results["final"]):

@@ -9,28 +9,44 @@ from typing import Any
 from zero.runs.tables import json_number, print_paragraph, print_table, shown_fitness
 from zero.runs.view import View
 
+# What is told of a run over a table beside its fitness, see `zero.programs.scores.compare`.
+SCORES = ("accuracy", "balanced_accuracy", "roc_auc", "log_loss", "rmse", "r2", "mae")
+OF_TABLES = ("scores", "intervals", "differences", "said", "not_kept")
 
-def _print_scores(details: dict[str, Any]) -> None:
-    """Prints scores on the test rows after training on all others, beside known predictors."""
-    if "not_kept" in details:
-        print_paragraph(f"no model is kept: {details['not_kept']}")
-    scores = details.get("scores")
+
+def _print_scores(table: dict[str, Any]) -> None:
+    """Prints scores on the test rows after training on all others, beside known predictors.
+
+    table: what `zero.programs.domain.ProgramsDomain` tells of a model that it keeps, or of none.
+    """
+    if "not_kept" in table:
+        print_paragraph(f"no model is kept: {table['not_kept']}")
+    scores = table.get("scores")
     if not scores:
         return
     print()
-    names = list(scores["this program"])
-    rows = [
-        (name, *(f"{found[k]:.4g}" if k in found else "-" for k in names))
-        for name, found in scores.items()
-    ]
-    print_table(("trained on all but the test rows", *names), rows)
-    first, better = names[0], []
-    sign = -1 if first == "rmse" else 1
-    for name, found in scores.items():
-        if name != "this program" and sign * found[first] > sign * scores["this program"][first]:
-            better.append(name)
-    if better:
-        print_paragraph(f"on these rows {', '.join(better)} did better than the program ({first})")
+    names = [name for name in SCORES if name in scores["this program"]]
+    intervals = table.get("intervals", {})
+    rows: list[tuple[str, ...]] = []
+    # An archive does not keep their order.
+    for name in sorted(scores, key=lambda n: (n != "this program", n)):
+        found = scores[name]
+        rows.append((name, *(_score(found[k]) if k in found else "-" for k in names)))
+        own = intervals.get(name)
+        if own:
+            ends = (own.get(k) for k in names)
+            rows.append(("", *(f"{_score(e[0])} to {_score(e[1])}" if e else "" for e in ends)))
+    print_table(
+        ("trained on all but the test rows", *(name.replace("_", " ") for name in names)), rows
+    )
+    if intervals:
+        print("below each: 95 % interval over the test rows")
+    for sentence in table.get("said", ()):
+        print_paragraph(sentence, "* ", "  ")
+
+
+def _score(value: float) -> str:
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
 class ProgramsView(View):
@@ -94,6 +110,8 @@ class ProgramsView(View):
                 for n, s in enumerate((e.summary for e in data.experiments), 1)
             ],
         )  # fmt: skip
+        if data.results:
+            _print_scores(data.results.get("table", {}))
         if lineage:
             print()
             self.print_lineage(data, record.id)
@@ -238,7 +256,7 @@ def figures_event(outcome: Any) -> dict[str, Any]:
         name: {"select_fitness": select, "final_fitness": final}
         for name, (select, final) in outcome.baselines.items()
     }
-    keys = ("chance", "interval", "lasting_fitness", "order_matters", "departures")
+    keys = ("chance", "interval", "lasting_fitness", "order_matters", "departures", *OF_TABLES)
     return event | {key: outcome.details[key] for key in keys if key in outcome.details}
 
 

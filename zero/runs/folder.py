@@ -8,6 +8,8 @@ The folder holds
     archive.h5     the discoveries (`zero.runs.archive`)
     checkpoints/   the states to resume from (`zero.runs.checkpoints`)
     best.txt       the text of the best program, or of the best genome of cells
+    model.h5, test_predictions.csv    of programs on a table only: the trained program, what it says of test
+                   rows (`zero.programs.predicted_rows`)
     best.svg, best_weights.h5    of cells only: a drawing, the trained network (`zero.nn.saved`)
     log.jsonl      what happened when; together with run.json the only place of clock times
     .lock          held while a process works in the folder (`zero.runs.lock`)

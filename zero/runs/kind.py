@@ -9,7 +9,7 @@ stands in should import what takes long inside its methods.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from zero.search.section import read_config, schema_of
 if TYPE_CHECKING:
     from zero.runs.domain import Domain
     from zero.runs.model import Model
+    from zero.runs.pictures import Draw
 
 # Each None, or a dict with a fitness (float); the rest is the kind's own.
 _PARTS = dict.fromkeys(("search", "select", "final"), (dict, type(None)))
@@ -136,6 +137,16 @@ class Kind:
             ArchiveError: there is nothing yet that predicts; or genomes of this kind never do.
         """
         raise ArchiveError(f"{path} is a run of {self.name}, which cannot predict")
+
+    def pictures(self, path: Path) -> Mapping[str, Draw]:
+        """Returns what can be drawn of a run, by name, for `zero plot`; the first is the default.
+
+        path: the folder of a run, or its archive.
+
+        Raises:
+            ArchiveError: there is nothing to draw yet; or nothing is drawn of this kind.
+        """
+        raise ArchiveError(f"{path} is a run of {self.name}, of which nothing can be drawn")
 
     def no_explanation(self, path: Path) -> str:
         """Returns what a person is told who wants a run's outcome explained as programs are."""

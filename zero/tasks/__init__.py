@@ -40,7 +40,8 @@ class Task:
     train_x (N, F), train_y (N,), valid_x (V, F), valid_y (V,): float64, finite. Programs train on
     `train` and are scored on `valid`; for a final task `valid` holds the test split. valid_ids (V,):
     which examples of the family's data these are, so that tasks that share some are not taken for
-    independent; None: no other task has any of them.
+    independent; None: no other task has any of them. valid_weights (V,): how much each of these examples
+    counts in final figures, at least 0; None: all alike.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Task:
     valid_x: np.ndarray
     valid_y: np.ndarray
     valid_ids: np.ndarray | None = None
+    valid_weights: np.ndarray | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,7 +60,8 @@ class TaskSet:
     names: T strings. keys (T,) uint32: name each task's random draws. train_x (T, N, F), train_y
     (T, N), valid_x (T, V, F), valid_y (T, V): float64, C-contiguous. metric: how predictions are
     scored. epochs: how often the train examples are gone through (at least 1). valid_ids (T, V) int64:
-    equal where tasks share an example; None: they share none.
+    equal where tasks share an example; None: they share none. valid_weights (T, V): how much each counts;
+    None: all alike. Only `zero.programs.evaluator.Evaluator` heeds them, not the search.
     """
 
     names: tuple[str, ...]
@@ -70,6 +73,7 @@ class TaskSet:
     metric: Metric
     epochs: int = 1
     valid_ids: np.ndarray | None = None
+    valid_weights: np.ndarray | None = None
 
     def __repr__(self) -> str:
         return (
@@ -211,15 +215,16 @@ def make_task(family: TaskFamily, data_seed: int, param_seed: int, purpose: Purp
             )
     if parts["train_x"].shape[1] != parts["valid_x"].shape[1]:
         raise TaskError(f"task '{task.name}': train and valid examples differ in features")
-    ids = task.valid_ids
+    ids, weights = task.valid_ids, task.valid_weights
     if not family.shuffled:
         for split in ("train", "valid"):
             rng = rng_for(f"{family.kind}/order/{split}", data_seed)
             order = rng.permutation(len(parts[f"{split}_y"]))
             for name in (f"{split}_x", f"{split}_y"):
                 parts[name] = np.ascontiguousarray(parts[name][order])
-            ids = ids[order] if split == "valid" and ids is not None else ids
-    return Task(task.name, **parts, valid_ids=ids)
+            if split == "valid":
+                ids, weights = (None if a is None else a[order] for a in (ids, weights))
+    return Task(task.name, **parts, valid_ids=ids, valid_weights=weights)
 
 
 def _made(family: TaskFamily, data_seed: int, param_seed: int, purpose: Purpose) -> Task:
@@ -308,7 +313,7 @@ def make_task_set(family: TaskFamily, purpose: Purpose, experiment: int = 0) -> 
         zlib.crc32(f"{family.kind}/{t.name}/{d}/{p}/{i}".encode())
         for i, (t, (d, p)) in enumerate(zip(tasks, pairs, strict=True))
     ]
-    ids = [t.valid_ids for t in tasks]
+    ids, weights = [t.valid_ids for t in tasks], [t.valid_weights for t in tasks]
     return TaskSet(
         names=tuple(t.name for t in tasks),
         keys=np.array(keys, dtype=np.uint32),
@@ -318,5 +323,11 @@ def make_task_set(family: TaskFamily, purpose: Purpose, experiment: int = 0) -> 
         valid_y=np.stack([t.valid_y for t in tasks]),
         metric=family.metric,
         epochs=family.epochs,
-        valid_ids=None if any(i is None for i in ids) else np.stack(ids),
+        valid_ids=_stacked(ids),
+        valid_weights=_stacked(weights),
     )
+
+
+def _stacked(parts: list[np.ndarray | None]) -> np.ndarray | None:
+    found = [part for part in parts if part is not None]
+    return np.stack(found) if len(found) == len(parts) else None

@@ -67,6 +67,10 @@ class Table(TaskFamily):
     say which it is. For more classes each task tells one of them from the rest, in turn. A task's data
     seed picks its train and valid rows; the parameter seed its random projection, if `features` asks for
     one. Splits keep the classes' shares; no part lacks one.
+
+    With `weights` a row of weight 2 counts as two rows: after the rows are split, each task draws from its
+    train and its scored rows as many as there are, each row in proportion to its weight (`drawn_by_weight`,
+    by the data seed), and the final figure weighs the test rows themselves.
     """
 
     kind: ClassVar[str] = "table"
@@ -137,6 +141,10 @@ class Table(TaskFamily):
         None,
         description="column of dates or numbers: later rows are predicted from earlier ones; no feature",
     )
+    weights: ColumnKey | None = Field(
+        None,
+        description="column of numbers of at least 0: a row of weight 2 counts as two rows; no feature",
+    )
     epochs: int = Field(
         10, ge=1, le=100_000, description="times the train examples are gone through"
     )
@@ -175,10 +183,18 @@ class Table(TaskFamily):
             TaskError: the table cannot be read or used, or is too small for the sizes.
         """
         data, raw = self.data(), self.raw
-        rows = self.rows(data_seed)
+        rows, weights = self.rows(data_seed), data.weights
         scored = {"final": "test", "select": "select"}.get(purpose, "valid")
         if scored == "select" and len(rows["select"]) == 0:
             scored = "valid"
+        valid_weights = None
+        if weights is not None:
+            for part in ("train", scored):
+                if part == "test":
+                    valid_weights = weights[rows["test"]]
+                    self._some_weight("test", valid_weights)
+                else:
+                    rows[part] = self._drawn(part, rows[part], rng_for(f"table/{part}", data_seed))
         label = self._label_of(data_seed)
         y = data.y if label is None else (data.y == label).astype(np.float64)
         for part in ("train", scored):
@@ -194,7 +210,23 @@ class Table(TaskFamily):
             )
         told = data.target if label is None else f"{data.target}={data.classes[label]}"
         name = f"{Path(data.where).stem}-{told}-seed{data_seed}"
-        return Task(name, train_x, train_y, scored_x, scored_y, rows[scored])
+        return Task(name, train_x, train_y, scored_x, scored_y, rows[scored], valid_weights)
+
+    def _drawn(self, part: str, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Returns as many of the rows, drawn in proportion to their weights; all of them without weights."""
+        weights = self.data().weights
+        if weights is None:
+            return rows
+        self._some_weight(part, weights[rows])
+        return rows[drawn_by_weight(weights[rows], rng)]
+
+    def _some_weight(self, part: str, weights: np.ndarray) -> None:
+        if not weights.any():
+            data = self.data()
+            raise TaskError(
+                f"{data.where}: the {len(weights)} {part} rows all have weight 0 in column "
+                f"'{visible(data.special['weights'].name)}'; give a larger {part} size or other weights"
+            )
 
     def _label_of(self, data_seed: int) -> int | None:
         """Returns the class that a task tells from the rest, None for a regression."""
@@ -229,6 +261,10 @@ class Table(TaskFamily):
         test = np.zeros(len(self.data()), dtype=bool)
         test[self.parts.test] = True
         return np.flatnonzero(~test)
+
+    def rows_to_keep(self) -> np.ndarray:
+        """Returns the rows that an outcome is trained on to be kept: the same, drawn by their weights."""
+        return self._drawn("other", self.rows_to_keep_learning(), rng_for("table/kept", 0))
 
     @property
     def parts(self) -> Parts:
@@ -304,6 +340,7 @@ class Table(TaskFamily):
         changes = {
             "path": str(path), "target": None, "features_columns": None, "ignore": [], "types": {},
             "split_by": self._given("split_by"), "groups": self._given("groups"), "time": self._given("time"),
+            "weights": self._given("weights"),
         }  # fmt: skip
         stored = self.model_copy(update=changes)
         stored._data = None
@@ -363,7 +400,8 @@ class Table(TaskFamily):
         return _loaded[key][1]
 
     def _wanted(self) -> Wanted:
-        keys = [key for key in ("split_by", "groups", "time") if getattr(self, key) is not None]
+        keys = ("split_by", "groups", "time", "weights")
+        keys = tuple(key for key in keys if getattr(self, key) is not None)
         special = {key: getattr(self, key) for key in keys}
         return Wanted(self.target, self.features_columns, tuple(self.ignore), special)
 
@@ -387,6 +425,18 @@ class Table(TaskFamily):
             table, self.problem, self.types, self.missing, self.categories,
             self.features_columns is not None, tests,
         )  # fmt: skip
+
+
+def drawn_by_weight(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Returns as many of N rows as there are, in order, each in proportion to its weight.
+
+    A row of N / sum of weights times its weight is drawn that often, rounded up or down at random (systematic
+    sampling), so that rows of equal weights are drawn once each.
+    """
+    upto = np.cumsum(weights) / weights.sum()
+    points = (np.arange(len(weights)) + rng.uniform(0.01, 0.99)) / len(weights)
+    last = np.flatnonzero(weights)[-1]  # sums may end just below 1
+    return np.minimum(np.searchsorted(upto, points, side="right"), last)
 
 
 _loaded: dict[str, tuple[list[tuple[int, int]], TableData]] = {}

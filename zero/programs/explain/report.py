@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from zero.errors import ProgramError
+from zero.programs import keep
+from zero.programs.config import ProgramsConfig
 from zero.programs.domain import ProgramsDomain
 from zero.programs.evaluator import Evaluator
 from zero.programs.explain import sections
+from zero.programs.explain.columns import importances
 from zero.programs.explain.edits import knobs
 from zero.programs.explain.exact import Exact, Proof, as_it_is, exact, prove
 from zero.programs.explain.lineage import arrivals
@@ -18,6 +21,7 @@ from zero.programs.explain.sections import Section
 from zero.programs.explain.tune import Tuned, tune
 from zero.programs.explain.worth import worth
 from zero.programs.figures import chance
+from zero.programs.model import TableModel
 from zero.programs.ops import get_op
 from zero.programs.program import Program
 
@@ -32,6 +36,7 @@ def explain(
     evaluations: int,
     chain: Sequence[tuple[Any, Program]] = (),
     told: Told = lambda made: None,
+    kept: TableModel | None = None,
 ) -> list[Section]:
     """Returns the sections of a program's explanation, in order.
 
@@ -41,6 +46,7 @@ def explain(
         evaluations: how many may be made to measure its parts.
         chain: records of a run and their programs that it descends from, it last.
         told: of progress.
+        kept: the program as the run over a table that `domain` is of has trained and kept it.
 
     Raises:
         ProgramError: it fails on all select tasks.
@@ -67,7 +73,7 @@ def explain(
         sections.of_motifs(small, pieces),
         sections.of_constants(small, parts),
     ]
-    return shown + _lineage(found, chain)
+    return shown + _columns(domain, kept) + _lineage(found, chain)
 
 
 def tuned(
@@ -94,6 +100,18 @@ def _shortest(program: Program, domain: ProgramsDomain) -> tuple[Exact, Proof]:
     found = exact(program, domain.config.dtype or "float64")
     proof, _ = prove(domain.evaluator("select", 0, keep_errors=True), program, found.program)
     return (found if proof.holds else as_it_is(program)), proof
+
+
+def _columns(domain: ProgramsDomain, kept: TableModel | None) -> list[Section]:
+    """Returns the section on a table's columns; none where the table is no longer that of the run."""
+    config = domain.config
+    assert isinstance(config, ProgramsConfig)
+    family = keep.table_of(config)
+    if kept is None or family is None:
+        return []
+    if [p.features for p in family.plans] != [p.features for p in kept.preparation.columns]:
+        return []
+    return [sections.of_columns(importances(kept, family, config.seed))]
 
 
 def _lineage(found: Exact, chain: Sequence[tuple[Any, Program]]) -> list[Section]:

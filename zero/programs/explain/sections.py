@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from zero.errors import visible
+from zero.programs.explain.columns import MOST_SHOWN, Importances
 from zero.programs.explain.exact import Exact, Proof
 from zero.programs.explain.lineage import Arrival
 from zero.programs.explain.measure import Difference, Evaluations, fitness_of
@@ -175,6 +177,35 @@ def of_constants(program: Program, worth: Worth) -> Section:
         for c, text in rows
     ]
     return Section("constants", data, show)
+
+
+def of_columns(found: Importances) -> Section:
+    """Returns the section on which columns of a table count, the `MOST_SHOWN` largest."""
+    shown = found.columns[:MOST_SHOWN]
+    left = len(found.columns) - len(shown)
+
+    def show() -> None:
+        print_paragraph(
+            f"Which columns count: how much worse the {found.metric} ({found.score:.4g}) of the trained "
+            f"program is on {found.rows:,} test rows with a column's cells shuffled; columns that say the "
+            "same can stand in for each other."
+        )
+        print_table(
+            ("column", found.metric + " lost", "95 % interval over shuffles"),
+            [(visible(c.column), f"{c.lost:.3g}", f"{c.low:.3g} to {c.high:.3g}") for c in shown],
+        )
+        if left:
+            print_paragraph(f"{left} more columns count less.")
+
+    data = {
+        "metric": found.metric,
+        "score": found.score,
+        "rows": found.rows,
+        "columns": [
+            {"column": c.column, "lost": c.lost, "interval": [c.low, c.high]} for c in shown
+        ],
+    }
+    return Section("columns", data, show)
 
 
 def of_lineage(program: Program, arrivals: Sequence[Arrival]) -> Section:

@@ -1,0 +1,38 @@
+"""`zero plot`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zero.cli.common import Debug, guarded
+from zero.errors import ConfigError, unknown_name
+
+
+@guarded
+def plot(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="File to write: .svg or .png.")
+    ],
+    what: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PICTURE",
+            help="roc, pr, calibration or confusion of classes; residuals of numbers "
+            "[default: the first that there is].",
+        ),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Draw a picture of a run: what its outcome says of a table's test rows."""
+    from zero.runs.load import kind_of
+    from zero.runs.pictures import check, save
+
+    known = kind_of(run).pictures(run)
+    name = what or next(iter(known))
+    if name not in known:
+        raise ConfigError(f"{run}: {unknown_name('picture', name, known)}")
+    check(output)
+    save(known[name], output)
+    print(f"wrote {output}")
