@@ -106,6 +106,7 @@ def _answer(other: Any, connection: Any, ask: Callable[[], Any], parent: int) ->
     other.close()
     signals.forget()
     leave_signals_to_parent()
+    use_one_openmp_thread()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     message: tuple[Any, ZeroError | str | None, str]
     try:
@@ -117,6 +118,15 @@ def _answer(other: Any, connection: Any, ask: Callable[[], Any], parent: int) ->
     send(connection, message)
     # As workers do: whatever the function left behind has no say in how this ends.
     os._exit(0)
+
+
+def use_one_openmp_thread() -> None:
+    """Keeps libraries in a forked process from starting threads by OpenMP."""
+    # GNU's waits for ever for the threads that it had in the parent, which are not in the child: as when
+    # the parent has fitted scikit-learn's gradient boosting, and now the child does.
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1, user_api="openmp")
 
 
 def _end_with(parent: int) -> None:

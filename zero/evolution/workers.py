@@ -49,6 +49,7 @@ from zero.evolution.forks import (
     leave_signals_to_parent,
     receive,
     send,
+    use_one_openmp_thread,
 )
 from zero.evolution.island import BaseIsland, Report, State
 from zero.system import signals
@@ -67,6 +68,7 @@ def _work(
     for other in others:
         other.close()
     leave_signals_to_parent()
+    use_one_openmp_thread()
     try:
         first, *rest = zip(connections, makes, states, strict=True)
         threads = [threading.Thread(target=_run, args=island) for island in rest]
