@@ -300,6 +300,39 @@ are moved by noise of a rounding's size in the interpreter itself, or fail to tr
 {table(head, rows)}"""
 
 
+def estimators(results: dict[str, Any]) -> str:
+    """Returns the section of estimators.json."""
+
+    def figure(row: dict[str, Any], method: str) -> str:
+        return f"{row[method]['accuracy']:.3f}"
+
+    def over(row: dict[str, Any], method: str) -> str:
+        found = row[f"over {method}"]
+        return f"{found['difference']:+.3f} ± {found['error'] or 0:.3f}"
+
+    rows = [
+        [name, f"{r['rows']:,} x {r['columns']}", str(r["classes"]), f"{r['majority']:.3f}",
+         *(figure(r, m) for m in ("evolved", "logistic", "boosting")),
+         over(r, "logistic"), over(r, "boosting"), f"{r['evolved']['seconds']:.0f} s",
+         *(f"{r[m]['bytes'] / 1000:,.0f} kB" for m in ("evolved", "boosting")),
+         f"{r['instructions']:.0f}", f"{r['individuals']:,.0f}", f"{r['searched']} of {r['folds']}"]
+        for name, r in results["sets"].items()
+    ]  # fmt: skip
+    head = ["table", "size", "classes", "largest class", "evolved", "logistic regression", "boosting",
+            "over logistic", "over boosting", "time to fit", "size, evolved", "size, boosting",
+            "instructions", "individuals", "from a search"]  # fmt: skip
+    return f"""## Estimators
+
+{machine_line(results)}Accuracy of `zero.sklearn.EvolvedClassifier(seconds={results["seconds"]:g})` over
+{results["folds"]} stratified folds, beside scikit-learn's `LogisticRegression` and
+`HistGradientBoostingClassifier` on the same folds, {results["jobs"]} fits side by side on one core each,
+{results["dtype"]}. Differences are means over the folds with their standard error; sizes those of the
+pickled predictors; times, sizes, instructions and individuals medians. *From a search*: in how many folds
+cross-validation chose what a search had found over the linear program and the network that it began with.
+
+{table(head, rows)}"""
+
+
 def discovery(results: dict[str, Any]) -> str:
     """Returns the section of discovery.json."""
     success = {
@@ -615,6 +648,7 @@ SECTIONS = {
     "nn_memory": nn_memory, "discovery": discovery,
     "nas_table": nas_table, "cells_cpu": cells_cpu,
     "cells_search": cells_search, "gpu_interpreter": gpu_interpreter, "exports": exports,
+    "estimators": estimators,
 }  # fmt: skip
 
 
