@@ -70,7 +70,7 @@ def load_config(
         if not isinstance(assignment, str):
             raise ConfigError(f"overrides are texts KEY=VALUE, got {what_is(assignment)}")
         document.override(assignment)
-    document.data.setdefault("name", _name_from(path))
+    document.data.setdefault("name", name_from(path))
     return checked(document, path.resolve().parent, check_files)
 
 
@@ -119,7 +119,7 @@ def config_to_yaml(config: RunConfig) -> str:
     return yaml.dump(genomes.get(config.genomes).dump(config))
 
 
-def _name_from(path: Path) -> str:
+def name_from(path: Path) -> str:
     """Returns a run's name made from its file's name; other characters become '_'."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in path.stem)
     return plain.lstrip(".-")[:100] or "run"

@@ -14,7 +14,7 @@ import numpy as np
 
 from zero.config.sections import Section
 from zero.errors import ConfigError, ProgramError
-from zero.programs import backends, library
+from zero.programs import backends, library, own_table
 from zero.programs.backends import Backend, EvaluationSetup
 from zero.programs.config import EvaluationSettings, ProgramsConfig
 from zero.programs.evaluator import Evaluation, Evaluator
@@ -32,6 +32,7 @@ from zero.programs.program import (
     Instruction,
     Memory,
     Program,
+    memory_needed,
     parse_program,
     validate_program,
 )
@@ -265,8 +266,15 @@ class ProgramsDomain(Domain):
         found = {CHANCE[tasks.metric]: combine(chance(tasks), self._combine("search"))}
         if not self.backend.slow:
             evaluate = self.evaluator("search", experiment)
-            found |= {name: evaluate(library.program(name)).fitness for name in BASELINES}
+            names = self._beside(tasks.features)
+            found |= {name: evaluate(library.program(name)).fitness for name in names}
         return found
+
+    def _beside(self, features: int) -> list[str]:
+        """Returns the shipped programs to compare with: without matrices where they would take too long."""
+        whole = self.config.program.memory.matrices > 0 or features <= own_table.WIDE
+        needs = {name: memory_needed(library.program(name)).matrices for name in BASELINES}
+        return [name for name in BASELINES if whole or not needs[name]]
 
     def shown(self, record: RawProgram) -> str:
         """Returns a raw record's program without what changes no prediction."""
@@ -450,7 +458,7 @@ class ProgramsDomain(Domain):
             final, figures[purpose] = self.figures(program, purpose, number, evaluate=evaluate)
             if purpose == "search":
                 continue
-            for name in BASELINES:
+            for name in self._beside(evaluate.tasks.features):
                 fitness = evaluate(library.program(name)).fitness
                 pairs[name] = (*pairs.get(name, ()), fitness)
         baselines = {name: {"select": pair[0], "final": pair[1]} for name, pair in pairs.items()}
@@ -484,7 +492,7 @@ class ProgramsDomain(Domain):
         except ProgramError as error:
             return {"not_kept": str(error)}
         kept.save(folder.path / model.FILE)
-        return {"scores": keep.scores(self.config, kept, BASELINES)}
+        return {"scores": keep.scores(self.config, kept, self._beside(kept.trained.features))}
 
 
 def resumed(config: ProgramsConfig, info: dict[str, Any]) -> ProgramsDomain:
