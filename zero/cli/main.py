@@ -21,6 +21,7 @@ from zero.cli import (
     run,
     schema,
     show,
+    train,
 )
 from zero.cli.common import Commands
 
@@ -71,6 +72,7 @@ app.command("list")(listing.list_)
 app.command()(evaluate.validate)
 app.add_typer(bench.bench, name="bench")
 cells.register(app)
+app.command()(train.train)
 app.command()(export.export)
 nas_table.register(bench.bench)
 schema.register(app)

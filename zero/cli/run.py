@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from zero import genomes
-from zero.cli import cells
+from zero.cli import train
 from zero.cli.common import (
     RESUMABLE,
     Config,
@@ -108,8 +108,8 @@ def resume(
 ) -> None:
     """Go on with a run or a training that was stopped or killed, or give a run a larger budget."""
     left = time_left(max_seconds)
-    if cells.is_training(folder):
-        cells.resume_training(folder, left, quiet, json_log, settings)
+    if train.of_network(folder):
+        train.resume(folder, left, quiet, json_log, settings)
         return
     from zero.runs import run
 

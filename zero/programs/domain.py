@@ -14,7 +14,7 @@ import numpy as np
 
 from zero.config.sections import Section
 from zero.errors import ConfigError, ProgramError
-from zero.programs import backends, library, own_table
+from zero.programs import backends, library
 from zero.programs.backends import Backend, EvaluationSetup
 from zero.programs.config import EvaluationSettings, ProgramsConfig
 from zero.programs.evaluator import Evaluation, Evaluator
@@ -26,13 +26,13 @@ from zero.programs.figures import (
 )
 from zero.programs.find import load_program
 from zero.programs.interpreter.reference import combine
+from zero.programs.keep import beside
 from zero.programs.ops import OPS, by_number, get_op
 from zero.programs.program import (
     FUNCTIONS,
     Instruction,
     Memory,
     Program,
-    memory_needed,
     parse_program,
     validate_program,
 )
@@ -45,9 +45,6 @@ from zero.runs.folder import RunFolder
 from zero.runs.state import Experiment
 from zero.tasks import PURPOSES, TaskSet, make_task_set
 from zero.tasks.table import Table
-
-# What every outcome is set beside: both were written by people.
-BASELINES = ("linear", "neural_network")
 
 
 def initial_program(config: ProgramsConfig) -> Program:
@@ -271,10 +268,8 @@ class ProgramsDomain(Domain):
         return found
 
     def _beside(self, features: int) -> list[str]:
-        """Returns the shipped programs to compare with: without matrices where they would take too long."""
-        whole = self.config.program.memory.matrices > 0 or features <= own_table.WIDE
-        needs = {name: memory_needed(library.program(name)).matrices for name in BASELINES}
-        return [name for name in BASELINES if whole or not needs[name]]
+        """Returns the shipped programs that outcomes are set beside."""
+        return beside(features, self.config.program.memory.matrices > 0)
 
     def shown(self, record: RawProgram) -> str:
         """Returns a raw record's program without what changes no prediction."""

@@ -10,12 +10,14 @@ from zero.programs import library
 from zero.programs.ops import get_op
 from zero.programs.program import Program, from_arrays, parse_program
 from zero.runs.archive import best_record, find_record, read_archive
+from zero.runs.folder import RunFolder
 
 
 def load_program(name: str | os.PathLike) -> Program:
     """Returns a program by name: shipped, a text file, or an archive entry.
 
-    An archive entry is a run folder or archive file, alone (its outcome) or with `#ID` of a record.
+    An archive entry is a run folder or archive file, alone (its outcome) or with `#ID` of a record; the
+    folder of a program's training has that program.
 
     Raises:
         ProgramError, ArchiveError: there is nothing of that name, or it cannot be read.
@@ -33,6 +35,9 @@ def load_program(name: str | os.PathLike) -> Program:
     if path.is_dir() or path.suffix == ".h5":
         if record_id and not record_id.isdigit():
             raise ArchiveError(f"'{name}': after # stands the number of a record")
+        trained = path / RunFolder.TRAINED
+        if not record_id and trained.is_file() and (path / RunFolder.BEST).is_file():
+            return _read(path / RunFolder.BEST)
         data = read_archive(path)
         if data.kind != "programs":
             raise ArchiveError(f"{path_text} is a run over {data.kind}, not over programs")
@@ -47,6 +52,10 @@ def load_program(name: str | os.PathLike) -> Program:
             f"no program '{name}': give a file, a run folder or one of {names}; for cells there is "
             "`zero cells show`"
         )
+    return _read(path)
+
+
+def _read(path: Path) -> Program:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -17,11 +17,14 @@ from zero.errors import ProgramError
 from zero.programs import library
 from zero.programs.config import ProgramsConfig
 from zero.programs.model import TableModel
-from zero.programs.program import Program
+from zero.programs.program import Program, memory_needed
 from zero.programs.trained import train
 from zero.rng.philox import key_for
 from zero.tasks.table import Table
 
+# What every outcome is set beside: both were written by people.
+BASELINES = ("linear", "neural_network")
+WIDE = 100  # features above which a matrix, of their square, takes much memory and time
 MOST_ROWS = 100_000  # that the predictors beside it are fitted on
 
 
@@ -29,6 +32,16 @@ def table_of(config: ProgramsConfig) -> Table | None:
     """Returns the table that a run's final figure is of, None where it is of other data."""
     family = config.tasks.final
     return family if isinstance(family, Table) else None
+
+
+def beside(features: int, matrices: bool) -> list[str]:
+    """Returns the shipped programs to compare with: of a wide table those without matrices.
+
+    matrices: whether the programs that are compared may have some, so that it takes as long anyway.
+    """
+    if matrices or features <= WIDE:
+        return list(BASELINES)
+    return [name for name in BASELINES if not memory_needed(library.program(name)).matrices]
 
 
 def train_on_all(
@@ -94,6 +107,8 @@ def scores(
     ridge regression, histogram gradient boosting, and always the larger class or the mean. All are fitted
     on the same rows and features (of very many, scikit-learn's get `MOST_ROWS`).
     """
+    from threadpoolctl import threadpool_limits
+
     family = table_of(config)
     assert family is not None
     data, rows, prepared = family.data(), _rows(config, family), model.preparation
@@ -105,10 +120,11 @@ def scores(
             found[name] = _scores(data.problem, y, *_predicted(other, test))
     few = rows[:MOST_ROWS]
     x = prepared.of_raw(family.split.raw[few])
-    for name, estimator in _known(data.problem).items():
-        estimator.fit(x, data.y[few])
-        chances = estimator.predict_proba(test) if data.problem != "regression" else None
-        found[name] = _scores(data.problem, y, estimator.predict(test), chances)
+    with threadpool_limits(1):  # more threads hang in a child of a process that had some
+        for name, estimator in _known(data.problem).items():
+            estimator.fit(x, data.y[few])
+            chances = estimator.predict_proba(test) if data.problem != "regression" else None
+            found[name] = _scores(data.problem, y, estimator.predict(test), chances)
     return found
 
 

@@ -12,13 +12,13 @@ from zero.config.load import name_from
 from zero.config.shipped import shipped_configs
 from zero.data.tables import SUFFIXES, ending
 from zero.errors import ConfigError, ZeroError, visible
+from zero.programs.keep import WIDE
 from zero.programs.ops import get_op
 from zero.programs.program import FUNCTIONS
 from zero.system.files import write_bytes
 
 CONFIG = "own_csv"
 TABLES = tuple(suffix for suffix in SUFFIXES if suffix != ".npz")  # which has its target apart
-WIDE = 100  # features above which a matrix, of their square, takes too much memory and time
 _FILES = ("path", "test_path")  # keys of a task that name files
 
 _MEANING = {

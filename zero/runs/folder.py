@@ -9,6 +9,7 @@ The folder holds
     checkpoints/   the states to resume from (`zero.runs.checkpoints`)
     best.txt       the text of the best program, or of the best genome of cells
     best.svg, best_weights.h5    of cells only: a drawing, the trained network (`zero.nn.saved`)
+    train.json     of trainings only, which have no archive: their figures
     log.jsonl      what happened when; together with run.json the only place of clock times
     .lock          held while a process works in the folder (`zero.runs.lock`)
 """
@@ -48,6 +49,7 @@ class RunFolder:
     LOG = "log.jsonl"
     OLD_LOG = "log.old.jsonl"
     BEST = "best.txt"
+    TRAINED = "train.json"
 
     def __init__(self, path: Path, lock: RunLock | None):
         """Used by `create` and `open`."""
