@@ -7,9 +7,9 @@ from pathlib import Path
 
 from zero.errors import ArchiveError, ProgramError, what_is
 from zero.programs import library
-from zero.programs.ops import get_op
+from zero.programs.ops import Op, get_op
 from zero.programs.program import Program, from_arrays, parse_program
-from zero.runs.archive import best_record, find_record, read_archive
+from zero.runs.archive import ArchiveData, best_record, find_record, read_archive
 from zero.runs.folder import RunFolder
 
 
@@ -38,14 +38,11 @@ def load_program(name: str | os.PathLike) -> Program:
         trained = path / RunFolder.TRAINED
         if not record_id and trained.is_file() and (path / RunFolder.BEST).is_file():
             return _read(path / RunFolder.BEST)
-        data = read_archive(path)
-        if data.kind != "programs":
-            raise ArchiveError(f"{path_text} is a run over {data.kind}, not over programs")
+        data = read_programs_archive(path)
         record = find_record(data, int(record_id)) if record_id else best_record(data)
         if record is None:
             raise ArchiveError(f"{path_text} holds no program yet")
-        ops = [get_op(op) for op in data.ops]
-        return from_arrays(record.code, record.consts, record.sizes, ops)
+        return from_arrays(record.code, record.consts, record.sizes, ops_of(data))
     if not path.is_file():
         names = ", ".join(library.names())
         raise ProgramError(
@@ -53,6 +50,27 @@ def load_program(name: str | os.PathLike) -> Program:
             "`zero cells show`"
         )
     return _read(path)
+
+
+def read_programs_archive(path: Path) -> ArchiveData:
+    """Returns the archive of a run over programs; raises ArchiveError if it is none."""
+    data = read_archive(path)
+    if data.kind != "programs":
+        raise ArchiveError(f"{path} is a run over {data.kind}, not over programs")
+    return data
+
+
+def ops_of(data: ArchiveData) -> list[Op]:
+    """Returns the ops by the numbers of an archive; raises ProgramError if one is not known here."""
+    found = []
+    for name in data.ops:
+        try:
+            found.append(get_op(name))
+        except ProgramError:
+            raise ProgramError(
+                f"its run has the op {name}, which is not known here; name the file of it in imports"
+            ) from None
+    return found
 
 
 def _read(path: Path) -> Program:
