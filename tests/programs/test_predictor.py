@@ -1,5 +1,8 @@
 """A run over a table keeps its outcome, ready for new rows."""
 
+import shutil
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,10 +10,12 @@ import pytest
 import zero
 from tests.data.test_tables import people
 from zero.programs import keep, library
+from zero.programs.domain import ProgramsDomain
 from zero.programs.interpreter.reference import run
 from zero.programs.model import FILE, load_model
-from zero.programs.program import memory_needed
+from zero.programs.program import Program, memory_needed
 from zero.programs.trained import train
+from zero.runs.folder import RunFolder
 from zero.tasks import TaskSet
 
 SMALL = [
@@ -137,3 +142,15 @@ def test_shipped_programs_are_trained_as_the_outcome_is():
     kept = keep.train_on_all(config, library.program("linear"), None, {})
     scores = keep.scores(config, kept, ["linear"])
     assert scores["linear"] == scores["this program"]
+
+
+def test_no_model_of_an_earlier_outcome_is_left(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "run")
+    folder, config = (
+        RunFolder.open(tmp_path / "run"),
+        zero.load_config(finished.folder / "config.yaml"),
+    )
+    domain = ProgramsDomain(config)
+    for program, kept in ((finished.program, True), (Program(), False)):
+        domain.outline(SimpleNamespace(program=program), folder)
+        assert (folder.path / FILE).is_file() == kept

@@ -466,8 +466,16 @@ class ProgramsDomain(Domain):
         return records
 
     def outline(self, best: RawProgram, folder: RunFolder) -> Conclusion:
-        """Returns the program without any figures; writes best.txt."""
+        """Returns the program without any figures; writes best.txt.
+
+        A trained model that the folder has of another program, from before a larger budget, goes.
+        """
+        from zero.programs import model
+
         program = best.program
+        file = folder.path / model.FILE
+        if file.is_file() and model.load_model(file).trained.program != simplify(program):
+            file.unlink()
         folder.write_best(str(program))
         results = {"program": str(program), "search": None, "select": None, "final": None}
         return Conclusion(program, None, {}, {**results, "baselines": {}})
@@ -522,6 +530,7 @@ class ProgramsDomain(Domain):
         try:
             kept = keep.train_on_all(self.config, program, module, about)
         except ProgramError as error:
+            (folder.path / model.FILE).unlink(missing_ok=True)  # of before a larger budget
             return {"not_kept": str(error)}
         kept.save(folder.path / model.FILE)
         return {"scores": keep.scores(self.config, kept, self._beside(kept.trained.features))}
