@@ -7,7 +7,7 @@ from commands import zero_
 
 from tests.data.test_tables import people
 from zero.config.load import config_to_yaml, load_config
-from zero.programs import own_table
+from zero.programs import keep, own_table
 
 FEW = ["budget.individuals=60", "search.population=20", "search.tournament=5"]
 
@@ -61,6 +61,8 @@ def test_wide_tables_are_searched_without_matrices(folder):
     narrow = own_table.without_matrices(load_config(own_table.CONFIG, given))
     config = load_config(own_table.CONFIG, [*narrow, *given])
     assert config.program.memory.matrices == 0 and len(config.program.learn.ops) == 7
+    assert keep.beside(own_table.WIDE + 1, False) == ["linear"]
+    assert keep.beside(own_table.WIDE + 1, True) == keep.beside(own_table.WIDE, False)
 
 
 def test_a_run_leaves_the_file_and_the_file_gives_the_same_run(folder):

@@ -28,7 +28,7 @@ _MEANING = {
 memory: how many scalars s0.., vectors v0.. and matrices m0.. programs have. setup runs once, predict
 for each row, learn for each train row. ops: what they are made of (zero list ops); size: instructions
 at first, at least and at most. initial: the program that all begins with (zero list programs, a file,
-or a run).""",
+or a run); population: RUN begins with the programs that an earlier run ended with.""",
     "tasks": """\
 path: from this file's folder. target: the column to predict. count: random splits of the rows that
 programs are scored on. For ignore, test, epochs and the others: zero list tasks table""",
