@@ -138,7 +138,9 @@ def test_features_and_targets_that_no_data_has(tmp_path):
 def test_a_program_that_does_not_fit_its_memory(tmp_path):
     start = tmp_path / "start.txt"
     start.write_text(str(load_program("neural_network")))
-    with one_line(ConfigError, r"program\.initial: .* no address m0 in memory"):
+    with one_line(
+        ConfigError, r"does not fit: it needs .*program\.memory\.matrices of at least 2, got 0"
+    ):
         make_config(small_settings(program={"initial": str(start)}))
     # It fitted when the config was checked, and was changed since.
     start.write_text(str(load_program("linear")))

@@ -325,7 +325,7 @@ CHANGED = [
     ("program:\n", "program:\n  initial: lineer\n",
      "run.yaml:2:12: program.initial: unknown initial program 'lineer'; did you mean 'linear'?"),
     ("program:\n", "program:\n  initial: neural_network\n",
-     'run.yaml:2:12: program.initial: "neural_network" cannot be used: '),
+     'run.yaml:2:12: program.initial: "neural_network" does not fit: it needs program.'),
     ("{ops: [SCALAR_CONST_SET], size: 5}\n", "{size: 5}\n  initial: random\n",
      "run.yaml:3:3: program.setup.ops: is empty, so 5 random instructions cannot be made"),
     ("type: linear_regression, features: 4, ", "",

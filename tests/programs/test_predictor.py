@@ -1,6 +1,8 @@
 """A run over a table keeps its outcome, ready for new rows."""
 
 import json
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,11 +12,13 @@ from commands import zero_
 import zero
 from tests.data.test_tables import people
 from zero.programs import keep, library, predicted_rows
+from zero.programs.domain import ProgramsDomain
 from zero.programs.interpreter.reference import run
 from zero.programs.model import FILE, load_model
-from zero.programs.program import memory_needed
+from zero.programs.program import Program, memory_needed
 from zero.programs.trained import train
 from zero.runs.archive import read_archive
+from zero.runs.folder import RunFolder
 from zero.tasks import TaskSet
 
 SMALL = [
@@ -173,3 +177,15 @@ def test_which_columns_count_is_told_of_the_outcome(finished):
     assert told["score"] == pytest.approx(accuracy)
     out, _ = zero_("explain", "linear")
     assert "columns" not in out
+
+
+def test_no_model_of_an_earlier_outcome_is_left(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "run")
+    folder, config = (
+        RunFolder.open(tmp_path / "run"),
+        zero.load_config(finished.folder / "config.yaml"),
+    )
+    domain = ProgramsDomain(config)
+    for program, kept in ((finished.program, True), (Program(), False)):
+        domain.outline(SimpleNamespace(program=program), folder)
+        assert (folder.path / FILE).is_file() == kept

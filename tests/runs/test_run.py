@@ -10,11 +10,12 @@ from small_runs import all_records, archive_bytes, small_config
 from zero.config.load import make_config
 from zero.errors import ArchiveError, ProgramError
 from zero.programs import library
-from zero.programs.domain import BASELINES, ProgramsDomain, make_evaluator, make_tasks, memory_of
+from zero.programs.domain import ProgramsDomain, make_evaluator, make_tasks, memory_of
 from zero.programs.evaluator import Evaluator
 from zero.programs.figures import chance
 from zero.programs.find import load_program
 from zero.programs.island import Island
+from zero.programs.keep import BASELINES
 from zero.programs.program import Program, parse_program, validate_program
 from zero.programs.simplified import simplify
 from zero.runs import run

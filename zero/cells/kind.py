@@ -11,11 +11,12 @@ from zero.cells.config import CellsConfig, CellSearch, read_cells
 from zero.cells.view import CellsView
 from zero.config.yaml import Document, Problem
 from zero.errors import ConfigError
-from zero.runs.kind import Kind
+from zero.runs.kind import Kind, Training
 
 if TYPE_CHECKING:
     from zero.cells.domain import CellsDomain
     from zero.cells.model import CellsModel
+    from zero.cells.train_run import Trained
 
 
 class Cells(Kind):
@@ -27,6 +28,7 @@ class Cells(Kind):
     search = CellSearch
     record = records.CellRecord
     view = CellsView()
+    how_to_train = "a network is trained on images as a config says: zero train {genome} CONFIG"
 
     def read(
         self, document: Document, data: dict[str, Any], folder: Path, check_files: bool
@@ -53,6 +55,23 @@ class Cells(Kind):
         from zero.cells.model import CellsModel
 
         return CellsModel.of_run(path)
+
+    def ships(self, what: str) -> bool:
+        """Returns whether that is a published cell."""
+        from zero.cells.published import PUBLISHED
+
+        return what in PUBLISHED
+
+    def train(self, wanted: Training) -> Trained:
+        """Trains one network in full, as a config says of its cells' last training."""
+        from zero.cells import train_run
+        from zero.cells.train_config import training_config
+
+        config = training_config(wanted.config, wanted.settings)
+        return train_run.start(
+            wanted.genome, config, wanted.out, wanted.threads, wanted.max_seconds,
+            wanted.reporter, wanted.command,
+        )  # fmt: skip
 
     def no_explanation(self, path: Path) -> str:
         """Returns what a person is told who wants a run's outcome explained as programs are."""

@@ -53,7 +53,10 @@ def find_genome(what: str) -> tuple[str, Genome]:
         raise ArchiveError(f"'{what}': after # stands the number of a record")
     data = read_archive(path)
     if data.kind != "cells":
-        raise ArchiveError(f"{path} is a run over {data.kind}; only cells can be trained")
+        raise ArchiveError(
+            f"{path} is a run over {data.kind}, and the config is about cells; a program is trained "
+            "on a table: zero train RUN my.csv --target COLUMN"
+        )
     record = find_record(data, int(number)) if mark else best_record(data)
     if record is None:
         raise ArchiveError(f"{path} holds no candidate yet")
@@ -108,7 +111,7 @@ def training_config(name: str | Path, settings: Iterable[str] = ()) -> CellsConf
 def _unfolded(config: Any, name: str | Path) -> CellsConfig:
     """Returns the config with its last training as its only one, without what a search needs."""
     if config.genomes != "cells":
-        raise ConfigError(f"{name} is about programs; zero train needs a config with cells")
+        raise ConfigError(f"{name} is about programs; a network needs one with cells")
     cells = config.cells
     if isinstance(cells.evaluate, TableSettings):
         raise ConfigError(

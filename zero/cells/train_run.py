@@ -49,7 +49,7 @@ from zero.runs.session import Session, new_session, resumed_session
 from zero.system.files import write_bytes
 from zero.system.signals import Stop, Stops
 
-DRAWING, FIGURES, NETWORK = "cells.svg", "train.json", "network.h5"
+DRAWING, FIGURES, NETWORK = "cells.svg", RunFolder.TRAINED, "network.h5"
 LONGEST_WITHOUT_CHECKPOINT = 60.0  # the longest time without one, where an epoch takes longer
 
 

@@ -4,18 +4,26 @@ import math
 from pathlib import Path
 from typing import Any
 
-from zero.data.classes import (
-    by_class_text,
-    counts_text,
-    largest,
-    largest_share,
-)
+from zero.cells.view_rows import by_class_row, image_rows, print_text
+from zero.data.classes import largest, largest_share
 from zero.runs.tables import Whole, json_number, print_pairs, print_table, shown_fitness
 from zero.runs.view import View
 
 
 class CellsView(View):
     """See `zero.runs.view.View`."""
+
+    def print_training(self, found: Any, as_json: bool) -> None:
+        """Prints what a training of a network came to."""
+        from zero.cells.training_view import print_training
+
+        print_training(found, as_json)
+
+    def show_training(self, folder: Path) -> None:
+        """Prints the figures of a training, and its curve."""
+        from zero.cells.training_view import show_training
+
+        show_training(folder)
 
     def event(self, outcome: Any) -> dict[str, Any]:
         """Returns what the JSON line of a run's end says of the cells that were found."""
@@ -219,25 +227,6 @@ def _class_figures(details: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def image_rows(images: dict[str, Any]) -> list[tuple[str, str]]:
-    """Returns how many images of each class every part has; images: `ImageData.summary`."""
-    counts, rows = images["counts"], []
-    name = images["classes"][largest(counts["train"])]
-    for part in ("train", "valid", "test"):
-        found = counts[part]
-        text = f"{sum(found):,} images: {counts_text(images['classes'], found)}"
-        share = largest_share(found, counts["train"])
-        rows.append((part, f"{text}; always '{name}' would be right in {100 * share:.1f} %"))
-    if images["background"]:
-        rows.append(("background", f"transparent pixels are put on {images['background']}"))
-    return rows
-
-
-def by_class_row(images: dict[str, Any], right: Any) -> tuple[str, str]:
-    """Returns the accuracies by class on test images; right: how many of each class are."""
-    return "by class", by_class_text(images["classes"], right, images["counts"]["test"])
-
-
 def _constant_row(images: dict[str, Any]) -> tuple:
     """Returns the outcome table's row of always answering with the class of most train images."""
     counts = images["counts"]
@@ -245,18 +234,6 @@ def _constant_row(images: dict[str, Any]) -> tuple:
     shares = (largest_share(counts[part], counts["train"]) for part in ("valid", "test"))
     present = sum(n > 0 for n in counts["test"])
     return f"always '{name}'", "", *map(shown_fitness, (*shares, 1 / present)), ""
-
-
-def print_text(text: str) -> None:
-    """Prints a genome's cells for people to read, then its text."""
-    from zero.cells.text import parse_genome
-    from zero.errors import NetworkError
-
-    try:
-        print(parse_genome(text).listing())
-    except NetworkError:  # ops of the user's own, which only the run's config imports
-        print("cells with ops of one's own, as text")
-    print(f"\n{text}\n")
 
 
 def _skeleton_rows(settings: dict[str, Any]) -> list[tuple[str, str]]:

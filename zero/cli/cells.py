@@ -1,12 +1,10 @@
-"""The command line's part on cells: `zero cells ...`, and what trains them.
+"""The command line's part on cells: `zero cells ...`.
 
 `register` puts the commands into the command line; see `zero.cli.main` and `zero.cli.common`.
 """
 
 import json
 import re
-import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -17,17 +15,11 @@ import typer
 from zero.cli import completion
 from zero.cli.common import (
     Commands,
-    Config,
     Debug,
-    JsonLog,
-    MaxSeconds,
-    Quiet,
-    Seed,
     Set,
     guarded,
-    time_left,
 )
-from zero.errors import ConfigError, NetworkError
+from zero.errors import NetworkError
 from zero.runs.tables import print_pairs, print_table
 
 cells = typer.Typer(
@@ -41,7 +33,6 @@ cells = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Adds the commands of this file to the command line."""
     app.add_typer(cells, name="cells")
-    app.command()(train)
 
 
 class CellTopic(StrEnum):
@@ -252,112 +243,6 @@ def draw(
         print(drawing, end="")
     else:
         write_bytes(output, drawing.encode())
-
-
-# --- training -------------------------------------------------------------------------------------
-
-
-@guarded
-def train(
-    genome: Annotated[
-        str,
-        typer.Argument(
-            metavar="GENOME",
-            help="Published cell, genome's file or text, RUN or RUN#ID.",
-            autocompletion=completion.cells,
-        ),
-    ],
-    config: Config,
-    settings: Set = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Its folder [default: runs/train-NAME-001 ...]."),
-    ] = None,
-    seed: Seed = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=1024, help="Threads; by default one for each core."),
-    ] = None,
-    max_seconds: MaxSeconds = None,
-    quiet: Quiet = False,
-    json_log: JsonLog = False,
-    debug: Debug = False,
-) -> None:
-    """Train one network in full, as a config says of its cells' last training.
-
-    Settings such as --set cells.training.epochs=50 or --set cells.skeleton.filters=16 mean this
-    training. `zero resume` goes on with one that was stopped.
-    """
-    left = time_left(max_seconds)
-    from zero.cells import train_run
-    from zero.cells.train_config import training_config
-    from zero.jit import compiling
-
-    given = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
-    checked = training_config(config, given)
-    reporter = _training_reporter(quiet, json_log)
-    with compiling.telling(reporter.compiling):
-        found = train_run.start(genome, checked, out, threads, left(), reporter, sys.argv)
-    _tell_training(found, json_log)
-
-
-def is_training(path: Path) -> bool:
-    """Returns whether a path is the folder of a training."""
-    return (
-        path / "genome.txt"
-    ).is_file()  # zero.cells.train_config.GENOME; to import it takes a second
-
-
-def resume_training(
-    folder: Path,
-    left: Callable[[], float | None],
-    quiet: bool,
-    json_log: bool,
-    settings: list[str] | None,
-) -> None:
-    """Does what `zero resume` does with the folder of a training; left: of `time_left`.
-
-    Raises:
-        ConfigError: there are settings.
-    """
-    from zero.cells import train_run
-    from zero.jit import compiling
-
-    if settings:
-        raise ConfigError(
-            f"--set {settings[0]}: {folder} is a training, which goes on with the settings that it "
-            "began with; for others train anew"
-        )
-    reporter = _training_reporter(quiet, json_log)
-    with compiling.telling(reporter.compiling):
-        found = train_run.resume(folder, left(), reporter)
-    _tell_training(found, json_log)
-
-
-def _training_reporter(quiet: bool, json_log: bool) -> Any:
-    """Returns the `zero.runs.progress.TrainingReporter` that the options ask for."""
-    from zero.runs.progress import TrainingReporter, make_reporter
-
-    # As for runs: on one screen the two would mix.
-    hidden = quiet or (json_log and sys.stdout.isatty())
-    lines = make_reporter("none" if hidden else "plain", sys.stderr)
-    events = make_reporter("json" if json_log else "none", sys.stdout, interval=0.0)
-    return TrainingReporter(lines, events)
-
-
-def _tell_training(found: Any, as_json: bool) -> None:
-    """Prints what a training came to; exits with 130 if it was interrupted."""
-    from zero.cli.trainings import print_figures
-
-    if as_json:
-        kept = {k: v for k, v in found.figures.items() if k not in ("curve", "run")}
-        head = {"event": "outcome", "folder": str(found.folder), "reason": found.reason}
-        print(json.dumps(head | kept))
-    else:
-        print_figures(found.folder, found.reason, found.figures)
-    if found.reason == "interrupted":
-        sys.stdout.flush()
-        raise typer.Exit(130)
 
 
 def _built(cell: Any, placing: Any) -> dict[str, Any]:

@@ -159,9 +159,19 @@ def checked_config(
     """Returns the checked config with what was given beside it."""
     from zero.config.load import load_config
 
+    return load_config(name, with_options(settings, seed, islands, backend))
+
+
+def with_options(
+    settings: list[str] | None,
+    seed: int | None = None,
+    islands: int | None = None,
+    backend: BackendName | None = None,
+) -> list[str]:
+    """Returns settings, KEY=VALUE each, with those that have options of their own."""
     options = {"seed": seed, "islands.count": islands, "backend": backend}
     given = [f"{key}={value}" for key, value in options.items() if value is not None]
-    return load_config(name, [*(settings or []), *given])
+    return [*(settings or []), *given]
 
 
 def time_left(max_seconds: float | None) -> Callable[[], float | None]:

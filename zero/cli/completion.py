@@ -41,6 +41,11 @@ def skeletons(incomplete: str) -> list[str]:
     return _starting(PRESETS, incomplete)
 
 
+def genomes(incomplete: str) -> list[str]:
+    """Returns shipped programs and published cells."""
+    return list(dict.fromkeys([*programs(incomplete), *cells(incomplete)]))
+
+
 def listed(ctx: typer.Context, incomplete: str) -> list[str]:
     """Returns names from the list that the command line asks for."""
     topic = str(ctx.params.get("topic") or "")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zero.cli import cells, completion
+from zero.cli import completion, train
 from zero.cli.common import (
     Config,
     Debug,
@@ -190,7 +190,7 @@ def _run_in(what: str) -> tuple[Path | None, int | None]:
 def _archive(run: Path) -> Any:
     from zero.programs.explain.lineage import read_run
 
-    if cells.is_training(run):
+    if train.of_network(run):
         raise ArchiveError(f"{run} is a training of a network, and only programs can be explained")
     from zero.runs.load import know_kind
 

@@ -22,6 +22,7 @@ from zero.cli import (
     run,
     schema,
     show,
+    train,
 )
 from zero.cli.common import Commands
 
@@ -73,6 +74,7 @@ app.command("list")(listing.list_)
 app.command()(evaluate.validate)
 app.add_typer(bench.bench, name="bench")
 cells.register(app)
+app.command()(train.train)
 app.command()(export.export)
 nas_table.register(bench.bench)
 schema.register(app)

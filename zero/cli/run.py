@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from zero import genomes
-from zero.cli import cells
+from zero.cli import train
 from zero.cli.common import (
     RESUMABLE,
     Config,
@@ -25,6 +25,7 @@ from zero.cli.common import (
     reporting,
     time_left,
     totals,
+    with_options,
 )
 from zero.runs.tables import Whole, print_pairs
 
@@ -53,11 +54,18 @@ def run(
     """Evolve programs or cells as a config says.
 
     CONFIG may also be a table, with --target: the shipped config own_csv then searches on it, from the
-    linear program, and the run's folder has the config.yaml that came of it.
+    linear program. Its settings are written beside the table, such as my.yaml for my.csv, unless there is
+    such a file.
     """
     left = time_left(max_seconds)
-    config, settings = _for_table(config, target, settings)
-    checked = checked_config(config, settings, seed, islands)
+    from zero.programs import own_table
+
+    given = with_options(settings, seed, islands)
+    if own_table.is_table(config):
+        config, given = _of_table(config, target, given, quiet)
+    elif target is not None:
+        raise own_table.no_table()
+    checked = checked_config(config, given)
     from zero.runs.run import start
 
     with reporting(quiet, json_log) as reporter:
@@ -65,31 +73,21 @@ def run(
     _print_outcome(outcome, json_log)
 
 
-def _for_table(
-    config: str, target: str | None, settings: list[str] | None
-) -> tuple[str, list[str] | None]:
-    """Returns the config and the settings that search on a table, if the config's name is a table's."""
-    from zero.data.tables import SUFFIXES, ending
-    from zero.errors import ConfigError
+def _of_table(
+    path: str, target: str | None, given: list[str], quiet: bool
+) -> tuple[str, list[str]]:
+    """Returns the config and the settings that search on a table; keeps them beside it, as YAML."""
+    from zero.programs import own_table
 
-    tables = [suffix for suffix in SUFFIXES if suffix != ".npz"]  # which has its target apart
-    if ending(config) not in tables:
-        if target is not None:
-            raise ConfigError(
-                f"--target names a column of a table ({', '.join(tables)}); leave it out"
-            )
-        return config, settings
     if target is None:
-        raise ConfigError(f"{config} is a table: say what to predict, --target COLUMN")
-    name = "".join(c if c.isalnum() or c in "_-" else "_" for c in Path(config).name.split(".")[0])
-    chosen = {
-        "name": name or "table", "tasks.search.path": config, "tasks.search.target": target,
-        "tasks.search.problem": None, "program.initial": "linear",
-    }  # fmt: skip
-    return "own_csv", [
-        *(f"{key}={json.dumps(value)}" for key, value in chosen.items()),
-        *(settings or []),
-    ]
+        raise own_table.needs_target(path)
+    given = [*own_table.settings(path, target), *given]
+    narrow = own_table.without_matrices(checked_config(own_table.CONFIG, given))
+    given = [*narrow, *given]
+    done = own_table.keep(path, given)
+    if not quiet:
+        print(done, file=sys.stderr)
+    return own_table.CONFIG, given
 
 
 @guarded
@@ -110,8 +108,8 @@ def resume(
 ) -> None:
     """Go on with a run or a training that was stopped or killed, or give a run a larger budget."""
     left = time_left(max_seconds)
-    if cells.is_training(folder):
-        cells.resume_training(folder, left, quiet, json_log, settings)
+    if train.of_network(folder):
+        train.resume(folder, left, quiet, json_log, settings)
         return
     from zero.runs import run
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from zero import genomes
-from zero.cli import cells, completion, trainings
+from zero.cli import completion, train
 from zero.cli.common import RESUMABLE, Debug, guarded, totals
 from zero.errors import ZeroError
 from zero.runs.tables import print_pairs
@@ -32,10 +32,11 @@ def show(
 ) -> None:
     """Show a run, which may be going on, or a program."""
     from zero.programs import library
+    from zero.runs.load import kind_of
 
     path = Path(what)
-    if cells.is_training(path):
-        trainings.show_training(path)
+    if train.is_training(path):
+        kind_of(path).view.show_training(path)
         return
     if what not in library.PROGRAMS and (path.is_dir() or path.suffix == ".h5"):
         _show_run(path, lineage, raw)

@@ -53,6 +53,23 @@ def load_config(
             "overrides is a list of texts KEY=VALUE, such as ['search.population=100'], got "
             f"{what_is(overrides)}"
         )
+    path, source = find_config(path_or_name)
+    document = yaml.read(path, source)
+    document.kept = imports.kept_in(path.parent) if path.name == "config.yaml" else {}
+    for assignment in [overrides] if isinstance(overrides, str) else overrides:
+        if not isinstance(assignment, str):
+            raise ConfigError(f"overrides are texts KEY=VALUE, got {what_is(assignment)}")
+        document.override(assignment)
+    document.data.setdefault("name", name_from(path))
+    return checked(document, path.resolve().parent, check_files)
+
+
+def find_config(path_or_name: str | Path) -> tuple[Path, str]:
+    """Returns the file of a config, or of a shipped one by its bare name, and what messages call it.
+
+    Raises:
+        ConfigError: a bare name is that of no shipped config.
+    """
     path = Path(path_or_name)
     source = str(path_or_name)
     shipped = shipped_configs()
@@ -64,14 +81,7 @@ def load_config(
         raise ConfigError(
             f"{unknown}; for a file of your own give its path, such as ./{source}.yaml"
         )
-    document = yaml.read(path, source)
-    document.kept = imports.kept_in(path.parent) if path.name == "config.yaml" else {}
-    for assignment in [overrides] if isinstance(overrides, str) else overrides:
-        if not isinstance(assignment, str):
-            raise ConfigError(f"overrides are texts KEY=VALUE, got {what_is(assignment)}")
-        document.override(assignment)
-    document.data.setdefault("name", _name_from(path))
-    return checked(document, path.resolve().parent, check_files)
+    return path, source
 
 
 def make_config(settings: dict[str, Any], folder: str | Path = ".") -> RunConfig:
@@ -119,7 +129,7 @@ def config_to_yaml(config: RunConfig) -> str:
     return yaml.dump(genomes.get(config.genomes).dump(config))
 
 
-def _name_from(path: Path) -> str:
+def name_from(path: Path) -> str:
     """Returns a run's name made from its file's name; other characters become '_'."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in path.stem)
     return plain.lstrip(".-")[:100] or "run"

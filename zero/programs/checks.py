@@ -5,7 +5,7 @@ See `zero.config.checks`, which has those of every run. Called by `zero.programs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from zero.programs.ops import get_op
 from zero.programs.program import (
     FUNCTIONS,
     MAX_SIZE,
+    Program,
+    memory_needed,
     parse_program,
     validate_program,
 )
@@ -66,7 +68,8 @@ def _check_vector_ops(name: str, config: Any) -> Iterator[Found]:
 
 def _check_random_start(name: str, config: Any) -> Iterator[Found]:
     function = getattr(config.program, name)
-    if config.program.initial == "random" and not function.ops and function.size.initial > 0:
+    starts_random = config.program.initial == "random" and config.program.population is None
+    if starts_random and not function.ops and function.size.initial > 0:
         message = (
             f"is empty, so {function.size.initial} random instructions cannot be made; list ops"
         )
@@ -100,19 +103,69 @@ def check_initial(config: Any, check_files: bool = True) -> Iterator[Found]:
         elif not is_path(initial):
             known = [*INITIAL_WORDS, *library.names()]
             message = unknown_name("initial program", initial, known)
-            yield loc, message + "; for a file of your own give its path, such as ./start.txt"
+            own = "; for a file or a run of your own give its path, such as ./start.txt"
+            yield loc, message + own
             return
         elif not check_files:
             return
+        elif is_run(initial):
+            from zero.programs.find import load_program
+
+            start = load_program(initial)
         else:
             path = Path(initial)
             start = parse_program(path.read_text(encoding="utf-8"), path.name)
+        lacking = _lacking(config, [start]) if check_files else ""  # runs of older versions go on
+        if lacking:
+            yield loc, f"{got(initial)} does not fit: it needs {lacking}"
+            return
         validate_program(start, _known_memory(config))
     except ZeroError as error:
         yield loc, f"{got(initial)} cannot be used: {error}"
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         yield loc, f"{got(initial)} cannot be read: {reason}"
+
+
+def check_population(config: Any, check_files: bool = True) -> Iterator[Found]:
+    """Checks the earlier run whose population a search starts from, as `check_initial` does."""
+    loc, run = ("program", "population"), config.program.population
+    if run is None or not check_files:
+        return
+    from zero.programs.earlier import earlier
+
+    try:
+        lacking = _lacking(config, earlier(run).programs)
+        if lacking:
+            yield loc, f"{got(run)} does not fit: its programs need {lacking}"
+    except ZeroError as error:
+        yield loc, f"{got(run)} cannot be used: {error}"
+
+
+def is_run(what: str) -> bool:
+    """Returns whether that names a run or a record of one, rather than a program's file."""
+    path = Path(what.partition("#")[0])
+    return path.is_dir() or path.suffix == ".h5"
+
+
+def _lacking(config: Any, programs: Sequence[Program]) -> str:
+    """Returns which keys must be larger for programs to fit, an empty text if they do."""
+    memory, found = _known_memory(config), []
+    needs = [memory_needed(program) for program in programs]
+    for bank in ("scalars", "vectors", "matrices"):
+        found.append(
+            (f"memory.{bank}", max(getattr(n, bank) for n in needs), getattr(memory, bank))
+        )
+    for k, name in enumerate(FUNCTIONS):
+        try:
+            most = getattr(config.program, name).size.max
+        except Unknown:
+            continue
+        need = max(len(program.functions[k]) for program in programs)
+        found.append((f"{name}.size.max", need, most))
+    return ", ".join(
+        f"program.{key} of at least {need}, got {have}" for key, need, have in found if need > have
+    )
 
 
 def _known_memory(config: Any) -> ProgramMemory:
@@ -136,7 +189,8 @@ def _check_start(config: Any) -> Iterator[Found]:
     mutations = config.search.mutations
     grows = mutations.get("insert_instruction", 0) > 0
     only_sampled = not breeds(config.search.method) or not any(mutations.values())
-    if config.program.initial == "empty" and not grows and not only_sampled:
+    begins_empty = config.program.initial == "empty" and config.program.population is None
+    if begins_empty and not grows and not only_sampled:
         message = (
             "must have insert_instruction with a weight above 0 when program.initial is empty: "
             "otherwise all programs stay empty"

@@ -162,7 +162,9 @@ class LearnFunction(ComponentFunction):
 class ProgramSettings(Section):
     """The programs that a search may visit, and where it starts.
 
-    initial: `empty`, `no_op`, `random`, a shipped program's name or the path of a program text.
+    initial: `empty`, `no_op`, `random`, a shipped program's name, the path of a program text or of a run (its
+    outcome; RUN#ID: a record). population: the path of a run whose last population is the first one here,
+    instead of `initial`; the best of it where it is larger, each several times where it is smaller.
     """
 
     memory: MemorySettings = MemorySettings()
@@ -170,6 +172,7 @@ class ProgramSettings(Section):
     predict: ComponentFunction = ComponentFunction()
     learn: LearnFunction = LearnFunction()
     initial: str = Field("empty", min_length=1)
+    population: str | None = Field(None, min_length=1)
 
 
 class Tasks(Section):
@@ -292,7 +295,10 @@ def read_programs(
     program = data.get("program")
     if isinstance(program, dict) and is_path(program.get("initial")):
         initial = absolute(document, program["initial"], ("program", "initial"), folder)
-        data["program"] = {**program, "initial": initial}
+        program = data["program"] = {**program, "initial": initial}
+    if isinstance(program, dict) and isinstance(program.get("population"), str):
+        run = absolute(document, program["population"], ("program", "population"), folder)
+        data["program"] = {**program, "population": run}
     families, problems = read_tasks(document, data.pop("tasks", None), folder)
     tasks = Tasks.model_construct(**families)
     data = {**data, "tasks": tasks}
@@ -302,7 +308,10 @@ def read_programs(
     def initial_program(config: Any) -> Any:
         return checks.check_initial(config, check_files)
 
-    found = across(config, (*checks.OF_PROGRAMS, initial_program))
+    def population(config: Any) -> Any:
+        return checks.check_population(config, check_files)
+
+    found = across(config, (*checks.OF_PROGRAMS, initial_program, population))
     problems += [document.problem(loc, message) for loc, message in found]
     return (config if problems else _with_defaults(config)), problems
 
@@ -310,6 +319,8 @@ def read_programs(
 def dump_programs(config: ProgramsConfig) -> dict[str, Any]:
     """Returns the config as plain values, in the form of a file."""
     data = config.model_dump(mode="json")
+    if config.program.population is None:  # so that archives without one stay as they were
+        del data["program"]["population"]
     for purpose in PURPOSES:
         family = getattr(config.tasks, purpose)
         data["tasks"][purpose] = {"type": family.kind, **data["tasks"][purpose]}

@@ -14,7 +14,7 @@ import numpy as np
 
 from zero.config.sections import Section
 from zero.errors import ConfigError, ProgramError
-from zero.programs import backends, library
+from zero.programs import backends, earlier, library
 from zero.programs.backends import Backend, EvaluationSetup
 from zero.programs.config import EvaluationSettings, ProgramsConfig
 from zero.programs.evaluator import Evaluation, Evaluator
@@ -26,6 +26,7 @@ from zero.programs.figures import (
 )
 from zero.programs.find import load_program
 from zero.programs.interpreter.reference import combine
+from zero.programs.keep import beside
 from zero.programs.ops import OPS, by_number, get_op
 from zero.programs.program import (
     FUNCTIONS,
@@ -45,9 +46,6 @@ from zero.runs.state import Experiment
 from zero.tasks import PURPOSES, TaskSet, make_task_set
 from zero.tasks.table import Table
 
-# What every outcome is set beside: both were written by people.
-BASELINES = ("linear", "neural_network")
-
 
 def initial_program(config: ProgramsConfig) -> Program:
     """Returns the program that the first population is made of (spec, section 3.1).
@@ -63,12 +61,35 @@ def initial_program(config: ProgramsConfig) -> Program:
     sizes = [getattr(config.program, f).size.initial for f in FUNCTIONS]
     if name == "empty":
         sizes = [0, 0, 0]
-    padded = Program(*(
-        f + (Instruction("NO_OP"),) * (size - len(f))
-        for f, size in zip(base.functions, sizes, strict=True)
-    ))  # fmt: skip
+    padded = _padded(base, sizes)
     validate_program(padded, memory_of(config))
     return padded
+
+
+def _padded(program: Program, sizes: Sequence[int]) -> Program:
+    """Returns the program with NO_OPs at the end of the functions that are shorter than these sizes."""
+    return Program(*(
+        f + (Instruction("NO_OP"),) * (size - len(f))
+        for f, size in zip(program.functions, sizes, strict=True)
+    ))  # fmt: skip
+
+
+def first_population(config: ProgramsConfig) -> tuple[list[Program], str]:
+    """Returns the programs that `program.population` names, oldest first, and a note on them.
+
+    They are at most as many as all islands have room for; none without that key.
+    """
+    run = config.program.population
+    if run is None:
+        return [], ""
+    found = earlier.earlier(run)
+    chosen = found.best(config.search.population * config.islands.count)
+    least = [getattr(config.program, f).size.min for f in FUNCTIONS]
+    what = (
+        "individuals of its last population" if found.living else "records: it kept no population"
+    )
+    note = f"program.population: {run}, the best {len(chosen):,} of {len(found.programs):,} {what}"
+    return [_padded(program, least) for program in chosen], note
 
 
 def memory_of(config: ProgramsConfig) -> Memory:
@@ -130,13 +151,23 @@ class ProgramsDomain(Domain):
     Args:
         config: of the run.
         initial: what the first population is made of, by default as the config says.
+        population: the first programs, if they are not all `initial`; by default as the config says where
+            it says `initial`, too.
     """
 
-    def __init__(self, config: ProgramsConfig, initial: Program | None = None):
+    def __init__(
+        self,
+        config: ProgramsConfig,
+        initial: Program | None = None,
+        population: Sequence[Program] = (),
+    ):
         from zero import search
 
         self.config = config
         self.initial = initial_program(config) if initial is None else initial
+        self.population, self._of_population = population, ""
+        if initial is None:
+            self.population, self._of_population = first_population(config)
         self.method = search.get(config.search.method)
         self._tasks: dict[tuple, TaskSet] = {}
         self._notes: list[str] | None = None
@@ -171,6 +202,8 @@ class ProgramsDomain(Domain):
             "initial_program": str(self.initial),
             "evaluation_defaults": _defaults(self.config.evaluation),
         }
+        if self.population:
+            found["initial_population"] = earlier.to_info(self.population)
         devices = self.backend.devices()
         return found | ({"gpus": devices} if devices else {})
 
@@ -179,7 +212,7 @@ class ProgramsDomain(Domain):
         config = _with_stored_data(self.config, folder)
         if config is self.config:
             return self
-        stored = ProgramsDomain(config, self.initial)
+        stored = ProgramsDomain(config, self.initial, self.population)
         stored._notes = self.notes()  # what was left out is not in the files
         return stored
 
@@ -265,8 +298,13 @@ class ProgramsDomain(Domain):
         found = {CHANCE[tasks.metric]: combine(chance(tasks), self._combine("search"))}
         if not self.backend.slow:
             evaluate = self.evaluator("search", experiment)
-            found |= {name: evaluate(library.program(name)).fitness for name in BASELINES}
+            names = self._beside(tasks.features)
+            found |= {name: evaluate(library.program(name)).fitness for name in names}
         return found
+
+    def _beside(self, features: int) -> list[str]:
+        """Returns the shipped programs that outcomes are set beside."""
+        return beside(features, self.config.program.memory.matrices > 0)
 
     def shown(self, record: RawProgram) -> str:
         """Returns a raw record's program without what changes no prediction."""
@@ -282,7 +320,7 @@ class ProgramsDomain(Domain):
         budget: what the run has left for it: individuals, train_steps (all islands together).
         """
         from zero.programs.interpreter import cpu
-        from zero.programs.island import Island, MigrantBuffer, new_space
+        from zero.programs.island import Island, MigrantBuffer, new_space, share
 
         config, count = self.config, self.config.islands.count
         program, evaluation = config.program, config.evaluation
@@ -297,7 +335,8 @@ class ProgramsDomain(Domain):
             config.search.mutations,
             config.search.mutate_probability,
             self.initial,
-            program.initial == "random",
+            program.initial == "random" and not self.population,
+            self.population,
         )
         cache, hurdle = evaluation.cache, evaluation.hurdle
 
@@ -328,7 +367,7 @@ class ProgramsDomain(Domain):
             select = self.evaluator("select", experiment, independent=self._select_independent)
             islands.append(
                 Island(
-                    modules[k], space, memory_of(config), arrays, select,
+                    modules[k], share(space, k, count), memory_of(config), arrays, select,
                     size, self.method.numbers(config.search), config.seed,
                     experiment, k, count, self.limits(budget, k), migrants, buffer,
                     config.search.batch,
@@ -384,6 +423,7 @@ class ProgramsDomain(Domain):
         if self._notes is None:
             families = [getattr(self.config.tasks, purpose) for purpose in PURPOSES]
             self._notes = list(dict.fromkeys(note for f in families for note in f.notes()))
+            self._notes += [self._of_population] if self._of_population else []
         return self._notes
 
     def data_digest(self) -> str:
@@ -432,8 +472,16 @@ class ProgramsDomain(Domain):
         return records
 
     def outline(self, best: RawProgram, folder: RunFolder) -> Conclusion:
-        """Returns the program without any figures; writes best.txt."""
+        """Returns the program without any figures; writes best.txt.
+
+        A trained model that the folder has of another program, from before a larger budget, goes.
+        """
+        from zero.programs import model
+
         program = best.program
+        file = folder.path / model.FILE
+        if file.is_file() and model.load_model(file).trained.program != simplify(program):
+            file.unlink()
         folder.write_best(str(program))
         results = {"program": str(program), "search": None, "select": None, "final": None}
         return Conclusion(program, None, {}, {**results, "baselines": {}})
@@ -456,7 +504,7 @@ class ProgramsDomain(Domain):
             final, figures[purpose] = self.figures(program, purpose, number, evaluate=evaluate)
             if purpose == "search":
                 continue
-            for name in BASELINES:
+            for name in self._beside(evaluate.tasks.features):
                 fitness = evaluate(library.program(name)).fitness
                 pairs[name] = (*pairs.get(name, ()), fitness)
         baselines = {name: {"select": pair[0], "final": pair[1]} for name, pair in pairs.items()}
@@ -493,9 +541,11 @@ class ProgramsDomain(Domain):
         try:
             kept = keep.train_on_all(self.config, program, module, about)
         except ProgramError as error:
+            (folder.path / model.FILE).unlink(missing_ok=True)  # of before a larger budget
             return {"not_kept": str(error)}
         kept.save(folder.path / model.FILE)
-        predictions = keep.predictions(self.config, kept, BASELINES)
+        beside = self._beside(kept.trained.features)
+        predictions = keep.predictions(self.config, kept, beside)
         predicted_rows.save(keep.predicted_rows(self.config, predictions), folder.path)
         return keep.compared(self.config, predictions)
 
@@ -504,7 +554,8 @@ def resumed(config: ProgramsConfig, info: dict[str, Any]) -> ProgramsDomain:
     """Returns the domain of a run that began earlier; info: what `ProgramsDomain.info` gave then."""
     evaluation = _with_defaults(config.evaluation, info.get("evaluation_defaults", []))
     config = config.model_copy(update={"evaluation": evaluation})
-    return ProgramsDomain(config, parse_program(info.get("initial_program", ""), "run.json"))
+    initial = parse_program(info.get("initial_program", ""), "run.json")
+    return ProgramsDomain(config, initial, earlier.from_info(info.get("initial_population")))
 
 
 def _fitted(evaluation: EvaluationSettings, have: dict[str, int]) -> EvaluationSettings:

@@ -7,15 +7,17 @@ from pathlib import Path
 
 from zero.errors import ArchiveError, ProgramError, what_is
 from zero.programs import library
-from zero.programs.ops import get_op
+from zero.programs.ops import Op, get_op
 from zero.programs.program import Program, from_arrays, parse_program
-from zero.runs.archive import best_record, find_record, read_archive
+from zero.runs.archive import ArchiveData, best_record, find_record, read_archive
+from zero.runs.folder import RunFolder
 
 
 def load_program(name: str | os.PathLike) -> Program:
     """Returns a program by name: shipped, a text file, or an archive entry.
 
-    An archive entry is a run folder or archive file, alone (its outcome) or with `#ID` of a record.
+    An archive entry is a run folder or archive file, alone (its outcome) or with `#ID` of a record; the
+    folder of a program's training has that program.
 
     Raises:
         ProgramError, ArchiveError: there is nothing of that name, or it cannot be read.
@@ -33,20 +35,45 @@ def load_program(name: str | os.PathLike) -> Program:
     if path.is_dir() or path.suffix == ".h5":
         if record_id and not record_id.isdigit():
             raise ArchiveError(f"'{name}': after # stands the number of a record")
-        data = read_archive(path)
-        if data.kind != "programs":
-            raise ArchiveError(f"{path_text} is a run over {data.kind}, not over programs")
+        trained = path / RunFolder.TRAINED
+        if not record_id and trained.is_file() and (path / RunFolder.BEST).is_file():
+            return _read(path / RunFolder.BEST)
+        data = read_programs_archive(path)
         record = find_record(data, int(record_id)) if record_id else best_record(data)
         if record is None:
             raise ArchiveError(f"{path_text} holds no program yet")
-        ops = [get_op(op) for op in data.ops]
-        return from_arrays(record.code, record.consts, record.sizes, ops)
+        return from_arrays(record.code, record.consts, record.sizes, ops_of(data))
     if not path.is_file():
         names = ", ".join(library.names())
         raise ProgramError(
             f"no program '{name}': give a file, a run folder or one of {names}; for cells there is "
             "`zero cells show`"
         )
+    return _read(path)
+
+
+def read_programs_archive(path: Path) -> ArchiveData:
+    """Returns the archive of a run over programs; raises ArchiveError if it is none."""
+    data = read_archive(path)
+    if data.kind != "programs":
+        raise ArchiveError(f"{path} is a run over {data.kind}, not over programs")
+    return data
+
+
+def ops_of(data: ArchiveData) -> list[Op]:
+    """Returns the ops by the numbers of an archive; raises ProgramError if one is not known here."""
+    found = []
+    for name in data.ops:
+        try:
+            found.append(get_op(name))
+        except ProgramError:
+            raise ProgramError(
+                f"its run has the op {name}, which is not known here; name the file of it in imports"
+            ) from None
+    return found
+
+
+def _read(path: Path) -> Program:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -16,6 +16,7 @@ Made by `zero.programs.kind`, driven by `zero.evolution.workers`; what islands o
 from __future__ import annotations
 
 import mmap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ from zero.programs.program import Memory, Program
 from zero.programs.raw_records import RawProgram, pack_records, unpack_records
 from zero.rng.splitmix import below
 
-__all__ = ["MAX_CURVE", "Island", "Limits", "MigrantBuffer", "new_space"]
+__all__ = ["MAX_CURVE", "Island", "Limits", "MigrantBuffer", "lengths", "new_space", "share"]
 
 MAX_RECORDS = 5000
 
@@ -59,6 +60,7 @@ def new_space(
     mutate_probability: float,
     initial: Program,
     initial_random: bool,
+    population: Sequence[Program] = (),
 ) -> tuple[Space, np.ndarray]:
     """Returns the space of programs and where functions start in a row of genomes.
 
@@ -70,15 +72,17 @@ def new_space(
         mutate_probability: of a child being mutated at all.
         initial: the first program, or the sizes of the first random ones.
         initial_random: whether the first programs are random.
+        population: the first programs, if they are not `initial`.
     """
     from zero.programs.ops import op_tables
 
-    # One instruction more than the largest size: trading inserts before it removes.
-    lengths = [
-        max(largest, len(f)) + 1
-        for (_, _, largest), f in zip(sizes, initial.functions, strict=True)
-    ]
-    genomes, starts = cpu.genome_of(initial, tuple(lengths))
+    genomes, starts = cpu.genome_of(
+        initial, lengths([largest for *_, largest in sizes], [initial, *population])
+    )
+    if population:
+        genomes = new_genomes(len(population), int(starts[3]))
+        for row, program in enumerate(population):
+            cpu.write_program(genomes, row, starts, program)
     names = [name for name in MUTATION_NAMES if mutations.get(name, 0) > 0]
     weights = np.cumsum([mutations[name] for name in names], dtype=np.float64)
     tables = op_tables()
@@ -98,6 +102,26 @@ def new_space(
         initial=genomes,
     )
     return space, starts
+
+
+def lengths(largest: Sequence[int], first: Sequence[Program]) -> tuple[int, ...]:
+    """Returns the room for each function in a row of genomes.
+
+    largest: sizes that mutations keep to. first: the programs that a search begins with.
+    """
+    # One instruction more than the largest size: trading inserts before it removes.
+    return tuple(
+        max(most, *(len(program.functions[k]) for program in first)) + 1
+        for k, most in enumerate(largest)
+    )
+
+
+def share(space: Space, index: int, count: int) -> Space:
+    """Returns the space of one of `count` islands, which share the first programs out among them."""
+    if len(space.initial.sizes) < count:
+        return space
+    own = (np.ascontiguousarray(part[index::count]) for part in space.initial)
+    return space._replace(initial=Genomes(*own))
 
 
 class MigrantBuffer:

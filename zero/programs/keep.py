@@ -19,7 +19,7 @@ from zero.programs import library
 from zero.programs.config import ProgramsConfig
 from zero.programs.model import TableModel
 from zero.programs.predicted_rows import PredictedRows
-from zero.programs.program import Program
+from zero.programs.program import Program, memory_needed
 from zero.programs.scores import (
     BOOSTING,
     LARGER_CLASS,
@@ -35,6 +35,9 @@ from zero.programs.trained import train
 from zero.rng.philox import key_for
 from zero.tasks.table import Table
 
+# What every outcome is set beside: both were written by people.
+BASELINES = ("linear", "neural_network")
+WIDE = 100  # features above which a matrix, of their square, takes much memory and time
 MOST_ROWS = 100_000  # that the predictors beside it are fitted on
 
 
@@ -42,6 +45,16 @@ def table_of(config: ProgramsConfig) -> Table | None:
     """Returns the table that a run's final figure is of, None where it is of other data."""
     family = config.tasks.final
     return family if isinstance(family, Table) else None
+
+
+def beside(features: int, matrices: bool) -> list[str]:
+    """Returns the shipped programs to compare with: of a wide table those without matrices.
+
+    matrices: whether the programs that are compared may have some, so that it takes as long anyway.
+    """
+    if matrices or features <= WIDE:
+        return list(BASELINES)
+    return [name for name in BASELINES if not memory_needed(library.program(name)).matrices]
 
 
 def train_on_all(

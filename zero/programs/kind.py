@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zero.config.yaml import Document, Problem
-from zero.programs import records
+from zero.programs import library, records
 from zero.programs.config import (
     ProgramsConfig,
     ProgramSearch,
@@ -18,12 +18,13 @@ from zero.programs.config import (
     read_programs,
 )
 from zero.programs.view import ProgramsView
-from zero.runs.kind import Kind
+from zero.runs.kind import Kind, Training
 from zero.runs.records import get_array, get_texts
 
 if TYPE_CHECKING:
     from zero.programs.domain import ProgramsDomain
     from zero.programs.predictor import TablePredictor
+    from zero.programs.training import Trained
     from zero.runs.pictures import Draw
 
 
@@ -38,6 +39,7 @@ class Programs(Kind):
     outcome_key = "program"
     archive_version = 1  # so that older versions read it too
     view = ProgramsView()
+    how_to_train = "a program is trained on a table: zero train {genome} my.csv --target COLUMN"
 
     def read(
         self, document: Document, data: dict[str, Any], folder: Path, check_files: bool
@@ -92,6 +94,16 @@ class Programs(Kind):
         from zero.programs.pictures import pictures
 
         return pictures(path if path.is_dir() else path.parent)
+
+    def ships(self, what: str) -> bool:
+        """Returns whether that is a shipped program."""
+        return what in library.PROGRAMS
+
+    def train(self, wanted: Training) -> Trained:
+        """Trains a program on a table."""
+        from zero.programs import training
+
+        return training.start(wanted)
 
     def check_results(self, results: dict[str, Any]) -> None:
         """Raises ValueError if an archive's results lack something or contradict themselves.

@@ -45,7 +45,8 @@ class Space(NamedTuple):
     after the other. mutable (k,) int64: functions with a non-empty op list. tables: the op table.
     weights (n,) float64: cumulated weights of the mutations in use, last entry 1; kinds (n,) int64:
     their numbers. mutate_probability (1,) float64. initial_random (1,) bool: whether the first
-    programs are random (at their initial sizes) rather than copies. initial: genomes of one row.
+    programs are random (at their initial sizes) rather than copies. initial: genomes of one row, or of
+    those that make the first population, in turn.
     """
 
     starts: np.ndarray
@@ -171,8 +172,11 @@ def create(genomes, row, space, rng):
 
 @jit
 def create_initial(genomes, row, space, rng):
-    """Writes a program of the first population: a copy of the initial one, or a random one."""
-    copy_genome(space.initial, np.int64(0), genomes, row)
+    """Writes a program of the first population: a copy of an initial one, or a random one.
+
+    Records of the first population are given out in order, so that each initial program has its turn.
+    """
+    copy_genome(space.initial, np.int64(row % len(space.initial.sizes)), genomes, row)
     if space.initial_random[0]:
         _randomize_all(genomes, row, space, rng)
 

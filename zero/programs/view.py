@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
-from zero.runs.tables import json_number, print_paragraph, print_table, shown_fitness
+from zero.errors import visible
+from zero.runs.tables import (
+    Whole,
+    json_number,
+    print_pairs,
+    print_paragraph,
+    print_table,
+    shown_fitness,
+)
 from zero.runs.view import View
 
 # What is told of a run over a table beside its fitness, see `zero.programs.scores.compare`.
@@ -76,6 +86,33 @@ class ProgramsView(View):
                 print_paragraph(note)
             _print_scores(outcome.details)
         print()
+
+    def print_training(self, found: Any, as_json: bool) -> None:
+        """Prints the scores of a program that was trained, and what to do with it."""
+        if as_json:
+            print(json.dumps({"event": "outcome", **vars(found), "folder": str(found.folder)}))
+            return
+        quoted = shlex.quote(str(found.folder))
+        rows = [
+            ("program", f"{found.genome} ({counted(found.program)})"),
+            ("predicts", f"'{visible(found.target)}', {found.problem}"),
+            ("rows", ", ".join(f"{name} {count:,}" for name, count in found.rows.items())),
+            ("epochs", f"{found.epochs:,}"),
+            ("folder", Whole(found.folder)),
+            ("predict with", Whole(f"zero predict {quoted} NEW.csv")),
+            ("export with", Whole(f"zero export {quoted} -o model.py")),
+        ]
+        _print_scores(found.table)
+        print()
+        print_pairs(rows)
+
+    def show_training(self, folder: Path) -> None:
+        """Prints a program that was trained, and its scores."""
+        from zero.programs.training import read_trained
+
+        found = read_trained(folder)
+        print(simplified(found.program), end="")
+        self.print_training(found, False)
 
     def figure_rows(self, path: Path, data: Any, record: Any) -> list[tuple[str, str]]:
         """Returns the figures of a run's best program."""

@@ -11,6 +11,7 @@ The folder holds
     model.h5, test_predictions.csv    of programs on a table only: the trained program, what it says of test
                    rows (`zero.programs.predicted_rows`)
     best.svg, best_weights.h5    of cells only: a drawing, the trained network (`zero.nn.saved`)
+    train.json     of trainings only, which have no archive: their figures
     log.jsonl      what happened when; together with run.json the only place of clock times
     .lock          held while a process works in the folder (`zero.runs.lock`)
 """
@@ -50,6 +51,7 @@ class RunFolder:
     LOG = "log.jsonl"
     OLD_LOG = "log.old.jsonl"
     BEST = "best.txt"
+    TRAINED = "train.json"
 
     def __init__(self, path: Path, lock: RunLock | None):
         """Used by `create` and `open`."""

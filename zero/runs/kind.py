@@ -10,6 +10,7 @@ stands in should import what takes long inside its methods.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from zero.config.checks import OF_EVERY_RUN
 from zero.config.sections import RunConfig, fitted_to_population
 from zero.config.settings import across
 from zero.config.yaml import Document, Problem
-from zero.errors import ArchiveError
+from zero.errors import ArchiveError, ConfigError
 from zero.runs.records import BaseRecord, get
 from zero.runs.view import View
 from zero.search.protocol import SearchSettings
@@ -39,6 +40,25 @@ _RESULTS = {
 }
 
 
+@dataclass(frozen=True)
+class Training:
+    """What `zero train` is asked for.
+
+    genome: as the user names it. config: a YAML file or a shipped config, with settings KEY=VALUE.
+    out: the folder, None for one of its own. threads: None for one a core. max_seconds: None for no limit.
+    reporter: a `zero.runs.progress.TrainingReporter`. command: for run.json.
+    """
+
+    genome: str
+    config: str
+    settings: list[str]
+    out: Path | None
+    threads: int | None
+    max_seconds: float | None
+    reporter: Any
+    command: list[str]
+
+
 class Kind:
     """See the module's docstring.
 
@@ -47,6 +67,7 @@ class Kind:
     records; its fields beyond `BaseRecord`'s are the kind's own columns. outcome_key: of an archive's
     results, the outcome's text.
     archive_version: of the archives that it writes, see `zero.runs.archive`.
+    how_to_train: for people, with {genome} where its name is to stand.
     """
 
     name: str
@@ -57,6 +78,7 @@ class Kind:
     outcome_key: str = "genome"
     archive_version: int = 2
     view: View = View()
+    how_to_train: str = "such genomes are not trained alone"
 
     # --- its configs ----------------------------------------------------------------------------
 
@@ -147,6 +169,20 @@ class Kind:
             ArchiveError: there is nothing to draw yet; or nothing is drawn of this kind.
         """
         raise ArchiveError(f"{path} is a run of {self.name}, of which nothing can be drawn")
+
+    def ships(self, what: str) -> bool:
+        """Returns whether that is the name of a genome that comes with zero."""
+        return False
+
+    def train(self, wanted: Training) -> Any:
+        """Trains one genome in a folder of its own, which `model` then reads.
+
+        Returns: what the view's `print_training` takes; its `reason` is why it ended.
+
+        Raises:
+            ZeroError: the genome, the config or its data cannot be used, or do not fit together.
+        """
+        raise ConfigError(f"{wanted.config} is about {self.name}, which cannot be trained alone")
 
     def no_explanation(self, path: Path) -> str:
         """Returns what a person is told who wants a run's outcome explained as programs are."""

@@ -179,6 +179,11 @@ def resume(
     """
     path = _path(path, "resume: the run")
     _check_arguments(reporter, max_seconds, checkpoint_seconds)
+    if (path / RunFolder.TRAINED).is_file():
+        raise ArchiveError(
+            f"{path} is a training and no run: one of a network goes on with `zero resume`, one of a "
+            "program is over"
+        )
     stops = Stops(max_seconds)
     with (
         _shown(reporter, quiet) as reporter,

@@ -94,6 +94,16 @@ class View:
             ],
         )
 
+    # --- of a training --------------------------------------------------------------------------
+
+    def print_training(self, found: Any, as_json: bool) -> None:
+        """Prints what `zero.runs.kind.Kind.train` returned; as_json: as a line of JSON."""
+        raise NotImplementedError
+
+    def show_training(self, folder: Path) -> None:
+        """Prints what `zero show` says of the folder of a training."""
+        raise NotImplementedError
+
     # --- of a checked config --------------------------------------------------------------------
 
     def print_checked(self, domain: Any) -> None:

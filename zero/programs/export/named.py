@@ -47,6 +47,9 @@ def find(
     if what in library.PROGRAMS or not (run.is_dir() or run.suffix == ".h5"):
         return load_program(what), {"program": path.name}
     folder = run if run.is_dir() else run.parent
+    if run.is_dir() and not mark and (run / RunFolder.TRAINED).is_file():
+        import_again(run)
+        return _kept(run)
     if run.is_dir() and not RunFolder.open(run).archive_path.exists():
         raise ArchiveError(f"{run} holds no program yet")
     data = read_archive(run)
@@ -58,6 +61,12 @@ def find(
     if not mark:
         note(f"{run} has no {model.FILE}: this is its best program alone, which is not trained")
     return program, about
+
+
+def _kept(training: Path) -> tuple[model.TableModel, dict[str, str]]:
+    """Returns the trained program of a training's folder, and what it says of itself."""
+    found = model.load_model(training / model.FILE)
+    return found, {"training": training.resolve().name, **found.about}
 
 
 def _text_of(path: Path) -> bytes:

@@ -1,13 +1,14 @@
-"""What the command line prints of trainings: their outcome, and `zero show`.
+"""What people are shown of trainings of networks: their outcome, and `zero show`.
 
-Called by `zero.cli.main` and `zero.cli.cells`.
+Called by `zero.cells.view`.
 """
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
 
-from zero.cells.view import by_class_row, image_rows, print_text
+from zero.cells.view_rows import by_class_row, image_rows, print_text
 from zero.runs.progress import duration
 from zero.runs.tables import Whole, print_pairs, print_table
 
@@ -39,6 +40,16 @@ def show_training(folder: Path) -> None:
             for r in figures["curve"]
         ],
     )  # fmt: skip
+
+
+def print_training(found: Any, as_json: bool) -> None:
+    """Prints what a training came to, a `zero.cells.train_run.Trained`; as_json: as a line of JSON."""
+    if not as_json:
+        print_figures(found.folder, found.reason, found.figures)
+        return
+    kept = {k: v for k, v in found.figures.items() if k not in ("curve", "run")}
+    head = {"event": "outcome", "folder": str(found.folder), "reason": found.reason}
+    print(json.dumps(head | kept))
 
 
 def print_figures(folder: Path, reason: str, figures: dict[str, Any]) -> None:

@@ -1,0 +1,36 @@
+"""Rows that runs over cells and trainings of networks both show people."""
+
+from typing import Any
+
+from zero.data.classes import by_class_text, counts_text, largest, largest_share
+
+
+def image_rows(images: dict[str, Any]) -> list[tuple[str, str]]:
+    """Returns how many images of each class every part has; images: `ImageData.summary`."""
+    counts, rows = images["counts"], []
+    name = images["classes"][largest(counts["train"])]
+    for part in ("train", "valid", "test"):
+        found = counts[part]
+        text = f"{sum(found):,} images: {counts_text(images['classes'], found)}"
+        share = largest_share(found, counts["train"])
+        rows.append((part, f"{text}; always '{name}' would be right in {100 * share:.1f} %"))
+    if images["background"]:
+        rows.append(("background", f"transparent pixels are put on {images['background']}"))
+    return rows
+
+
+def by_class_row(images: dict[str, Any], right: Any) -> tuple[str, str]:
+    """Returns the accuracies by class on test images; right: how many of each class are."""
+    return "by class", by_class_text(images["classes"], right, images["counts"]["test"])
+
+
+def print_text(text: str) -> None:
+    """Prints a genome's cells for people to read, then its text."""
+    from zero.cells.text import parse_genome
+    from zero.errors import NetworkError
+
+    try:
+        print(parse_genome(text).listing())
+    except NetworkError:  # ops of the user's own, which only the run's config imports
+        print("cells with ops of one's own, as text")
+    print(f"\n{text}\n")
