@@ -220,9 +220,10 @@ def _write(plan: ColumnPlan, column: Column, decimal: str, out: np.ndarray) -> s
     else:
         values, bad = numbers_of(column, decimal)
         if column.form is not None:
-            bad = {int(np.argmin(empty)): "a date"}
-    if bad:
-        row, text = next(iter(bad.items()))
+            bad = np.argmin(empty, keepdims=True)
+    if len(bad):
+        row = int(bad[0])
+        text = "a date" if column.form is not None else as_text(column).cell(row)
         what = "number" if plan.kind == "number" else f"date ({plan.form})"
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         return f"column '{visible(plan.name)}', row {row} (from 0): {text!r} is no {what}{more}"
@@ -238,18 +239,16 @@ def _write(plan: ColumnPlan, column: Column, decimal: str, out: np.ndarray) -> s
     return ""
 
 
-def _seconds(column: Column, form: str) -> tuple[np.ndarray, dict[int, str]]:
+def _seconds(column: Column, form: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a column's cells as dates, (N,) float64, and the rows whose cells are none."""
     if column.form is not None or column.empty.all():
-        return np.where(column.empty, np.nan, column.values), {}
+        return np.where(column.empty, np.nan, column.values), np.zeros(0, dtype=np.int64)
     column = as_text(column)
     assert column.texts is not None
     converted = [date_seconds(text, form) for text in column.texts]
     table = np.array([np.nan if value is None else value for value in converted] + [np.nan])
-    bad = np.array([value is None for value in converted] + [False])[column.values]
-    texts = column.texts
-    return table[column.values], {
-        int(row): texts[column.values[row]] for row in np.flatnonzero(bad)
-    }
+    bad = np.array([value is None for value in converted] + [False])
+    return table[column.values], np.flatnonzero(bad[column.values])
 
 
 def date_parts(seconds: np.ndarray) -> dict[str, np.ndarray]:

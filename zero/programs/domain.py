@@ -389,7 +389,7 @@ class ProgramsDomain(Domain):
             tasks = self.tasks(purpose, 0)
             for array in (tasks.train_x, tasks.train_y, tasks.valid_x, tasks.valid_y, tasks.keys):
                 digest.update(str(array.shape).encode())
-                digest.update(array.tobytes())
+                digest.update(array.ravel())  # in place: they can be large
         return digest.hexdigest()
 
     def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:

@@ -68,7 +68,7 @@ def _trained(
         wanted = [1] if data.problem == "binary" else range(len(data.classes))
         labels = [(y == label).astype(np.float64) for label in wanted]
     trained = train(
-        program, prepared.of_raw(family.raw[rows]), labels, family.metric, family.epochs,
+        program, prepared.of_raw(family.raw_of(rows)), labels, family.metric, family.epochs,
         dtype=config.dtype or "float64", seed_key=key_for(config.seed, "evaluation"),
         max_abs_error=config.evaluation.max_abs_error, module=module,
     )  # fmt: skip
@@ -97,14 +97,14 @@ def scores(
     family = table_of(config)
     assert family is not None
     data, rows, prepared = family.data(), _rows(config, family), model.preparation
-    test, y = prepared.of_raw(family.raw[family.parts.test]), data.y[family.parts.test]
+    test, y = prepared.of_raw(family.raw_of(family.parts.test)), data.y[family.parts.test]
     found = {"this program": _scores(data.problem, y, *_predicted(model, test))}
     for name in shipped:
         with contextlib.suppress(ProgramError):  # training fails
             other = _trained(config, family, library.program(name), rows, prepared)
             found[name] = _scores(data.problem, y, *_predicted(other, test))
     few = rows[:MOST_ROWS]
-    x = prepared.of_raw(family.raw[few])
+    x = prepared.of_raw(family.raw_of(few))
     for name, estimator in _known(data.problem).items():
         estimator.fit(x, data.y[few])
         chances = estimator.predict_proba(test) if data.problem != "regression" else None

@@ -8,7 +8,7 @@ picked out of very many is chosen and counted on rows that it has not seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr, StrictInt, StrictStr
 
 from zero.config.settings import Check, Found, plain
+from zero.data.columns import Column
 from zero.data.frames import of_arrays, of_frame
 from zero.data.parts import PARTS, Parts, Split
 from zero.data.prepare import ColumnKind, ColumnPlan, Preparation, fit, plan_column, raw_features
@@ -30,6 +31,7 @@ from zero.tasks import Metric, Purpose, Task, TaskFamily
 
 IN_MEMORY = "(in memory)"
 STORED = ".h5"  # tables that a run keeps, in a form of our own
+MOST_KEPT = 4_000_000  # raw features that are worked out for all rows at once
 ColumnKey = StrictStr | StrictInt
 
 
@@ -174,18 +176,18 @@ class Table(TaskFamily):
         Raises:
             TaskError: the table cannot be read or used, or is too small for the sizes.
         """
-        data, raw = self.data(), self.raw
+        data = self.data()
         rows = self.rows(data_seed)
         scored = {"final": "test", "select": "select"}.get(purpose, "valid")
         if scored == "select" and len(rows["select"]) == 0:
             scored = "valid"
         label = self._label_of(data_seed)
         y = data.y if label is None else (data.y == label).astype(np.float64)
+        prepared = self.preparation(rows["train"], param_seed)
         for part in ("train", scored):
             if np.ptp(y[rows[part]]) == 0 and (label is not None or part == "train"):
                 raise TaskError(self._one_value(part, y[rows[part]], label))
-        prepared = self.preparation(rows["train"], param_seed)
-        train_x, scored_x = (prepared.of_raw(raw[rows[part]]) for part in ("train", scored))
+        train_x, scored_x = (prepared.of_raw(self.raw_of(rows[part])) for part in ("train", scored))
         train_y, scored_y = y[rows["train"]], y[rows[scored]]
         if label is None:
             train_y, scored_y = (
@@ -208,10 +210,10 @@ class Table(TaskFamily):
         data, matrix = self.data(), None
         if self.features is not None:
             rng = rng_for("table/projection", param_seed)
-            matrix = rng.standard_normal((self.raw.shape[1], self.features))
+            matrix = rng.standard_normal((self._width, self.features))
         target = data.y[train] if data.problem == "regression" else None
         how = "mean" if self.missing == "mean" else "median"
-        return fit(self.plans, self.raw[train], how, target, matrix, data.decimal)
+        return fit(self.plans, self.raw_of(train), how, target, matrix, data.decimal)
 
     def rows(self, data_seed: int) -> dict[str, np.ndarray]:
         """Returns the row numbers, from 0, of the train, valid, select and test rows of a data seed.
@@ -235,14 +237,22 @@ class Table(TaskFamily):
         """Which rows are test and select rows, and which those that tasks draw from."""
         return self._known("parts", lambda: Parts(self.data(), self._split))
 
-    @property
-    def raw(self) -> np.ndarray:
-        """The raw features of all rows (N, R), see `zero.data.prepare`."""
+    def raw_of(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the raw features of rows (N, R), see `zero.data.prepare`."""
         data = self.data()
-        return self._known(
-            "raw",
-            lambda: raw_features(self.plans, {c.name: c for c in data.columns}, data.decimal),
-        )
+        if len(data) * self._width <= MOST_KEPT:
+            every = self._known("raw", lambda: self._raw(data.columns))
+            return every[rows]
+        # Of a large table few rows are asked for, and all would be in memory once more.
+        return self._raw([column.take(rows) for column in data.columns])
+
+    def _raw(self, columns: Sequence[Column]) -> np.ndarray:
+        return raw_features(self.plans, {c.name: c for c in columns}, self.data().decimal)
+
+    @property
+    def _width(self) -> int:
+        """Number of raw features R."""
+        return sum(len(plan.features) for plan in self.plans)
 
     @property
     def plans(self) -> tuple[ColumnPlan, ...]:
