@@ -235,8 +235,8 @@ def _as_kind(
     if len(bad):
         row = int(bad[0])
         more = f" (and {len(bad) - 1} more cells)" if len(bad) > 1 else ""
-        fault = f"{one_line(column.cell(row))} is not a finite number like 1.5{more}"
-        return column, (row, fault)
+        said = f"{one_line(column.cell(row))} is not a finite number like 1.5{more}"
+        return column, (row, said)
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
         return column, (int(infinite[0]), "is infinite")
@@ -366,9 +366,7 @@ def _target(
     return y, problem, tuple(names), notes
 
 
-def _likely_problem(
-    where: str, names: Sequence[str], values: np.ndarray, bad: int
-) -> Problem:
+def _likely_problem(where: str, names: Sequence[str], values: np.ndarray, bad: int) -> Problem:
     """Returns what the values of a target look like; bad: how many are no numbers."""
     distinct = len(names) if bad else len(np.unique(values))
     if distinct <= 2:

@@ -37,6 +37,7 @@ from zero.programs.program import (
 )
 from zero.programs.raw_records import RawProgram, pack_records, unpack_records
 from zero.programs.records import Record
+from zero.programs.room import check_room
 from zero.programs.simplified import departures, simplify
 from zero.rng.philox import key_for
 from zero.runs.domain import Conclusion, Domain
@@ -347,12 +348,14 @@ class ProgramsDomain(Domain):
 
         Raises:
             TaskError: the final tasks' test rows may be among those of the others.
-            ConfigError: cache or hurdle look at more examples than there are; a line each.
+            ConfigError: matrices need more memory than there is; cache or hurdle look at more examples than
+                there are, a line each.
         """
         families = self.config.tasks
         families.final.check_apart(families.search)
         families.final.check_apart(families.select)
         tasks = self.tasks("search", 0)
+        check_room(self.config, tasks)
         # They look within the first epoch.
         have = {"train": tasks.train_x.shape[1], "valid": tasks.valid_x.shape[1]}
         evaluation = _fitted(self.config.evaluation, have)
@@ -484,7 +487,8 @@ class ProgramsDomain(Domain):
         except ProgramError as error:
             return {"not_kept": str(error)}
         kept.save(folder.path / model.FILE)
-        return {"scores": keep.scores(self.config, kept, BASELINES)}
+        scores = keep.scores(self.config, kept, BASELINES)
+        return {"scores": scores, "kept_notes": keep.notes(self.config, kept)}
 
 
 def resumed(config: ProgramsConfig, info: dict[str, Any]) -> ProgramsDomain:

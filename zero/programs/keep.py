@@ -22,7 +22,10 @@ from zero.programs.trained import train
 from zero.rng.philox import key_for
 from zero.tasks.table import Table
 
-MOST_ROWS = 100_000  # that the predictors beside it are fitted on
+MOST_ROWS = (
+    100_000  # that the predictors beside it are fitted on, and that say how features are scaled
+)
+MOST_STEPS = 5_000_000  # rows that are trained on, each as often as it is gone through
 
 
 def table_of(config: ProgramsConfig) -> Table | None:
@@ -42,7 +45,22 @@ def train_on_all(
     family = table_of(config)
     assert family is not None
     rows = _rows(config, family)
-    return _trained(config, family, program, rows, family.preparation(rows), module, about)
+    prepared = family.preparation(rows[:MOST_ROWS])
+    return _trained(config, family, program, rows, prepared, module, about)
+
+
+def notes(config: ProgramsConfig, model: TableModel) -> list[str]:
+    """Returns what was cut because the table is large, a line each."""
+    family = table_of(config)
+    assert family is not None
+    found, rows = [], len(family.rows_to_keep_learning())
+    if model.epochs < family.epochs:
+        found.append(
+            f"trained for {model.epochs} of {family.epochs} epochs: {rows:,} rows are many"
+        )
+    if rows > MOST_ROWS:
+        found.append(f"scikit-learn's predictors: fitted on {MOST_ROWS:,} of {rows:,} rows")
+    return found
 
 
 def _rows(config: ProgramsConfig, family: Table) -> np.ndarray:
@@ -62,13 +80,14 @@ def _trained(
 ) -> TableModel:
     data = family.data()
     y = data.y[rows]
+    epochs = max(1, min(family.epochs, MOST_STEPS // len(rows)))
     if data.problem == "regression":
         labels = [(y - prepared.target_mean) / prepared.target_scale]
     else:
         wanted = [1] if data.problem == "binary" else range(len(data.classes))
         labels = [(y == label).astype(np.float64) for label in wanted]
     trained = train(
-        program, prepared.of_raw(family.raw_of(rows)), labels, family.metric, family.epochs,
+        program, family.features_of(rows, prepared), labels, family.metric, epochs,
         dtype=config.dtype or "float64", seed_key=key_for(config.seed, "evaluation"),
         max_abs_error=config.evaluation.max_abs_error, module=module,
     )  # fmt: skip
@@ -79,7 +98,7 @@ def _trained(
         data.problem,
         data.classes,
         data.target,
-        family.epochs,
+        epochs,
         reading,
         about or {},
     )
@@ -92,23 +111,27 @@ def scores(
 
     Predictors: "this program" (the model), the `shipped` programs trained in the same way, logistic or
     ridge regression, histogram gradient boosting, and always the larger class or the mean. All are fitted
-    on the same rows and features (of very many, scikit-learn's get `MOST_ROWS`).
+    on the same rows and features (of very many, scikit-learn's get `MOST_ROWS`, see `notes`).
     """
+    import threadpoolctl  # comes with scikit-learn
+
     family = table_of(config)
     assert family is not None
     data, rows, prepared = family.data(), _rows(config, family), model.preparation
-    test, y = prepared.of_raw(family.raw_of(family.parts.test)), data.y[family.parts.test]
+    test, y = family.features_of(family.parts.test, prepared), data.y[family.parts.test]
     found = {"this program": _scores(data.problem, y, *_predicted(model, test))}
     for name in shipped:
         with contextlib.suppress(ProgramError):  # training fails
             other = _trained(config, family, library.program(name), rows, prepared)
             found[name] = _scores(data.problem, y, *_predicted(other, test))
     few = rows[:MOST_ROWS]
-    x = prepared.of_raw(family.raw_of(few))
-    for name, estimator in _known(data.problem).items():
-        estimator.fit(x, data.y[few])
-        chances = estimator.predict_proba(test) if data.problem != "regression" else None
-        found[name] = _scores(data.problem, y, estimator.predict(test), chances)
+    x = family.features_of(few, prepared)
+    # Threads that wait for each other on a busy machine take gradient boosting from seconds to a minute.
+    with threadpoolctl.threadpool_limits(1):
+        for name, estimator in _known(data.problem).items():
+            estimator.fit(x, data.y[few])
+            chances = estimator.predict_proba(test) if data.problem != "regression" else None
+            found[name] = _scores(data.problem, y, estimator.predict(test), chances)
     return found
 
 

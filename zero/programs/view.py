@@ -24,6 +24,8 @@ def _print_scores(details: dict[str, Any]) -> None:
         for name, found in scores.items()
     ]
     print_table(("trained on all but the test rows", *names), rows)
+    for note in details.get("kept_notes", []):
+        print_paragraph(note)
     first, better = names[0], []
     sign = -1 if first == "rmse" else 1
     for name, found in scores.items():

@@ -31,6 +31,7 @@ from zero.tasks import Metric, Purpose, Task, TaskFamily
 
 IN_MEMORY = "(in memory)"
 STORED = ".h5"  # tables that a run keeps, in a form of our own
+BLOCK = 1 << 16  # rows that are prepared at a time
 MOST_KEPT = 4_000_000  # raw features that are worked out for all rows at once
 ColumnKey = StrictStr | StrictInt
 
@@ -187,7 +188,7 @@ class Table(TaskFamily):
         for part in ("train", scored):
             if np.ptp(y[rows[part]]) == 0 and (label is not None or part == "train"):
                 raise TaskError(self._one_value(part, y[rows[part]], label))
-        train_x, scored_x = (prepared.of_raw(self.raw_of(rows[part])) for part in ("train", scored))
+        train_x, scored_x = (self.features_of(rows[part], prepared) for part in ("train", scored))
         train_y, scored_y = y[rows["train"]], y[rows[scored]]
         if label is None:
             train_y, scored_y = (
@@ -245,6 +246,14 @@ class Table(TaskFamily):
             return every[rows]
         # Of a large table few rows are asked for, and all would be in memory once more.
         return self._raw([column.take(rows) for column in data.columns])
+
+    def features_of(self, rows: np.ndarray, prepared: Preparation) -> np.ndarray:
+        """Returns the features of rows (N, F)."""
+        x = np.empty((len(rows), prepared.num_features))
+        for start in range(0, len(rows), BLOCK):  # each step of preparing makes a copy
+            block = slice(start, start + BLOCK)
+            x[block] = prepared.of_raw(self.raw_of(rows[block]))
+        return x
 
     def _raw(self, columns: Sequence[Column]) -> np.ndarray:
         return raw_features(self.plans, {c.name: c for c in columns}, self.data().decimal)
