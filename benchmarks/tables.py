@@ -203,7 +203,8 @@ def main() -> None:
             f"--set=tasks.search.{key}" for key in (f"path={large}", "target=y", "problem=null")
         ]
         results = {
-            "machine": machine, "load_before": load, "dtype": "float64", "rows": options.rows, "features": FEATURES,
+            "machine": machine, "load_before": load, "dtype": "float64",
+            "rows": options.rows, "features": FEATURES,
             "file_mb": large.stat().st_size / 2**20, "seconds": options.seconds,
             "wide": {"rows": WIDE_ROWS, "columns": options.columns},
             "reading": reading(large, options.rounds),
