@@ -313,7 +313,7 @@ the {number(found["bare_mb"])} MB of an interpreter that has imported pandas.
 
 {table(["reading", "s", "spread", "peak, MB", "of the file"], rows)}
 Whole commands, once each, nothing compiled; the memory of all their processes together. The fitness is
-the final one, an accuracy, of the wide table 1 minus the squashed error; chance is that of always saying the
+the final one: an accuracy; of the wide table 1 at no error. Chance is that of always saying the
 larger class or the mean.
 
 {table(["command", "s", "peak, MB", "individuals", "fitness", "chance"], commands)}

@@ -25,7 +25,7 @@ from zero.tasks.table import Table
 MOST_ROWS = (
     100_000  # that the predictors beside it are fitted on, and that say how features are scaled
 )
-MOST_STEPS = 5_000_000  # rows that are trained on, each as often as it is gone through
+MOST_STEPS = 2_000_000  # rows that are trained on, each as often as it is gone through
 
 
 def table_of(config: ProgramsConfig) -> Table | None:
