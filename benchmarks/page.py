@@ -281,6 +281,46 @@ the most that was resident.
 {table(head, rows)}"""
 
 
+def tables(results: dict[str, Any]) -> str:
+    """Returns the section of tables.json."""
+    file, found = results["file_mb"], results["reading"]
+    rows = [
+        [name, number(found[name]["seconds"]["median"]), between(found[name]["seconds"]),
+         number(found[name]["peak_mb"]["median"]), f"{found[name]['peak_mb']['median'] / file:.1f}x"]
+        for name in ("pandas", "zero")
+    ]  # fmt: skip
+    large, wide = f"{results['rows']:,} rows", results["wide"]
+    shown = {
+        f"`zero validate --data`, {large}": "validate",
+        f"`zero run`, {large}, {number(results['seconds'])} s": "run",
+        f"`zero predict`, {large}": "predict",
+        f"`zero run`, {wide['rows']} rows of {wide['columns']:,} columns, "
+        f"{results['wide_run']['individuals']:,} individuals": "wide_run",
+    }
+    commands = [
+        [text, number(results[key]["seconds"]), number(results[key]["peak_mb"]),
+         number(results[key].get("individuals")), number(results[key].get("final_fitness")),
+         number(results[key].get("chance"))]
+        for text, key in shown.items()
+    ]  # fmt: skip
+    rate = results["linear_rows_per_second"]
+    return f"""## Large and wide tables
+
+{machine_line(results)}A CSV of {results["rows"]:,} rows and {results["features"]} feature columns, \
+{number(file)} MB; {results["dtype"]}. The load of the machine before was
+{results["load_before"]:.2f}: other work on its cores makes all times longer. Peaks of reading are beyond
+the {number(found["bare_mb"])} MB of an interpreter that has imported pandas.
+
+{table(["reading", "s", "spread", "peak, MB", "of the file"], rows)}
+Whole commands, once each, nothing compiled; the memory of all their processes together. The fitness is
+the final one: an accuracy; of the wide table 1 at no error. Chance is that of always saying the
+larger class or the mean.
+
+{table(["command", "s", "peak, MB", "individuals", "fitness", "chance"], commands)}
+The linear program predicts {number(rate["median"])} rows a second ({between(rate)}) from features in memory.
+"""
+
+
 def exports(results: dict[str, Any]) -> str:
     """Returns the section of exports.json."""
     rows = [
@@ -644,7 +684,7 @@ def gpu_line(results: dict[str, Any]) -> str:
 
 
 SECTIONS = {
-    "speed": speed, "split": split, "growth": growth, "memory": memory,
+    "speed": speed, "split": split, "growth": growth, "memory": memory, "tables": tables,
     "nn_memory": nn_memory, "discovery": discovery,
     "nas_table": nas_table, "cells_cpu": cells_cpu,
     "cells_search": cells_search, "gpu_interpreter": gpu_interpreter, "exports": exports,

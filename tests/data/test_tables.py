@@ -8,6 +8,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from zero.data import parts, prepare
 from zero.data.columns import of_texts
 from zero.data.frames import of_frame
 from zero.data.prepare import Preparation, fit, plan_column, raw_features
@@ -16,6 +17,7 @@ from zero.data.tables import read_table
 from zero.data.understand import from_tree, to_tree, understand
 from zero.errors import TaskError
 from zero.tasks import make_task_set
+from zero.tasks import table as family_of_tables
 from zero.tasks.read import from_settings
 from zero.tasks.table import table_from_frame
 
@@ -453,3 +455,55 @@ def test_a_frame_with_texts_is_stored_with_the_run(tmp_path):
         assert np.array_equal(mine.train_x, its.train_x) and np.array_equal(
             mine.valid_y, its.valid_y
         )
+
+
+# --- large tables ---------------------------------------------------------------------------------
+
+
+def test_of_a_large_table_only_the_rows_asked_for_become_features(tmp_path, monkeypatch):
+    path = tmp_path / "t.csv"
+    path.write_text(people(600))
+    sizes = {"count": 2, "train": 40, "valid": 20}
+    keys = {"type": "table", "path": str(path), "target": "survived", **sizes}
+    small = make_task_set(from_settings(keys), "search")
+    asked = []
+
+    def counted(plans, table, decimal):
+        asked.append(len(next(iter(table.values()))))
+        return raw_features(plans, table, decimal)
+
+    monkeypatch.setattr(family_of_tables, "raw_features", counted)
+    monkeypatch.setattr(family_of_tables, "MOST_KEPT", 0)
+    monkeypatch.setattr(family_of_tables, "BLOCK", 16)
+    large = make_task_set(from_settings(keys), "search")
+    assert max(asked) == 40  # to fit the preparation; then 16 at a time
+    for name in ("train_x", "train_y", "valid_x", "valid_y"):
+        assert np.array_equal(getattr(small, name), getattr(large, name))
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+@pytest.mark.parametrize("size", [0, 1, 7, 500, 999, 1000])
+def test_the_first_rows_of_an_order_are_those_of_the_whole_order(classes, size):
+    shares = {0: [1.0], 2: [0.1, 0.9], 3: [0.01, 0.3, 0.69]}[classes]
+    y = np.random.default_rng(1).choice(len(shares), 1000, p=shares)
+    whole, first = (
+        parts._spread(y.astype(float), classes, np.random.default_rng(0), n) for n in (1000, size)
+    )
+    assert sorted(whole) == list(range(1000))
+    assert np.array_equal(first, whole[:size])
+
+
+def test_rows_are_scaled_in_blocks_as_at_once(monkeypatch):
+    _, columns = columns_of()
+    plans = [plan_column(c, "category" if c.texts else "number") for c in columns]
+    raw = raw_features(plans, {c.name: c for c in columns})
+    mine = fit(plans, raw)
+    at_once = mine.of_raw(raw)
+    monkeypatch.setattr(prepare, "BLOCK", 7)
+    assert np.array_equal(mine.of_raw(raw), at_once)
+
+
+def test_of_many_missing_columns_some_are_named():
+    plans = [prepare.ColumnPlan(f"x{i}", "number") for i in range(200)]
+    with pytest.raises(TaskError, match=r"lacks 200 columns .*, x19, and 180 more; it has none$"):
+        raw_features(plans, {})

@@ -11,7 +11,7 @@ from commands import zero_
 
 import zero
 from tests.data.test_tables import people
-from zero.programs import keep, library, predicted_rows
+from zero.programs import keep, library, predicted_rows, room
 from zero.programs.domain import ProgramsDomain
 from zero.programs.interpreter.reference import run
 from zero.programs.model import FILE, load_model
@@ -131,6 +131,13 @@ def test_a_run_without_a_table_says_that_it_predicts_nothing(tmp_path):
         zero.load(outcome.folder)
 
 
+def with_family(family, *settings):
+    """Returns the config of runs over a table given as a family."""
+    config = zero.load_config("own_csv", [*SMALL, *settings])
+    tasks = config.tasks.model_copy(update=dict.fromkeys(("search", "select", "final"), family))
+    return config.model_copy(update={"tasks": tasks})
+
+
 def test_shipped_programs_are_trained_as_the_outcome_is():
     """On a table that is sorted by class, the order of the rows decides what a program learns."""
     rng = np.random.default_rng(0)
@@ -139,9 +146,7 @@ def test_shipped_programs_are_trained_as_the_outcome_is():
         {"x": label + rng.normal(size=240) / 2, "z": rng.normal(size=240), "y": label}
     )
     family = zero.table_from_frame(frame, "y", "multiclass", count=3)
-    config = zero.load_config("own_csv", SMALL)
-    tasks = config.tasks.model_copy(update=dict.fromkeys(("search", "select", "final"), family))
-    config = config.model_copy(update={"tasks": tasks})
+    config = with_family(family)
     kept = keep.train_on_all(config, library.program("linear"), None, {})
     found = keep.predictions(config, kept, ["linear"])
     assert np.array_equal(found["linear"].chances, found["this program"].chances)
@@ -189,3 +194,37 @@ def test_no_model_of_an_earlier_outcome_is_left(finished, tmp_path):
     for program, kept in ((finished.program, True), (Program(), False)):
         domain.outline(SimpleNamespace(program=program), folder)
         assert (folder.path / FILE).is_file() == kept
+
+
+def test_many_rows_are_trained_on_less_often_and_that_is_told(monkeypatch):
+    rng = np.random.default_rng(0)
+    family = zero.table_from_arrays(rng.normal(size=(120, 3)), rng.normal(size=120), select=20)
+    config = with_family(family)
+    rows = len(family.rows_to_keep_learning())
+    kept = keep.train_on_all(config, library.program("linear"), None, {})
+    assert kept.epochs == family.epochs == 10 and keep.notes(config, kept) == []
+    monkeypatch.setattr(keep, "MOST_STEPS", 3 * rows + 1)
+    monkeypatch.setattr(keep, "MOST_ROWS", 50)
+    kept = keep.train_on_all(config, library.program("linear"), None, {})
+    assert kept.epochs == 3 and kept.trained.step == 3 * rows
+    assert keep.notes(config, kept) == [
+        f"trained for 3 of 10 epochs: {rows} rows are many",
+        f"scikit-learn's predictors: fitted on 50 of {rows} rows",
+    ]
+    assert "ridge regression" in keep.predictions(config, kept, [])
+
+
+def test_matrices_that_have_no_room_are_told(monkeypatch):
+    rng = np.random.default_rng(0)
+    family = zero.table_from_arrays(rng.normal(size=(60, 50)), rng.normal(size=60), count=3)
+    config, tasks = with_family(family), zero.make_task_set(family, "search")
+    needed = room.matrix_bytes(config, tasks)
+    assert needed == 2 * 1 * (3 * 2 + 1) * 50**2 * 3 * 8  # one island, two matrices
+    monkeypatch.setattr(room, "usable_bytes", lambda: needed)
+    ProgramsDomain(config).check()
+    monkeypatch.setattr(room, "usable_bytes", lambda: needed - 1)
+    with pytest.raises(
+        zero.ZeroError, match=r"matrices: 2 of 50 x 50 .* 3 tasks on 1 islands"
+    ) as told:
+        ProgramsDomain(config).check()
+    assert "\n" not in str(told.value)

@@ -154,12 +154,11 @@ def number_text(value: float) -> str:
     return str(int(value)) if math.isfinite(value) and value == int(value) else repr(value)
 
 
-def numbers_of(column: Column, decimal: str = ".") -> tuple[np.ndarray, dict[int, str]]:
-    """Returns a column's cells as numbers, (N,) float64, and the cells that are none, by row."""
+def numbers_of(column: Column, decimal: str = ".") -> tuple[np.ndarray, np.ndarray]:
+    """Returns a column's cells as numbers, (N,) float64, and the rows, rising, whose cells are none."""
     if column.texts is None:
-        return column.values, {}
+        return column.values, np.zeros(0, dtype=np.int64)
     converted = [number_of(text, decimal) for text in column.texts]
     table = np.array([np.nan if value is None else value for value in converted] + [np.nan])
     bad = np.array([value is None for value in converted] + [False])
-    rows = np.flatnonzero(bad[column.values])
-    return table[column.values], {int(row): column.texts[column.values[row]] for row in rows}
+    return table[column.values], np.flatnonzero(bad[column.values])

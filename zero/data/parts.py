@@ -87,8 +87,9 @@ class Parts:
             valid, cut = order[: sizes["valid"]], self._end_of_group(order, sizes["valid"])
             train = order[cut:][: sizes["train"]]
         else:
-            order = rest[spread(data.y[rest], len(data.classes), rng)]
-            train, valid = order[: sizes["train"]], order[sizes["train"] :][: sizes["valid"]]
+            wanted = sizes["train"] + sizes["valid"]
+            order = rest[spread(data.y[rest], len(data.classes), rng, wanted)]
+            train, valid = order[: sizes["train"]], order[sizes["train"] :]
         return {"train": train, "valid": valid, "select": self.select, "test": self.test}
 
     # --- by sizes ---------------------------------------------------------------------------------
@@ -136,7 +137,8 @@ class Parts:
             order = self._by_groups(rows, rng)
             size = self._end_of_group(order, size)
         else:
-            order = rows[spread(data.y[rows], len(data.classes), rng)]
+            first = spread(data.y[rows], len(data.classes), rng, size)
+            return rows[first], np.delete(rows, first)
         return order[:size], np.sort(order[size:])
 
     # --- by groups --------------------------------------------------------------------------------
@@ -218,19 +220,22 @@ class Parts:
         return found
 
 
-def spread(y: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns the rows in a random order, of which every stretch has the classes' shares.
+def spread(y: np.ndarray, classes: int, rng: np.random.Generator, size: int) -> np.ndarray:
+    """Returns `size` of the rows in a random order, of which every stretch has the classes' shares.
 
     classes: how many; 0 of numbers.
     """
     if classes == 0:
-        return rng.permutation(len(y))
+        return rng.permutation(len(y))[:size]
     # Each class is spread evenly over (0, 1), with a random row at every place.
     position = np.empty(len(y))
     for label in range(classes):
         rows = rng.permutation(np.flatnonzero(y == label))
         position[rows] = (np.arange(len(rows)) + rng.random()) / max(1, len(rows))
-    return np.argsort(position, kind="stable")
+    # Sorting all of very many rows would take long. So many are here or before at least: each class lacks
+    # less than one.
+    first = np.flatnonzero(position <= (size + classes) / len(y))
+    return first[np.argsort(position[first], kind="stable")][:size]
 
 
 def _times(data: TableData) -> np.ndarray:

@@ -20,6 +20,8 @@ from zero.errors import TaskError, visible
 
 MOST_CATEGORIES = 20  # of a column, each with a feature of its own; the rest are one
 RARE = 0.01  # a category that fewer than this share of the rows have is one of the rest
+BLOCK = 4096  # rows that are scaled at a time: its copies stay small and near
+MOST_TOLD = 20  # columns in a message
 DAY = 86400.0
 PARTS = ("days", "month", "weekday", "hour")  # of a date
 
@@ -107,6 +109,12 @@ class Preparation:
 
     def of_raw(self, raw: np.ndarray) -> np.ndarray:
         """Returns the features of raw ones (N, R), NaN where a cell is empty."""
+        x = np.empty((len(raw), self.num_features))
+        for start in range(0, len(raw), BLOCK):
+            x[start : start + BLOCK] = self._of_block(raw[start : start + BLOCK])
+        return x
+
+    def _of_block(self, raw: np.ndarray) -> np.ndarray:
         x = scaled(_filled(self.columns, raw), self.mean, self.scale)
         if self.matrix is None:
             return x
@@ -176,14 +184,15 @@ def raw_features(
     """Returns the raw features (N, R), float64, NaN for numbers and dates of empty cells.
 
     Raises:
-        TaskError: columns are missing, or cells are not what they should be; names all of them.
+        TaskError: columns are missing, or cells are not what they should be; names them.
     """
     absent = [visible(plan.name) for plan in plans if plan.name not in table]
     if absent:
         noun = "column" if len(absent) == 1 else "columns"
+        have = [visible(name) for name in table]
         raise TaskError(
-            f"the table lacks {len(absent)} {noun} that the program needs: {', '.join(absent)}; it has "
-            f"{', '.join(visible(name) for name in table) or 'none'}"
+            f"the table lacks {len(absent)} {noun} that the program needs: {_first(absent)}; it has "
+            f"{_first(have) or 'none'}"
         )
     width = sum(len(plan.features) for plan in plans)
     rows = len(next(iter(table.values()))) if table else 0
@@ -195,8 +204,14 @@ def raw_features(
         faults += [fault] if fault else []
         at += size
     if faults:
-        raise TaskError("; ".join(faults))
+        raise TaskError(_first(faults, "; "))
     return raw
+
+
+def _first(found: Sequence[str], between: str = ", ") -> str:
+    """Returns what was found in a line, but not more than a person reads."""
+    more = [f"and {len(found) - MOST_TOLD} more"] if len(found) > MOST_TOLD else []
+    return between.join([*found[:MOST_TOLD], *more])
 
 
 def _write(plan: ColumnPlan, column: Column, decimal: str, out: np.ndarray) -> str:
@@ -220,9 +235,10 @@ def _write(plan: ColumnPlan, column: Column, decimal: str, out: np.ndarray) -> s
     else:
         values, bad = numbers_of(column, decimal)
         if column.form is not None:
-            bad = {int(np.argmin(empty)): "a date"}
-    if bad:
-        row, text = next(iter(bad.items()))
+            bad = np.argmin(empty, keepdims=True)
+    if len(bad):
+        row = int(bad[0])
+        text = "a date" if column.form is not None else as_text(column).cell(row)
         what = "number" if plan.kind == "number" else f"date ({plan.form})"
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         return f"column '{visible(plan.name)}', row {row} (from 0): {text!r} is no {what}{more}"
@@ -238,18 +254,16 @@ def _write(plan: ColumnPlan, column: Column, decimal: str, out: np.ndarray) -> s
     return ""
 
 
-def _seconds(column: Column, form: str) -> tuple[np.ndarray, dict[int, str]]:
+def _seconds(column: Column, form: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a column's cells as dates, (N,) float64, and the rows whose cells are none."""
     if column.form is not None or column.empty.all():
-        return np.where(column.empty, np.nan, column.values), {}
+        return np.where(column.empty, np.nan, column.values), np.zeros(0, dtype=np.int64)
     column = as_text(column)
     assert column.texts is not None
     converted = [date_seconds(text, form) for text in column.texts]
     table = np.array([np.nan if value is None else value for value in converted] + [np.nan])
-    bad = np.array([value is None for value in converted] + [False])[column.values]
-    texts = column.texts
-    return table[column.values], {
-        int(row): texts[column.values[row]] for row in np.flatnonzero(bad)
-    }
+    bad = np.array([value is None for value in converted] + [False])
+    return table[column.values], np.flatnonzero(bad[column.values])
 
 
 def date_parts(seconds: np.ndarray) -> dict[str, np.ndarray]:

@@ -265,10 +265,11 @@ def _as_kind(
     if column.form is not None:
         return column, (first, "is a date")
     values, bad = numbers_of(column, decimal)
-    if bad:
-        row, text = min(bad.items())
+    if len(bad):
+        row = int(bad[0])
         more = f" (and {len(bad) - 1} more cells)" if len(bad) > 1 else ""
-        return column, (row, f"{one_line(text)} is not a finite number like 1.5{more}")
+        said = f"{one_line(column.cell(row))} is not a finite number like 1.5{more}"
+        return column, (row, said)
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
         return column, (int(infinite[0]), "is infinite")
@@ -360,7 +361,7 @@ def _target(
     where = f"{table.where}, target column '{visible(target.name)}'"
     values, bad = numbers_of(target, table.decimal)
     if target.form is not None:
-        bad = {0: "a date"}
+        bad = np.arange(1)
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
         raise TaskError(
@@ -372,13 +373,14 @@ def _target(
     names = sorted({texts.texts[i] for i in np.unique(texts.values).tolist()})
     notes: list[str] = []
     if problem is None:
-        problem = _likely_problem(where, names, values, bad)
+        problem = _likely_problem(where, names, values, len(bad))
         notes = [f"{where}: {_said(problem, names)}"]
     if problem == "regression":
-        if bad:
-            row, text = min(bad.items())
+        if len(bad):
+            row = int(bad[0])
+            cell = "a date" if target.form is not None else target.cell(row)
             raise TaskError(
-                f"{where}, {table.place(row)}: {one_line(text)} is not a number, as problem: regression "
+                f"{where}, {table.place(row)}: {one_line(cell)} is not a number, as problem: regression "
                 "needs (binary takes any two values, multiclass more)"
             )
         if np.ptp(values) == 0:
@@ -386,7 +388,7 @@ def _target(
                 f"{where}: the same value, {values[0]:g}, in every row; nothing to learn"
             )
         return values, problem, (), notes
-    if not bad and not all(name.lower() in FLAGS for name in names):
+    if not len(bad) and not all(name.lower() in FLAGS for name in names):
         # 1 and 1.0 are one class, and 9 comes before 10.
         distinct, at = np.unique(values, return_inverse=True)
         names, y = [number_text(value) for value in distinct.tolist()], at.astype(np.float64)
@@ -397,19 +399,17 @@ def _target(
     return y, problem, tuple(names), notes
 
 
-def _likely_problem(
-    where: str, names: Sequence[str], values: np.ndarray, bad: Mapping[int, str]
-) -> Problem:
-    """Returns what the values of a target look like."""
+def _likely_problem(where: str, names: Sequence[str], values: np.ndarray, bad: int) -> Problem:
+    """Returns what the values of a target look like; bad: how many are no numbers."""
     distinct = len(names) if bad else len(np.unique(values))
     if distinct <= 2:
         return "binary"
     whole = not bad and bool((values == np.round(values)).all())
-    if bad and distinct <= MOST_CLASSES and len(bad) * 2 > len(values):
+    if bad and distinct <= MOST_CLASSES and bad * 2 > len(values):
         return "multiclass"
     if whole and distinct <= FEW and len(values) >= 5 * distinct:
         return "multiclass"
-    if len(bad) * 2 > len(values):
+    if bad * 2 > len(values):
         raise TaskError(
             f"{where}: {distinct} different texts; a target is a number or one of at most {MOST_CLASSES} "
             "classes"

@@ -216,15 +216,11 @@ def address(typing, array):
     return types.CPointer(array.dtype)(array), generate
 
 
-def aligned(array: np.ndarray) -> np.ndarray:
-    """Returns a copy that starts at a cache line: what lies across two lines takes twice as long."""
-    copy = aligned_zeros(array.shape, array.dtype)
-    copy[...] = array
-    return copy
-
-
 def aligned_zeros(shape: int | tuple[int, ...], dtype) -> np.ndarray:
-    """Returns zeros that start at a cache line; large ones take memory where they are written to."""
+    """Returns zeros that start at a cache line; large ones take memory where they are written to.
+
+    What lies across two lines takes twice as long.
+    """
     shape, dtype = shape if isinstance(shape, tuple) else (int(shape),), np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     room = np.zeros(size + 64, dtype=np.uint8)

@@ -38,6 +38,7 @@ from zero.programs.program import (
 )
 from zero.programs.raw_records import RawProgram, pack_records, unpack_records
 from zero.programs.records import Record
+from zero.programs.room import check_room
 from zero.programs.simplified import departures, simplify
 from zero.rng.philox import key_for
 from zero.runs.domain import Conclusion, Domain
@@ -386,10 +387,12 @@ class ProgramsDomain(Domain):
 
         Raises:
             TaskError: the final tasks' test rows may be among those of the others.
-            ConfigError: cache or hurdle look at more examples than there are; a line each.
+            ConfigError: matrices need more memory than there is; cache or hurdle look at more examples than
+                there are, a line each.
         """
         self._check_apart()
         tasks = self.tasks("search", 0)
+        check_room(self.config, tasks)
         # They look within the first epoch.
         have = {"train": tasks.train_x.shape[1], "valid": tasks.valid_x.shape[1]}
         evaluation = _fitted(self.config.evaluation, have)
@@ -433,7 +436,7 @@ class ProgramsDomain(Domain):
             tasks = self.tasks(purpose, 0)
             for array in (tasks.train_x, tasks.train_y, tasks.valid_x, tasks.valid_y, tasks.keys):
                 digest.update(str(array.shape).encode())
-                digest.update(array.tobytes())
+                digest.update(array.ravel())  # in place: they can be large
             if tasks.valid_weights is not None:
                 digest.update(tasks.valid_weights.tobytes())
         return digest.hexdigest()
@@ -547,7 +550,7 @@ class ProgramsDomain(Domain):
         beside = self._beside(kept.trained.features)
         predictions = keep.predictions(self.config, kept, beside)
         predicted_rows.save(keep.predicted_rows(self.config, predictions), folder.path)
-        return keep.compared(self.config, predictions)
+        return keep.compared(self.config, kept, predictions)
 
 
 def resumed(config: ProgramsConfig, info: dict[str, Any]) -> ProgramsDomain:

@@ -245,7 +245,7 @@ def stratified(examples: Examples, rng: np.random.Generator) -> np.ndarray:
     """Returns all rows in a random order of which every stretch has the classes' shares."""
     from zero.data.parts import spread
 
-    return spread(examples.y, examples.classes, rng)
+    return spread(examples.y, examples.classes, rng, len(examples.y))
 
 
 # --- choice ---------------------------------------------------------------------------------------

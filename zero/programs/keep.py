@@ -38,7 +38,10 @@ from zero.tasks.table import Table
 # What every outcome is set beside: both were written by people.
 BASELINES = ("linear", "neural_network")
 WIDE = 100  # features above which a matrix, of their square, takes much memory and time
-MOST_ROWS = 100_000  # that the predictors beside it are fitted on
+MOST_ROWS = (
+    100_000  # that scikit-learn's predictors are fitted on, and that say how features are scaled
+)
+MOST_STEPS = 2_000_000  # rows that are trained on, each as often as it is gone through
 
 
 def table_of(config: ProgramsConfig) -> Table | None:
@@ -68,7 +71,23 @@ def train_on_all(
     family = table_of(config)
     assert family is not None
     rows = _shuffled(config, family.rows_to_keep())
-    return _trained(config, family, program, rows, family.preparation(rows), module, about)
+    prepared = family.preparation(rows[:MOST_ROWS])
+    x = family.features_of(rows, prepared)
+    return _trained(config, family, program, x, family.data().y[rows], prepared, module, about)
+
+
+def notes(config: ProgramsConfig, model: TableModel) -> list[str]:
+    """Returns what was cut because the table is large, a line each."""
+    family = table_of(config)
+    assert family is not None
+    found, rows = [], len(family.rows_to_keep_learning())
+    if model.epochs < family.epochs:
+        found.append(
+            f"trained for {model.epochs} of {family.epochs} epochs: {rows:,} rows are many"
+        )
+    if rows > MOST_ROWS:
+        found.append(f"scikit-learn's predictors: fitted on {MOST_ROWS:,} of {rows:,} rows")
+    return found
 
 
 def _shuffled(config: ProgramsConfig, rows: np.ndarray) -> np.ndarray:
@@ -80,20 +99,21 @@ def _trained(
     config: ProgramsConfig,
     family: Table,
     program: Program,
-    rows: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
     prepared: Preparation,
     module: ModuleType | None = None,
     about: Mapping[str, str] | None = None,
 ) -> TableModel:
     data = family.data()
-    y = data.y[rows]
+    epochs = max(1, min(family.epochs, MOST_STEPS // len(y)))
     if data.problem == "regression":
         labels = [(y - prepared.target_mean) / prepared.target_scale]
     else:
         wanted = [1] if data.problem == "binary" else range(len(data.classes))
         labels = [(y == label).astype(np.float64) for label in wanted]
     trained = train(
-        program, prepared.of_raw(family.raw[rows]), labels, family.metric, family.epochs,
+        program, x, labels, family.metric, epochs,
         dtype=config.dtype or "float64", seed_key=key_for(config.seed, "evaluation"),
         max_abs_error=config.evaluation.max_abs_error, module=module,
     )  # fmt: skip
@@ -104,7 +124,7 @@ def _trained(
         data.problem,
         data.classes,
         data.target,
-        family.epochs,
+        epochs,
         reading,
         about or {},
     )
@@ -117,32 +137,38 @@ def predictions(
 
     They are: `THIS` (the model), the `shipped` programs trained in the same way, logistic or ridge
     regression, histogram gradient boosting, and always the larger class or the mean. All are fitted on the
-    same rows and features (of very many, scikit-learn's get `MOST_ROWS`); programs get them drawn by
-    their weights (`Table.rows_to_keep`), scikit-learn's get the weights.
+    same rows and features (of very many, scikit-learn's get `MOST_ROWS`, see `notes`); programs get them
+    drawn by their weights (`Table.rows_to_keep`), scikit-learn's get the weights.
     """
+    import threadpoolctl  # comes with scikit-learn
+
     family = table_of(config)
     assert family is not None
     data, prepared = family.data(), model.preparation
     rows = _shuffled(config, family.rows_to_keep())
-    test = prepared.of_raw(family.raw[family.parts.test])
+    x = family.features_of(rows, prepared)
+    test = family.features_of(family.parts.test, prepared)
     found = {THIS: _predicted(model, test)}
     for name in shipped:
         with contextlib.suppress(ProgramError):  # training fails
+            program = library.program(name)
             found[name] = _predicted(
-                _trained(config, family, library.program(name), rows, prepared), test
+                _trained(config, family, program, x, data.y[rows], prepared), test
             )
     few = _shuffled(config, family.rows_to_keep_learning())[:MOST_ROWS]
     weights = None
     if data.weights is not None:  # with mean 1: what regularises is not to change with their unit
         weights = data.weights[few] / max(data.weights[few].mean(), 1e-300)
-    x, y = prepared.of_raw(family.raw[few]), data.y[few]
-    for name, estimator in _known(data.problem).items():
-        estimator.fit(x, y, sample_weight=weights)
-        chances = None
-        if data.problem != "regression":
-            chances = np.zeros((len(test), len(data.classes)))
-            chances[:, estimator.classes_.astype(int)] = estimator.predict_proba(test)
-        found[name] = Predicted(estimator.predict(test), chances)
+    x, y = family.features_of(few, prepared), data.y[few]
+    # Threads that wait for each other on a busy machine take gradient boosting from seconds to a minute.
+    with threadpoolctl.threadpool_limits(1):
+        for name, estimator in _known(data.problem).items():
+            estimator.fit(x, y, sample_weight=weights)
+            chances = None
+            if data.problem != "regression":
+                chances = np.zeros((len(test), len(data.classes)))
+                chances[:, estimator.classes_.astype(int)] = estimator.predict_proba(test)
+            found[name] = Predicted(estimator.predict(test), chances)
     return found
 
 
@@ -169,9 +195,15 @@ def predicted_rows(config: ProgramsConfig, predictors: Mapping[str, Predicted]) 
     return PredictedRows(numbers, data.target, data.classes, truth(config), found)
 
 
-def compared(config: ProgramsConfig, predictors: Mapping[str, Predicted]) -> dict[str, Any]:
-    """Returns `zero.programs.scores.compare` of predictors of the test rows; same seed, same figures."""
-    return compare(truth(config), predictors, key_for(config.seed, "intervals") % 2**63)
+def compared(
+    config: ProgramsConfig, model: TableModel, predictors: Mapping[str, Predicted]
+) -> dict[str, Any]:
+    """Returns `zero.programs.scores.compare` of predictors of the test rows, and `notes` as kept_notes.
+
+    Same seed, same figures.
+    """
+    found = compare(truth(config), predictors, key_for(config.seed, "intervals") % 2**63)
+    return {**found, "kept_notes": notes(config, model)}
 
 
 def _predicted(model: TableModel, x: np.ndarray) -> Predicted:

@@ -64,7 +64,7 @@ def without_matrices(config: Any) -> list[str]:
         TaskError: the table cannot be read or used.
     """
     family = config.tasks.search
-    if (family.features or family.raw.shape[1]) <= WIDE:
+    if (family.features or family.width) <= WIDE:
         return []
     program = yaml.read(shipped_configs()[CONFIG]).data["program"]
     found = ["program.memory.matrices=0"]

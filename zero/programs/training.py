@@ -98,7 +98,7 @@ def _trained(config: ProgramsConfig, genome: str, program: Program, folder: RunF
     rows = {"trained on": len(family.rows_to_keep_learning()), "test": len(family.parts.test)}
     found = Trained(
         folder.path, genome, str(program), kept.target, kept.problem, kept.epochs, rows,
-        keep.compared(config, predictions),
+        keep.compared(config, kept, predictions),
     )  # fmt: skip
     kept.save(folder.path / model.FILE)
     folder.write_best(str(program))

@@ -21,7 +21,7 @@ from zero.runs.view import View
 
 # What is told of a run over a table beside its fitness, see `zero.programs.scores.compare`.
 SCORES = ("accuracy", "balanced_accuracy", "roc_auc", "log_loss", "rmse", "r2", "mae")
-OF_TABLES = ("scores", "intervals", "differences", "said", "not_kept")
+OF_TABLES = ("scores", "intervals", "differences", "said", "kept_notes", "not_kept")
 
 
 def _print_scores(table: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ def _print_scores(table: dict[str, Any]) -> None:
     )
     if intervals:
         print("below each: 95 % interval over the test rows")
-    for sentence in table.get("said", ()):
+    for sentence in (*table.get("kept_notes", ()), *table.get("said", ())):
         print_paragraph(sentence, "* ", "  ")
 
 

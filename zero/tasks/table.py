@@ -8,7 +8,7 @@ picked out of very many is chosen and counted on rows that it has not seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr, StrictInt, StrictStr
 
 from zero.config.settings import Check, Found, plain
+from zero.data.columns import Column
 from zero.data.frames import of_arrays, of_frame
 from zero.data.parts import PARTS, Parts, Split
 from zero.data.prepare import ColumnKind, ColumnPlan, Preparation, fit, plan_column, raw_features
@@ -30,6 +31,8 @@ from zero.tasks import Metric, Purpose, Task, TaskFamily
 
 IN_MEMORY = "(in memory)"
 STORED = ".h5"  # tables that a run keeps, in a form of our own
+BLOCK = 1 << 16  # rows that are prepared at a time
+MOST_KEPT = 4_000_000  # raw features that are worked out for all rows at once
 ColumnKey = StrictStr | StrictInt
 
 
@@ -182,7 +185,7 @@ class Table(TaskFamily):
         Raises:
             TaskError: the table cannot be read or used, or is too small for the sizes.
         """
-        data, raw = self.data(), self.raw
+        data = self.data()
         rows, weights = self.rows(data_seed), data.weights
         scored = {"final": "test", "select": "select"}.get(purpose, "valid")
         if scored == "select" and len(rows["select"]) == 0:
@@ -197,11 +200,11 @@ class Table(TaskFamily):
                     rows[part] = self._drawn(part, rows[part], rng_for(f"table/{part}", data_seed))
         label = self._label_of(data_seed)
         y = data.y if label is None else (data.y == label).astype(np.float64)
+        prepared = self.preparation(rows["train"], param_seed)
         for part in ("train", scored):
             if np.ptp(y[rows[part]]) == 0 and (label is not None or part == "train"):
                 raise TaskError(self._one_value(part, y[rows[part]], label))
-        prepared = self.preparation(rows["train"], param_seed)
-        train_x, scored_x = (prepared.of_raw(raw[rows[part]]) for part in ("train", scored))
+        train_x, scored_x = (self.features_of(rows[part], prepared) for part in ("train", scored))
         train_y, scored_y = y[rows["train"]], y[rows[scored]]
         if label is None:
             train_y, scored_y = (
@@ -240,10 +243,10 @@ class Table(TaskFamily):
         data, matrix = self.data(), None
         if self.features is not None:
             rng = rng_for("table/projection", param_seed)
-            matrix = rng.standard_normal((self.raw.shape[1], self.features))
+            matrix = rng.standard_normal((self.width, self.features))
         target = data.y[train] if data.problem == "regression" else None
         how = "mean" if self.missing == "mean" else "median"
-        return fit(self.plans, self.raw[train], how, target, matrix, data.decimal)
+        return fit(self.plans, self.raw_of(train), how, target, matrix, data.decimal)
 
     def rows(self, data_seed: int) -> dict[str, np.ndarray]:
         """Returns the row numbers, from 0, of the train, valid, select and test rows of a data seed.
@@ -271,14 +274,30 @@ class Table(TaskFamily):
         """Which rows are test and select rows, and which those that tasks draw from."""
         return self._known("parts", lambda: Parts(self.data(), self._split))
 
-    @property
-    def raw(self) -> np.ndarray:
-        """The raw features of all rows (N, R), see `zero.data.prepare`."""
+    def raw_of(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the raw features of rows (N, R), see `zero.data.prepare`."""
         data = self.data()
-        return self._known(
-            "raw",
-            lambda: raw_features(self.plans, {c.name: c for c in data.columns}, data.decimal),
-        )
+        if len(data) * self.width <= MOST_KEPT:
+            every = self._known("raw", lambda: self._raw(data.columns))
+            return every[rows]
+        # Of a large table few rows are asked for, and all would be in memory once more.
+        return self._raw([column.take(rows) for column in data.columns])
+
+    def features_of(self, rows: np.ndarray, prepared: Preparation) -> np.ndarray:
+        """Returns the features of rows (N, F)."""
+        x = np.empty((len(rows), prepared.num_features))
+        for start in range(0, len(rows), BLOCK):  # each step of preparing makes a copy
+            block = slice(start, start + BLOCK)
+            x[block] = prepared.of_raw(self.raw_of(rows[block]))
+        return x
+
+    def _raw(self, columns: Sequence[Column]) -> np.ndarray:
+        return raw_features(self.plans, {c.name: c for c in columns}, self.data().decimal)
+
+    @property
+    def width(self) -> int:
+        """Number of raw features R."""
+        return sum(len(plan.features) for plan in self.plans)
 
     @property
     def plans(self) -> tuple[ColumnPlan, ...]:

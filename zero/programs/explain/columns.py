@@ -53,10 +53,10 @@ def importances(model: TableModel, family: Table, seed: int) -> Importances:
     rng = np.random.default_rng(key_for(seed, "importance") % 2**63)
     plans, data = model.preparation.columns, family.data()
     rows = family.parts.test
-    cells = REPEATS * len(plans) * family.raw.shape[1]
+    cells = REPEATS * len(plans) * family.width
     most = max(FEW_ROWS, MOST_CELLS // cells)
     rows = np.sort(rng.choice(rows, most, replace=False)) if len(rows) > most else rows
-    raw, y = family.raw[rows], data.y[rows]
+    raw, y = family.raw_of(rows), data.y[rows]
     weights = None if data.weights is None else data.weights[rows]
     score = _score(model, raw, y, weights)
     sign = 1.0 if model.problem == "regression" else -1.0  # a larger error is worse

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import math
 from types import ModuleType
 
 import numpy as np
 
 from zero.jit import cache
-from zero.jit.struct import aligned, aligned_zeros
+from zero.jit.struct import aligned_zeros
 from zero.programs import fec
 from zero.programs.interpreter import handlers, reference
 from zero.programs.interpreter.arrays import (
@@ -71,9 +72,10 @@ def lanes_for(tasks: int) -> int:
 def _in_lanes(array: np.ndarray, stride: int, lanes_: int, dtype: str) -> np.ndarray:
     """Returns (T, ...) as (..., stride) in one row, and some zeros behind for the last lanes."""
     last = np.moveaxis(array, 0, -1)
-    padded = np.zeros((*last.shape[:-1], stride), dtype)
-    padded[..., : len(array)] = last
-    return aligned(np.concatenate([padded.reshape(-1), np.zeros(lanes_, dtype)]))
+    size = math.prod(last.shape[:-1]) * stride
+    found = aligned_zeros(size + lanes_, dtype)
+    found[:size].reshape(*last.shape[:-1], stride)[..., : len(array)] = last
+    return found
 
 
 def new_evaluator(
