@@ -54,8 +54,8 @@ def run(
     """Evolve programs or cells as a config says.
 
     CONFIG may also be a table, with --target: the shipped config own_csv then searches on it, from the
-    linear program. Its settings are written beside the table, such as my.yaml for my.csv, unless there is
-    such a file.
+    linear program or the network, whichever does better before. Its settings are written beside the table,
+    such as my.yaml for my.csv, unless there is such a file.
     """
     left = time_left(max_seconds)
     from zero.programs import own_table
@@ -82,8 +82,7 @@ def _of_table(
     if target is None:
         raise own_table.needs_target(path)
     given = [*own_table.settings(path, target), *given]
-    narrow = own_table.without_matrices(checked_config(own_table.CONFIG, given))
-    given = [*narrow, *given]
+    given = [*own_table.fitted(checked_config(own_table.CONFIG, given)), *given]
     done = own_table.keep(path, given)
     if not quiet:
         print(done, file=sys.stderr)

@@ -12,6 +12,7 @@ from zero.config.load import name_from
 from zero.config.shipped import shipped_configs
 from zero.data.tables import SUFFIXES, ending
 from zero.errors import ConfigError, ZeroError, visible
+from zero.programs import first_try
 from zero.programs.keep import WIDE
 from zero.programs.ops import get_op
 from zero.programs.program import FUNCTIONS
@@ -31,7 +32,9 @@ at first, at least and at most. initial: the program that all begins with (zero 
 or a run); population: RUN begins with the programs that an earlier run ended with.""",
     "tasks": """\
 path: from this file's folder. target: the column to predict. count: random splits of the rows that
-programs are scored on. For ignore, test, epochs and the others: zero list tasks table""",
+programs are scored on (of several classes each is told from the rest in turn). epochs, and
+program.initial: what did best of a few in cross-validation before any search. For ignore, test and the
+others: zero list tasks table""",
     "evaluation": "fitness: of the scores on the splits their mean, median or min.",
     "search": """\
 population: programs alive on each island. tournament: the best of so many is copied. mutations: what
@@ -50,13 +53,13 @@ def settings(path: str, target: str) -> list[str]:
     """Returns what makes `CONFIG` one for a table: KEY=VALUE each."""
     chosen = {
         "name": name_from(_yaml(path)), "tasks.search.path": path, "tasks.search.target": target,
-        "tasks.search.problem": None, "program.initial": "linear_with_bias",
+        "tasks.search.problem": None,
     }  # fmt: skip
     return [f"{key}={json.dumps(value)}" for key, value in chosen.items()]
 
 
-def without_matrices(config: Any) -> list[str]:
-    """Returns the settings that a wide table needs, none for others.
+def fitted(config: Any) -> list[str]:
+    """Returns the settings that suit a table: what to begin with; of a wide one, to do without matrices.
 
     config: of programs, over a table, which is read.
 
@@ -64,10 +67,11 @@ def without_matrices(config: Any) -> list[str]:
         TaskError: the table cannot be read or used.
     """
     family = config.tasks.search
+    found = first_try.settings_for(family, config.seed)
     if (family.features or family.width) <= WIDE:
-        return []
+        return found
     program = yaml.read(shipped_configs()[CONFIG]).data["program"]
-    found = ["program.memory.matrices=0"]
+    found.append("program.memory.matrices=0")
     for name in FUNCTIONS:
         ops = [op for op in program[name]["ops"] if not _uses_matrices(op)]
         found.append(f"program.{name}.ops=[{', '.join(ops)}]")
