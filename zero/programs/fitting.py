@@ -6,6 +6,7 @@ What `zero.sklearn` is made of. Nothing is written, forked or kept elsewhere; a 
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -31,17 +32,11 @@ MOST_ROWS = 1000  # of each part of a task
 MOST_STEPS = 500_000  # rows times epochs of a candidate's training
 FINALISTS = 3  # of each search
 FOLDS = 5
-SEEN, REPEATS = (
-    1000,
-    4,
-)  # candidates are compared on so many rows; few rows are folded anew so often
+SEEN = 1000  # rows that candidates are compared on at least: few rows are folded again,
+REPEATS = 4  # at most so often
 WORST = 1e4  # the squared error of a prediction that is no number, in squared standard deviations
-SEARCH_STEPS = 20_000  # the same of a search's programs
-FOR_KNOWN, FOR_SEARCH, FOR_CHOICE = (
-    0.2,
-    0.65,
-    0.9,
-)  # of the seconds, by then; then comes the training
+SEARCH_STEPS = 20_000  # rows times epochs of a search's task
+FOR_KNOWN, FOR_SEARCH, FOR_CHOICE = 0.2, 0.7, 0.9  # of the seconds, by then; the rest is training
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,11 +257,11 @@ def choose(
     """
     found: list[list[np.ndarray]] = [[] for _ in candidates]
     running = list(range(len(candidates)))
-    for order, fold, folds in _folds(examples, seed):
+    for known, asked in _folds(examples, seed):
         for k in running:
             if time.monotonic() >= end and found[running[0]]:
                 break
-            found[k].append(_scores(candidates[k], examples, order, fold, folds))
+            found[k].append(_scores(candidates[k], examples, known, asked))
         running = _near([k for k in running if found[k]], found)
         if time.monotonic() >= end or len(running) == 1:
             break
@@ -277,14 +272,15 @@ def choose(
     return [scored[k] for k in (*best, *others)]
 
 
-def _folds(examples: Examples, seed: int) -> Iterator[tuple[np.ndarray, int, int]]:
-    """Yields (the rows in an order, number of the fold, folds): rows order[fold::folds] are a fold."""
+def _folds(examples: Examples, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields (rows to train on, rows to score on)."""
     rows = len(examples.y)
     folds = min(FOLDS, rows)
+    bounds = np.linspace(0, rows, folds + 1).astype(int)
     for repeat in range(min(REPEATS, -(-SEEN // rows)) if rows > folds else 1):
         order = stratified(examples, rng_for(f"fitting/folds/{repeat}", seed))
-        for fold in range(folds):
-            yield order, fold, folds
+        for first, last in itertools.pairwise(bounds):
+            yield np.concatenate([order[:first], order[last:]]), order[first:last]
 
 
 def _mean(scores: list[np.ndarray], empty: float = math.nan) -> float:
@@ -305,14 +301,12 @@ def _near(running: list[int], found: list[list[np.ndarray]]) -> list[int]:
 
 
 def _scores(
-    candidate: Candidate, examples: Examples, order: np.ndarray, fold: int, folds: int
+    candidate: Candidate, examples: Examples, known: np.ndarray, asked: np.ndarray
 ) -> np.ndarray:
-    """Returns the scores of a fold's rows (n,): 1 where the class is right, or minus squared errors."""
-    asked = order[fold::folds]
-    known = np.delete(order, np.s_[fold::folds])
+    """Returns the scores (n,) of the rows `asked`: 1 where the class is right, or minus squared errors."""
     part = Examples(examples.x[known], examples.y[known], examples.classes)
     try:
-        trained = fit(part, candidate.program, candidate.epochs, fold)
+        trained = fit(part, candidate.program, candidate.epochs, 0)
     except ProgramError:
         return np.full(len(asked), 0.0 if examples.classes else -WORST)
     if not examples.classes:
