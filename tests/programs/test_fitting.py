@@ -44,3 +44,16 @@ def test_without_time_the_first_is_scored_at_least():
     found = choose(candidates("linear", "neural_network"), examples, 0, end=0.0)
     assert found[0].origin == "linear" and found[0].score > 0.5
     assert np.isnan(found[1].score)
+
+
+def test_what_is_not_trusted_must_be_clearly_better():
+    rng = np.random.default_rng(0)
+    better = (rng.random(400) < 0.85).astype(float)
+    a_little, clearly = better.copy(), np.ones(400)
+    a_little[np.flatnonzero(better == 0)[:3]] = 1.0
+    a_little[np.flatnonzero(better == 1)[:2]] = 0.0
+    found = [[better], [a_little], [clearly]]
+    assert fitting._ranked([0, 1], found, 1) == [0, 1]
+    assert fitting._ranked([0, 1], found, 2) == [1, 0]
+    assert fitting._ranked([0, 1, 2], found, 1) == [2, 0, 1]
+    assert fitting._ranked([1, 2], found, 1) == [2, 1]  # none is left that is trusted

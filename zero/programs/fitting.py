@@ -121,7 +121,9 @@ def discover(
             more, made = _search(examples, start, share, end, seed, settings)
             found += more
             individuals += made
-    return choose(found, examples, seed, began + limits.seconds * FOR_CHOICE), individuals
+    # A search has seen the rows that its programs are scored on: being a little better is no proof.
+    end = began + limits.seconds * FOR_CHOICE
+    return choose(found, examples, seed, end, trusted=FINALISTS), individuals
 
 
 def epochs_for(rows: int, wanted: int) -> int:
@@ -247,13 +249,18 @@ def stratified(examples: Examples, rng: np.random.Generator) -> np.ndarray:
 
 
 def choose(
-    candidates: Sequence[Candidate], examples: Examples, seed: int, end: float = math.inf
+    candidates: Sequence[Candidate],
+    examples: Examples,
+    seed: int,
+    end: float = math.inf,
+    trusted: int | None = None,
 ) -> list[Candidate]:
     """Returns the candidates by their score in cross-validation, the best first; equal ones as they were.
 
     The score is the share of rows whose class is right, or minus the mean squared error. Candidates that are
     clearly behind are left out of further folds. At `end` (of `time.monotonic`) it stops with what is known
-    then.
+    then. The first `trusted` ones (None: all) are ranked by their score; others by their score less one
+    standard error of its difference to the best of those: they come first where they are clearly better.
     """
     found: list[list[np.ndarray]] = [[] for _ in candidates]
     running = list(range(len(candidates)))
@@ -266,8 +273,7 @@ def choose(
         if time.monotonic() >= end or len(running) == 1:
             break
     scored = [replace(c, score=_mean(f)) for c, f in zip(candidates, found, strict=True)]
-    common = min(len(found[k]) for k in running)
-    best = sorted(running, key=lambda k: -_mean(found[k][:common]))
+    best = _ranked(running, found, len(candidates) if trusted is None else trusted)
     others = sorted(set(range(len(scored))) - set(best), key=lambda k: -_mean(found[k], -math.inf))
     return [scored[k] for k in (*best, *others)]
 
@@ -298,6 +304,23 @@ def _near(running: list[int], found: list[list[np.ndarray]]) -> list[int]:
         if k == best or less.mean() <= 2 * less.std() / math.sqrt(len(less)):
             kept.append(k)
     return kept
+
+
+def _ranked(running: list[int], found: list[list[np.ndarray]], trusted: int) -> list[int]:
+    """Returns the candidates, the best first, see `choose`."""
+    common = min(len(found[k]) for k in running)
+    scores = {k: np.concatenate(found[k][:common]) for k in running}
+    known = [k for k in running if k < trusted]
+    best = max(known, key=lambda k: scores[k].mean(), default=None)
+
+    def rank(k: int) -> float:
+        mean = float(scores[k].mean())
+        if k < trusted or best is None:
+            return -mean
+        difference = scores[k] - scores[best]
+        return float(difference.std()) / math.sqrt(len(difference)) - mean
+
+    return sorted(running, key=rank)
 
 
 def _scores(
