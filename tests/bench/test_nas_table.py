@@ -92,9 +92,9 @@ GOOD = "arch,valid\n|a~0|+|a~0|b~1|,1\n|b~0|+|a~0|b~1|,2\n"
         ("", "an empty file"),
         ("\n\n", "an empty file"),
         ("arch,valid\n", "no rows below the header"),
-        ("cell,valid\n|a~0|,1\n", r"no column 'arch' \(columns: 'cell', 'valid'\)"),
-        ("arch,vaild\n|a~0|,1\n", r"unknown column 'valid'; did you mean 'vaild'\?"),
-        ("arch,valid,valid\n|a~0|,1,2\n", "2 columns are named 'valid'"),
+        ("cell,valid\n|a~0|,1\n", r"unknown target column 'arch' \(known: cell, valid\)"),
+        ("arch,vaild\n|a~0|,1\n", r"unknown feature column 'valid'; did you mean 'vaild'\?"),
+        ("arch,valid,valid\n|a~0|,1,2\n", r"columns 1, 2 \(from 0\) have the same name, 'valid'"),
         (GOOD + "|a~0|+|a~0|b~1|,3\n", r"line 4: cell .* stands in line 2 already"),
         (GOOD + "|a~0|+|a~0|b~0|,3\n", r"line 4: malformed cell .* 'b~0' in node 2 is not op~1"),
         (GOOD + "|a~0|+|a~0|,3\n", r"line 4: malformed cell .*: node 2 has 1 edges and needs 2"),
@@ -102,9 +102,9 @@ GOOD = "arch,valid\n|a~0|+|a~0|b~1|,1\n|b~0|+|a~0|b~1|,2\n"
         (GOOD + "|~0|+|a~0|b~1|,3\n", "line 4: malformed .*: '~0' in node 1 is not op~0"),
         (GOOD + ",3\n", "line 4: malformed cell ''"),
         (GOOD + "|a~0|,3\n", r"line 4: cell '\|a~0\|' has 1 edges, the first row's has 3"),
-        (GOOD + "|b~0|+|b~0|b~1|,nan\n", r"line 4, column 'valid': 'nan' is not a finite number"),
+        (GOOD + "|b~0|+|b~0|b~1|,nan\n", r"line 4, column 'valid': an empty cell is not a finite"),
         (GOOD + "|b~0|+|b~0|b~1|,1e999\n", "is not a finite number"),
-        (GOOD + "|b~0|+|b~0|b~1|,\n", "line 4, column 'valid': '' is not a finite number"),
+        (GOOD + "|b~0|+|b~0|b~1|,\n", "line 4, column 'valid': an empty cell is not a finite"),
         (GOOD + "|b~0|+|b~0|b~1|,good\n", "'good' is not a finite number"),
         (GOOD + "|b~0|+|b~0|b~1|,3,4\n", "line 4: 3 cells, the header has 2 columns"),
         (GOOD + '"|b~0|,3\n', "line 4: not CSV: unexpected end of data"),
@@ -137,7 +137,7 @@ def test_bad_files_are_one_clear_line(tmp_path, hills):
 
 
 def test_the_arch_column_is_no_figure(hills):
-    with pytest.raises(TaskError, match=r"unknown column 'arch' \(known: test, valid\)"):
+    with pytest.raises(TaskError, match="column 'arch' is also a feature"):
         read_cell_table(hills, ["arch"])
 
 

@@ -1,4 +1,4 @@
-"""Tables of evaluated cells: CSV files with a column of NAS-Bench-201 strings and columns of numbers.
+"""Tables of evaluated cells: files with a column of NAS-Bench-201 strings and columns of numbers.
 
 A cell of n nodes is written node by node, joined by `+`; node k lists what it reads as `|op~source|`
 for the sources 0 to k - 1: `|a~0|+|b~0|a~1|+|b~0|b~1|a~2|` (Dong and Yang 2020, "NAS-Bench-201").
@@ -10,12 +10,8 @@ differ behind an op that gives zeros) have rows, and accuracies, of their own in
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import math
 import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,17 +19,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zero.data.columns import NUMBER
-from zero.data.splits import read_error
-from zero.data.table import one_line
-from zero.errors import TaskError, unknown_name
+from zero.data.columns import Column, numbers_of
+from zero.data.table import Table, Wanted, one_line
+from zero.data.tables import read_table
+from zero.errors import TaskError
 
 ARCH = "arch"
 FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
 
-# Sizes beyond which a file is refused before it fills the memory; NAS-Bench-201 takes 2 MB and 6 MB.
-MAX_BYTES = 256 << 20
-MAX_NEIGHBOURS = 1 << 26
+MAX_NEIGHBOURS = 1 << 26  # of all cells: more would fill the memory; NAS-Bench-201 has 375,000
 
 _OP = re.compile(r"[^\s|~+]+")
 
@@ -119,84 +113,31 @@ def read_cell_table(path: str | Path, columns: Sequence[str]) -> CellTable:
     """Returns a table, with those of its columns that are named.
 
     Args:
-        path: CSV in UTF-8, as it is or compressed by gzip (seen by its content); a header line with
-            a column `arch`.
-        columns: names of columns of plain numbers.
+        path: a table in any form that `zero.data.tables` reads, with a column `arch`.
+        columns: names of columns of numbers.
 
     Raises:
-        TaskError: the file cannot be read, is damaged, empty or too large; a column is missing; a
-            row is ragged, its cell malformed, of another size than the first or there already, or a
-            cell of a named column is not a finite number.
+        TaskError: the file cannot be read, is damaged or empty; a column is missing; a row is ragged, its
+            cell malformed, of another size than the first or there already, or a cell of a named column
+            is not a finite number.
     """
     where = str(path)
-    text = _text(Path(path))
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        return _read(reader, where, list(dict.fromkeys(columns)))
-    except csv.Error as error:
-        raise TaskError(f"{where} line {reader.line_num}: not CSV: {error}") from None
-
-
-def _text(path: Path) -> str:
-    """Returns the text of a file, decompressed if it is compressed."""
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            data = (gzip.GzipFile(fileobj=raw) if packed else raw).read(MAX_BYTES + 1)
-    except EOFError:
-        raise TaskError(f"{path}: the compressed file ends early; get it again") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise TaskError(f"{path}: not gzip, or damaged: {error}; get it again") from None
-    except OSError as error:
-        raise read_error(path, error) from None
-    if len(data) > MAX_BYTES:
-        raise TaskError(f"{path}: over {MAX_BYTES >> 20} MiB of text; expected a smaller table")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TaskError(
-            f"{path}: not UTF-8 text ({error.reason} near byte {error.start}); save it as UTF-8"
-        ) from None
-
-
-def _read(reader, where: str, wanted: list[str]) -> CellTable:
-    header = next((cells for cells in reader if cells), None)
-    if header is None:
-        raise TaskError(f"{where}: an empty file; expected a header line with '{ARCH}', and rows")
-    names = [name.strip() for name in header]
-    if ARCH not in names:
-        raise TaskError(
-            f"{where}: no column '{ARCH}' (columns: {', '.join(map(one_line, names[:20]))}); expected "
-            f"one of cells such as {FORM}"
-        )
-    for name in wanted:
-        if name not in names or name == ARCH:
-            known = [n for n in names if n != ARCH]
-            raise TaskError(f"{where}: {unknown_name('column', name, known)}")
-    for name in (ARCH, *wanted):
-        if names.count(name) > 1:
-            raise TaskError(f"{where}: {names.count(name)} columns are named '{name}'; keep one")
-    arch_at, at = names.index(ARCH), [names.index(name) for name in wanted]
+    table = read_table(Path(path), Wanted(ARCH, list(dict.fromkeys(columns))))
+    assert table.target is not None
+    if not len(table.target):
+        raise TaskError(f"{where}: no rows below the header")
     lines: dict[tuple[str, ...], int] = {}
-    values: list[list[float]] = []
-    for row in reader:
-        if not row:  # an empty line
-            continue
-        place = f"{where} line {reader.line_num}"
-        if len(row) != len(names):
-            raise TaskError(f"{place}: {len(row)} cells, the header has {len(names)} columns")
-        cell = _cell(row[arch_at].strip(), next(iter(lines), None), place)
+    for row in range(len(table.target)):
+        text, place = str(table.target.cell(row) or ""), f"{where} {table.place(row)}"
+        cell = _cell(text.strip(), next(iter(lines), None), place)
         if cell in lines:
             raise TaskError(
-                f"{place}: cell {one_line(row[arch_at])} stands in line {lines[cell]} already; keep "
-                "one row for each cell"
+                f"{place}: cell {one_line(text)} stands in {table.place(lines[cell])} already; keep one "
+                "row for each cell"
             )
-        lines[cell] = reader.line_num
-        values.append([_number(row[i], names[i], place) for i in at])
-    if not lines:
-        raise TaskError(f"{where}: no rows below the header")
-    return _table(where, list(lines), np.array(values).reshape(len(values), len(at)), wanted)
+        lines[cell] = row
+    found = {name: _numbers(column, table, where) for name, column in table.features.items()}
+    return _table(where, list(lines), found)
 
 
 def _cell(text: str, first: tuple[str, ...] | None, place: str) -> tuple[str, ...]:
@@ -212,17 +153,20 @@ def _cell(text: str, first: tuple[str, ...] | None, place: str) -> tuple[str, ..
     return ops
 
 
-def _number(text: str, column: str, place: str) -> float:
-    value = float(text) if NUMBER.fullmatch(text) else math.nan
-    if not math.isfinite(value):
+def _numbers(column: Column, table: Table, where: str) -> np.ndarray:
+    values, _ = numbers_of(column, table.decimal)
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if len(wrong):
+        row = int(wrong[0])
+        cell = "an empty cell" if column.empty[row] else one_line(column.cell(row))
         raise TaskError(
-            f"{place}, column '{column}': {one_line(text)} is not a finite number like 91.5; write "
-            "one, or leave the row out"
+            f"{where} {table.place(row)}, column '{column.name}': {cell} is not a finite number like 91.5; "
+            "write one, or leave the row out"
         )
-    return value
+    return np.ascontiguousarray(values)
 
 
-def _table(where: str, cells: list[tuple[str, ...]], values: np.ndarray, names: list[str]):
+def _table(where: str, cells: list[tuple[str, ...]], columns: dict[str, np.ndarray]) -> CellTable:
     ops = tuple(sorted({op for cell in cells for op in cell}))
     index = {op: i for i, op in enumerate(ops)}
     edges = len(cells[0])
@@ -235,7 +179,6 @@ def _table(where: str, cells: list[tuple[str, ...]], values: np.ndarray, names: 
         )
     codes = np.array([[index[op] for op in cell] for cell in cells], dtype=np.int64)
     nodes = round((1 + math.sqrt(1 + 8 * edges)) / 2)  # edges = nodes * (nodes - 1) / 2
-    columns = {name: np.ascontiguousarray(values[:, i]) for i, name in enumerate(names)}
     return CellTable(where, ops, nodes, codes, columns)
 
 

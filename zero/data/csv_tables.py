@@ -350,6 +350,8 @@ def _parsed(file: _File, shape: _Shape, where: str, chosen: Chosen) -> Any:
                 frame[mixed] = pd.read_csv(file.source, dtype=dict.fromkeys(mixed, str), **again)
     except UnicodeDecodeError as error:
         raise _not_text(where, "utf-8", error) from None
+    except IndexError:  # what pandas says of some files without rows
+        raise TaskError(f"{where}: no rows below the header") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OverflowError) as error:
         _check_cells(file.text, shape, where)  # says which line, in our words
         raise TaskError(f"{where}: not CSV: {' '.join(str(error).split())[:200]}") from None
