@@ -11,7 +11,9 @@ from collections.abc import Iterable
 # Text that YAML reads as itself without quotes, inside a list too.
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./()%+-]*( [A-Za-z0-9_./()%+-]+)*")
 _NO_TEXT = re.compile(
-    r"null|true|false|0[ox][0-9a-f]+|[0-9][0-9_]*(\.[0-9_]*)?(e[+-]?[0-9]+)?", re.IGNORECASE
+    r"null|true|false|0[ox][0-9a-f_]+|[0-9][0-9_]*(\.[0-9_]*)?(e[+-]?[0-9]+)?"
+    r"|yes|no|on|off|0b[01_]+|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}",  # these in YAML 1.1 only
+    re.IGNORECASE,
 )
 
 
