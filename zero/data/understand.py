@@ -191,7 +191,7 @@ def _with_weights(table: Table, notes: list[str]) -> Table:
     where = f"column '{visible(column.name)}'"
     if column.form is not None or len(wrong):
         row = 0 if column.form is not None else int(wrong[0])
-        cell = one_line(bad[row]) if row in bad else one_line(float(values[row]))
+        cell = one_line(column.cell(row) if row in bad else float(values[row]))
         cell = "a date" if column.form is not None else "empty" if column.empty[row] else cell
         more = f" (and {len(wrong) - 1} more cells)" if len(wrong) > 1 else ""
         raise TaskError(
