@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterable
 
 # Text that YAML reads as itself without quotes, inside a list too.
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./()%+-]*( [A-Za-z0-9_./()%+-]+)*")
+_PLAIN = re.compile(r"[A-Za-z0-9_/][A-Za-z0-9_./()%+-]*( [A-Za-z0-9_./()%+-]+)*")
 _NO_TEXT = re.compile(
-    r"null|true|false|0[ox][0-9a-f]+|[0-9][0-9_]*(\.[0-9_]*)?(e[+-]?[0-9]+)?", re.IGNORECASE
+    r"null|true|false|0[ox][0-9a-f_]+|[0-9][0-9_]*(\.[0-9_]*)?(e[+-]?[0-9]+)?"
+    r"|yes|no|on|off|0b[01_]+|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}",  # these in YAML 1.1 only
+    re.IGNORECASE,
 )
 
 
@@ -86,7 +88,12 @@ def what_is(value: object) -> str:
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
     """Returns a one-line message: `kind` has no `name`; the nearest and the known names."""
     known = sorted(set(known))
-    near = difflib.get_close_matches(str(name), known, n=1)
+    bare = {re.sub(r"[\W_]", "", other.casefold()): other for other in known}
+    same = bare.get(re.sub(r"[\W_]", "", str(name).casefold()), "")
+    near = [same] if same else difflib.get_close_matches(str(name), known, n=1)
+    if not near:  # in another case
+        small = {other.casefold(): other for other in known}
+        near = [small[n] for n in difflib.get_close_matches(str(name).casefold(), small, n=1)]
     hint = f"; did you mean '{visible(near[0])}'?" if near else ""
     names = ", ".join(map(written, known))
     return f"unknown {kind} '{visible(str(name))}'{hint} (known: {names})"

@@ -734,3 +734,34 @@ def test_pillow_is_loaded_only_where_images_are_read():
     code = "import sys, zero.data.images; print([m for m in ('PIL', 'sklearn', 'numba') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_all_empty_folders_and_damaged_files_are_told_at_once(folder):
+    for name in ("cats/8.png", "dogs/9.png"):
+        (folder / name).write_bytes(b"nothing")
+    message = error_of(source="folder", path=str(folder))
+    assert message.startswith(f"{folder / 'cats' / '8.png'}: a damaged")
+    assert message.endswith(f"; as little can be read: {folder / 'dogs' / '9.png'}")
+    for name in ("ants", "birds"):
+        (folder / name).mkdir()
+    message = error_of(source="folder", path=str(folder))
+    assert message.startswith(f"{folder / 'ants'}: an empty class folder")
+    assert message.endswith(f"; {folder / 'birds'}: empty as well")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("train_set", "dev"), ("Train-Data", "TEST_images"), ("training set", "validation_set")],
+)
+def test_names_of_the_folders_of_a_split(tmp_path, names):
+    for part in names:
+        for number, name in enumerate(("a", "b")):
+            for i in range(4):
+                save(tmp_path / "s" / part / name / f"{i}.png", colour() + 20 * number + i)
+    data = load(source="folder", path=str(tmp_path / "s"))
+    assert data.classes == ("a", "b") and data.warnings is not None
+    around = tmp_path / "x: y"
+    (around / "in").mkdir(parents=True)
+    (tmp_path / "s").rename(around / "in" / "s")
+    message = error_of(source="folder", path=str(around))
+    assert message.endswith(f'are those of a split, give path: "{around}/in/s"')

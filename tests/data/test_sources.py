@@ -138,7 +138,6 @@ def test_arrays_are_flattened_and_bytes_stay_bytes(tmp_path):
         ({"X": np.zeros((4, 2)), "y": [0, 1, 0.5, 1]}, "whole numbers"),
         ({"X": np.zeros((4, 2)), "y": [0, 1, np.nan, 1]}, "whole numbers"),
         ({"X": np.zeros((4, 2)), "y": [0, 1, -1, 1]}, "whole numbers"),
-        ({"X": np.zeros((4, 2)), "y": ["a", "b", "a", "b"]}, "whole numbers"),
         ({"X": [[0, 1], [np.nan, 0]], "y": [0, 1]}, "NaN or infinity in row 1"),
         ({"X": np.zeros((0, 2)), "y": np.zeros(0)}, "holds no values"),
         ({"X": np.array([[{}], [{}]]), "y": [0, 1]}, "values of type 'object'"),
@@ -452,3 +451,11 @@ def npz_bytes():
 @given(data=mutated([npz_bytes(), npz_bytes()[60:]]))
 def test_foreign_npz(tmp_path, data):
     only_task_errors(lambda path: read_npz(path, ("X", "y")), tmp_path / "c.npz", data)
+
+
+def test_labels_of_arrays_may_be_texts_or_in_a_column(tmp_path):
+    names = np.array(["no", "yes", "maybe", "yes"])
+    np.savez(tmp_path / "a.npz", X=np.eye(4), y=names)
+    assert load_source("arrays", tmp_path / "a.npz").labels.tolist() == [1, 2, 0, 2]
+    np.savez(tmp_path / "b.npz", X=np.eye(4), y=np.arange(4)[:, None])
+    assert load_source("arrays", tmp_path / "b.npz").labels.tolist() == [0, 1, 2, 3]

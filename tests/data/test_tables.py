@@ -3,6 +3,7 @@ import gzip
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -10,12 +11,12 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from zero.data import parts, prepare
 from zero.data.columns import of_texts
-from zero.data.frames import of_frame
+from zero.data.frames import of_arrays, of_frame
 from zero.data.prepare import Preparation, fit, plan_column, raw_features
 from zero.data.table import Reading, Wanted
 from zero.data.tables import read_table
 from zero.data.understand import from_tree, to_tree, understand
-from zero.errors import TaskError
+from zero.errors import TaskError, written
 from zero.tasks import make_task_set
 from zero.tasks import table as family_of_tables
 from zero.tasks.read import from_settings
@@ -487,7 +488,7 @@ def test_the_first_rows_of_an_order_are_those_of_the_whole_order(classes, size):
     shares = {0: [1.0], 2: [0.1, 0.9], 3: [0.01, 0.3, 0.69]}[classes]
     y = np.random.default_rng(1).choice(len(shares), 1000, p=shares)
     whole, first = (
-        parts._spread(y.astype(float), classes, np.random.default_rng(0), n) for n in (1000, size)
+        parts.spread(y.astype(float), classes, np.random.default_rng(0), n) for n in (1000, size)
     )
     assert sorted(whole) == list(range(1000))
     assert np.array_equal(first, whole[:size])
@@ -507,3 +508,62 @@ def test_of_many_missing_columns_some_are_named():
     plans = [prepare.ColumnPlan(f"x{i}", "number") for i in range(200)]
     with pytest.raises(TaskError, match=r"lacks 200 columns .*, x19, and 180 more; it has none$"):
         raw_features(plans, {})
+
+
+YEARS = "2019,2020,2021\n" + "".join(f"{i / 8},{i * i % 7},{i % 2}\n" for i in range(9))
+
+
+def test_a_line_with_a_column_that_is_asked_for_is_the_header(tmp_path):
+    with pytest.raises(TaskError, match=r"header: 0 .*\(if these are names, header: 1\)"):
+        read(tmp_path / "t.csv", YEARS, target=2)
+    assert list(read(tmp_path / "t.csv", YEARS, target="2021").features) == ["2019", "2020"]
+    mostly = YEARS.replace("2021", "y", 1)
+    assert read(tmp_path / "t.csv", mostly, target="y").target.name == "y"
+    nameless = "a,,,,y\n" + "".join(f"{i / 8},u,v,w,{i % 2}\n" for i in range(9))
+    assert list(read(tmp_path / "t.csv", nameless, keep=["a"]).features) == ["a"]
+
+
+def test_an_index_without_a_name_in_any_order(tmp_path):
+    order = np.random.default_rng(0).permutation(30)[:20]
+    rows = "".join(f"{i},{i / 8},{i % 2}\n" for i in order)
+    assert list(read(tmp_path / "t.csv", ",a,y\n" + rows).features) == ["a"]
+
+
+def test_decimal_commas_of_frames_and_arrays():
+    cells = [f"{i / 8}".replace(".", ",") for i in range(9)]
+    frame = pd.DataFrame({"a": cells, "y": np.arange(9) % 2})
+    for found in (
+        of_frame(frame, Wanted("y")),
+        of_arrays(np.array(cells)[:, None], frame["y"], ["a"]),
+    ):
+        assert found.features["a"].values.tolist() == [i / 8 for i in range(9)]
+        assert 'decimal: ","' in found.notes[0] and found.decimal == ","
+    mixed = frame.assign(b=[f"{i / 8}" for i in range(9)])
+    assert of_frame(mixed, Wanted("y")).decimal == "."
+
+
+def test_names_of_a_sheet_are_those_of_its_header(tmp_path):
+    pytest.importorskip("openpyxl")
+    frame = pd.DataFrame([[i / 8, i * i % 7, i % 2, i % 3] for i in range(9)])
+    path = tmp_path / "t.xlsx"
+    frame.set_axis(["a", "a", "y", 2019], axis=1).to_excel(path)
+    found = read_table(path, Wanted("y", ignore=[2]))
+    assert list(found.features) == ["a", "2019"] and "counts the rows" in found.notes[0]
+    frame.to_excel(path, header=["a", "b", "y", "c"], index=False, startrow=2)
+    found = read_table(path, Wanted("y"), Reading(header=3))
+    assert list(found.features) == ["a", "b", "c"]
+    frame.to_excel(path, header=False, index=False)
+    assert list(read_table(path, Wanted(2), Reading(header=0)).features) == ["0", "1", "3"]
+
+
+def test_columns_that_nobody_needs_may_be_of_any_kind(tmp_path):
+    (tmp_path / "t.csv").write_text("a,a,,b\n1,2,u,3\n4,5,v,6\n")
+    found = read_table(tmp_path / "t.csv", Wanted(only=["b", "c"]))
+    assert list(found.features) == ["b"]
+    np.savez(tmp_path / "t.npz", X=np.eye(2))
+    assert list(read_table(tmp_path / "t.npz", Wanted(only=["1"])).features) == ["1"]
+
+
+def test_names_that_yaml_would_read_as_something_else_stand_in_quotes():
+    for name in ("yes", "NO", "off", "2024-01-01", "0b1", "1_0", "a: b", "a,b", "", "null", "\t"):
+        assert yaml.safe_load(f"ignore: {written([name])}") == {"ignore": [name]}

@@ -890,3 +890,70 @@ def test_the_shipped_table_can_be_learned():
     weights = np.linalg.lstsq(x, y - y.mean(), rcond=None)[0]
     guess = tasks.valid_x[0] @ weights + y.mean() > 0.5
     assert (guess == (tasks.valid_y[0] > 0.5)).mean() > 0.85
+
+
+def numbered(labels, rows=40):
+    """Returns a frame of two features and a target of two classes under these labels."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {0: rng.normal(size=rows), 1: rng.normal(size=rows), 2: np.arange(rows) % 2}
+    ).set_axis(labels, axis=1)
+
+
+@pytest.mark.parametrize(
+    "labels, target, name",
+    [
+        ([5, 6, 7], 7, "7"),
+        ([1, 2, 0], 0, "0"),
+        ([5, 6, 7], np.int64(7), "7"),
+        ([5, 6, 7], "7", "7"),
+        ([0.5, 1.5, 2.5], 2.5, "2.5"),
+        (["a", "b", "y"], 2, "y"),
+        (pd.RangeIndex(3), 2, "2"),
+        (pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("y", 0)]), ("y", 0), "('y', 0)"),
+    ],
+)
+def test_a_frame_s_columns_are_named_by_their_labels(labels, target, name):
+    assert table_from_frame(numbered(labels), target).data().target == name
+
+
+def test_a_number_is_no_position_where_labels_are_numbers():
+    frame = numbered([5, 6, 7])
+    with pytest.raises(TaskError, match=r'unknown target column .2. .known: "5", "6", "7"'):
+        table_from_frame(frame, 2)
+    kept = table_from_frame(frame, 7, ignore=[5], types={6: "number"}).data()
+    assert [column.name for column in kept.columns] == ["6"]
+    kept = table_from_arrays(frame[[5, 6]], frame[7], features_columns=[6]).data()
+    assert [column.name for column in kept.columns] == ["6"]
+
+
+def test_all_unknown_columns_are_told_at_once():
+    with pytest.raises(TaskError, match=r"'yy'.*unknown groups column 'g'.*column 'p'.*column 'q'"):
+        table_from_frame(numbered(["a", "b", "y"]), "yy", groups="g", ignore=["p", "q"])
+
+
+def test_a_class_of_which_no_test_row_has_a_weight():
+    part = np.repeat(["train", "valid", "select", "test"], 10)
+    frame = numbered(["a", "b", "y"]).assign(part=part)
+    frame["w"] = np.where((part == "test") & (frame["y"] == 1), 0.0, 1.0)
+    family = table_from_frame(frame, "y", split_by="part", weights="w")
+    with pytest.raises(TaskError, match="of the 10 test rows all that have a weight have the same"):
+        make_task_set(family, "final")
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_too_few_groups(groups):
+    frame = numbered(["a", "b", "y"]).assign(g=np.arange(40) % groups)
+    with pytest.raises(TaskError, match=f"column 'g': {groups} groups? (is|are) too few"):
+        make_task_set(table_from_frame(frame, "y", groups="g"), "search")
+
+
+def test_a_target_of_true_and_false_in_several_spellings(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "a,b,y\n"
+        + "".join(
+            f"{i},{i * i % 7},{['TRUE', 'false', 'True', 'FALSE'][i % 4]}\n" for i in range(40)
+        )
+    )
+    data = table(tmp_path / "t.csv", target="y").data()
+    assert data.classes == ("False", "True") and data.y.tolist() == [1, 0] * 20

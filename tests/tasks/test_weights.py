@@ -62,7 +62,7 @@ def compared(family):
     tasks = config.tasks.model_copy(update=dict.fromkeys(("search", "select", "final"), family))
     config = config.model_copy(update={"tasks": tasks})
     model = keep.train_on_all(config, library.program("linear"), None, {})
-    return keep.compared(config, keep.predictions(config, model, []))
+    return keep.compared(config, model, keep.predictions(config, model, []))
 
 
 @pytest.mark.parametrize("target", ["classes", "numbers"])

@@ -17,11 +17,15 @@ OPS = {
     "max_pool_3x3": "max3", "avg_pool_3x3": "avg3", "skip_connect": "id",
 }  # fmt: skip
 
-START, FIELDS = r"(?i)\bGenotype\s*\(", r"\s*normal\s*=\s*\["
+START, FIELDS = r"(?i)\bGenotype\s*\(", r"(?i)\s*\{?\s*['\"]?normal['\"]?\s*[=:]\s*\["
+NAMES = ("normal", "normal_concat", "reduce", "reduce_concat")  # of the fields, in order
 
 
 def is_genotype(text: str) -> bool:
-    """Returns whether a text has one that DARTS prints: `DARTS_V3 = Genotype(`, or its fields alone."""
+    """Returns whether a text has one that DARTS prints: `DARTS_V3 = Genotype(`, or its fields alone.
+
+    They may be those of a dictionary or of JSON, too.
+    """
     return re.search(START, text) is not None or re.match(FIELDS, text) is not None
 
 
@@ -35,13 +39,15 @@ def genome_text(text: str) -> str:
     if len(starts) > 1:
         raise NetworkError(f"there are {len(starts)} genotypes; give one of them alone")
     # What ends a log's line, or the quotes around it.
-    text = text[starts[0] : text.rfind(")") + 1] if starts else f"Genotype({text.strip()})"
+    text = text[starts[0] : text.rfind(")") + 1] if starts else text.strip()
+    text = text if starts or text.startswith("{") else f"Genotype({text})"
     try:
-        statement = ast.parse(text).body[0]
-        fields = {k.arg: _value(k.value) for k in statement.value.keywords}
-        cells = [
-            _cell(fields[name], fields[f"{name}_concat"], name) for name in ("normal", "reduce")
-        ]
+        fields = _fields(ast.parse(text).body[0].value)
+        edges = {name: _edges(fields[name]) for name in ("normal", "reduce")}
+        faults = [fault for name, found in edges.items() for fault in _faults(found, name)]
+        if faults:
+            raise NetworkError("; ".join(faults))
+        cells = [_cell(found, fields[f"{name}_concat"]) for name, found in edges.items()]
     except (SyntaxError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise NetworkError(
             f"the genotype cannot be read ({type(error).__name__}: {error}); give it as DARTS prints "
@@ -50,24 +56,45 @@ def genome_text(text: str) -> str:
     return f"darts: normal {cells[0]}; reduction {cells[1]}"
 
 
+def _fields(node: ast.expr) -> dict[str, list]:
+    """Returns the fields by their names in small letters; those without a name are in DARTS's order."""
+    if isinstance(node, ast.Dict):
+        pairs = [(ast.literal_eval(k), v) for k, v in zip(node.keys, node.values, strict=True)]
+    else:
+        pairs = [*zip(NAMES, node.args, strict=False), *((k.arg, k.value) for k in node.keywords)]
+    return {re.sub("^reduction", "reduce", name.lower()): _value(value) for name, value in pairs}
+
+
 def _value(node: ast.expr) -> list:
     """Returns a field's list; ranges are written as such in older code."""
-    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "range":
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "").lower() == "range":
         return list(range(*map(ast.literal_eval, node.args)))
     return ast.literal_eval(node)
 
 
-def _cell(edges: list[tuple[str, int]], concat: list[int], where: str) -> str:
-    """Returns the text of one cell."""
+def _edges(found: list) -> list[tuple[str, int]]:
+    """Returns the ops and their states in one list; some programs print one for each node."""
+    if found and not isinstance(found[0][0], str):
+        found = [edge for node in found for edge in node]
+    return [(op.lower(), state) for op, state in found]
+
+
+def _faults(edges: list[tuple[str, int]], where: str) -> list[str]:
+    """Returns what is wrong with a cell's ops, in words."""
+    faults = []
     if len(edges) != 8:
-        raise NetworkError(
+        faults = [
             f"the genotype's {where} has {len(edges)} ops; a cell of the space darts has 8, two for "
             "each of its 4 nodes"
-        )
-    for op, _ in edges:
-        if op not in OPS:
-            why = " ('none' is no op of a found cell)" if op == "none" else ""
-            raise NetworkError(f"the genotype's {where}: op '{op}'{why}; known: {', '.join(OPS)}")
+        ]
+    for op in dict.fromkeys(op for op, _ in edges if op not in OPS):
+        why = " ('none' is no op of a found cell)" if op == "none" else ""
+        faults.append(f"the genotype's {where}: op '{op}'{why}; known: {', '.join(OPS)}")
+    return faults
+
+
+def _cell(edges: list[tuple[str, int]], concat: list[int]) -> str:
+    """Returns the text of one cell."""
     parts = [f"{OPS[op]}({_state(state)})" for op, state in edges]
     nodes = [f"{a}+{b}" for a, b in zip(parts[::2], parts[1::2], strict=True)]
     return f"{' '.join(nodes)} out({','.join(map(_state, concat))})"

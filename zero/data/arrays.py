@@ -77,7 +77,10 @@ def _read_array(stream: IO[bytes], size: int, where: str) -> np.ndarray:
     """Returns the array of an NPY stream that has `size` bytes."""
     shape, fortran, dtype = _read_header(stream, where)
     if dtype.kind not in "biufUS" or dtype.itemsize == 0:
-        raise TaskError(f"{where}: values of type '{dtype}'; expected numbers, bools or text")
+        hint = (
+            "; save texts as .astype('U'), numbers as .astype(float)" if dtype.kind == "O" else ""
+        )
+        raise TaskError(f"{where}: values of type '{dtype}'; expected numbers, bools or text{hint}")
     wanted = math.prod(shape) * dtype.itemsize
     left = size - stream.tell()
     if min(shape, default=1) < 0 or wanted != left:

@@ -12,7 +12,7 @@ import io
 import re
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,18 +23,20 @@ import numpy as np
 from zero.data.arrays import ZIP_FREE_BYTES, ZIP_MAX_RATIO
 from zero.data.splits import read_error
 from zero.data.table import (
+    COMMA_NOTE,
     Chosen,
-    Raw,
     Reading,
     Table,
     Wanted,
     as_written,
+    check_names,
     column_of,
+    decimal_of,
     one_line,
     raw_of,
     table_of,
 )
-from zero.errors import TaskError
+from zero.errors import TaskError, written
 
 DELIMITERS = (",", ";", "\t", "|")
 HEAD = 1 << 16  # bytes in which delimiter and header are looked for
@@ -45,9 +47,6 @@ _EMPTY = [
     "", "NA", "N/A", "n/a", "na", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "none", "NONE",
     "?", "<NA>", "NaT", "#N/A", "-nan", "-NaN",
 ]  # fmt: skip
-_NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*", re.ASCII)
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -181,8 +180,13 @@ class _Shape:
     skip: int
 
 
-def _shape(head: bytes, where: str, reading: Reading, tabs: bool) -> _Shape:
-    """Returns how a text file is laid out, as its head and the user say."""
+def _shape(
+    head: bytes, where: str, reading: Reading, asked_for: Collection[str], tabs: bool
+) -> _Shape:
+    """Returns how a text file is laid out, as its head and the user say.
+
+    asked_for: names of columns; a line that has one of them is the header, whatever else is in it.
+    """
     if not head.strip():
         raise TaskError(f"{where}: an empty file; expected a header line and rows")
     skip, delimiter = 0, reading.delimiter
@@ -205,21 +209,14 @@ def _shape(head: bytes, where: str, reading: Reading, tabs: bool) -> _Shape:
         _check_first(rows, len(cells), where)
         return _Shape(delimiter, [str(i) for i in range(len(cells))], skip)
     names = [" ".join(cell.split()) for cell in cells]
-    numbers = sum(bool(_NUMBER.fullmatch(name)) for name in names)
-    if 2 * numbers > len(names) and reading.header is None:
-        raise TaskError(
-            f"{where} line {line}: {one_line(names[0])}, ... are numbers: the header line with the "
-            "columns' names is missing; add one, or say header: 0 and name columns by number"
-        )
-    if 2 * names.count("") > len(names) and reading.header is None:
-        later = next((n for n, more in rows if all(cell.strip() for cell in more)), line + 1)
-        raise TaskError(
-            f"{where} line {line}: {names.count('')} of {len(names)} columns have no name; if the names "
-            f"stand in line {later}, say header: {later}"
-        )
+
+    def later() -> int:
+        return next((n for n, more in rows if all(cell.strip() for cell in more)), line + 1)
+
+    check_names(names, where, line, reading.header is not None, asked_for, later)
     if len(names) == 1:
         seen = next((d for d in DELIMITERS if d != delimiter and d in cells[0]), None)
-        hint = f"; give delimiter: {seen!r}" if seen else ""
+        hint = f"; give delimiter: {written(seen)}" if seen else ""
         raise TaskError(f"{where}: only one column, {one_line(names[0])}{hint}")
     _check_first(rows, len(cells), where)
     return _Shape(delimiter, names, line)
@@ -303,7 +300,7 @@ def read_text(path: Path, wanted: Wanted, reading: Reading) -> Table:
     """
     where = str(path)
     file = _File(path, reading.encoding)
-    shape = _shape(file.head, where, reading, tabs=".tsv" in path.name.lower())
+    shape = _shape(file.head, where, reading, wanted.names, tabs=".tsv" in path.name.lower())
     chosen = wanted.choose(shape.names, where)
     frame = _parsed(file, shape, where, chosen)
     last = len(shape.names) - 1
@@ -312,7 +309,7 @@ def read_text(path: Path, wanted: Wanted, reading: Reading) -> Table:
     if last not in frame or frame[last].isin(["", np.nan]).any() or len(chosen.used) <= last:
         _check_cells(file.text, shape, where)
     raw = {i: raw_of(frame[i]) for i in chosen.used}
-    decimal = reading.decimal or _decimal_of(raw, shape.delimiter)
+    decimal = reading.decimal or ("." if shape.delimiter == "," else decimal_of(raw.values()))
     columns = {
         i: as_written(shape.names[i], values)
         if i == chosen.target
@@ -321,7 +318,7 @@ def read_text(path: Path, wanted: Wanted, reading: Reading) -> Table:
     }
     notes = []
     if decimal != "." and reading.decimal is None:
-        notes.append(f'{where}: numbers have a decimal comma (decimal: ",")')
+        notes.append(f"{where}: {COMMA_NOTE}")
     lines = _Lines(path, reading.encoding, shape.delimiter, shape.skip)
     return table_of(where, columns, chosen, decimal, notes, lines.line_of)
 
@@ -358,20 +355,3 @@ def _parsed(file: _File, shape: _Shape, where: str, chosen: Chosen) -> Any:
     if len(frame) == 0:
         raise TaskError(f"{where}: no rows below the header")
     return frame
-
-
-def _decimal_of(raw: dict[int, Raw], delimiter: str) -> str:
-    """Returns "," where texts show that numbers have a decimal comma, else "."."""
-    if delimiter == ",":
-        return "."
-    found = False
-    for values in raw.values():
-        if isinstance(values, tuple) and values[1]:
-            _, texts = values
-            commas = [t for t in texts if _DECIMAL_COMMA.fullmatch(t)]
-            # 1,234 may be a thousand and something: others must show that it is not.
-            if len(commas) > len(texts) / 2 and not all(_THOUSANDS.fullmatch(t) for t in commas):
-                found = True
-        elif isinstance(values, np.ndarray) and (values % 1 != 0)[~np.isnan(values)].any():
-            return "."  # numbers with a point
-    return "," if found else "."

@@ -2,31 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from zero.data.columns import ISO, Column
-from zero.data.table import Table, Wanted, as_written, cell_text, column_of, raw_of, table_of
+from zero.data.table import (
+    COMMA_NOTE,
+    Chosen,
+    Raw,
+    Table,
+    Wanted,
+    as_written,
+    cell_text,
+    column_of,
+    decimal_of,
+    raw_of,
+    table_of,
+)
 from zero.errors import TaskError, visible
 
 ALL = Wanted()
 
 
-def of_frame(frame: Any, wanted: Wanted, where: str = "frame") -> Table:
-    """Returns the table of a pandas frame (one of polars is converted)."""
+def of_frame(frame: Any, wanted: Wanted, where: str = "frame", decimal: str | None = None) -> Table:
+    """Returns the table of a pandas frame (one of polars is converted).
+
+    decimal: before the decimals of numbers that are written as texts; None: as it seems.
+    """
     if hasattr(frame, "to_pandas"):
         frame = frame.to_pandas()
     names = [str(column) for column in frame.columns]
     chosen = wanted.choose(names, where)
-    columns = {i: _of_series(names[i], frame.iloc[:, i], i == chosen.target) for i in chosen.used}
-    return table_of(where, columns, chosen)
+    cells = {i: _of_series(names[i], frame.iloc[:, i], i == chosen.target) for i in chosen.used}
+    return _of_cells(where, names, cells, chosen, decimal)
 
 
-def _of_series(name: str, values: Any, target: bool = False) -> Column:
-    """Returns the column of a pandas series of any type."""
+def by_label(labels: Iterable[Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a table's keys with the columns that they name by label named by text, as tables name them.
+
+    Where labels are whole numbers, a number is a label and never a position.
+    """
+    texts = {label: str(label) for label in labels if not isinstance(label, str | bool)}
+    whole = any(isinstance(label, int | np.integer) for label in texts)
+
+    def name(value: Any) -> Any:
+        if isinstance(value, str | bool | np.bool_) or not isinstance(value, Hashable):
+            return value
+        if value in texts:
+            return texts[value]
+        return str(value) if whole and isinstance(value, int | np.integer) else value
+
+    def named(key: str, value: Any) -> Any:
+        if key in ("ignore", "features_columns"):
+            return [name(v) for v in value] if isinstance(value, list | tuple) else value
+        if key == "types" and isinstance(value, Mapping):
+            return {name(column): kind for column, kind in value.items()}
+        return name(value) if key in ("target", "split_by", "groups", "time", "weights") else value
+
+    return {key: named(key, value) for key, value in keys.items()}
+
+
+def _of_cells(
+    where: str,
+    names: Sequence[str],
+    cells: dict[int, Column | Raw],
+    chosen: Chosen,
+    decimal: str | None,
+) -> Table:
+    seen = decimal or decimal_of(cells.values(), typed=True)
+    columns = {
+        i: values
+        if isinstance(values, Column)
+        else as_written(names[i], values)
+        if i == chosen.target
+        else column_of(names[i], values, seen)
+        for i, values in cells.items()
+    }
+    notes = [f"{where}: {COMMA_NOTE}"] if decimal is None and seen != "." else []
+    return table_of(where, columns, chosen, seen, notes)
+
+
+def _of_series(name: str, values: Any, target: bool = False) -> Column | Raw:
+    """Returns the column of a pandas series, or its cells if they are texts."""
     import pandas as pd
 
     if target and pd.api.types.is_bool_dtype(values.dtype):
@@ -47,7 +107,7 @@ def _of_series(name: str, values: Any, target: bool = False) -> Column:
         return Column(name, values.to_numpy(dtype=np.float64, na_value=np.nan))
     if kind == "O" and not isinstance(values.dtype, pd.CategoricalDtype):
         values = values.map(_plain, na_action="ignore")
-    return as_written(name, raw_of(values)) if target else column_of(name, raw_of(values), ".")
+    return raw_of(values)
 
 
 def _plain(value: Any) -> Any:
@@ -64,6 +124,7 @@ def of_arrays(
     wanted: Wanted = ALL,
     where: str = "table",
     called: tuple[str, str] = ("X", "y"),
+    decimal: str | None = None,
 ) -> Table:
     """Returns the table of features x (N, C), numbers or texts, and, if given, of targets y (N,)."""
     if hasattr(x, "columns") and hasattr(x, "iloc"):
@@ -83,7 +144,7 @@ def of_arrays(
         raise TaskError(f"{where}: {len(names)} column names for {width} columns")
     known = [str(i) for i in range(width)] if names is None else [str(name) for name in names]
     chosen = wanted.choose(known, where)
-    columns = {
+    cells = {
         i: _of_array(known[i], x[:, i]) if frame is None else _of_series(known[i], x.iloc[:, i])
         for i in chosen.used
     }
@@ -97,8 +158,9 @@ def of_arrays(
                 f"{where}: '{called[1]}' has shape {y.shape}; expected ({rows},), one target for each "
                 f"row of '{called[0]}'"
             )
-        target = _of_array(called[1], y, target=True)
-    table = table_of(where, columns, chosen)
+        raw = _of_array(called[1], y, target=True)
+        target = raw if isinstance(raw, Column) else as_written(called[1], raw)
+    table = _of_cells(where, known, cells, chosen, decimal)
     return table if target is None else replace(table, target=target)
 
 
@@ -119,7 +181,7 @@ def _array(values: Any, where: str, name: str) -> np.ndarray:
     return array
 
 
-def _of_array(name: str, values: np.ndarray, target: bool = False) -> Column:
+def _of_array(name: str, values: np.ndarray, target: bool = False) -> Column | Raw:
     if values.dtype.kind in "iuf" or (values.dtype.kind == "b" and not target):
         return Column(name, values.astype(np.float64))
     import pandas as pd

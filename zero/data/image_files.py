@@ -6,6 +6,7 @@ file, what is wrong, what to do. Called by `zero.data.images`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,9 +32,10 @@ SUFFIXES = (
 # Names of folders that hold the parts of a split, compared in small letters.
 PARTS = {
     "train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid",
-    "test": "test", "testing": "test",
+    "dev": "valid", "test": "test", "testing": "test",
 }  # fmt: skip
 CHANNELS = (1, 3, 4)  # that images have
+MOST_TOLD = 10  # files in a message
 CHECKED_AT_ONCE = 1000  # images looked at for NaN at a time
 
 Shape = tuple[int, ...]
@@ -81,16 +83,23 @@ def read_folder(
     classes = class_folders(folder)
     files: list[tuple[Path, int]] = []
     left_out: list[str] = []
+    empty: dict[Path, str] = {}
     for label, name in enumerate(classes):
         found, others = find_images(folder / name)
         left_out += others
         if not found:
-            but = f", but {left_out_text(others)}" if others else ""
-            raise TaskError(
-                f"{folder / name}: an empty class folder: it has no images "
-                f"({', '.join(SUFFIXES)}){but}; put images there, or remove the folder"
-            )
+            empty[folder / name] = f", but {left_out_text(others)}" if others else ""
         files += [(file, label) for file in found]
+    if empty:
+        more = "".join(
+            f"; {path}: empty as well{but}" for path, but in list(empty.items())[1:MOST_TOLD]
+        )
+        more += f"; {len(empty) - MOST_TOLD} more" if len(empty) > MOST_TOLD else ""
+        path, but = next(iter(empty.items()))
+        raise TaskError(
+            f"{path}: an empty class folder: it has no images ({', '.join(SUFFIXES)}){but}; put images "
+            f"there, or remove the folder{more}"
+        )
     beside = images_beside(folder)
     if not files:
         found_text = f"no folders, but {beside}" if beside else "no images"
@@ -99,13 +108,26 @@ def read_folder(
         )
     note = f"{folder}: {beside} beside the class folders left out" if beside else ""
     seen = _Transparent()
+    damaged: list[TaskError] = []
+    images: np.ndarray | None = None
     for row, (file, _) in enumerate(files):
-        image = read_image(file, resize, channels, ground or "white", partial(seen.add, file))
-        if row == 0:
+        try:
+            image = read_image(file, resize, channels, ground or "white", partial(seen.add, file))
+        except TaskError as error:
+            damaged.append(error)
+            continue
+        if damaged:
+            continue  # only to find the others
+        if images is None:
             images = _room_for(len(files), image.shape, folder)
         if image.shape != images.shape[1:]:
             raise _mixed(files[0][0], images.shape[1:], file, image.shape)
         images[row] = image
+    if damaged or images is None:
+        others = [str(error).partition(": ")[0] for error in damaged[1:]]
+        more = f"; as little can be read: {', '.join(others[:MOST_TOLD])}" if others else ""
+        more += f" and {len(others) - MOST_TOLD} more" if len(others) > MOST_TOLD else ""
+        raise TaskError(f"{damaged[0]}{more}")
     chosen = (ground or seen.best()) if seen.files else ""
     if chosen == "black" and ground is None:  # they were put on white
         for row, (file, _) in enumerate(files):
@@ -161,14 +183,16 @@ def _entries(folder: Path) -> list[Path]:
 def part_folders(folder: Path) -> dict[str, Path]:
     """Returns the folders of a split in a folder by part (train, valid, test), none where there is none.
 
-    A split has folders named as in `PARTS`, in any case: one for train and one or two for the others.
+    A split has folders named as in `PARTS`, in any case, or as `train_set` and
+    `val-data`: one for train and one or two for the others.
 
     Raises:
         TaskError: the folder is absent or cannot be read; or two folders are for one part, or others
             stand beside those of a split.
     """
     names = class_folders(folder)
-    parts = {name: PARTS[name.lower()] for name in names if name.lower() in PARTS}
+    told = {name: re.sub(r"[\W_]*(set|data|images)?$", "", name.lower()) for name in names}
+    parts = {name: PARTS[text] for name, text in told.items() if text in PARTS}
     if "train" not in parts.values() or len(set(parts.values())) < 2:
         return {}
     others = [name for name in names if name not in parts]

@@ -33,7 +33,7 @@ from zero.data.image_files import (
 from zero.data.preparation import OF_FILES, Preparation, usual_range
 from zero.data.sources import load_source
 from zero.data.splits import Size, find_file, rng_for, split_sizes
-from zero.errors import TaskError
+from zero.errors import TaskError, written
 
 # Valid and test examples where nothing is said, at most: that many tell accuracies half a percent
 # apart, and CIFAR-10's 50,000 are split 45,000 to 5,000 as in the papers.
@@ -279,9 +279,15 @@ def _deeper(settings: ImageSettings, name: str) -> str:
     """Returns what to do where the only class folder may be the folder of class folders, or ""."""
     if settings.source != "folder" or part_folders(Path(str(settings.path))):
         return ""
-    inner = inner_folders(Path(str(settings.path)) / name)
+    folder = Path(str(settings.path)) / name
+    inner = inner_folders(folder)
+    while len(inner) == 1 and (deeper := inner_folders(folder / inner[0])):
+        folder, inner = folder / inner[0], deeper
+    if not inner:
+        return ""
     what = f"its folders {', '.join(inner[:3])}{' ...' if len(inner) > 3 else ''}"
-    return f"; if {what} are the classes, give path: {settings.path}/{name}" if inner else ""
+    told = "are those of a split" if part_folders(folder) else "are the classes"
+    return f"; if {what} {told}, give path: {written(str(folder))}"
 
 
 def _warnings(data: ImageData, left_out: tuple[str, ...]) -> Iterator[str]:

@@ -115,6 +115,7 @@ class Parts:
         if wanted > len(rest):  # groups do not end where sizes do
             self.sizes["train"] -= wanted - len(rest)
         if self._split.by == "groups":
+            self._check_groups(len(select), rest)
             self._shrink_to_groups(rest)
         return test, select, rest
 
@@ -146,6 +147,8 @@ class Parts:
     def _by_groups(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Returns the rows group by group, groups in a random order."""
         groups = as_text(self._data.special["groups"]).values[rows]
+        if not len(rows):
+            return rows
         distinct = np.unique(groups)
         place = np.empty(int(distinct.max()) + 2, dtype=np.int64)
         place[distinct] = rng.permutation(len(distinct))
@@ -157,6 +160,22 @@ class Parts:
         while size < len(order) and groups[size] == groups[size - 1]:
             size += 1
         return size
+
+    def _check_groups(self, select: int, rest: np.ndarray) -> None:
+        """Raises TaskError if there are fewer groups than parts."""
+        groups = as_text(self._data.special["groups"]).values
+        wanted = (
+            "train, valid, select and test" if "select" in self.sizes else "train, valid and test"
+        )
+        left = len(np.unique(groups[rest]))
+        if left < 2 or ("select" in self.sizes and select == 0):
+            name = visible(self._data.special["groups"].name)
+            number = len(np.unique(groups))
+            found = f"{number} group{' is' if number == 1 else 's are'}"
+            raise TaskError(
+                f"{self._data.where}, column '{name}': {found} too few or too unequal "
+                f"for {wanted} rows of their own; give another column or smaller sizes"
+            )
 
     def _shrink_to_groups(self, rest: np.ndarray) -> None:
         """Takes off the train rows what whole groups may need beside the valid rows."""

@@ -144,15 +144,21 @@ def _read_labelled_arrays(path: Path, arrays: tuple[str, str]) -> tuple[np.ndarr
             f"{path}: array '{arrays[0]}' has shape {x.shape} and type '{x.dtype}'; expected "
             "numbers, one row of features (or one image) per example"
         )
+    if y.shape == (len(x), 1):
+        y = y[:, 0]
     if y.shape != x.shape[:1]:
         raise TaskError(
             f"{path}: array '{arrays[1]}' has shape {y.shape}; expected ({len(x)},), one label per "
             f"row of '{arrays[0]}'"
         )
+    if y.dtype.kind == "U":  # names, numbered in the order of the alphabet
+        y = np.unique(y, return_inverse=True)[1]
     with np.errstate(invalid="ignore"):  # NaN has no whole number and is caught as unequal
         whole = y.dtype.kind in "biuf" and np.array_equal(y, y.astype(np.int64))
     if not whole or y.min() < 0:
-        raise TaskError(f"{path}: array '{arrays[1]}': labels must be whole numbers from 0")
+        raise TaskError(
+            f"{path}: array '{arrays[1]}': labels must be whole numbers from 0, or texts"
+        )
     if x.dtype != np.uint8:
         x = x.astype(np.float64)
         if not np.isfinite(x).all():

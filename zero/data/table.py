@@ -6,16 +6,23 @@ header, rows and columns of arrays from 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from zero.data.columns import Column, as_text, is_empty, number_text, of_texts
+from zero.data.columns import NUMBER, Column, as_text, is_empty, number_text, of_texts
 from zero.errors import TaskError, unknown_name, visible, written
 
 Name = str | int
+
+MOST_SPARSE = 5  # an index' numbers may be so many times the rows
+COMMA_NOTE = 'numbers have a decimal comma (decimal: ",")'
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -74,46 +81,76 @@ def one_line(text: object) -> str:
 
 
 def column_number(
-    names: Sequence[str], column: Name, what: str, where: str, key: str, listed: bool = True
-) -> int:
+    names: Sequence[str], column: Name, what: str, key: str, listed: bool = True
+) -> int | str:
     """Returns the number of a column that a config names: a string is a name, a number counts from 0.
+
+    Where there is no such column, or more than one, it returns what is wrong, in words.
 
     Args:
         names: of all columns; may be empty or equal where nobody asks for them.
         column: as the config has it.
-        what, key, listed: for the message: what it is to be, its key, whether that is a list.
-        where: opens the message.
-
-    Raises:
-        TaskError: there is no such column, or more than one.
+        what, key, listed: for the words: what it is to be, its key, whether that is a list.
     """
     if isinstance(column, str):
         # Header names have single spaces; what is copied from the file may have others.
         for name in (column, " ".join(column.split())):
             if names.count(name) > 1:
                 at = ", ".join(str(i) for i, other in enumerate(names) if other == name)
-                raise TaskError(
-                    f"{where}: columns {at} (from 0) have the same name, '{visible(name)}'; say which "
-                    "by its number, and ignore the others by theirs"
+                return (
+                    f"columns {at} (from 0) have the same name, '{visible(name)}'; say which by its "
+                    "number, and ignore the others by theirs"
                 )
             if name in names:
                 return names.index(name)
         known = [name for name in names if name]
-        raise TaskError(f"{where}: {unknown_name(f'{what} column', column, known)}")
+        return unknown_name(f"{what} column", column, known)
     named = names.index(str(column)) if str(column) in names else column
     hint = f"{key}: " + written([str(column)] if listed else str(column))
     if not 0 <= column < len(names):
         hint = f"; for the column named {column} write {hint}" if named != column else ""
-        raise TaskError(
-            f"{where}: {what} column {column} does not exist; columns are 0 to {len(names) - 1}{hint}"
-        )
+        return f"{what} column {column} does not exist; columns are 0 to {len(names) - 1}{hint}"
     if named != column:
-        raise TaskError(
-            f"{where}: {what} column {column} may mean column {column} (from 0), named "
+        return (
+            f"{what} column {column} may mean column {column} (from 0), named "
             f"'{visible(names[column])}', or the one named {column}; write {hint} for the second, "
             "the name in quotes for the first"
         )
     return column
+
+
+def check_names(
+    names: Sequence[str],
+    where: str,
+    line: int,
+    given: bool,
+    asked_for: Collection[str],
+    later: Callable[[], int] | None = None,
+) -> None:
+    """Raises TaskError if the line that should have the columns' names looks like another.
+
+    Args:
+        names: what stands in it.
+        where: opens the message.
+        line: its number, from 1.
+        given: whether the user says that it is the header.
+        asked_for: names of columns; a line that has one of them is the header, whatever else is in it.
+        later: returns the number of the line that may be the header; None: it is the next.
+    """
+    if given or not {" ".join(name.split()) for name in asked_for}.isdisjoint(names):
+        return
+    if 2 * sum(bool(_NUMBER.fullmatch(name)) for name in names) > len(names):
+        raise TaskError(
+            f"{where} line {line}: {one_line(names[0])}, ... are numbers: the header line with the columns' "
+            "names is missing; add one, or say header: 0 and name columns by number (if these are names, "
+            f"header: {line})"
+        )
+    if 2 * names.count("") > len(names):
+        other = later() if later is not None else line + 1
+        raise TaskError(
+            f"{where} line {line}: {names.count('')} of {len(names)} columns have no name; if the names "
+            f"stand in line {other}, say header: {other}"
+        )
 
 
 @dataclass(frozen=True)
@@ -142,31 +179,49 @@ class Wanted:
 
     target: the target column, None if it lies elsewhere or nobody needs it. keep: the features, None for
     all others. ignore: columns that are no features. special: further columns by what they are for, such
-    as {"groups": "patient"}; no features either.
+    as {"groups": "patient"}; no features either. only: names of the features; other columns are not looked
+    at, and such names may be missing.
     """
 
     target: Name | None = None
     keep: Sequence[Name] | None = None
     ignore: Sequence[Name] = ()
     special: dict[str, Name] = field(default_factory=dict)
+    only: Sequence[str] | None = None
+
+    @property
+    def names(self) -> set[str]:
+        """The columns that are asked for by name."""
+        listed = [self.target, *(self.keep or ()), *self.ignore, *self.special.values()]
+        return {name for name in (*listed, *(self.only or ())) if isinstance(name, str)}
 
     def choose(self, names: Sequence[str], where: str) -> Chosen:
         """Returns which columns these are, by the names of all.
 
         Raises:
-            TaskError: a column does not exist, is two things at once, or no feature is left.
+            TaskError: a column does not exist, is two things at once, or no feature is left; names all
+                that are wrong.
         """
+        faults: list[str] = []
 
         def number(column: Name, what: str, key: str, listed: bool = True) -> int:
-            return column_number(names, column, what, where, key, listed)
+            found = column_number(names, column, what, key, listed)
+            if isinstance(found, str):
+                faults.append(found)
+                return -1
+            return found
 
         at = None if self.target is None else number(self.target, "target", "target", False)
         special = {key: number(c, key, key, False) for key, c in self.special.items()}
         ignored = {number(column, "ignored", "ignore") for column in self.ignore}
         features = [i for i in range(len(names)) if i != at and i not in special.values()]
+        if self.only is not None:
+            features = [i for i in features if names[i] in self.only] or features
         if self.keep is not None:
             kept = [number(column, "feature", "features_columns") for column in self.keep]
             features = list(dict.fromkeys(kept))
+        if faults:
+            raise TaskError(f"{where}: {'; '.join(dict.fromkeys(faults))}")
         if at is not None and (at in ignored or at in features or at in special.values()):
             name = visible(names[at])
             raise TaskError(f"{where}: the target column '{name}' is also a feature or ignored")
@@ -192,7 +247,7 @@ def table_of(
         column = columns[i]
         if not column.name:
             why = "is empty" if column.empty.all() else "counts the rows"
-            if column.empty.all() or counts_rows(column):
+            if column.empty.all() or _numbers_rows(column):
                 notes.append(f"{where}: column {i} (from 0) has no name and {why}; it is left out")
             else:
                 nameless.append(i)
@@ -249,6 +304,18 @@ def counts_rows(column: Column) -> bool:
     return bool(np.isfinite(values[0]) and values[0] in (0.0, 1.0) and (np.diff(values) == 1).all())
 
 
+def _numbers_rows(column: Column) -> bool:
+    """Returns whether a column has another small whole number in each row: an index, in any order.
+
+    Of a table of which most rows were taken out for something else, numbers may be missing.
+    """
+    values = column.values
+    if column.texts is not None or column.form is not None:
+        return False
+    within = (values >= 0) & (values <= MOST_SPARSE * len(values)) & (values % 1 == 0)  # no NaN
+    return bool(within.all()) and len(np.unique(values)) == len(values)
+
+
 # --- cells ----------------------------------------------------------------------------------------
 
 Raw = np.ndarray | tuple[np.ndarray, list[str]]  # numbers, or codes and the different texts
@@ -274,6 +341,29 @@ def cell_text(value: Any) -> str:
     if isinstance(value, float):
         return number_text(value)
     return value.isoformat() if hasattr(value, "isoformat") else str(value).strip()
+
+
+def decimal_of(cells: Iterable[object], typed: bool = False) -> str:
+    """Returns "," where texts show that numbers have a decimal comma, else ".".
+
+    Args:
+        cells: `Raw` of each column; of a frame's others anything else.
+        typed: numbers were none of text, so that those with a fraction do not show a decimal point.
+    """
+    found = False
+    for values in cells:
+        if isinstance(values, tuple) and values[1]:
+            _, texts = values
+            commas = [t for t in texts if _DECIMAL_COMMA.fullmatch(t)]
+            # 1,234 may be a thousand and something: others must show that it is not.
+            if len(commas) > len(texts) / 2 and not all(_THOUSANDS.fullmatch(t) for t in commas):
+                found = True
+            elif typed and any("." in t and NUMBER.fullmatch(t) for t in texts):
+                return "."
+        elif isinstance(values, np.ndarray) and not typed:
+            if (values % 1 != 0)[~np.isnan(values)].any():
+                return "."  # numbers with a point
+    return "," if found else "."
 
 
 def column_of(name: str, raw: Raw, decimal: str = ".") -> Column:

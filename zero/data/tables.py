@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from zero.data.arrays import read_npy, read_npz
 from zero.data.csv_tables import read_text
 from zero.data.frames import of_arrays, of_frame
 from zero.data.splits import read_error
-from zero.data.table import Reading, Table, Wanted
+from zero.data.table import Reading, Table, Wanted, cell_text, check_names
 from zero.errors import TaskError
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -31,20 +32,21 @@ def read_table(path: Path, wanted: Wanted, reading: Reading = AS_IT_SEEMS) -> Ta
     """
     suffix = ending(path)
     if suffix in FRAME_SUFFIXES:
-        return of_frame(_read_frame(path, suffix), wanted, str(path))
+        frame = _read_frame(path, suffix, reading, wanted.names)
+        return of_frame(frame, wanted, str(path), reading.decimal)
     if suffix == ".npz":
         names = (reading.x, reading.y)
-        x, y = read_npz(path, names)
-        return of_arrays(x, y, None, wanted, str(path), names)
+        x, *y = read_npz(path, names[:1] if wanted.only is not None else names)
+        return of_arrays(x, y[0] if y else None, None, wanted, str(path), names, reading.decimal)
     if suffix == ".npy":
         x = read_npy(path)
         if x.ndim != 2:
             raise TaskError(f"{path}: shape {x.shape} of '{x.dtype}'; expected a 2-D array")
-        return of_arrays(x, None, None, wanted, str(path))
+        return of_arrays(x, None, None, wanted, str(path), decimal=reading.decimal)
     return read_text(path, wanted, reading)
 
 
-def _read_frame(path: Path, suffix: str) -> Any:
+def _read_frame(path: Path, suffix: str, reading: Reading, asked_for: Collection[str]) -> Any:
     import pandas as pd
 
     try:
@@ -53,7 +55,11 @@ def _read_frame(path: Path, suffix: str) -> Any:
     except (OSError, ValueError) as error:
         raise read_error(path, error) from None
     try:
-        return pd.read_parquet(path) if suffix == ".parquet" else pd.read_excel(path)
+        if suffix == ".parquet":
+            return pd.read_parquet(path)
+        return _read_sheet(path, reading.header, asked_for)
+    except TaskError:
+        raise
     except ImportError:
         package = FRAME_SUFFIXES[suffix]
         raise TaskError(f"{path}: reading it needs {package}: pip install {package}") from None
@@ -61,3 +67,21 @@ def _read_frame(path: Path, suffix: str) -> Any:
         raise TaskError(
             f"{path}: not a {suffix} file, or a damaged one: {' '.join(str(error).split())[:200]}"
         ) from None
+
+
+def _read_sheet(path: Path, header: int | None, asked_for: Collection[str]) -> Any:
+    """Returns the first sheet of an Excel file as a frame with the names that its header has."""
+    import pandas as pd
+
+    skip = max(0, (header or 1) - 1)
+    if header == 0:
+        frame = pd.read_excel(path, header=None)
+        return frame.set_axis([str(i) for i in range(frame.shape[1])], axis=1)
+    frame = pd.read_excel(path, skiprows=skip)
+    # pandas gives names of its own to columns without one, or with that of another.
+    first = pd.read_excel(path, header=None, skiprows=skip, nrows=1, dtype=object)
+    cells = [] if first.empty else first.iloc[0].tolist()
+    names = ["" if pd.isna(cell) else " ".join(cell_text(cell).split()) for cell in cells]
+    names += [""] * (frame.shape[1] - len(names))
+    check_names(names, str(path), 1 + skip, header is not None, asked_for)
+    return frame.set_axis(names[: frame.shape[1]], axis=1)

@@ -191,7 +191,7 @@ def _with_weights(table: Table, notes: list[str]) -> Table:
     where = f"column '{visible(column.name)}'"
     if column.form is not None or len(wrong):
         row = 0 if column.form is not None else int(wrong[0])
-        cell = one_line(bad[row]) if row in bad else one_line(float(values[row]))
+        cell = one_line(column.cell(row) if row in bad else float(values[row]))
         cell = "a date" if column.form is not None else "empty" if column.empty[row] else cell
         more = f" (and {len(wrong) - 1} more cells)" if len(wrong) > 1 else ""
         raise TaskError(
@@ -368,7 +368,7 @@ def _target(
             f"{table.where} {table.place(int(infinite[0]))}: target '{visible(target.name)}' is infinite; "
             "mend the cell or drop the row"
         )
-    texts = as_text(target)
+    texts = _one_spelling(as_text(target))
     assert texts.texts is not None
     names = sorted({texts.texts[i] for i in np.unique(texts.values).tolist()})
     notes: list[str] = []
@@ -397,6 +397,17 @@ def _target(
         y = np.array([place.get(text, -1) for text in texts.texts], np.float64)[texts.values]
     _check_classes(where, names, problem)
     return y, problem, tuple(names), notes
+
+
+def _one_spelling(target: Column) -> Column:
+    """Returns a target of True and False in several spellings with one for each."""
+    assert target.texts is not None
+    small = [text.lower() for text in target.texts]
+    if not set(small) <= set(FLAGS) or len(set(small)) == len(small):
+        return target
+    texts = [text.capitalize() for text in sorted(set(small))]
+    codes = np.array([*(texts.index(text.capitalize()) for text in small), -1], dtype=np.int32)
+    return Column(target.name, codes[target.values], texts)
 
 
 def _likely_problem(where: str, names: Sequence[str], values: np.ndarray, bad: int) -> Problem:

@@ -56,7 +56,7 @@ class TablePredictor(Model):
         """Returns the predictions for a file's rows; a column of each class's probability follows."""
         reading = Reading(**self.table.reading)
         target = self.table.target
-        found = read_table(path, Wanted(), reading)
+        found = read_table(path, self._wanted, reading)
         features = self.table.preparation.features(found.features)
         columns: dict[str, Any] = {target: self.table.predict_features(features).tolist()}
         if self.classes:
@@ -84,10 +84,14 @@ class TablePredictor(Model):
                     )
         return notes
 
+    @property
+    def _wanted(self) -> Wanted:
+        return Wanted(only=[plan.name for plan in self.table.preparation.columns])
+
     def _rows(self, x: Any) -> Table:
         names = [plan.name for plan in self.table.preparation.columns]
         if hasattr(x, "columns"):
-            return of_frame(x, Wanted(), "the rows")
+            return of_frame(x, self._wanted, "the rows")
         x = np.asarray(x)
         if x.ndim != 2 or x.shape[1] != len(names):
             raise TaskError(

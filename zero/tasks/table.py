@@ -17,7 +17,7 @@ from pydantic import Field, PrivateAttr, StrictInt, StrictStr
 
 from zero.config.settings import Check, Found, plain
 from zero.data.columns import Column
-from zero.data.frames import of_arrays, of_frame
+from zero.data.frames import by_label, of_arrays, of_frame
 from zero.data.parts import PARTS, Parts, Split
 from zero.data.prepare import ColumnKind, ColumnPlan, Preparation, fit, plan_column, raw_features
 from zero.data.splits import Size, find_file, read_error, rng_for
@@ -206,6 +206,16 @@ class Table(TaskFamily):
                 raise TaskError(self._one_value(part, y[rows[part]], label))
         train_x, scored_x = (self.features_of(rows[part], prepared) for part in ("train", scored))
         train_y, scored_y = y[rows["train"]], y[rows[scored]]
+        if (
+            label is not None
+            and valid_weights is not None
+            and np.ptp(scored_y[valid_weights > 0]) == 0
+        ):
+            raise TaskError(
+                f"{data.where}: of the {len(scored_y)} test rows all that have a weight have the same "
+                f"'{visible(data.target)}', so no accuracy on them would mean anything; give a larger test "
+                "size or other weights"
+            )
         if label is None:
             train_y, scored_y = (
                 (part - prepared.target_mean) / prepared.target_scale
@@ -480,6 +490,8 @@ def table_from_arrays(
     Raises:
         TaskError: the data are unusable. ConfigError: a key is wrong; a line each.
     """
+    if columns is None and hasattr(X, "columns"):
+        keys = by_label(X.columns, keys)
     family = _in_memory("table_from_arrays", {"problem": problem, **keys}, ("target",))
     if columns is not None:
         columns = plain(columns)
@@ -498,7 +510,8 @@ def table_from_frame(
 
     Args:
         frame: a pandas frame (one of polars is converted).
-        target: the target column's name, or its number from 0.
+        target: the target column's label, such as a name; in a frame whose labels are texts also its
+            number from 0. All other keys that name columns take the same.
         problem: "regression", "binary" or "multiclass"; by default what the target looks like.
         keys: as for `table_from_arrays`.
 
@@ -514,7 +527,8 @@ def table_from_frame(
         raise TaskError(
             "table_from_frame: target is the name of the frame's target column, got None"
         )
-    family = _in_memory("table_from_frame", {"target": target, "problem": problem, **keys})
+    keys = by_label(frame.columns, {"target": target, "problem": problem, **keys})
+    family = _in_memory("table_from_frame", keys)
     family._data = family._understood(of_frame(frame, family._wanted()))
     return family
 
