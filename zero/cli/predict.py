@@ -21,7 +21,10 @@ ENDINGS = (".csv", ".jsonl")
 @guarded
 def predict(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="Folder of a run or of a training, or its archive.")
+        str,
+        typer.Argument(
+            metavar="RUN", help="Folder of a run or of a training, its archive, or a saved model."
+        ),
     ],
     data: Annotated[
         Path,
