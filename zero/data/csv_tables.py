@@ -181,7 +181,7 @@ class _Shape:
     skip: int
 
 
-def _shape(head: bytes, where: str, reading: Reading, tabs: bool) -> _Shape:
+def _shape(head: bytes, where: str, reading: Reading, tabs: bool, one_is_enough: bool) -> _Shape:
     """Returns how a text file is laid out, as its head and the user say."""
     if not head.strip():
         raise TaskError(f"{where}: an empty file; expected a header line and rows")
@@ -217,10 +217,11 @@ def _shape(head: bytes, where: str, reading: Reading, tabs: bool) -> _Shape:
             f"{where} line {line}: {names.count('')} of {len(names)} columns have no name; if the names "
             f"stand in line {later}, say header: {later}"
         )
-    if len(names) == 1:
+    if len(names) == 1:  # enough where no target is asked for, as it is for new rows
         seen = next((d for d in DELIMITERS if d != delimiter and d in cells[0]), None)
         hint = f"; give delimiter: {seen!r}" if seen else ""
-        raise TaskError(f"{where}: only one column, {one_line(names[0])}{hint}")
+        if seen or not one_is_enough:
+            raise TaskError(f"{where}: only one column, {one_line(names[0])}{hint}")
     _check_first(rows, len(cells), where)
     return _Shape(delimiter, names, line)
 
@@ -303,7 +304,8 @@ def read_text(path: Path, wanted: Wanted, reading: Reading) -> Table:
     """
     where = str(path)
     file = _File(path, reading.encoding)
-    shape = _shape(file.head, where, reading, tabs=".tsv" in path.name.lower())
+    tabs = ".tsv" in path.name.lower()
+    shape = _shape(file.head, where, reading, tabs, one_is_enough=wanted.target is None)
     chosen = wanted.choose(shape.names, where)
     frame = _parsed(file, shape, where, chosen)
     last = len(shape.names) - 1
@@ -345,7 +347,7 @@ def _parsed(file: _File, shape: _Shape, where: str, chosen: Chosen) -> Any:
             frame = pd.read_csv(file.source, dtype=texts, **keys)
             # A piece of texts may look like numbers, which pandas then writes in its own way.
             mixed = [i for i in chosen.used if frame[i].dtype == object]
-            if mixed:
+            if mixed and len(frame):  # a header alone has no texts either, and pandas fails on it
                 again = {**keys, "usecols": mixed}
                 frame[mixed] = pd.read_csv(file.source, dtype=dict.fromkeys(mixed, str), **again)
     except UnicodeDecodeError as error:
