@@ -487,7 +487,7 @@ def test_the_first_rows_of_an_order_are_those_of_the_whole_order(classes, size):
     shares = {0: [1.0], 2: [0.1, 0.9], 3: [0.01, 0.3, 0.69]}[classes]
     y = np.random.default_rng(1).choice(len(shares), 1000, p=shares)
     whole, first = (
-        parts._spread(y.astype(float), classes, np.random.default_rng(0), n) for n in (1000, size)
+        parts.spread(y.astype(float), classes, np.random.default_rng(0), n) for n in (1000, size)
     )
     assert sorted(whole) == list(range(1000))
     assert np.array_equal(first, whole[:size])
