@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+import zero
 from zero.programs import fitting
 from zero.sklearn import (
     DiscoveredClassifier,
@@ -162,6 +163,12 @@ def test_seconds_end_a_search():
         (DiscoveredClassifier(3), "iris", None, "program must be a shipped program's name"),
         (DiscoveredClassifier(epochs=0), "iris", None, "epochs must be a whole number"),
         (EvolvedClassifier(None), "iris", None, "give individuals or seconds"),
+        (EvolvedClassifier(float("inf")), "iris", None, "give individuals or seconds"),
+        (DiscoveredClassifier(""), "iris", None, "program must be a shipped program's name"),
+        (DiscoveredClassifier(), [[1.0], [2.0]], ["a", None], "y has values of several types"),
+        (EvolvedClassifier(True), "iris", None, "individuals must be a number"),
+        (EvolvedClassifier(**FEW, settings="seed=3"), "iris", None, "settings must be a tuple"),
+        (EvolvedClassifier(**FEW, settings=["islands.count=3"]), "iris", None, "must be 1"),
         (EvolvedClassifier(seconds=-1), "iris", None, "seconds must be a number above 0"),
         (EvolvedClassifier(**FEW), [[1.0], [2.0]], ["a", "a"], "needs at least 2 classes"),
         (EvolvedClassifier(**FEW), [[1.0]], ["a"], "2 classes|1 sample"),
@@ -185,6 +192,46 @@ def test_what_cannot_be_used_is_told_in_a_line(estimator, X, y, message):
     with pytest.raises((ValueError, ZeroError), match=message) as raised:
         estimator.fit(X, y)
     assert "\n" not in str(raised.value).strip() or "strings" in str(raised.value)
+
+
+def test_a_saved_model_predicts_on_its_own(tmp_path):
+    X = pd.DataFrame({"a": [1.0, 2.0] * 5, "t": ["x", "y"] * 5})
+    known = DiscoveredClassifier(epochs=5, random_state=0).fit(X, ["no", "yes"] * 5)
+    known.model_.save(tmp_path / "mine.h5")
+    loaded = zero.load(tmp_path / "mine.h5")
+    assert (loaded.predict(X) == known.predict(X)).all()
+    X.to_csv(tmp_path / "new.csv", index=False)
+    found = loaded.predictions(tmp_path / "new.csv").columns["y"]
+    assert found == known.predict(X).tolist()
+
+
+def test_columns_without_names_in_texts_count_by_their_places():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(40, 2)))
+    y = X[0] > 0
+    known = DiscoveredClassifier(epochs=3, random_state=0)
+    for first, later in ((X, X.astype(object)), (X.astype(object), X)):
+        assert (known.fit(first, y).predict(later) == known.predict(first)).all()
+
+
+def test_a_failed_fit_leaves_what_was_trained():
+    X, y = load_iris(return_X_y=True)
+    known = DiscoveredClassifier(epochs=1, random_state=0).fit(X, y)
+    before = known.predict(X)
+    with pytest.raises(ValueError, match="2 classes"):
+        known.fit(X[:, :2], np.zeros(len(y)))
+    assert (known.predict(X) == before).all()
+
+
+def test_other_classes_and_wrong_cells_of_later_rows_are_refused():
+    X = pd.DataFrame({"a": [1.0, 2.0] * 5, "t": ["x", "y"] * 5})
+    y = np.array([0, 1] * 5)
+    known = DiscoveredClassifier(epochs=1, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=r"classes must stay as they were, \[0, 1\]; got"):
+        known.partial_fit(X, y, classes=[0, 1, 2])
+    for use in (known.predict, lambda X: known.partial_fit(X, y)):
+        with pytest.raises(ValueError, match=r"column 'a', row 0 .*is no number"):
+            use(X.assign(a="much"))
 
 
 def test_importing_it_takes_little_more_than_importing_scikit_learn():

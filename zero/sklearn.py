@@ -10,12 +10,14 @@
 `EvolvedClassifier` and `EvolvedRegressor` search for one. X is an array of numbers, or a frame that may
 have texts and dates; NaN is an empty cell. They work in the process that calls them, on one core, and
 touch nothing else: in threads, in joblib's workers, in notebooks. Pipelines, `clone`, grid search and pickle
-work as for every estimator; `model_` can be saved and exported as a run's can (`zero export`).
+work as for every estimator. After `model_.save("mine.h5")` that file is as good as a run:
+`zero export mine.h5`, `zero predict mine.h5 new.csv`, `zero.load("mine.h5")`.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -59,10 +61,16 @@ class _Estimator(BaseEstimator):
             ValueError: X or y cannot be used.
             ProgramError: training failed, as it does where a program's numbers grow without bound.
         """
-        columns, y = self._checked(X, _given(self, y), reset=True)
-        y = self._known_targets(y)
-        preparation, examples = self._prepared(columns, y)
-        self._train(examples, preparation)
+        before = vars(self).copy()
+        try:
+            columns, y = self._checked(X, _given(self, y), reset=True)
+            y = self._known_targets(y)
+            preparation, examples = self._prepared(columns, y)
+            self._train(examples, preparation)
+        except BaseException:  # an interrupted search too: what was trained before still predicts
+            vars(self).clear()
+            vars(self).update(before)
+            raise
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -81,6 +89,7 @@ class _Estimator(BaseEstimator):
         if _has_texts(X):
             from zero.data.frames import of_frame
             from zero.data.table import Wanted
+            from zero.errors import TaskError
 
             validate_data(self, X, y="no_validation", skip_check_array=True, reset=reset)
             if y is not None:
@@ -91,7 +100,13 @@ class _Estimator(BaseEstimator):
                     )
             if len(X) == 0:
                 raise ValueError("Found array with 0 sample(s); a minimum of 1 is required.")
-            return list(of_frame(X, Wanted(), "X").features.values()), y
+            names = getattr(self, "feature_names_in_", None)
+            if names is None:  # no texts: as scikit-learn has it, only the places count
+                X = X.set_axis(_numbered(X.shape[1]), axis=1)
+            try:
+                return list(of_frame(X, Wanted(), "X").features.values()), y
+            except TaskError as error:
+                raise ValueError(str(error)) from None
         checks: dict[str, Any] = {
             "dtype": np.float64,
             "ensure_all_finite": "allow-nan",
@@ -102,7 +117,7 @@ class _Estimator(BaseEstimator):
         else:
             X, y = validate_data(self, X, y, **checks, **self._target_checks)
             y = self._checked_y(y)
-        names = getattr(self, "feature_names_in_", [f"x{k}" for k in range(X.shape[1])])
+        names = getattr(self, "feature_names_in_", _numbered(X.shape[1]))
         return [Column(str(name), X[:, k]) for k, name in enumerate(names)], y
 
     def _prepared(self, columns: list[Column], y: np.ndarray) -> tuple[Preparation, Examples]:
@@ -126,7 +141,15 @@ class _Estimator(BaseEstimator):
         """Returns the features (N, F) of new rows."""
         check_is_fitted(self)
         columns, _ = self._checked(X, None, reset=False)
-        return self.model_.preparation.features({c.name: c for c in columns})
+        return self._features_of(columns)
+
+    def _features_of(self, columns: list[Column]) -> np.ndarray:
+        from zero.errors import TaskError
+
+        try:
+            return self.model_.preparation.features({c.name: c for c in columns})
+        except TaskError as error:
+            raise ValueError(str(error)) from None
 
     def _said(self, features: np.ndarray) -> np.ndarray:
         raise NotImplementedError
@@ -171,6 +194,21 @@ def _given(estimator: Any, y: Any) -> Any:
     return y
 
 
+def _numbered(width: int) -> list[str]:
+    return [f"x{k}" for k in range(width)]
+
+
+def _distinct(values: Any, name: str) -> np.ndarray:
+    """Returns the different values, in order."""
+    try:
+        return np.unique(values)
+    except TypeError:  # None among texts, for one
+        kinds = sorted({type(value).__name__ for value in np.ravel(values).tolist()})
+        raise ValueError(
+            f"{name} has values of several types ({', '.join(kinds)}); give one type and no empty values"
+        ) from None
+
+
 def _has_texts(X: Any) -> bool:
     """Returns whether X is a frame with columns that are not numbers."""
     if not hasattr(X, "columns") or not hasattr(X, "dtypes"):
@@ -212,15 +250,14 @@ class _Classifier(ClassifierMixin, _Estimator):
         from sklearn.utils.validation import column_or_1d
 
         y = column_or_1d(y, warn=True)
+        if y.dtype.kind == "O":
+            _distinct(y, "y")
         check_classification_targets(y)
         return y
 
     def _known_targets(self, y: np.ndarray, classes: Any = None) -> np.ndarray:
-        if classes is None:
-            self.classes_, places = np.unique(y, return_inverse=True)
-        else:
-            self.classes_ = np.unique(classes)
-            places = _places(y, self.classes_)
+        self.classes_ = _distinct(y, "y") if classes is None else _distinct(classes, "classes")
+        places = _places(y, self.classes_)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes; the data has 1 class, "
@@ -231,7 +268,7 @@ class _Classifier(ClassifierMixin, _Estimator):
 
 def _places(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Returns the number of each row's class."""
-    unknown = np.setdiff1d(y, classes)
+    unknown = np.setdiff1d(_distinct(y, "y"), classes)
     if len(unknown):
         raise ValueError(
             f"y has {unknown.tolist()[0]!r}, which is none of the classes {classes.tolist()}"
@@ -292,10 +329,12 @@ class _Discovered(_Estimator):
         program = self.program
         if isinstance(program, Program):
             return program
-        if not isinstance(program, str):
+        if isinstance(program, os.PathLike):
+            program = os.fspath(program)
+        if not isinstance(program, str) or not program:
             raise ValueError(
                 "program must be a shipped program's name, a file, RUN#ID or a text, got "
-                f"{type(program).__name__}"
+                f"{program!r}"
             )
         return parse_program(program) if "\n" in program else load_program(program)
 
@@ -318,7 +357,7 @@ class _Discovered(_Estimator):
         prepared = self.model_.preparation
         if not self._classes():
             y = (y - prepared.target_mean) / (prepared.target_scale or 1.0)
-        x = prepared.features({c.name: c for c in columns})
+        x = self._features_of(columns)
         labels = Examples(x, y, self._classes()).labels(np.arange(len(y)))
         self._keep(go_on(self.model_.trained, x, labels), prepared, self.epochs_)
         return self
@@ -356,6 +395,13 @@ class DiscoveredClassifier(_Classifier, _Discovered):
         def known(y: np.ndarray) -> np.ndarray:
             if not hasattr(self, "model_"):
                 return self._known_targets(y, classes)
+            if classes is not None and not np.array_equal(
+                _distinct(classes, "classes"), self.classes_
+            ):
+                raise ValueError(
+                    f"classes must stay as they were, {self.classes_.tolist()}; got "
+                    f"{np.asarray(classes).tolist()}: train anew with fit, or leave classes out"
+                )
             return _places(y, self.classes_).astype(np.float64)
 
         return self._go_on(X, y, known)
@@ -395,11 +441,17 @@ class _Evolved(_Estimator):
 
         for name in ("individuals", "seconds"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float | np.number) and value > 0):
+            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            if value is not None and not (number and value > 0):
                 raise ValueError(f"{name} must be a number above 0 or None, got {value!r}")
-        if self.individuals is None and self.seconds is None:
-            raise ValueError("give individuals or seconds, so that the search ends")
+        if not isinstance(self.settings, list | tuple):
+            raise ValueError(
+                f"settings must be a tuple of texts KEY=VALUE, got {self.settings!r}; one is "
+                'written ("search.population=100",)'
+            )
         limits = fitting.Limits(self.individuals or math.inf, self.seconds or math.inf)
+        if math.isinf(limits.individuals) and math.isinf(limits.seconds):
+            raise ValueError("give individuals or seconds, so that the search ends")
         seed = self._seed()
         found, made = fitting.discover(examples, limits, seed, self.settings)
         best = found[0]

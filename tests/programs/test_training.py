@@ -61,6 +61,25 @@ def test_it_predicts_and_is_exported(trained, folder, tmp_path):
     assert "is a training and no run" in error_of("resume", out)
 
 
+def test_new_rows_may_have_one_column_and_are_not_overwritten(folder, tmp_path):
+    frame = pd.read_csv(folder / "numbers.csv")
+    frame[["x", "y"]].to_csv(tmp_path / "one.csv", index=False)
+    zero_("train", "linear", tmp_path / "one.csv", "--target", "y", "-o", tmp_path / "t")
+    new = tmp_path / "new.csv"
+    new.write_text("x\n1\n2.5\n")
+    assert len(zero_("predict", tmp_path / "t", new)[0].splitlines()) == 3
+    assert "is the file to predict" in error_of("predict", tmp_path / "t", new, "-o", new)
+    assert new.read_text() == "x\n1\n2.5\n"
+    new.write_text("x\n")
+    assert error_of("predict", tmp_path / "t", new) == f"{new}: no rows below the header"
+    new.write_text("x,y\n")
+    assert "no rows below the header" in error_of("train", "linear", new, "--target", "y")
+
+
+def test_what_explains_runs_says_that_a_training_is_none(trained):
+    assert f"{trained[0]} is a training" in error_of("explain", trained[0])
+
+
 def test_several_classes_and_what_options_say(folder, tmp_path):
     options = ("--epochs", "3", "--ignore", "z", "--seed", "5", "--json-log", "-q")
     table = (folder / "kinds.csv", "--target", "y", *options)

@@ -21,7 +21,10 @@ ENDINGS = (".csv", ".jsonl")
 @guarded
 def predict(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="Folder of a run or of a training, or its archive.")
+        str,
+        typer.Argument(
+            metavar="RUN", help="Folder of a run or of a training, its archive, or a saved model."
+        ),
     ],
     data: Annotated[
         Path,
@@ -43,6 +46,8 @@ def predict(
         raise ConfigError(
             f"cannot tell how to write {output}: give a name in {' or '.join(ENDINGS)}"
         )
+    if output is not None and output.exists() and data.exists() and output.samefile(data):
+        raise ConfigError(f"{output} is the file to predict and would be lost; give another name")
     from zero.runs.load import load
     from zero.system.files import write_bytes
 

@@ -181,11 +181,17 @@ class _Shape:
 
 
 def _shape(
-    head: bytes, where: str, reading: Reading, asked_for: Collection[str], tabs: bool
+    head: bytes,
+    where: str,
+    reading: Reading,
+    asked_for: Collection[str],
+    tabs: bool,
+    one_is_enough: bool,
 ) -> _Shape:
     """Returns how a text file is laid out, as its head and the user say.
 
     asked_for: names of columns; a line that has one of them is the header, whatever else is in it.
+    one_is_enough: whether a table may have a single column.
     """
     if not head.strip():
         raise TaskError(f"{where}: an empty file; expected a header line and rows")
@@ -214,10 +220,11 @@ def _shape(
         return next((n for n, more in rows if all(cell.strip() for cell in more)), line + 1)
 
     check_names(names, where, line, reading.header is not None, asked_for, later)
-    if len(names) == 1:
+    if len(names) == 1:  # enough where no target is asked for, as it is for new rows
         seen = next((d for d in DELIMITERS if d != delimiter and d in cells[0]), None)
         hint = f"; give delimiter: {written(seen)}" if seen else ""
-        raise TaskError(f"{where}: only one column, {one_line(names[0])}{hint}")
+        if seen or not one_is_enough:
+            raise TaskError(f"{where}: only one column, {one_line(names[0])}{hint}")
     _check_first(rows, len(cells), where)
     return _Shape(delimiter, names, line)
 
@@ -300,7 +307,8 @@ def read_text(path: Path, wanted: Wanted, reading: Reading) -> Table:
     """
     where = str(path)
     file = _File(path, reading.encoding)
-    shape = _shape(file.head, where, reading, wanted.names, tabs=".tsv" in path.name.lower())
+    tabs = ".tsv" in path.name.lower()
+    shape = _shape(file.head, where, reading, wanted.names, tabs, wanted.target is None)
     chosen = wanted.choose(shape.names, where)
     frame = _parsed(file, shape, where, chosen)
     last = len(shape.names) - 1
@@ -342,7 +350,7 @@ def _parsed(file: _File, shape: _Shape, where: str, chosen: Chosen) -> Any:
             frame = pd.read_csv(file.source, dtype=texts, **keys)
             # A piece of texts may look like numbers, which pandas then writes in its own way.
             mixed = [i for i in chosen.used if frame[i].dtype == object]
-            if mixed:
+            if mixed and len(frame):  # a header alone has no texts either, and pandas fails on it
                 again = {**keys, "usecols": mixed}
                 frame[mixed] = pd.read_csv(file.source, dtype=dict.fromkeys(mixed, str), **again)
     except UnicodeDecodeError as error:

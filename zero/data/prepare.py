@@ -246,7 +246,10 @@ def _write(plan: ColumnPlan, column: Column, decimal: str, out: np.ndarray) -> s
         out[:, 0] = values
         infinite = np.flatnonzero(np.isinf(values))
         if len(infinite):
-            return f"column '{visible(plan.name)}', row {infinite[0]} (from 0): infinity"
+            return (
+                f"column '{visible(plan.name)}', row {infinite[0]} (from 0): infinity; give a finite "
+                "number or an empty cell"
+            )
     else:
         parts = date_parts(values)
         for k, part in enumerate(plan.parts):

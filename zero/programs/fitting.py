@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from zero.data.splits import rng_for
-from zero.errors import ProgramError
+from zero.errors import ConfigError, ProgramError
 from zero.programs import library
 from zero.programs.domain import ProgramsDomain
 from zero.programs.program import Program, memory_needed
@@ -184,6 +184,8 @@ def _search(
     matrices = memory_needed(start.program).matrices > 0
     own = [f"seed={seed}", "islands.count=1", *(() if matrices else _WITHOUT_MATRICES)]
     config: Any = load_config("own_csv", [*own, *settings])
+    if config.islands.count != 1:
+        raise ConfigError(f"islands.count: must be 1 in this process, got {config.islands.count}")
     sets = {purpose: _tasks(examples, purpose, epochs, seed) for purpose in ("search", "select")}
     domain = _InMemory(config, start.program, sets)
     domain.check()

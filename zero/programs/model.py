@@ -110,9 +110,9 @@ class TableModel:
         if len(self.classes) < 2 and self.problem != "regression":
             raise ValueError("fewer than two classes")
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Writes it to a file, in one step."""
-        write_tree(path, self.to_tree(), KIND, VERSION, compress=True)
+        write_tree(Path(path), self.to_tree(), KIND, VERSION, compress=True)
 
 
 def _banks(tree: Mapping[str, Any], memory: Memory) -> Banks:

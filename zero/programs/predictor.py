@@ -11,8 +11,9 @@ from zero.data.frames import of_arrays, of_frame
 from zero.data.table import Reading, Table, Wanted
 from zero.data.tables import read_table
 from zero.errors import ArchiveError, TaskError, visible
-from zero.programs.model import FILE, TableModel, load_model
+from zero.programs.model import FILE, KIND, TableModel, load_model
 from zero.runs.model import Model, Predictions
+from zero.system.trees import kind_of_file
 
 
 class TablePredictor(Model):
@@ -28,11 +29,13 @@ class TablePredictor(Model):
 
     @classmethod
     def of_run(cls, path: Path) -> TablePredictor:
-        """Returns the model that a run's folder keeps.
+        """Returns the model that a run's folder keeps, or that a file holds.
 
         Raises:
             ArchiveError: there is none.
         """
+        if kind_of_file(path) == KIND:
+            return cls(load_model(path))
         folder = path if path.is_dir() else path.parent
         if not (folder / FILE).is_file():
             raise ArchiveError(

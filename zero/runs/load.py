@@ -15,13 +15,14 @@ from zero.errors import ArchiveError, ConfigError
 from zero.runs.archive import read_archive
 from zero.runs.folder import RunFolder
 from zero.runs.model import Model
+from zero.system.trees import kind_of_file
 
 
 def load(run: str | Path) -> Model:
     """Returns the model that a run or a training has found; its `predict` takes new data.
 
     Args:
-        run: the folder of a run or of a training, or a run's archive.
+        run: the folder of a run or of a training, a run's archive, or a saved model over a table.
 
     Raises:
         ArchiveError: it is none of them, or has nothing yet that predicts.
@@ -38,6 +39,8 @@ def kind_of(path: Path) -> Any:
             f"there is no {path}; give the folder that `zero run` or `zero train` made"
         )
     know_kind(path)
+    if kind_of_file(path) == "model":  # such as that of an estimator
+        return genomes.get("programs")
     folder = RunFolder.open(path) if path.is_dir() else None
     if folder and not folder.archive_path.exists():  # a training, or a run that has just begun
         return genomes.of_settings(yaml.parse(folder.config_text(), str(path)).data)

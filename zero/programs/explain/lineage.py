@@ -47,6 +47,10 @@ def read_run(path: Path) -> ArchiveData:
         ArchiveError: it is no run, one of other genomes, or has no program yet.
     """
     if path.is_dir() and not RunFolder.open(path).archive_path.exists():
+        if (path / RunFolder.TRAINED).is_file():
+            raise ArchiveError(
+                f"{path} is a training of one program, with no search to explain; give the folder of a run"
+            )
         raise ArchiveError(f"{path} holds no program yet; let the run go on")
     data = read_archive(path)
     if data.kind != "programs":
