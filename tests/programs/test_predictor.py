@@ -17,6 +17,7 @@ from zero.programs.interpreter.reference import run
 from zero.programs.model import FILE, load_model
 from zero.programs.program import Program, memory_needed
 from zero.programs.trained import train
+from zero.programs.view import _print_if_shipped
 from zero.runs.archive import read_archive
 from zero.runs.folder import RunFolder
 from zero.tasks import TaskSet
@@ -86,6 +87,29 @@ def test_a_file_of_new_rows(finished, table):
     found = zero.load(finished.folder).predictions(table)
     assert list(found.columns) == ["survived", "probability of no", "probability of yes"]
     assert {len(column) for column in found.columns.values()} == {240}
+
+
+def test_rows_unlike_those_of_training_are_told(finished, table, tmp_path):
+    frame = pd.read_csv(table)
+    frame.loc[[2, 5], "fare"] = 1e6
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    model = zero.load(finished.folder)
+    notes = [n for n in model.predictions(tmp_path / "new.csv").notes if "far from" in n]
+    assert len(notes) == 1 and notes[0].startswith("column 'fare': 2 rows have values far from")
+    assert not any("far from" in n for n in model.predictions(table).notes)
+    frame["fare"] = "cheap"
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    with pytest.raises(
+        zero.ZeroError, match=r"new.csv: column 'fare', row 0 .*'cheap' is no number"
+    ):
+        model.predictions(tmp_path / "new.csv")
+
+
+def test_an_outcome_that_is_a_shipped_program_is_called_so(capsys):
+    _print_if_shipped(library.program("neural_network"))
+    assert "this is the shipped program 'neural_network'" in capsys.readouterr().out
+    _print_if_shipped(library.program("neural_network").__class__())
+    assert "'empty'" in capsys.readouterr().out
 
 
 def test_known_predictors_stand_beside_the_outcome(finished):

@@ -12,12 +12,13 @@ from zero.tasks.table import Table
 STARTS = ("linear_with_bias", "neural_network")
 EPOCHS = (10, 100)
 SPLITS = 8  # tasks at least
+SECONDS = 120  # of the search: who tries wants to see something soon
 MOST_ROWS = 4000
 MOST_STEPS = 100_000  # rows times epochs of a task
 
 
 def settings_for(family: Table, seed: int = 0) -> list[str]:
-    """Returns settings for a table, KEY=VALUE each: start, epochs and number of tasks.
+    """Returns settings for a table, KEY=VALUE each: start, epochs, number of tasks, seconds at most.
 
     Cross-validation of whole predictors compares the starts, on rows that are neither test nor select rows.
     Rows that depend on each other (`groups`, `time`) cannot be compared so: these begin with the linear
@@ -45,6 +46,6 @@ def settings_for(family: Table, seed: int = 0) -> list[str]:
         best = fitting.choose(candidates, fitting.Examples(x, y, classes), seed)[0]
     chosen = {
         "program.initial": best.origin, "tasks.search.epochs": best.epochs,
-        "tasks.search.count": count,
+        "tasks.search.count": count, "budget.seconds": SECONDS,
     }  # fmt: skip
     return [f"{key}={value}" for key, value in chosen.items()]

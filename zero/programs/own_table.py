@@ -40,7 +40,9 @@ others: zero list tasks table""",
 population: programs alive on each island. tournament: the best of so many is copied. mutations: what
 changes the copy (zero list mutations).""",
     "islands": "count: populations, each in a process of its own.",
-    "budget": "What ends the run: individuals, seconds, train_steps, fitness or patience.",
+    "budget": """\
+What ends the run: individuals, seconds, train_steps, fitness or patience, whichever is first. Where
+seconds end it, the same seed need not give the same run.""",
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from zero.data.columns import numbers_of
 from zero.data.frames import of_arrays, of_frame
 from zero.data.table import Reading, Table, Wanted
 from zero.data.tables import read_table
@@ -40,7 +41,8 @@ class TablePredictor(Model):
         if not (folder / FILE).is_file():
             raise ArchiveError(
                 f"{folder} has no {FILE}: a run over a table of your own writes it when it ends (`zero "
-                "resume`); runs over other tasks have nothing to predict"
+                f"resume {folder}`, or train what it has so far: `zero train {folder} TABLE --target "
+                "COLUMN`); runs over other tasks have nothing to predict"
             )
         return cls(load_model(folder / FILE))
 
@@ -60,7 +62,10 @@ class TablePredictor(Model):
         reading = Reading(**self.table.reading)
         target = self.table.target
         found = read_table(path, self._wanted, reading)
-        features = self.table.preparation.features(found.features)
+        try:
+            features = self.table.preparation.features(found.features)
+        except TaskError as error:
+            raise TaskError(f"{path}: {error}") from None
         columns: dict[str, Any] = {target: self.table.predict_features(features).tolist()}
         if self.classes:
             chances = self.table.trained.probabilities(features)
@@ -69,21 +74,23 @@ class TablePredictor(Model):
         return Predictions(columns, (*found.notes, *self._new(found)))
 
     def _new(self, found: Table) -> list[str]:
-        """Returns notes on categories that training has not seen."""
+        """Returns notes on cells unlike those that training has seen."""
         notes = []
         for plan in self.table.preparation.columns:
-            column = found.features[plan.name]
-            if (
-                plan.kind == "category"
-                and not plan.other
-                and column.texts is not None
-                and plan.known
-            ):
+            column, name = found.features[plan.name], f"column '{visible(plan.name)}'"
+            if plan.kind == "category" and not plan.other and column.texts and plan.known:
                 new = [t for t in column.texts if t not in plan.known]
                 if new:
                     shown = ", ".join(visible(t) for t in new[:5])
+                    notes.append(f"{name} has texts that training has not seen: {shown}")
+            elif plan.kind == "number" and plan.high > plan.low:
+                values, room = numbers_of(column, found.decimal)[0], plan.high - plan.low
+                far = np.flatnonzero((values < plan.low - room) | (values > plan.high + room))
+                if len(far):
+                    row = "1 row has" if len(far) == 1 else f"{len(far):,} rows have"
                     notes.append(
-                        f"column '{visible(plan.name)}' has texts that training has not seen: {shown}"
+                        f"{name}: {row} values far from those of training ({plan.low:g} to "
+                        f"{plan.high:g}), such as {values[far[0]]:g}; what is predicted for them means little"
                     )
         return notes
 

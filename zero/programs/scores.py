@@ -165,9 +165,9 @@ def verdict(
             by = f"by {_figure(value)} {named} (95 % interval {_figure(low)} to {_figure(high)})"
             said.append(f"better than {name} {by}")
         elif low <= 0 and name in (simple, chance):
-            by = f"{_figure(value)} better in {named}" if value >= 0 else (
-                f"{_figure(-value)} worse in {named}"
-            )  # fmt: skip
+            by = f"{_figure(abs(value))} {'better' if value > 0 else 'worse'} in {named}"
+            if value == 0:
+                by = f"equal in {named}"
             said.append(
                 f"not distinguishable from {name} ({by}, 95 % interval of the gain {_figure(low)} to "
                 f"{_figure(high)})"

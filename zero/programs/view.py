@@ -55,6 +55,19 @@ def _print_scores(table: dict[str, Any]) -> None:
         print_paragraph(sentence, "* ", "  ")
 
 
+def _print_if_shipped(program: Any) -> None:
+    """Says so where a run's outcome is a program that comes with zero."""
+    from zero.programs import library
+    from zero.programs.simplified import simplify
+
+    for name in library.names():
+        if simplify(library.program(name)) == simplify(program):
+            print_paragraph(
+                f"this is the shipped program '{name}': nothing else that was found did better on the "
+                "select tasks"
+            )
+
+
 def _score(value: float) -> str:
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
@@ -78,6 +91,7 @@ class ProgramsView(View):
             print("no program was evaluated")
             return
         print(f"\n{simplified(str(outcome.program))}")
+        _print_if_shipped(outcome.program)
         print_table(*outcome_table(outcome))
         if outcome.final:
             final = {**outcome.details, "fitness": outcome.final.fitness}

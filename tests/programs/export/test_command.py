@@ -160,6 +160,7 @@ def test_ops_of_the_users_own(own_ops, tmp_path):
     wanted = np.where(x >= 0.25, np.sqrt(np.abs(x)), -1).mean(axis=1) / 2 + np.sin(2)
     np.testing.assert_allclose(predicted, wanted, rtol=1e-12)
     (tmp_path / "own.c").write_bytes(content(found, "c", "own"))
+    assert b"-Down_MAIN" in content(found, "c", "own")  # as its comment says
     options = ["-Down_F=3", "-Down_MAIN", "own.c", "-lm", "-o", "own"]
     subprocess.run(["gcc", *WARNINGS, *options], cwd=tmp_path, check=True)
     text = "".join("\t".join(map(repr, [*row.tolist(), 0.0])) + "\n" for row in x)

@@ -64,7 +64,7 @@ def to_c(source: Source) -> str:
             c_parts.MAIN,
         ]
     text = "\n".join([*filter(None, parts), "#endif /* NAME_HEADER */\n"])
-    return re.sub(r"\bNAME", source.name, text).replace(_GUARD, "")
+    return re.sub(r"(?<=-D)NAME|\bNAME", source.name, text).replace(_GUARD, "")
 
 
 _GUARD = "\0"  # keeps a user's own text NAME from being taken for the placeholder of the parts
