@@ -12,7 +12,7 @@ from types import ModuleType
 from zero.errors import ConfigError, unknown_name
 
 DEFAULT = "regularized_evolution"
-_NO_METHODS = ("neighbourhood", "protocol", "section")  # what methods are made with
+_NO_METHODS = ("decisions", "neighbourhood", "protocol", "section")  # what methods are made with
 
 
 def names() -> list[str]:
