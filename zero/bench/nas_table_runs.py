@@ -189,6 +189,12 @@ class _Rows:
     def decisions_of(self, row: int) -> Decisions:
         return self._cells[row]
 
+    def text(self, row: int) -> str:
+        return str(row)
+
+    def parse(self, text: str) -> int:
+        return int(text)
+
 
 def _through_asking(name: str, lookup: RowLookup, space: _Rows, settings, rng) -> Trajectory:
     """Returns a run of any other method: it is asked for rows and told their values."""

@@ -47,6 +47,11 @@ def breeds(name: str) -> bool:
     return getattr(get(name), "BREEDS", True)
 
 
+def decides(name: str) -> bool:
+    """Returns whether a method makes genomes decision by decision."""
+    return "decisions" in getattr(get(name), "NEEDS", ())
+
+
 def keys_of(name: object) -> list[str]:
     """Returns the keys of a method's settings, none if there is no such method here."""
     if not isinstance(name, str) or name not in names():

@@ -58,15 +58,13 @@ def altered(choices: Choices, decisions: Decisions, rng: np.ndarray) -> Decision
 
     Later ones stay where they can still be made, else they are drawn anew.
     """
-    others = [
-        [name for name in choices(decisions[:place]) if name != decision]
-        for place, decision in enumerate(decisions)
-    ]
-    places = [place for place, names in enumerate(others) if names]
-    if not places:
+    places, others = list(range(len(decisions))), list[str]()
+    while places and not others:
+        place = places.pop(splitmix.below(rng, len(places)))
+        others = [n for n in choices(decisions[:place]) if n != decisions[place]]
+    if not others:
         return decisions
-    place = places[splitmix.below(rng, len(places))]
-    name = others[place][splitmix.below(rng, len(others[place]))]
+    name = others[splitmix.below(rng, len(others))]
 
     def choose(done: Decisions, names: Sequence[str]) -> str:
         if len(done) == place:
