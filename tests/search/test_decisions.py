@@ -24,7 +24,7 @@ from zero.cells.table import read_cell_table
 from zero.cells.text import parse_genome
 from zero.errors import ZeroError
 from zero.rng.splitmix import below, new_state
-from zero.search.decisions import altered, checked, decided, drawn, genome_drawn
+from zero.search.decisions import altered, checked, decided, drawn, genome_drawn, shares_worse
 
 
 def limited(parameters=2000):
@@ -347,3 +347,10 @@ def test_genomes_beyond_the_limits_are_refused_and_drawn_again():
 def test_a_table_leads_to_its_rows_only(rows):
     found = [rows.genome_of(s) for s in sequences(rows)]
     assert sorted(found) == list(range(rows.size)) and rows.size == 21
+
+
+def test_shares_of_worse_results():
+    shares = shares_worse([0.5, -math.inf, math.nan, 0.9, 0.5])
+    assert shares.tolist() == pytest.approx([0.6, 0.2, 0.2, 0.9, 0.6])
+    assert shares_worse([3.0]).tolist() == [0.5]
+    assert shares_worse([1, math.inf]).tolist() == [0.25, 0.75]

@@ -86,3 +86,18 @@ def genome_drawn(space: DecisionSpace, draw: Callable[[], Decisions]) -> Any:
         except ZeroError:
             continue
     return None
+
+
+def shares_worse(fitness: Sequence[float]) -> np.ndarray:
+    """Returns for each result the share of all that are worse, half of equal ones among them.
+
+    A measure of worth for fitness of any scale; NaN counts as -inf.
+    """
+    import numpy as np
+
+    values = np.nan_to_num(
+        np.array(fitness, dtype=np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf
+    )
+    order = np.sort(values)
+    worse, at_most = (np.searchsorted(order, values, side) for side in ("left", "right"))
+    return (worse + at_most) / (2 * len(values))

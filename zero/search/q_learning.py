@@ -23,7 +23,7 @@ import numpy as np
 from pydantic import Field
 
 from zero.rng import splitmix
-from zero.search.decisions import Decisions, decided, genome_drawn
+from zero.search.decisions import Decisions, decided, genome_drawn, shares_worse
 from zero.search.protocol import DecisionSpace, Positive, Proposal, Searcher, SearchSettings
 
 DESCRIPTION = "tabular Q-learning over prefixes of decisions, with replay (MetaQNN)"
@@ -84,7 +84,7 @@ class QLearning:
         decisions = self.space.decisions_of(proposal.genome)
         self._know(decisions, self.space.text(proposal.genome))
         self.results.append((decisions, -math.inf if math.isnan(fitness) else float(fitness)))
-        rewards = self._rewards()
+        rewards = shares_worse([fitness for _, fitness in self.results]).tolist()
         for _ in range(self.settings.replay):
             row = splitmix.below(self.rng, len(self.results))
             self._learn(self.results[row][0], rewards[row])
@@ -97,13 +97,6 @@ class QLearning:
             prefix = decisions[:place]
             if prefix not in self.values:
                 self.values[prefix] = dict.fromkeys(self.space.choices(prefix), START)
-
-    def _rewards(self) -> list[float]:
-        """Returns the share of results that are worse than each, half of equal ones among them."""
-        fitness = np.array([fitness for _, fitness in self.results])
-        order = np.sort(fitness)
-        below = np.searchsorted(order, fitness, "left") + np.searchsorted(order, fitness, "right")
-        return (below / (2 * len(fitness))).tolist()
 
     def _learn(self, decisions: Decisions, reward: float) -> None:
         for place in range(len(decisions) - 1, -1, -1):

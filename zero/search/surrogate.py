@@ -4,7 +4,8 @@ Of candidates, random ones and the best genomes with one decision altered, the o
 and was not evaluated before comes next; the first genomes are random. The features of a genome are its
 decisions and all pairs of them, one-hot. Their products are s (s + 1) / 2, where two genomes agree in s
 decisions, so that the regression is solved in its dual form, without features: predictions are those
-of scikit-learn's `Ridge` on them. Failed genomes count as the worst heard of.
+of scikit-learn's `Ridge` on them. What is predicted is the share of results that are worse, not fitness:
+so a few broken genomes do not decide the fit.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pydantic import Field
 
 from zero.errors import ZeroError
 from zero.rng import splitmix
-from zero.search.decisions import Decisions, altered, drawn, genome_drawn
+from zero.search.decisions import Decisions, altered, drawn, genome_drawn, shares_worse
 from zero.search.protocol import DecisionSpace, Positive, Proposal, Searcher, SearchSettings
 
 DESCRIPTION = "ridge regression on pairs of decisions predicts which genome is best"
@@ -72,10 +73,9 @@ class Surrogate:
 
     def ask(self) -> Proposal:
         """Returns the genome that is predicted best, a random one as long as little is known."""
-        values = np.array(self.fitness)
-        if len(values) < self.settings.initial or not np.isfinite(values).any():
+        if len(self.fitness) < self.settings.initial or not np.isfinite(self.fitness).any():
             return self._random()
-        values[~np.isfinite(values)] = values[np.isfinite(values)].min()
+        values = shares_worse(self.fitness)
         candidates = self._candidates(values)
         names = list(candidates)
         if not names:
@@ -83,8 +83,7 @@ class Surrogate:
         predict = predictor(self._coded(self.made[-LATEST:]), values[-LATEST:], self.settings.ridge)
         predicted = predict(self._coded(names))
         # Rounded, so that the last bits of a sum, which are the machine's, decide nothing.
-        scale = float(np.ptp(values)) or 1.0
-        for row in np.argsort(-np.round(predicted / scale, 9), kind="stable"):
+        for row in np.argsort(-np.round(predicted, 9), kind="stable"):
             decisions = names[row]
             try:
                 genome = self.space.genome_of(decisions)
