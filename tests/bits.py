@@ -6,6 +6,7 @@ import numpy as np
 
 from zero.errors import ZeroError
 from zero.rng.splitmix import below
+from zero.search.decisions import checked
 
 
 class Unusable(ZeroError):
@@ -30,6 +31,15 @@ class BitSpace:
 
     def neighbours(self, genome):
         return [self._flipped(genome, place) for place in range(self.length)]
+
+    def choices(self, decisions):
+        return ("off", "on") if len(decisions) < self.length else ()
+
+    def genome_of(self, decisions):
+        return tuple(int(name == "on") for name in checked(self.choices, decisions))
+
+    def decisions_of(self, genome):
+        return tuple("on" if bit else "off" for bit in genome)
 
     def text(self, genome):
         return "".join(map(str, genome))

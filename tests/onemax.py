@@ -22,6 +22,7 @@ from zero.evolution.object_island import Measured
 from zero.rng import splitmix
 from zero.runs.kind import Kind
 from zero.runs.object_domain import ObjectDomain
+from zero.search.decisions import checked
 from zero.search.protocol import SearchSettings
 from zero.search.section import default_settings, of_method
 
@@ -36,7 +37,7 @@ class BitsSearch(SearchSettings):
     """A search over bit strings has its method's settings only."""
 
     genomes: ClassVar[str] = "bits"
-    offers: ClassVar[tuple[str, ...]] = ("neighbours",)
+    offers: ClassVar[tuple[str, ...]] = ("neighbours", "decisions")
     defaults: ClassVar[dict] = {"population": 20, "tournament": 4}
 
 
@@ -60,7 +61,7 @@ class BitsConfig(RunConfig):
 
 
 class BitsSpace:
-    """Strings of 0 and 1 of one length; a mutation flips one."""
+    """Strings of 0 and 1 of one length; a mutation flips one, decisions are the digits from the left."""
 
     mutations = ("flip",)
 
@@ -75,6 +76,15 @@ class BitsSpace:
 
     def neighbours(self, genome):
         return [self._flipped(genome, place) for place in range(self.length)]
+
+    def choices(self, decisions):
+        return ("0", "1") if len(decisions) < self.length else ()
+
+    def genome_of(self, decisions):
+        return "".join(checked(self.choices, decisions))
+
+    def decisions_of(self, genome):
+        return tuple(genome)
 
     def text(self, genome):
         return genome

@@ -4,6 +4,7 @@ import itertools
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from bits import BitSpace
 
 from zero import search
 from zero.cells.config import CellSearch
+from zero.cells.spaces import get_space
 from zero.config.load import config_to_yaml, make_config
 from zero.config.schema import config_schema
 from zero.errors import ConfigError
@@ -37,8 +39,8 @@ def fitness_of(genome):
 class Run:
     """A search over bits, and all that it proposed."""
 
-    def __init__(self, name, seed=0, population=6):
-        self.space, self.rng = BitSpace(), new_state(seed, "methods")
+    def __init__(self, name, seed=0, population=6, length=8):
+        self.space, self.rng = BitSpace(length), new_state(seed, "methods")
         settings = settings_model(SearchSettings, name)(population=population).fitted()
         self.searcher = make_searcher(
             settings, self.space, new_population(population), self.rng, NUMBERING
@@ -156,6 +158,107 @@ def test_every_method_that_breeds_beats_random_search(name):
         return [max(fitness_of(p.genome) for p in r.go_on(60).made if p.genome[0]) for r in runs]
 
     assert np.mean(best(name)) > np.mean(best("random_search")) + 0.2
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if search.decides(name)])
+def test_every_method_that_decides_beats_random_search(name):
+    """What it proposes after 100 genomes of 65,536, whose decisions count each for itself."""
+
+    def mean(name):
+        runs = [Run(name, seed, length=16).go_on(130).made[100:] for seed in range(5)]
+        return np.mean([np.nan_to_num(fitness_of(p.genome)) for run in runs for p in run])
+
+    assert mean(name) > mean("random_search") + 2
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if search.decides(name)])
+def test_methods_that_decide_serve_any_space_and_failures_only(name):
+    """Few choices, none at all, and nothing that can be evaluated."""
+    from zero.cells.limits import LimitedSpace
+
+    def unlimited(space):
+        limits = SimpleNamespace(exceeded=lambda cost: None)
+        return LimitedSpace(get_space(space), SimpleNamespace(cost=lambda genome: 0), limits)
+
+    for space in ("nas_bench_201[none]", "nas_bench_101", "darts[sep3,id]", "amoebanet"):
+        for value in (-np.inf, np.nan, 0.5):
+            rng = new_state(1, space)
+            settings = settings_model(SearchSettings, name)()
+            searcher = search.get(name).make(unlimited(space), settings, rng)
+            for number in range(1, 26):
+                proposal = searcher.ask()
+                get_space(space).check(proposal.genome)
+                searcher.tell(proposal, number, value)
+
+
+def test_reinforce_moves_along_the_gradient_of_what_is_expected():
+    """Drawn gradients of the logarithm, times reward, have the analytic one as their mean."""
+    from zero.search.reinforce import Reinforce
+
+    policy = Reinforce(BitSpace(1), 0.1, new_state(1, "gradient"))
+    rows = policy._rows(0, ("off", "on"))
+    policy.logits[0, rows] = [0.3, -0.4]
+    shares = policy._probabilities(rows)
+    draws = [policy.ask().genome[0] for _ in range(4000)]
+    assert np.mean(draws) == pytest.approx(shares[1], abs=4 * 0.5 / 4000**0.5)
+    rewards = np.array([1.0, 3.0])
+    sampled = np.mean([rewards[bit] * (np.eye(2)[bit] - shares) for bit in draws], axis=0)
+    analytic = shares * (rewards - shares @ rewards)
+    np.testing.assert_allclose(sampled, analytic, atol=0.1)
+
+
+def test_reinforce_finds_the_better_arm():
+    from zero.search.reinforce import Reinforce
+
+    policy = Reinforce(BitSpace(1), 0.1, new_state(2, "arms"))
+    for number in range(1, 200):
+        proposal = policy.ask()
+        policy.tell(proposal, number, 0.9 if proposal.genome[0] else 0.4)
+    assert policy._probabilities(policy._rows(0, ("off", "on")))[1] > 0.95
+
+
+def test_epsilon_falls_as_in_the_paper():
+    from zero.search.q_learning import epsilon
+
+    steps = [epsilon(count, 2700) for count in range(3000)]
+    assert [steps.count(e) for e in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)] == (
+        [1500, 100, 100, 100, 150, 150, 150, 150, 150]
+    )
+    assert steps == sorted(steps, reverse=True) and set(steps[2550:]) == {0.1}
+
+
+def test_one_replay_of_q_learning_by_hand():
+    from zero.search.q_learning import QLearning, Settings
+
+    learner = QLearning(BitSpace(2), Settings(method="q_learning", replay=1), new_state(1, "q"))
+    learner.tell(Proposal((1, 0)), 1, 0.7)  # the only one: reward 0.5, as all values
+    assert learner.values == {(): {"off": 0.5, "on": 0.5}, ("on",): {"off": 0.5, "on": 0.5}}
+    learner._learn(("on", "off"), 1.0)
+    assert learner.values[("on",)]["off"] == pytest.approx(0.55)
+    assert learner.values[()]["on"] == pytest.approx(0.505)
+
+
+def test_the_surrogate_is_ridge_regression_on_pairs():
+    from sklearn.linear_model import Ridge
+
+    from zero.search.surrogate import predictor
+
+    rng = np.random.default_rng(3)
+    known, asked = rng.integers(0, 3, (40, 5)), rng.integers(0, 3, (30, 5))
+
+    def features(rows):
+        single = (rows[:, :, None] == np.arange(3)).reshape(len(rows), -1)
+        pairs = [single[:, a] & single[:, b] for a in range(15) for b in range(a)]
+        return np.column_stack([single, *pairs]).astype(float)
+
+    values = rng.standard_normal(40) + known[:, 0] * known[:, 1]
+    theirs = Ridge(alpha=0.7).fit(features(known), values).predict(features(asked))
+    np.testing.assert_allclose(predictor(known, values, 0.7)(asked), theirs, rtol=1e-9)
+
+
+def test_the_surrogate_proposes_nothing_twice_while_there_is_something_new():
+    run = Run("surrogate").go_on(120)
+    assert len({p.genome for p in run.made}) == 120
 
 
 # --- rules for parents: asking and telling is the compiled loop ---------------------------------------

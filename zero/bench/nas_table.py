@@ -62,7 +62,8 @@ def descriptions() -> dict[str, str]:
     """Returns what every search does, by name, in the order of reports."""
     found = {SAMPLING: "one random cell, whatever its score"}
     # Rules for parents first.
-    found |= dict(sorted(search.methods().items(), key=lambda m: not search.chooses_parents(m[0])))
+    methods = {n: d for n, d in search.methods().items() if not search.decides(n)}
+    found |= dict(sorted(methods.items(), key=lambda m: not search.chooses_parents(m[0])))
     return {name: found[name] for name in (*ALWAYS, *(n for n in found if n not in ALWAYS))}
 
 

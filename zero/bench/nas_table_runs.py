@@ -7,7 +7,7 @@ A run is a sequence of look-ups of rows; what it found is told as its improvemen
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ from zero.evolution.population import (
 from zero.jit.decorators import jit
 from zero.jit.struct import Functions
 from zero.rng.splitmix import below, new_state
+from zero.search.decisions import Decisions, checked
 from zero.search.protocol import SearchSettings
 from zero.search.section import settings_model
 
@@ -40,12 +41,14 @@ _FOREVER = np.iinfo(np.int64).max
 class RowLookup(NamedTuple):
     """What individuals are drawn from and scored by: space and evaluator of the loop at once.
 
-    rows, degree: see `zero.cells.table.Neighbours`. values (N,) float64: the select column. known
-    (N,) bool: queried in this run. skip_known: draw children among unknown neighbours, if there are.
+    rows, degree: see `zero.cells.table.Neighbours`. cells (N, E): see `zero.cells.table.CellTable`.
+    values (N,) float64: the select column. known (N,) bool: queried in this run. skip_known: draw
+    children among unknown neighbours, if there are.
     """
 
     rows: np.ndarray
     degree: np.ndarray
+    cells: np.ndarray
     values: np.ndarray
     known: np.ndarray
     skip_known: bool
@@ -146,19 +149,51 @@ def _through_loop(name: str, lookup: RowLookup, settings: dict[str, int], rng) -
 
 
 class _Rows:
-    """The table as a space of genomes: a genome is the number of a row."""
+    """The table as a space of genomes: a genome is the number of a row.
+
+    Decisions: the edges' ops, in the order of the string, by their numbers in the table; those that lead
+    to a listed cell can be chosen.
+    """
 
     mutations = ()
 
     def __init__(self, lookup: RowLookup):
         self.size = len(lookup.degree)
         self._near = [row[:n].tolist() for row, n in zip(lookup.rows, lookup.degree, strict=True)]
+        self._cells = [tuple(map(str, cell)) for cell in lookup.cells.tolist()]
 
     def random(self, rng: np.ndarray) -> int:
         return int(below(rng, self.size))
 
     def neighbours(self, row: int) -> list[int]:
         return self._near[row]
+
+    @cached_property
+    def _choices(self) -> dict[Decisions, list[str]]:
+        found: dict[Decisions, dict[str, None]] = {}
+        for cell in sorted(self._cells):
+            for place, op in enumerate(cell):
+                found.setdefault(cell[:place], {})[op] = None
+        return {decisions: list(ops) for decisions, ops in found.items()}
+
+    @cached_property
+    def _row_of(self) -> dict[Decisions, int]:
+        return {cell: row for row, cell in enumerate(self._cells)}
+
+    def choices(self, decisions: Decisions) -> list[str]:
+        return self._choices.get(decisions, [])
+
+    def genome_of(self, decisions: Decisions) -> int:
+        return self._row_of[checked(self.choices, decisions)]
+
+    def decisions_of(self, row: int) -> Decisions:
+        return self._cells[row]
+
+    def text(self, row: int) -> str:
+        return str(row)
+
+    def parse(self, text: str) -> int:
+        return int(text)
 
 
 def _through_asking(name: str, lookup: RowLookup, space: _Rows, settings, rng) -> Trajectory:
@@ -194,7 +229,8 @@ def make_lookup(table: CellTable, select: str, skip_known: bool = False) -> RowL
     """Returns what runs draw from and score by; each run of it forgets the one before."""
     near, size = neighbours(table), len(table)
     known = np.zeros(size, dtype=np.bool_)
-    return RowLookup(near.rows, near.degree, table.columns[select], known, skip_known)
+    values = table.columns[select]
+    return RowLookup(near.rows, near.degree, table.cells, values, known, skip_known)
 
 
 def trajectories(

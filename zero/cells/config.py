@@ -168,7 +168,7 @@ class CellSearch(SearchSettings):
     """What a search over cells has beside its method's settings; mutations are those of the space."""
 
     genomes: ClassVar[str] = "cells"
-    offers: ClassVar[tuple[str, ...]] = ("neighbours",)
+    offers: ClassVar[tuple[str, ...]] = ("neighbours", "decisions")
     defaults: ClassVar[dict[str, Any]] = {"population": 100, "tournament": 25}
 
 

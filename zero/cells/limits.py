@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from zero.cells.cost import CostLimits
 from zero.cells.genome import Genome
 from zero.cells.text import parse_genome
 from zero.errors import NetworkError
+from zero.search.decisions import Decisions
 
 DRAWS = 1000  # of a genome within the limits, before a candidate is given up
 UNCHANGED = "identity"
@@ -38,7 +39,9 @@ def _is_within(limits: CostLimits, evaluator: Any, genome: Genome) -> bool:
 
 
 class LimitedSpace:
-    """A space of cells within limits; see `zero.search.protocol.NeighbourSpace`.
+    """A space of cells within limits; a `NeighbourSpace` and `DecisionSpace` (`zero.search.protocol`).
+
+    Decisions are those of the whole space; `genome_of` refuses what they make beyond the limits.
 
     Args:
         space: see `zero.cells.spaces`.
@@ -74,6 +77,25 @@ class LimitedSpace:
     def neighbours(self, genome: Genome) -> list[Genome]:
         """Returns all neighbours that are within the limits."""
         return [near for near in self.space.neighbours(genome) if self.allows(near)]
+
+    def choices(self, decisions: Decisions) -> Sequence[str]:
+        """Returns the names of which the next decision is one."""
+        return self.space.choices(decisions)
+
+    def genome_of(self, decisions: Decisions) -> Genome:
+        """Returns the genome of a complete sequence of decisions.
+
+        Raises:
+            ZeroError: the sequence is none, or the genome is not within the limits.
+        """
+        genome: Genome = self.space.genome_of(decisions)
+        if not self.allows(genome):
+            raise NetworkError(f"{genome} costs more than the limits allow")
+        return genome
+
+    def decisions_of(self, genome: Genome) -> Decisions:
+        """Returns the genome's decisions, whatever it costs."""
+        return self.space.decisions_of(genome)
 
     def text(self, genome: Genome) -> str:
         """Returns the genome's text."""

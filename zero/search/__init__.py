@@ -12,7 +12,7 @@ from types import ModuleType
 from zero.errors import ConfigError, unknown_name
 
 DEFAULT = "regularized_evolution"
-_NO_METHODS = ("neighbourhood", "protocol", "section")  # what methods are made with
+_NO_METHODS = ("decisions", "neighbourhood", "protocol", "section")  # what methods are made with
 
 
 def names() -> list[str]:
@@ -45,6 +45,11 @@ def chooses_parents(name: str) -> bool:
 def breeds(name: str) -> bool:
     """Returns whether a method ever makes a child of a parent."""
     return getattr(get(name), "BREEDS", True)
+
+
+def decides(name: str) -> bool:
+    """Returns whether a method makes genomes decision by decision."""
+    return "decisions" in getattr(get(name), "NEEDS", ())
 
 
 def keys_of(name: object) -> list[str]:

@@ -111,6 +111,36 @@ class NeighbourSpace(Space, Protocol):
         """Returns all genomes one step away, without itself, always in the same order."""
 
 
+class DecisionSpace(Space, Protocol):
+    """A space whose genomes are sequences of categorical decisions; methods NEED "decisions".
+
+    A sequence is a tuple of names without white space, one for each decision, in an order that is the
+    space's own. Which names are possible depends on the decisions before. Every sequence that
+    `choices` leads to is a genome's, and every genome that the space draws has one. For both ways:
+    `zero.search.decisions`.
+    """
+
+    def choices(self, decisions: tuple[str, ...]) -> Sequence[str]:
+        """Returns the names of which the next decision is one, none if all are made.
+
+        decisions: made so far, each one of its choices.
+        """
+
+    def genome_of(self, decisions: tuple[str, ...]) -> Any:
+        """Returns the genome of a complete sequence.
+
+        Raises:
+            ZeroError: it is none, or the genome is not wanted (it costs too much): draw another one.
+        """
+
+    def decisions_of(self, genome: Any) -> tuple[str, ...]:
+        """Returns the sequence of a genome, of a wanted one or not.
+
+        Raises:
+            ZeroError: the genome was written down with something that no decision gives.
+        """
+
+
 class Searcher(Protocol):
     """A search that goes on, one individual at a time: `ask`, evaluate, `tell`, `ask`, ...
 

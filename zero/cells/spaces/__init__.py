@@ -1,7 +1,9 @@
 """Search spaces: which genomes there are, how to draw one, and the papers' mutations.
 
 Every space has the same methods: `check`, `random`, `mutate`, `neighbours`, and `mutations`, the names
-of its mutations. Random numbers come from a search's stream (`zero.rng.splitmix`).
+of its mutations; `choices`, `genome_of` and `decisions_of` make a genome a sequence of decisions
+(`zero.search.protocol.DecisionSpace`), in the order that the class states. Random numbers come from a
+search's stream (`zero.rng.splitmix`).
 """
 
 from __future__ import annotations

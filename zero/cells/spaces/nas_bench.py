@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from zero.cells.genome import EDGES, EdgeCell, Genome, GraphCell
 from zero.errors import NetworkError, unknown_name
+from zero.search.decisions import Decisions, checked
 
 if TYPE_CHECKING:  # names are completed by the shell without it
     import numpy as np
@@ -34,7 +36,10 @@ def _check_cell(space, genome: Genome, ops: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class NasBench201:
-    """Six edges with an op each: 15,625 cells with the benchmark's five ops."""
+    """Six edges with an op each: 15,625 cells with the benchmark's five ops.
+
+    Decisions: the ops, in the order of the text (`zero.cells.genome.EDGES`).
+    """
 
     name: str
     description: str
@@ -67,6 +72,19 @@ class NasBench201:
             if op != old[edge]
         ]
 
+    def choices(self, decisions: Decisions) -> tuple[str, ...]:
+        """Returns the ops of which the next decision is one."""
+        return self.ops if len(decisions) < len(EDGES) else ()
+
+    def genome_of(self, decisions: Decisions) -> Genome:
+        """Returns the genome of a complete sequence of decisions; raises ZeroError for others."""
+        return Genome(self.name, EdgeCell(checked(self.choices, decisions)))
+
+    def decisions_of(self, genome: Genome) -> Decisions:
+        """Returns the genome's decisions; NetworkError if it is none of this space."""
+        self.check(genome)
+        return genome.normal.ops
+
 
 @dataclass(frozen=True)
 class NasBench101:
@@ -74,6 +92,11 @@ class NasBench101:
 
     The limits hold for what lies between input and output, as in the benchmark. New genomes have all
     vertices, some of which may lie off every path.
+
+    Decisions: vertex by vertex its op, then of each vertex before it, from the input on, whether it is
+    read; last, what the output reads. Only what some valid genome goes on from can be chosen. A
+    genome written down with fewer vertices has the decisions of the same cell with vertices added that
+    nobody reads.
     """
 
     name: str
@@ -125,12 +148,48 @@ class NasBench101:
     def _valid(self, cell: GraphCell) -> bool:
         return cell.pruned is not None and cell.pruned.num_edges <= self.max_edges
 
-    def _flipped(self, genome: Genome) -> Iterator[Genome]:
-        cell = genome.normal
+    def choices(self, decisions: Decisions) -> tuple[str, ...]:
+        """Returns the ops, or those of "no" and "yes", of which the next decision is one."""
+        places, at = _places(self.max_vertices), len(decisions)
+        if at == len(places):
+            return ()
+        edge = places[at]
+        if not edge:
+            return self.ops
+        made = sum(place for place, name in zip(places, decisions, strict=False) if name == YES)
+        free = sum(places[at + 1 :])
+        sizes = self.max_vertices, self.max_edges
+        edges = {NO: made, YES: made + edge}
+        return tuple(name for name in edges if _ends_well(edges[name], free, *sizes))
+
+    def genome_of(self, decisions: Decisions) -> Genome:
+        """Returns the genome of a complete sequence of decisions; raises ZeroError for others."""
+        made = checked(self.choices, decisions)
+        places = _places(self.max_vertices)
+        ops = [name for place, name in zip(places, made, strict=True) if not place]
+        chosen = sum(place for place, name in zip(places, made, strict=True) if name == YES)
+        edges = [e for k, e in enumerate(_edges(self.max_vertices)) if chosen >> k & 1]
+        return Genome(self.name, _graph(ops, edges))
+
+    def decisions_of(self, genome: Genome) -> Decisions:
+        """Returns the genome's decisions; NetworkError if it is none of this space."""
+        self.check(genome)
+        ops, edges = self._filled_up(genome.normal)
+        made: list[str] = []
+        for target in range(1, self.max_vertices):
+            made += ops[target - 1 : target]
+            made += [YES if (source, target) in edges else NO for source in range(target)]
+        return tuple(made)
+
+    def _filled_up(self, cell: GraphCell) -> tuple[list[str], set[tuple[int, int]]]:
+        """Returns the ops and edges of a cell with vertices added up to seven."""
         missing = self.max_vertices - 2 - len(cell.vertices)
         ops = [*(op for op, _ in cell.vertices), *(missing * [self.ops[0]])]
         parts = [*(reads for _, reads in cell.vertices), *(missing * [()]), cell.output]
-        edges = {(r, target) for target, reads in enumerate(parts, 1) for r in reads}
+        return ops, {(r, target) for target, reads in enumerate(parts, 1) for r in reads}
+
+    def _flipped(self, genome: Genome) -> Iterator[Genome]:
+        ops, edges = self._filled_up(genome.normal)
         for edge in combinations(range(self.max_vertices), 2):
             new = _graph(ops, sorted(edges ^ {edge}))
             if self._valid(new):
@@ -150,3 +209,62 @@ def _graph(ops: list[str], edges: list[tuple[int, int]]) -> GraphCell:
     """Returns the cell with these edges; the last vertex is the output."""
     reads = [tuple(s for s, t in edges if t == v) for v in range(1, len(ops) + 2)]
     return GraphCell(tuple(zip(ops, reads, strict=False)), reads[-1])
+
+
+# --- decisions about a graph: sets of edges are the bits of a number ------------------------------
+
+NO, YES = "no", "yes"
+
+
+@lru_cache
+def _edges(size: int) -> tuple[tuple[int, int], ...]:
+    """Returns the edges of a graph of so many vertices, by target."""
+    return tuple((source, target) for target in range(1, size) for source in range(target))
+
+
+@lru_cache
+def _places(size: int) -> tuple[int, ...]:
+    """Returns for each decision the edge that it is about, 0 if it is about an op."""
+    found: list[int] = []
+    for number, (source, target) in enumerate(_edges(size)):
+        if source == 0 and target < size - 1:
+            found.append(0)
+        found.append(1 << number)
+    return tuple(found)
+
+
+@lru_cache
+def _paths(size: int) -> tuple[int, ...]:
+    """Returns the paths from input to output, short ones first."""
+    bit = {edge: 1 << number for number, edge in enumerate(_edges(size))}
+    return tuple(
+        sum(bit[edge] for edge in zip((0, *inner), (*inner, size - 1), strict=True))
+        for length in range(size - 1)
+        for inner in combinations(range(1, size - 1), length)
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def _ends_well(made: int, free: int, size: int, most: int) -> bool:
+    """Returns whether some of the free edges make a valid graph of those that are chosen.
+
+    A valid graph has a path, and without what it has besides the path it has no more edges between
+    input and output: so it is enough to try every path.
+    """
+    return any(
+        not path & ~(made | free) and _edges_between(made | path, size) <= most
+        for path in _paths(size)
+    )
+
+
+def _edges_between(chosen: int, size: int) -> int:
+    """Returns the number of edges on paths from input to output."""
+    edges = [edge for number, edge in enumerate(_edges(size)) if chosen >> number & 1]
+    fed, read = {0}, {size - 1}
+    for source, target in edges:
+        if source in fed:
+            fed.add(target)
+    for source, target in sorted(edges, reverse=True):
+        if target in read:
+            read.add(source)
+    return sum(source in fed and target in read for source, target in edges)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zero.cells.genome import Genome, PairCell, Read, state_name, unread_states
 from zero.errors import NetworkError, unknown_name
+from zero.search.decisions import Decisions, checked
 
 if TYPE_CHECKING:  # names are completed by the shell without it
     import numpy as np
@@ -22,6 +23,10 @@ class PairSpace:
     nodes: of each cell. distinct: the two ops of a node read different states, and the output is all
     nodes (DARTS); else the output of a new cell is all states that nobody reads, prev and cur among
     them. Cells that are written down may choose their output.
+
+    Decisions: the normal cell's, then the reduction cell's; node by node the first state that it reads,
+    the second, the first one's op, the second one's op (the order of Zoph et al. 2018). The output is
+    no decision: it follows from the nodes, as in new cells, in their order.
     """
 
     name: str
@@ -109,6 +114,44 @@ class PairSpace:
                 found[self._with_op(genome, *place, op)] = None
         found.pop(genome, None)
         return list(found)
+
+    def choices(self, decisions: Decisions) -> tuple[str, ...]:
+        """Returns the names of states or ops of which the next decision is one."""
+        if len(decisions) >= 8 * self.nodes:
+            return ()
+        node, part = divmod(len(decisions) % (4 * self.nodes), 4)
+        if part >= 2:
+            return self.ops
+        taken = decisions[-1] if part == 1 and self.distinct else None
+        return tuple(name for name in map(state_name, range(node + 2)) if name != taken)
+
+    def genome_of(self, decisions: Decisions) -> Genome:
+        """Returns the genome of a complete sequence of decisions; raises ZeroError for others."""
+        made = checked(self.choices, decisions)
+        number = {state_name(state): state for state in range(self.nodes + 2)}
+        nodes = []
+        for at in range(0, len(made), 4):
+            first, second, first_op, second_op = made[at : at + 4]
+            nodes.append(((first_op, number[first]), (second_op, number[second])))
+        cells = (nodes[: self.nodes], nodes[self.nodes :])
+        return Genome(self.name, *(PairCell(tuple(c), self._output(c)) for c in cells))
+
+    def decisions_of(self, genome: Genome) -> Decisions:
+        """Returns the genome's decisions; NetworkError if it is none or chooses its own output."""
+        self.check(genome)
+        made: list[str] = []
+        for kind in ("normal", "reduction"):
+            cell = getattr(genome, kind)
+            output = self._output(cell.nodes)
+            if sorted(cell.concat) != list(output):
+                own, given = (",".join(map(state_name, c)) for c in (output, cell.concat))
+                raise NetworkError(
+                    f"{self.name}, {kind} cell: out({given}) was written down; decisions give "
+                    f"out({own})"
+                )
+            for (first_op, first), (second_op, second) in cell.nodes:
+                made += [state_name(first), state_name(second), first_op, second_op]
+        return tuple(made)
 
     def _output(self, nodes: Sequence[tuple[Read, Read]]) -> tuple[int, ...]:
         return tuple(range(2, len(nodes) + 2)) if self.distinct else unread_states(nodes)

@@ -1,0 +1,135 @@
+"""Q-learning: what each choice after each prefix of decisions is worth, learnt from all genomes so far.
+
+Baker et al. 2017 ("Designing Neural Network Architectures using Reinforcement Learning", MetaQNN). A
+genome's decisions are made one by one, with probability epsilon evenly, else the one of the highest
+value, ties evenly. Values start at 0.5. After each result, results so far are drawn with replacement and
+replayed, each from its last decision to its first:
+
+    Q(prefix, choice) += rate * (best value after the choice, or the reward at the end - Q(prefix, choice))
+
+Epsilon falls with the number of different genomes, in the paper's proportions: 1 for 55 % of `schedule`,
+0.9 to 0.7 for 4 % each, 0.6 to 0.1 for 6 % each, 0.1 from then on. The reward, an accuracy in the paper,
+is here the share of results that are worse (half of equal ones among them), which serves fitness of any
+scale: failed genomes have the lowest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from zero.rng import splitmix
+from zero.search.decisions import Decisions, decided, genome_drawn, shares_worse
+from zero.search.protocol import DecisionSpace, Positive, Proposal, Searcher, SearchSettings
+
+DESCRIPTION = "tabular Q-learning over prefixes of decisions, with replay (MetaQNN)"
+NEEDS = ("decisions",)
+BREEDS = False
+
+START = 0.5  # of values
+# Models of the paper for each epsilon, 2,700 in all.
+EPSILONS = ((1.0, 1500), (0.9, 100), (0.8, 100), (0.7, 100),
+            *((tenth / 10, 150) for tenth in range(6, 0, -1)))  # fmt: skip
+
+
+class Settings(SearchSettings):
+    """rate: of learning. replay: genomes for each result. schedule: different genomes, see epsilon."""
+
+    rate: float = Field(0.1, gt=0, le=1)
+    replay: Positive = 128
+    schedule: Positive = 100
+
+
+def epsilon(different: int, schedule: int) -> float:
+    """Returns the share of decisions that are random after so many different genomes."""
+    total, left = sum(models for _, models in EPSILONS), 0
+    for value, models in EPSILONS:
+        left += models
+        if different * total < left * schedule:
+            return value
+    return EPSILONS[-1][0]
+
+
+class QLearning:
+    """See the module's docstring; a `zero.search.protocol.Searcher`."""
+
+    def __init__(self, space: DecisionSpace, settings: Settings, rng: np.ndarray):
+        self.space, self.settings, self.rng = space, settings, rng
+        self._forget()
+
+    def _forget(self) -> None:
+        self.values: dict[Decisions, dict[str, float]] = {}  # prefix -> choice -> value
+        self.known: dict[Decisions, str] = {}  # different genomes, in order, as texts
+        self.results: list[tuple[Decisions, float]] = []
+
+    def ask(self) -> Proposal:
+        """Returns a genome whose decisions are the best known or random."""
+        genome = genome_drawn(self.space, lambda: decided(self.space.choices, self._chosen))
+        return Proposal(self.space.random(self.rng) if genome is None else genome)
+
+    def _chosen(self, decisions: Decisions, names: Sequence[str]) -> str:
+        values = self.values.get(decisions)
+        random = epsilon(len(self.known), self.settings.schedule)
+        if values is not None and splitmix.unit(self.rng) >= random:
+            best = max(values.values())
+            names = [name for name, value in values.items() if value == best]
+        return names[splitmix.below(self.rng, len(names))]
+
+    def tell(self, proposal: Proposal, number: int, fitness: float, train_steps: int = 0) -> None:
+        """Learns from a result, also of an individual from elsewhere."""
+        decisions = self.space.decisions_of(proposal.genome)
+        self._know(decisions, self.space.text(proposal.genome))
+        self.results.append((decisions, -math.inf if math.isnan(fitness) else float(fitness)))
+        rewards = shares_worse([fitness for _, fitness in self.results]).tolist()
+        for _ in range(self.settings.replay):
+            row = splitmix.below(self.rng, len(self.results))
+            self._learn(self.results[row][0], rewards[row])
+
+    def _know(self, decisions: Decisions, text: str) -> None:
+        if decisions in self.known:
+            return
+        self.known[decisions] = text
+        for place in range(len(decisions)):
+            prefix = decisions[:place]
+            if prefix not in self.values:
+                self.values[prefix] = dict.fromkeys(self.space.choices(prefix), START)
+
+    def _learn(self, decisions: Decisions, reward: float) -> None:
+        for place in range(len(decisions) - 1, -1, -1):
+            values, name = self.values[decisions[:place]], decisions[place]
+            values[name] += self.settings.rate * (reward - values[name])
+            reward = max(values.values())
+
+    def state(self) -> dict[str, Any]:
+        """Returns where the search stands; values in the order in which `_know` makes them."""
+        place = {decisions: row for row, decisions in enumerate(self.known)}
+        return {
+            "rng": self.rng.copy(),
+            "genomes": list(self.known.values()),
+            "values": np.array([v for node in self.values.values() for v in node.values()], float),
+            "results": np.array([place[decisions] for decisions, _ in self.results], np.int64),
+            "fitness": np.array([fitness for _, fitness in self.results], np.float64),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes over a state that `state` gave."""
+        self.rng[:] = state["rng"]
+        self._forget()
+        for text in state["genomes"]:
+            self._know(self.space.decisions_of(self.space.parse(text)), text)
+        values = iter(state["values"].tolist())
+        for node in self.values.values():
+            for name in node:
+                node[name] = next(values)
+        known = list(self.known)
+        rows = zip(state["results"].tolist(), state["fitness"].tolist(), strict=True)
+        self.results = [(known[row], fitness) for row, fitness in rows]
+
+
+def make(space: DecisionSpace, settings: Settings, rng: np.ndarray) -> Searcher:
+    """Returns the search."""
+    return QLearning(space, settings, rng)
