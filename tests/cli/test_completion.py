@@ -53,7 +53,7 @@ def offered(line, command=ZERO):
         ("zero show ", library.names()),
         ("zero evaluate neural", ["neural_network", "neural_network_damaged"]),
         ("zero evaluate linear quick", ["quickstart"]),
-        ("zero bench evaluate quickstart --program lin", ["linear"]),
+        ("zero bench evaluate quickstart --program lin", ["linear", "linear_with_bias"]),
         ("zero bench search quickstart --backend c", ["cpu", "cuda"]),
         ("zero cells show ", list(PUBLISHED)),
         ("zero cells count enas --skeleton darts", [n for n in PRESETS if n.startswith("darts")]),
