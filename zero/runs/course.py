@@ -358,7 +358,6 @@ class Run:
 
         final_state = self.state.final_state if self.final_phase_done else None
         if reason != self.stops.why:
-            self.session.message("the search has ended: taking final figures")
             try:
                 with self.stops.at_once():
                     # A single evaluation may take minutes: a child can be left in its middle.
