@@ -37,8 +37,9 @@ __all__ = [
     "DiscoveredClassifier", "DiscoveredRegressor", "EvolvedClassifier", "EvolvedRegressor",
 ]  # fmt: skip
 
+STEPS = 50_000  # of training that `epochs=None` aims at
 NARROW = (
-    16  # features that a searched program sees at least, the rest zeros: hidden units of a network
+    16  # features that a searched program sees at least, zeros if need be: a network's hidden units
 )
 
 
@@ -361,9 +362,6 @@ class _Discovered(_Estimator):
         labels = Examples(x, y, self._classes()).labels(np.arange(len(y)))
         self._keep(go_on(self.model_.trained, x, labels), prepared, self.epochs_)
         return self
-
-
-STEPS = 50_000  # of training that `epochs=None` aims at
 
 
 class DiscoveredClassifier(_Classifier, _Discovered):

@@ -21,7 +21,7 @@ from zero.programs import library
 from zero.programs.domain import ProgramsDomain
 from zero.programs.program import Program, memory_needed
 from zero.programs.simplified import simplify
-from zero.programs.trained import Trained, train
+from zero.programs.trained import Trained, labels_of, train
 from zero.tasks import Metric, TaskSet
 
 # Learning rates with which programs are candidates without a search.
@@ -57,11 +57,7 @@ class Examples:
 
     def labels(self, rows: np.ndarray) -> list[np.ndarray]:
         """Returns what each output is trained to be in these rows."""
-        y = self.y[rows]
-        if not self.classes:
-            return [y]
-        wanted = [1] if self.classes == 2 else range(self.classes)
-        return [(y == label).astype(np.float64) for label in wanted]
+        return labels_of(self.y[rows], self.classes)
 
 
 @dataclass(frozen=True)

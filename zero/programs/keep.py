@@ -31,16 +31,14 @@ from zero.programs.scores import (
     Truth,
     compare,
 )
-from zero.programs.trained import train
+from zero.programs.trained import labels_of, train
 from zero.rng.philox import key_for
 from zero.tasks.table import Table
 
 # What every outcome is set beside: both were written by people.
 BASELINES = ("linear", "neural_network")
 WIDE = 100  # features above which a matrix, of their square, takes much memory and time
-MOST_ROWS = (
-    100_000  # that scikit-learn's predictors are fitted on, and that say how features are scaled
-)
+MOST_ROWS = 100_000  # that scikit-learn's predictors and the scales of features are fitted on
 MOST_STEPS = 2_000_000  # rows that are trained on, each as often as it is gone through
 
 
@@ -108,10 +106,8 @@ def _trained(
     data = family.data()
     epochs = max(1, min(family.epochs, MOST_STEPS // len(y)))
     if data.problem == "regression":
-        labels = [(y - prepared.target_mean) / prepared.target_scale]
-    else:
-        wanted = [1] if data.problem == "binary" else range(len(data.classes))
-        labels = [(y == label).astype(np.float64) for label in wanted]
+        y = (y - prepared.target_mean) / prepared.target_scale
+    labels = labels_of(y, len(data.classes))
     trained = train(
         program, x, labels, family.metric, epochs,
         dtype=config.dtype or "float64", seed_key=key_for(config.seed, "evaluation"),
@@ -155,15 +151,15 @@ def predictions(
             found[name] = _predicted(
                 _trained(config, family, program, x, data.y[rows], prepared), test
             )
-    few = _shuffled(config, family.rows_to_keep_learning())[:MOST_ROWS]
-    weights = None
+    few, x, weights = rows[:MOST_ROWS], x[:MOST_ROWS], None
     if data.weights is not None:  # with mean 1: what regularises is not to change with their unit
+        few = _shuffled(config, family.rows_to_keep_learning())[:MOST_ROWS]
+        x = family.features_of(few, prepared)
         weights = data.weights[few] / max(data.weights[few].mean(), 1e-300)
-    x, y = family.features_of(few, prepared), data.y[few]
     # Threads that wait for each other on a busy machine take gradient boosting from seconds to a minute.
     with threadpoolctl.threadpool_limits(1):
         for name, estimator in _known(data.problem).items():
-            estimator.fit(x, y, sample_weight=weights)
+            estimator.fit(x, data.y[few], sample_weight=weights)
             chances = None
             if data.problem != "regression":
                 chances = np.zeros((len(test), len(data.classes)))

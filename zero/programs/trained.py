@@ -193,6 +193,18 @@ def _square(a: np.ndarray) -> tuple[int, ...]:
     return (*a.shape, a.shape[-1])
 
 
+def labels_of(y: np.ndarray, classes: int) -> list[np.ndarray]:
+    """Returns what each output is trained to be, (N,) each, for targets y (N,).
+
+    classes: y holds numbers of so many classes, from 0: one output of two classes, of more one a class
+    that tells it from the rest. 0: y holds numbers to predict.
+    """
+    if not classes:
+        return [y]
+    wanted = [1] if classes == 2 else range(classes)
+    return [(y == label).astype(np.float64) for label in wanted]
+
+
 def train(
     program: Program,
     x: np.ndarray,
