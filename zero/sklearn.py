@@ -38,9 +38,8 @@ __all__ = [
 ]  # fmt: skip
 
 STEPS = 50_000  # of training that `epochs=None` aims at
-NARROW = (
-    16  # features that a searched program sees at least, zeros if need be: a network's hidden units
-)
+# Features that a searched program sees at least, zeros if need be: a network's hidden units.
+NARROW = 16
 
 
 class _Estimator(BaseEstimator):
