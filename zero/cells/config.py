@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
+from zero import search
 from zero.cells.cost import WEIGHED
 from zero.cells.networks.skeletons import SKELETONS, Skeleton
 from zero.cells.ops import get_cell_op
@@ -47,7 +48,7 @@ from zero.evolution.halving import Halving
 from zero.evolution.objective import OBJECTIVES, Objective
 from zero.nn.train_settings import TrainSettings
 from zero.search.protocol import SearchSettings
-from zero.search.section import default_settings, of_method, read_config
+from zero.search.section import default_settings, methods_for, of_method, read_config
 
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 
@@ -168,7 +169,7 @@ class CellSearch(SearchSettings):
     """What a search over cells has beside its method's settings; mutations are those of the space."""
 
     genomes: ClassVar[str] = "cells"
-    offers: ClassVar[tuple[str, ...]] = ("neighbours", "decisions")
+    offers: ClassVar[tuple[str, ...]] = ("neighbours", "decisions", "growth")
     defaults: ClassVar[dict[str, Any]] = {"population": 100, "tournament": 25}
 
 
@@ -267,6 +268,15 @@ def _check_ops(config: Any) -> Iterator[Found]:
     if cells.ops is not None and (not cells.ops or len(set(cells.ops)) < len(cells.ops)):
         given = ", ".join(cells.ops)
         yield loc, f"a space needs at least one op, each named once; got {given}"
+
+
+def _check_method(config: Any) -> Iterator[Found]:
+    """A method that cells in general can be searched by may need what one space does not have."""
+    method, space = config.search.method, SPACES[config.cells.space]
+    if search.lacking(method, space):
+        fitting = [n for n in methods_for(CellSearch) if not search.lacking(n, space)]
+        message = f"{method} cannot search the space {space.name}; use one of {', '.join(fitting)}"
+        yield ("search", "method"), message
 
 
 def _check_published(config: Any) -> Iterator[Found]:
@@ -396,7 +406,7 @@ def _check_dtype(config: Any) -> Iterator[Found]:
 
 
 _CHECKS = (
-    _check_ops, _check_published, _check_form, _check_skeleton, _check_final_skeleton,
+    _check_method, _check_ops, _check_published, _check_form, _check_skeleton, _check_final_skeleton,
     _check_final_training, _check_target, _check_halving_rises, _check_halving_ends, _check_images,
     _check_table, _check_metric, _check_latency, _check_dtype,
 )  # fmt: skip

@@ -78,6 +78,14 @@ class LimitedSpace:
         """Returns all neighbours that are within the limits."""
         return [near for near in self.space.neighbours(genome) if self.allows(near)]
 
+    def __getattr__(self, name: str) -> Any:
+        # Only spaces that grow have them, which is how it is known (`zero.search.lacking`).
+        if name == "smallest" and hasattr(self.space, name):
+            return lambda: [g for g in self.space.smallest() if self.allows(g)]
+        if name == "grown" and hasattr(self.space, name):
+            return lambda genome: [g for g in self.space.grown(genome) if self.allows(g)]
+        raise AttributeError(name)
+
     def choices(self, decisions: Decisions) -> Sequence[str]:
         """Returns the names of which the next decision is one."""
         return self.space.choices(decisions)

@@ -8,7 +8,7 @@ limits, whatever proposes genomes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,14 @@ class Latest:
         """Returns the genome to evaluate next."""
         raise NotImplementedError
 
-    def tell(self, proposal: Proposal, number: int, fitness: float, train_steps: int = 0) -> None:
+    def tell(
+        self,
+        proposal: Proposal,
+        number: int,
+        fitness: float,
+        train_steps: int = 0,
+        costs: Sequence[float] = (),
+    ) -> None:
         """Lets a proposal take the place of the oldest; number: as the numbering gives it."""
         if self._asked is None or self._asked[0] is not proposal:
             row = self._record_of(proposal)
@@ -196,10 +203,17 @@ class Following(Latest):
         self._asked = proposal, self._record_of(proposal)
         return proposal
 
-    def tell(self, proposal: Proposal, number: int, fitness: float, train_steps: int = 0) -> None:
+    def tell(
+        self,
+        proposal: Proposal,
+        number: int,
+        fitness: float,
+        train_steps: int = 0,
+        costs: Sequence[float] = (),
+    ) -> None:
         """Tells the searcher as well."""
         super().tell(proposal, number, fitness, train_steps)
-        self.searcher.tell(proposal, number, fitness, train_steps)
+        self.searcher.tell(proposal, number, fitness, train_steps, costs)
 
     def settle(self, slot: int, genome: Any, number: int, fitness: float) -> None:
         """Tells the searcher as well."""

@@ -8,11 +8,16 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from types import ModuleType
+from typing import Any
 
 from zero.errors import ConfigError, unknown_name
 
 DEFAULT = "regularized_evolution"
 _NO_METHODS = ("decisions", "neighbourhood", "protocol", "section")  # what methods are made with
+
+
+# What methods may need of a space (`protocol`), and the method of a space that has it.
+OFFERS = {"neighbours": "neighbours", "decisions": "choices", "growth": "grown"}
 
 
 def names() -> list[str]:
@@ -45,6 +50,12 @@ def chooses_parents(name: str) -> bool:
 def breeds(name: str) -> bool:
     """Returns whether a method ever makes a child of a parent."""
     return getattr(get(name), "BREEDS", True)
+
+
+def lacking(name: str, space: Any) -> list[str]:
+    """Returns what a method needs that a space does not have: keys of `OFFERS`."""
+    needs = getattr(get(name), "NEEDS", ())
+    return [need for need in needs if not hasattr(space, OFFERS[need])]
 
 
 def decides(name: str) -> bool:

@@ -7,6 +7,7 @@ where there is none, a restart at a new random genome.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,14 @@ class NeighbourSearch:
         self.next += 1
         return Proposal(self.near[order[i]], self.at[1], 1, NEIGHBOUR)
 
-    def tell(self, proposal: Proposal, number: int, fitness: float, train_steps: int = 0) -> None:
+    def tell(
+        self,
+        proposal: Proposal,
+        number: int,
+        fitness: float,
+        train_steps: int = 0,
+        costs: Sequence[float] = (),
+    ) -> None:
         """Takes a result; an individual from elsewhere counts as a neighbour."""
         result = (proposal.genome, number, -math.inf if math.isnan(fitness) else float(fitness))
         if self.at is None:

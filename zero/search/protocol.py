@@ -141,6 +141,19 @@ class DecisionSpace(Space, Protocol):
         """
 
 
+class GrowingSpace(Space, Protocol):
+    """A space with genomes of all sizes; methods that grow small ones NEED "growth"."""
+
+    def smallest(self) -> Sequence[Any]:
+        """Returns all genomes of the smallest size, always in the same order."""
+
+    def grown(self, genome: Any) -> Sequence[Any]:
+        """Returns all genomes one size larger that hold this one, always in the same order.
+
+        None if the genome is as large as the space allows.
+        """
+
+
 class Searcher(Protocol):
     """A search that goes on, one individual at a time: `ask`, evaluate, `tell`, `ask`, ...
 
@@ -152,11 +165,20 @@ class Searcher(Protocol):
     def ask(self) -> Proposal:
         """Returns the genome to evaluate next."""
 
-    def tell(self, proposal: Proposal, number: int, fitness: float, train_steps: int = 0) -> None:
+    def tell(
+        self,
+        proposal: Proposal,
+        number: int,
+        fitness: float,
+        train_steps: int = 0,
+        costs: Sequence[float] = (),
+    ) -> None:
         """Takes the result of a proposal, or of an individual that came from another search.
 
         number: the individual's own, by which it is called if it becomes a parent. fitness: larger is
-        better; -inf or NaN if the genome cannot be used.
+        better; -inf or NaN if the genome cannot be used. costs: what the objective weighs fitness
+        against, smaller is better, the same figures in the same order for all; none where it weighs
+        nothing.
         """
 
     def state(self) -> dict[str, Any]:

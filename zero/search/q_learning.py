@@ -79,7 +79,14 @@ class QLearning:
             names = [name for name, value in values.items() if value == best]
         return names[splitmix.below(self.rng, len(names))]
 
-    def tell(self, proposal: Proposal, number: int, fitness: float, train_steps: int = 0) -> None:
+    def tell(
+        self,
+        proposal: Proposal,
+        number: int,
+        fitness: float,
+        train_steps: int = 0,
+        costs: Sequence[float] = (),
+    ) -> None:
         """Learns from a result, also of an individual from elsewhere."""
         decisions = self.space.decisions_of(proposal.genome)
         self._know(decisions, self.space.text(proposal.genome))

@@ -50,7 +50,14 @@ class Reinforce:
         genome = genome_drawn(self.space, lambda: decided(self.space.choices, self._drawn))
         return Proposal(self.space.random(self.rng) if genome is None else genome)
 
-    def tell(self, proposal: Proposal, number: int, fitness: float, train_steps: int = 0) -> None:
+    def tell(
+        self,
+        proposal: Proposal,
+        number: int,
+        fitness: float,
+        train_steps: int = 0,
+        costs: Sequence[float] = (),
+    ) -> None:
         """Moves the policy, also for an individual from elsewhere."""
         reward = float(fitness)
         if math.isfinite(reward):

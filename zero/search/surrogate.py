@@ -10,7 +10,7 @@ so a few broken genomes do not decide the fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -132,7 +132,14 @@ class Surrogate:
             coded[row, : len(decisions)] = [codes.setdefault(n, len(codes)) for n in decisions]
         return coded
 
-    def tell(self, proposal: Proposal, number: int, fitness: float, train_steps: int = 0) -> None:
+    def tell(
+        self,
+        proposal: Proposal,
+        number: int,
+        fitness: float,
+        train_steps: int = 0,
+        costs: Sequence[float] = (),
+    ) -> None:
         """Takes a result, also of an individual from elsewhere."""
         self._add(self.space.text(proposal.genome), proposal.genome, number, float(fitness))
 
