@@ -21,6 +21,7 @@ from zero.cli import (
     predict,
     run,
     schema,
+    search_methods,
     show,
     train,
 )
@@ -77,4 +78,5 @@ cells.register(app)
 app.command()(train.train)
 app.command()(export.export)
 nas_table.register(bench.bench)
+search_methods.register(bench.bench)
 schema.register(app)
