@@ -186,7 +186,11 @@ class CellExperiments(Repetitions):
 
 
 class CellsConfig(RunConfig):
-    """A checked run over cells."""
+    """A checked run over cells.
+
+    tuning: in words, what was tried with these data before these settings; decides nothing, a report
+    has to tell it (`zero show RUN --checklist`).
+    """
 
     genomes: ClassVar[str] = "cells"
 
@@ -202,6 +206,7 @@ class CellsConfig(RunConfig):
     islands: CellIslands = CellIslands()
     experiments: CellExperiments = CellExperiments()
     budget: Budget = Budget()
+    tuning: str | None = None
 
 
 # --- from settings to what cells are made with --------------------------------------------------

@@ -28,6 +28,10 @@ def show(
     raw: Annotated[
         bool, typer.Option("--raw", help="With instructions that change no prediction, too.")
     ] = False,
+    checklist: Annotated[
+        bool,
+        typer.Option("--checklist", help="What its record answers of what a report must tell."),
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Show a run, which may be going on, or a program."""
@@ -35,6 +39,9 @@ def show(
     from zero.runs.load import kind_of
 
     path = Path(what)
+    if checklist:
+        _show_checklist(path)
+        return
     if train.is_training(path):
         kind_of(path).view.show_training(path)
         return
@@ -107,6 +114,22 @@ def _show_run(path: Path, lineage: bool, raw: bool) -> None:
         print(f"\nno {view.noun} yet")
     else:
         view.print_run(path, data, record, lineage, raw)
+
+
+def _show_checklist(path: Path) -> None:
+    from zero.config import yaml
+    from zero.runs.archive import read_archive
+    from zero.runs.checklist import answers
+    from zero.runs.folder import RunFolder
+    from zero.runs.load import know_kind
+
+    folder = RunFolder.open(path)
+    if not folder.archive_path.exists():
+        raise ZeroError(f"{path} has no {RunFolder.ARCHIVE} yet, which a checklist is about")
+    know_kind(path)
+    data = read_archive(path)
+    settings = yaml.parse(data.config, str(path)).data
+    print_pairs(answers(folder, data, genomes.get(data.kind).view.setting_rows(settings)))
 
 
 def _has_stopped(events: list[dict[str, Any]]) -> bool:
