@@ -9,6 +9,13 @@ population's size is thus how many children are tried before a step down.
 One individual in as many as the population holds is a new random one. Where all lately made
 individuals are worse than it, the search starts again there: without that, some runs never leave a
 local optimum whose neighbours all lead back.
+
+When to use it: over programs, and over cells where small changes make small differences. On small spaces of
+cells it is hard to beat; on deceptive ones (ImageNet-16 of NAS-Bench-201) it sinks below evolution.
+
+Cost: nothing to speak of: microseconds an individual.
+
+Source: White, Nolen and Savani 2021, section 4; the drawn neighbours and restarts are ours.
 """
 
 from __future__ import annotations

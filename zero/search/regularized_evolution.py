@@ -3,6 +3,14 @@
 Real et al. 2019 ("Regularized Evolution for Image Classifier Architecture Search") and Real et al.
 2020, section 3.1; spec, section 6.4: the tournament draws with replacement, the slot to be
 overwritten included, and the first drawn wins ties.
+
+When to use it: first, over anything: it serves every kind of genome, needs nothing of a space but mutations,
+and bad luck with one measurement dies with its individual. Programs are evolved by it. With a few hundred
+trainings take a small population (10 to 50), or most of them go into the random beginning.
+
+Cost: nothing to speak of: microseconds an individual.
+
+Source: Real et al. 2019, "Regularized Evolution for Image Classifier Architecture Search", algorithm 1.
 """
 
 from __future__ import annotations
