@@ -6,6 +6,7 @@ A page may hold, each on a line of its own:
   without its heading; of the title only what stands before the first section; without HEADING the whole
   file without its title;
 * `<!-- docstring: MODULE -->`: a module's docstring;
+* `<!-- search methods -->`: every search method by its name, with its docstring and those of its settings;
 * `<!-- public names -->`: the reference of what `zero.__all__` lists;
 * `<!-- rooms -->`: every package with its modules, by the first lines of their docstrings.
 
@@ -58,6 +59,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     markdown = INCLUDE.sub(lambda found: included(found[1], found[2], here), markdown)
     markdown = DOCSTRING.sub(lambda found: as_markdown(docstring_of(found[1])), markdown)
     markdown = markdown.replace("<!-- public names -->", public_names())
+    markdown = markdown.replace("<!-- search methods -->", search_methods())
     return markdown.replace("<!-- rooms -->", rooms())
 
 
@@ -118,6 +120,22 @@ def public_names() -> str:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_PLACES"
     )
     return "\n\n".join(f"::: zero.{name}" for name in sorted(places, key=str.lower))
+
+
+def search_methods() -> str:
+    """Returns a section for every search method."""
+    found = []
+    for file in sorted((ROOT / "zero/search").glob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        assigned = [n for n in tree.body if isinstance(n, ast.Assign)]
+        if not any(ast.unparse(n.targets[0]) == "DESCRIPTION" for n in assigned):
+            continue
+        settings = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Settings"]
+        keys = ast.get_docstring(settings[0]) if settings else None
+        found += [f"## {file.stem}", as_markdown(ast.get_docstring(tree) or "")]
+        if keys:
+            found.append(f"Settings: {as_markdown(keys)}")
+    return "\n\n".join(found)
 
 
 def rooms() -> str:

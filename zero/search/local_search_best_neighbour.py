@@ -5,7 +5,8 @@ When to use it: where a step should be the best one there is and trainings are c
 
 Cost: below a millisecond an individual; to list a cell's neighbours takes longer in large spaces.
 
-Source: White, Nolen and Savani 2021, "Exploring the Loss Landscape in Neural Architecture Search", algorithm 1.
+Source: White, Nolen and Savani 2021, "Exploring the Loss Landscape in Neural Architecture
+Search", algorithm 1.
 """
 
 from __future__ import annotations
