@@ -90,6 +90,9 @@ def checksums(network, flat):
     return found
 
 
+CORNERS = {"relu": (0,), "relu6": (0, 6), "hard_sigmoid": (-3, 3), "h_swish": (-3, 3)}
+
+
 def margin(network, values):
     """Returns how near a batch comes to where a ReLU or pool switches, and a gradient jumps.
 
@@ -98,9 +101,9 @@ def margin(network, values):
     least = 1.0
     for layer in network.layers:
         x = values[layer.inputs[0]] if layer.inputs else None
-        if layer.kind == "relu":
-            least = min(least, np.abs(x[x != 0]).min(initial=1.0))
-        elif layer.kind in ("max_pool", "min_pool") and layer.kernel != (1, 1):
+        for corner in CORNERS.get(layer.kind, ()):
+            least = min(least, np.abs(x - corner)[x != corner].min(initial=1.0))
+        if layer.kind in ("max_pool", "min_pool") and layer.kernel != (1, 1):
             x = x if layer.kind == "max_pool" else -x
             padded = pad_or_crop(x, layer.pad, -np.inf)
             ordered = np.sort([pixels for _, _, pixels in taps(layer, padded)], axis=0)

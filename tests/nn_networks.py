@@ -395,3 +395,96 @@ def published_network(name):
 
     skeleton = Skeleton(filters=8, **PUBLISHED[name])
     return build_network(get_published(name).genome, skeleton, (16, 16, 3), 5)
+
+
+# Mobile networks. Sums of one layer make values beyond the corners at 3 and 6.
+
+CURVES = ("sigmoid", "hard_sigmoid", "swish", "h_swish")
+
+
+def _curve_networks():
+    for curve in ("relu6", *CURVES):
+
+        def body(b, x, curve=curve):
+            x = b.batch_norm(b.conv(x, 5, 3))
+            return b.add_layer(curve, b.add(x, x, x))
+
+        body.__name__ = f"curve_{curve}"
+        network_case((5, 4, 3), recorded=False)(body)
+
+
+_curve_networks()
+
+
+def mobile(b, x, channels, kernel=3, stride=1, curve="relu6", ratio=0.25):
+    """Mobile inverted bottleneck: 1x1 to three times the channels, depthwise, squeeze-excite, 1x1."""
+    before = b.shape(x)[2]
+    y = b.add_layer(curve, b.batch_norm(b.conv(x, 3 * before)))
+    y = b.add_layer(curve, b.batch_norm(b.depthwise(y, kernel, stride)))
+    if ratio:
+        y = b.squeeze_excite(y, max(1, int(ratio * before)))
+    y = b.batch_norm(b.conv(y, channels))
+    return b.add(b.drop_path(y, 0.5), x) if b.shape(y) == b.shape(x) else y
+
+
+@network_case((8, 8, 3), head="pool", recorded=False)
+def mobile_blocks(b, x):
+    x = b.add_layer("relu6", b.batch_norm(b.conv(x, 8, 3)))
+    x = mobile(b, mobile(b, x, 8, 5), 12, 3, 2)
+    return mobile(b, mobile(b, x, 12, 3, ratio=0), 16, 5, 2, "h_swish")
+
+
+@network_case((7, 5, 1), head="pool", recorded=False)
+def mobile_blocks_of_16_channels(b, x):
+    x = mobile(b, b.conv(x, 16, 3), 16, 3, 1, "swish")
+    return mobile(b, x, 32, 5, 2, "relu6")
+
+
+@network_case((6, 5, 3), recorded=False)
+def relu6_read_by_several(b, x):
+    x = b.batch_norm(b.conv(x, 8, 3))
+    x = b.add_layer("relu6", b.add(x, x, x, x, x))
+    y = b.add_layer("relu6", b.drop_path(b.add(x, x, b.conv(x, 8)), 1.0))
+    z = b.drop_path(b.relu(x), 1.0)
+    return b.concat(
+        b.add(b.conv(x, 8, 3), y, z), b.depthwise(x, 3, 1), b.pool("max", y, 3), b.conv(z, 5)
+    )
+
+
+@network_case((6, 5, 3), recorded=False)
+def depthwise_between_batch_norms(b, x):
+    x = b.add_layer("relu6", b.batch_norm(b.conv(x, 12)))
+    x = b.add_layer("relu6", b.batch_norm(b.depthwise(x, 5, 1)))
+    return b.conv(b.add_layer("relu6", b.batch_norm(b.depthwise(x, 3, 2))), 5)
+
+
+@network_case((6, 5, 3), recorded=False)
+def curves_of_all_sorts(b, x):
+    x = b.concat(b.batch_norm(b.conv(x, 5)), b.conv(x, 12))
+    large = b.add(x, x, x, x)
+    ys = [b.add_layer(curve, y) for curve in CURVES for y in (large, b.drop_path(b.relu(x), 1.0))]
+    return b.concat(b.add(*ys), b.batch_norm(b.add_layer("swish", ys[0])), b.conv(ys[1], 3))
+
+
+@network_case((6, 5, 3), recorded=False)
+def factors_of_channels(b, x):
+    def scale(x, factors):
+        return b.add_layer("scale_channels", x, factors)
+
+    def factors(x):
+        return b.global_pool(b.conv(x, b.shape(x)[2], 3))
+
+    both = b.concat(b.conv(x, 5), b.conv(x, 3))
+    y = scale(both, factors(both))
+    shared = b.batch_norm(factors(y))
+    y = b.batch_norm(scale(b.relu(b.batch_norm(y)), b.add_layer("relu6", shared)))
+    y = b.add(y, scale(b.drop_path(y, 1.0), b.drop_path(b.relu(shared), 1.0)))
+    mean = b.global_pool(y)
+    return b.concat(y, scale(x, factors(x)), scale(b.conv(y, 8), scale(mean, mean)))
+
+
+@network_case((5, 4, 3), recorded=False)
+def biases_inside(b, x):
+    y = b.linear(b.relu(b.linear(b.conv(x, 5), 12)), 20)
+    z = b.linear(b.drop_path(b.batch_norm(b.linear(y, 8)), 1.0), 5)
+    return b.concat(b.linear(b.add(y, y), 3), z)

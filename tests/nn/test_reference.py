@@ -41,6 +41,12 @@ def _layer_cases():
 
     plain = {
         "relu": lambda b: b.relu(0),
+        "relu6": lambda b: b.add_layer("relu6", 0),
+        "sigmoid": lambda b: b.add_layer("sigmoid", 0),
+        "hard_sigmoid": lambda b: b.add_layer("hard_sigmoid", 0),
+        "swish": lambda b: b.add_layer("swish", 0),
+        "h_swish": lambda b: b.add_layer("h_swish", 0),
+        "scale_channels": lambda b: b.add_layer("scale_channels", 0, b.global_pool(0)),
         "batch_norm": lambda b: b.batch_norm(0),
         "add": lambda b: three(b, b.add),
         "concat": lambda b: b.concat(b.conv(0, 2), b.conv(0, 5), b.conv(0, 1)),
@@ -154,6 +160,56 @@ def test_relu_by_hand():
     relu = LAYER_KINDS["relu"]
     assert relu.forward(call).ravel().tolist() == [0, 0, 2]
     assert relu.backward(call, np.ones((1, 1, 3, 1)))[0][0].ravel().tolist() == [0, 0, 1]
+
+
+CURVES = {  # values and slopes at -4, 0, 1, 3, 7
+    "relu6": ([0, 0, 1, 3, 6], [0, 0, 1, 1, 0]),
+    "sigmoid": (
+        [0.0179862, 0.5, 0.7310586, 0.9525741, 0.9990889],
+        [0.0176627, 0.25, 0.1966119, 0.0451767, 0.0009102],
+    ),
+    "hard_sigmoid": ([0, 0.5, 2 / 3, 1, 1], [0, 1 / 6, 1 / 6, 0, 0]),
+    "swish": (
+        [-0.0719448, 0, 0.7310586, 2.8577224, 6.9936227],
+        [-0.0526646, 0.5, 0.9276705, 1.0881042, 1.0054604],
+    ),
+    "h_swish": ([0, 0, 2 / 3, 3, 7], [0, 0.5, 5 / 6, 1, 1]),
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_curves_by_hand(name):
+    values, slopes = CURVES[name]
+    call = cases.layer_call(_one_layer((1, 5, 1), lambda b: b.add_layer(name, 0)))
+    call.inputs = [_image([[-4, 0, 1, 3, 7]])]
+    kind = LAYER_KINDS[name]
+    assert kind.forward(call).ravel() == pytest.approx(values, abs=1e-7)
+    found = kind.backward(call, np.ones((1, 1, 5, 1)))[0][0]
+    assert found.ravel() == pytest.approx(slopes, abs=1e-7)
+    call.inputs = [_image([[-1e4, 1e4]])]  # nothing overflows
+    assert np.isfinite(kind.forward(call)).all()
+
+
+def test_squeeze_excite_is_a_factor_for_each_channel():
+    b = Builder((4, 3, 6))
+    y = b.squeeze_excite(0, 2, "swish", "hard_sigmoid")
+    network = b.network(b.linear(y, 3))
+    # 6 -> 2 -> 6 with biases, then 72 values to 3 with a bias
+    assert network.num_parameters == (6 * 2 + 2) + (2 * 6 + 6) + (72 * 3 + 3)
+    assert network.multiply_adds == 6 * 2 + 2 * 6 + 72 * 3
+    model = ReferenceModel(network, 2)
+    model.parameters[:] = cases.some_parameters(network)
+    images, _ = cases.some_batch(network, 2)
+    factors = model.activations(images)[y] / images
+    assert factors == pytest.approx(np.broadcast_to(factors[:, :1, :1], factors.shape))
+    assert ((factors > 0) & (factors < 1)).all()
+    assert np.ptp(factors, axis=0).max() > 0.001, "the factors are each image's own"
+
+
+def test_factors_of_channels_must_fit():
+    b = Builder((4, 3, 6))
+    with pytest.raises(NetworkError, match=r"factors \(1, 1, channels\), given"):
+        b.add_layer("scale_channels", 0, b.linear(0, 5))
 
 
 @pytest.mark.parametrize("name", cases.WINDOWS)

@@ -250,6 +250,19 @@ class Builder:
         """Mean over pixels."""
         return self.add_layer("global_pool", x)
 
+    def squeeze_excite(
+        self, x: int, channels: int, activation: str = "relu", gate: str = "sigmoid"
+    ) -> int:
+        """Squeeze-excite: each channel times a factor that the image's mean channels say.
+
+        Mean over pixels, linear layer to `channels`, activation, linear layer back, gate; both with a
+        bias. Hu et al. 2018 (Squeeze-and-Excitation Networks, section 3); activation, gate: kinds of
+        layers.
+        """
+        y = self.add_layer(activation, self.linear(self.global_pool(x), channels))
+        factors = self.add_layer(gate, self.linear(y, self.shape(x)[2]))
+        return self.add_layer("scale_channels", x, factors)
+
     def linear(self, x: int, outputs: int, bias: bool = True) -> int:
         """Linear layer on all values of its input."""
         return self.add_layer("linear" if bias else "linear_no_bias", x, shape=(0, 0, outputs))

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from nn_cases import CELLS, NETWORKS, check_model_agrees, some_batch, some_masks, some_parameters
 
-from zero.errors import DeviceError, NetworkError
+from zero.errors import DeviceError
 from zero.nn import make_model
 from zero.nn.cpu.model import CpuModel
 from zero.nn.network import Builder
+from zero.nn.reference import ReferenceModel
+from zero.nn.weights import initial_parameters
 
 CASES = [pytest.param(make, id=name) for name, make in NETWORKS + CELLS]
 
@@ -63,11 +65,32 @@ def test_not_a_number_is_not_hidden_by_a_relu():
     assert np.isnan(loss)
 
 
+def test_a_bias_of_the_logits_is_in_what_others_read_too():
+    b = Builder((4, 4, 3))
+    logits = b.linear(b.relu(b.conv(0, 5)), 3)
+    network = b.network(logits, auxiliary=b.linear(b.relu(logits), 3))
+    check_model_agrees(CpuModel, network, 2e-4)
+
+
+def test_a_mobile_network_learns_as_the_reference_does():
+    network = dict(NETWORKS)["mobile_blocks"]()
+    losses = []
+    for make in (CpuModel, ReferenceModel):
+        model = make(network, 16)
+        model.parameters[:] = initial_parameters(network, 0)
+        images, labels = some_batch(network, 16, "learn")
+        found = []
+        for _ in range(30):
+            loss, _ = model.train_step(images.astype(model.parameters.dtype), labels)
+            model.parameters -= 0.1 * model.gradients
+            found.append(loss)
+        losses.append(found)
+    assert losses[0] == pytest.approx(losses[1], rel=2e-3)
+    assert losses[0][-1] < 0.5 * losses[0][0]
+
+
 def test_what_it_does_not_do_is_reported():
     b = Builder((4, 4, 3))
-    hidden = b.linear(0, 5)
-    network = b.network(b.linear(b.relu(hidden), 2))
-    with pytest.raises(NetworkError, match="only as outputs"):
-        CpuModel(network, 4)
+    network = b.network(b.linear(b.relu(b.conv(0, 5)), 2))
     with pytest.raises(DeviceError, match="float64"):
         make_model(network, 4, dtype="float64")

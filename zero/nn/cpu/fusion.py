@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -93,7 +93,7 @@ class Ref:
 
     quantity: Quantity
     places: tuple[int, ...]
-    relu: bool = False
+    relu: int = k.NO_RELU
     factor: int = -1
 
 
@@ -262,7 +262,13 @@ class Fusion:
 
     def _plan_relu(self, index: int, layer: Layer) -> Ref:
         ref = self.refs[layer.inputs[0]]
-        return Ref(ref.quantity, ref.places, True, ref.factor)
+        return replace(ref, relu=max(ref.relu, k.A_RELU))
+
+    def _plan_relu6(self, index: int, layer: Layer) -> Ref:
+        ref = self.refs[layer.inputs[0]]
+        if ref.factor >= 0:  # which comes last in a load
+            ref = self._copied(ref, ref.places)
+        return replace(ref, relu=k.A_RELU6)
 
     def _plan_drop_path(self, index: int, layer: Layer) -> Ref:
         ref = self.refs[layer.inputs[0]]
@@ -349,11 +355,8 @@ class Fusion:
         return step.result
 
     def _plan_add(self, index: int, layer: Layer) -> Ref:
-        refs = [self.refs[i] for i in layer.inputs]
+        refs = self._at_equal_places(layer)
         common = refs[0].places
-        if any(ref.places != common for ref in refs):
-            common = tuple(range(layer.shape[2]))
-            refs = [r if r.places == common else self._copied(r, common) for r in refs]
         while len(refs) > k.MAX_INPUTS:
             part, refs = refs[: k.MAX_INPUTS], refs[k.MAX_INPUTS :]
             for ref in part:
@@ -404,30 +407,67 @@ class Fusion:
         self.mask_layers[index] = step
         return step.result
 
+    def _on_values(self, ref: Ref, mode: int) -> Step:
+        """Returns a new step over all values."""
+        ref.quantity.readers += 1
+        buffer = ref.quantity.buffer
+        shape = (buffer.height, buffer.width)
+        return self._emit(k.CURVE, [ref], shape, ref.places, buffer.channels, fields={k.MODE: mode})
+
+    def _plan_curve(self, index: int, layer: Layer) -> Ref:
+        return self._on_values(self.refs[layer.inputs[0]], MODES[_role(layer)]).result
+
+    def _at_equal_places(self, layer: Layer) -> list[Ref]:
+        """Returns a layer's inputs, copied where their channels lie at different places."""
+        refs = [self.refs[i] for i in layer.inputs]
+        common = refs[0].places
+        if any(ref.places != common for ref in refs):
+            common = tuple(range(layer.shape[2]))
+            refs = [r if r.places == common else self._copied(r, common) for r in refs]
+        return refs
+
+    def _plan_channel_factors(self, index: int, layer: Layer) -> Ref:
+        refs = self._at_equal_places(layer)
+        for ref in refs:
+            ref.quantity.readers += 1
+        channels = refs[0].quantity.buffer.channels
+        return self._emit(k.CHANNEL_FACTORS, refs, layer.shape, refs[0].places, channels).result
+
     def _plan_global_pool(self, index: int, layer: Layer) -> Ref:
         ref = self._read(layer.inputs[0])
         channels = ref.quantity.buffer.channels
         return self._emit(k.MEAN, [ref], layer.shape, ref.places, channels).result
 
     def _plan_linear(self, index: int, layer: Layer) -> Ref:
-        outputs = (self.network.output, self.network.auxiliary)
-        if "bias" in self.parameters_of[index]:
-            if index not in outputs:
-                raise NetworkError(
-                    f"layer '{layer.name}': backend cpu has linear layers with a bias only as outputs"
-                )
-            self.biases.append((index, self.parameters_of[index]["bias"]))
         shape = self.network.layers[layer.inputs[0]].shape
         window = Layer("conv", layer.name, layer.inputs, layer.shape, kernel=shape[:2])
-        return self._convolution(layer.inputs[0], window, None, (index, window))
+        ref = self._convolution(layer.inputs[0], window, None, (index, window))
+        bias = self.parameters_of[index].get("bias")
+        if bias is None:
+            return ref
+        if index in (self.network.output, self.network.auxiliary) and not self._readers[index]:
+            self.biases.append((index, bias))  # the model adds it to the logits
+            return ref
+        step = self._on_values(ref, k.PLAIN)
+        self._weight(step, "bias", bias, ref.places, None, ref.quantity.buffer.channels, 1)
+        return step.result
 
 
-MODES = {CpuRole.LARGEST: k.MAX, CpuRole.SMALLEST: k.MIN, CpuRole.AVERAGE: k.AVERAGE}
+MODES = {
+    CpuRole.LARGEST: k.MAX,
+    CpuRole.SMALLEST: k.MIN,
+    CpuRole.AVERAGE: k.AVERAGE,
+    CpuRole.SIGMOID: k.SIGMOID,
+    CpuRole.HARD_SIGMOID: k.HARD_SIGMOID,
+    CpuRole.SWISH: k.SWISH,
+    CpuRole.HARD_SWISH: k.HARD_SWISH,
+}
 
 # What plans a layer of a role: it returns how its output is read; None: nobody reads it by itself.
 PLANNERS: dict[CpuRole, Callable[[Fusion, int, Layer], Ref | None]] = {
     CpuRole.IMAGES: Fusion._plan_input,
     CpuRole.RELU: Fusion._plan_relu,
+    CpuRole.RELU6: Fusion._plan_relu6,
     CpuRole.NORM: Fusion._plan_batch_norm,
     CpuRole.FACTOR: Fusion._plan_drop_path,
     CpuRole.CONVOLUTION: Fusion._plan_conv,
@@ -440,6 +480,11 @@ PLANNERS: dict[CpuRole, Callable[[Fusion, int, Layer], Ref | None]] = {
     CpuRole.FIRST_CHANNELS: Fusion._plan_slice,
     CpuRole.ZEROS: Fusion._plan_zero,
     CpuRole.MASK: Fusion._plan_dropout,
+    CpuRole.SIGMOID: Fusion._plan_curve,
+    CpuRole.HARD_SIGMOID: Fusion._plan_curve,
+    CpuRole.SWISH: Fusion._plan_curve,
+    CpuRole.HARD_SWISH: Fusion._plan_curve,
+    CpuRole.CHANNEL_FACTORS: Fusion._plan_channel_factors,
     CpuRole.MEAN: Fusion._plan_global_pool,
     CpuRole.PRODUCT: Fusion._plan_linear,
 }

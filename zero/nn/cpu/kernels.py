@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from zero.jit.decorators import jit
+from zero.nn.cpu.curves import make_curves
 from zero.nn.cpu.loads import (
     INFINITY,
     NONE,
@@ -36,9 +37,11 @@ from zero.nn.cpu.steps import (
     AT_U,
     AT_V,
     AVERAGE,
+    CHANNEL_FACTORS,
     CHUNK,
     CONV,
     COUNTS,
+    CURVE,
     D_FACTOR,
     D_IMAGE,
     D_PIXEL,
@@ -119,10 +122,13 @@ def make_kernels(width: int) -> SimpleNamespace:
     products, loads = make_products(width), make_loads(width)
     fill, matmul, outer = products.fill, products.matmul, products.outer
     windows, windows_gradient = products.windows, products.windows_gradient
-    scale_of, factor_of = loads.scale_of, loads.factor_of
+    scale_of, factor_of, bounds = loads.scale_of, loads.factor_of, loads.bounds
     load_image, load_gradient = loads.load_image, loads.load_gradient
     accumulate, accumulate_image = loads.accumulate, loads.accumulate_image
     accumulate_sampled = loads.accumulate_sampled
+    curves = make_curves(width)
+    forward_curve, backward_curve = curves.forward_curve, curves.backward_curve
+    forward_channels, backward_channels = curves.forward_channels, curves.backward_channels
     sum_values, sum_gradients = loads.sum_values, loads.sum_gradients
     wide = 4 * width
 
@@ -310,18 +316,19 @@ def make_kernels(width: int) -> SimpleNamespace:
             i = s[FIRST_INPUT + k * INPUT_FIELDS : FIRST_INPUT + (k + 1) * INPUT_FIELDS]
             x = i[I_X] + image * i[I_IMAGE]
             factor = factor_of(i[I_FACTOR], image)
-            floor = splat(ZERO if i[I_RELU] else -INFINITY)
+            floor, ceiling = bounds(i[I_RELU], factor)
             for channel in range(0, 4 * s[Y_CHANNELS], wide):
                 scale, shift = scale_of(i[I_SCALE], i[I_SHIFT], channel, factor)
                 at, to = x + channel, y + channel
                 if k:
                     for _ in range(pixels):
-                        value = maximum(fma(load(at), scale, shift), floor)
+                        value = minimum(maximum(fma(load(at), scale, shift), floor), ceiling)
                         store(to, add(load(to), value))
                         at, to = at + i[I_PIXEL], to + s[Y_PIXEL]
                 else:
                     for _ in range(pixels):
-                        store(to, maximum(fma(load(at), scale, shift), floor))
+                        value = maximum(fma(load(at), scale, shift), floor)
+                        store(to, minimum(value, ceiling))
                         at, to = at + i[I_PIXEL], to + s[Y_PIXEL]
 
     @jit
@@ -429,6 +436,10 @@ def make_kernels(width: int) -> SimpleNamespace:
             forward_mask(s, image, memory, train)
         elif kind == GATHER:
             forward_gather(s, image, memory)
+        elif kind == CURVE:
+            forward_curve(s, image, memory)
+        elif kind == CHANNEL_FACTORS:
+            forward_channels(s, image, memory)
         elif kind == NORM and train:
             sum_values(s, image, chunk, memory)
 
@@ -451,6 +462,10 @@ def make_kernels(width: int) -> SimpleNamespace:
             backward_gather(s, image, memory)
         elif kind == NORM:
             sum_gradients(s, image, chunk, memory)
+        elif kind == CURVE:
+            backward_curve(s, image, chunk, memory)
+        elif kind == CHANNEL_FACTORS:
+            backward_channels(s, image, memory)
         elif kind == SPREAD:
             backward_spread(s, image, memory)
 

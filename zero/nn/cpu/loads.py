@@ -20,6 +20,7 @@ from zero.nn.cpu.simd import (
     write_double,
 )
 from zero.nn.cpu.steps import (
+    A_RELU6,
     COEFFICIENT,
     COEFFICIENTS,
     D_FACTOR,
@@ -58,7 +59,7 @@ from zero.nn.cpu.steps import (
 )
 
 INFINITY = np.float32(np.inf)
-ZERO, ONE = np.float32(0), np.float32(1)
+ZERO, ONE, SIX = np.float32(0), np.float32(1), np.float32(6)
 # For arguments: numba compiles a function anew for each number written as a literal.
 NONE, ONCE = np.int64(0), np.int64(1)
 
@@ -69,7 +70,7 @@ def make_loads(width: int) -> SimpleNamespace:
     simd = make_simd(width)
     load, store, splat, fma = simd.load, simd.store, simd.splat, simd.fma
     add, multiply, subtract = simd.add, simd.multiply, simd.subtract
-    maximum, positive = simd.maximum, simd.positive
+    maximum, minimum, positive = simd.maximum, simd.minimum, simd.positive
     fill = make_products(width).fill
     wide = 4 * width
 
@@ -86,6 +87,12 @@ def make_loads(width: int) -> SimpleNamespace:
         return read_float(factors + 4 * image) if factors != 0 else ONE
 
     @jit
+    def bounds(relu, factor):
+        """Returns (floor, ceiling) of a load, times the factor."""
+        ceiling = SIX * factor if relu == A_RELU6 else INFINITY
+        return splat(ZERO if relu else -INFINITY), splat(ceiling)
+
+    @jit
     def load_image(s, image, to, border):
         """Writes the loaded image, U_HEIGHT x U_WIDTH pixels; `border` where there is none."""
         x = s[X] + image * s[X_IMAGE]
@@ -95,7 +102,7 @@ def make_loads(width: int) -> SimpleNamespace:
         # Columns of the loaded image that lie within the values.
         first = min(max(0, -(left // sample)), s[U_WIDTH])
         last = max(first, min(s[U_WIDTH], (s[X_WIDTH] - 1 - left) // sample + 1))
-        floor = splat(ZERO if s[RELU] else -INFINITY)
+        floor, ceiling = bounds(s[RELU], factor)
         for y in range(s[U_HEIGHT]):
             from_y = y * sample + s[TOP]
             to_row = to + y * s[U_WIDTH] * to_pixel
@@ -110,7 +117,8 @@ def make_loads(width: int) -> SimpleNamespace:
                 scale, shift = scale_of(s[SCALE], s[SHIFT], channel, factor)
                 at, at_to = row + first * step + channel, to_row + first * to_pixel + channel
                 for _ in range(last - first):
-                    store(at_to, maximum(fma(load(at), scale, shift), floor))
+                    value = maximum(fma(load(at), scale, shift), floor)
+                    store(at_to, minimum(value, ceiling))
                     at += step
                     at_to += to_pixel
 
@@ -123,7 +131,16 @@ def make_loads(width: int) -> SimpleNamespace:
             for channel in range(0, 4 * channels, wide):
                 at_d, at_x, at_g = d + y * d_row + channel, x + y * x_row + channel, g + y * g_row
                 at_g += channel
-                if relu:
+                if relu == A_RELU6:
+                    a, b = scale_of(scale, shift, channel, ONE)
+                    six = splat(SIX)
+                    for _ in range(columns):
+                        value = fma(load(at_x), a, b)
+                        value = positive(subtract(six, value), positive(value, load(at_d)))
+                        value = multiply(value, f)
+                        store(at_g, add(value, load(at_g)) if adds else value)
+                        at_d, at_x, at_g = at_d + d_pixel, at_x + x_pixel, at_g + g_pixel
+                elif relu:
                     a, b = scale_of(scale, shift, channel, ONE)
                     if adds:
                         for _ in range(columns):
@@ -257,6 +274,7 @@ def make_loads(width: int) -> SimpleNamespace:
     return SimpleNamespace(
         scale_of=scale_of,
         factor_of=factor_of,
+        bounds=bounds,
         load_image=load_image,
         load_gradient=load_gradient,
         accumulate=accumulate,

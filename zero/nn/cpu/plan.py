@@ -135,8 +135,7 @@ class Plan(Fusion):
             for number, ref in enumerate(step.inputs):
                 at = k.FIRST_INPUT + number * k.INPUT_FIELDS
                 i = s[at : at + k.INPUT_FIELDS]
-                i[k.I_X], i[k.I_IMAGE], i[k.I_PIXEL] = ref.quantity.buffer.place()
-                i[k.I_SCALE], i[k.I_SHIFT], i[k.I_RELU], i[k.I_FACTOR] = self._load(ref)
+                self._other(i, ref)
                 sizes.append(ref.quantity.buffer.channels)
         elif step.inputs:
             ref = step.inputs[0]
@@ -146,10 +145,17 @@ class Plan(Fusion):
             s[k.SCALE], s[k.SHIFT], s[k.RELU], s[k.FACTOR] = self._load(ref)
             sizes.append(x.channels)
             self._geometry(step, s)
+            if step.kind == k.CHANNEL_FACTORS:
+                self._other(s[k.FIRST_INPUT :], step.inputs[1])
         if step.stats is not None:
             self._sums(s, step.stats)
         s[k.VECTOR] = self._vector(*sizes)
         return s
+
+    def _other(self, i: np.ndarray, ref: Ref) -> None:
+        """Fills in an input that has fields of its own."""
+        i[k.I_X], i[k.I_IMAGE], i[k.I_PIXEL] = ref.quantity.buffer.place()
+        i[k.I_SCALE], i[k.I_SHIFT], i[k.I_RELU], i[k.I_FACTOR] = self._load(ref)
 
     def _load(self, ref: Ref) -> tuple[int, int, int, int]:
         """Returns (scale, shift, relu, factor) of a load."""
@@ -158,7 +164,7 @@ class Plan(Fusion):
             scale, shift = (self._norm(row, ref.quantity) for row in (k.N_SCALE, k.N_SHIFT))
         if ref.factor >= 0:
             factor = self.factors.ctypes.data + ref.factor * self.factors.strides[0]
-        return scale, shift, int(ref.relu), factor
+        return scale, shift, ref.relu, factor
 
     def _norm(self, row: int, quantity: Quantity) -> int:
         return self.norms.ctypes.data + row * self.norms.strides[0] + 4 * quantity.norm
@@ -209,16 +215,18 @@ class Plan(Fusion):
                     s[k.DEPTHWISE] = self._constant(np.ones(channels, dtype=np.float32))
                 elif step.kind == k.POOL:
                     e_size = u_height * u_width * channels
-        if step.kind == k.CONV:
+        if step.weights:
             s[k.CHUNK] = self.weight_gradients.strides[0]
             weights, gradients = self.weights.ctypes.data, self.weight_gradients.ctypes.data
             for name, where, place in (
                 ("depthwise", k.DEPTHWISE, weights),
                 ("depthwise back", k.DEPTHWISE_BACK, weights),
                 ("dense", k.WEIGHT, weights),
+                ("bias", k.WEIGHT, weights),
                 ("back", k.WEIGHT_BACK, weights),
                 ("depthwise gradient", k.DEPTHWISE_GRADIENT, gradients),
                 ("dense gradient", k.GRADIENT, gradients),
+                ("bias gradient", k.GRADIENT, gradients),
             ):
                 if name in step.weights:
                     s[where] = place + 4 * step.weights[name]
@@ -301,7 +309,7 @@ class Plan(Fusion):
             source = values.norms[0] if alone else values
             if source.gradient is None:
                 continue
-            if step.kind not in (k.CONV, k.ADD) and step.inputs[0].quantity is self.input:
+            if all(ref.quantity is self.input for ref in step.inputs) and not step.weights:
                 continue  # nothing to learn, and images need no gradient
             s = forward[id(step)].copy()
             now = len(rows)
@@ -315,6 +323,10 @@ class Plan(Fusion):
                 if quantity is not self.input:
                     s[k.G_ADD] = self._write(quantity, now)
                     used[k.G] = quantity.gradient
+                if step.kind == k.CHANNEL_FACTORS and step.inputs[1].quantity is not self.input:
+                    at, quantity = k.FIRST_INPUT, step.inputs[1].quantity
+                    s[at + k.I_G_ADD] = self._write(quantity, now)
+                    used[at + k.I_G] = quantity.gradient
             rows.append((s, used))
         self._place_gradients(rows)
         self.memory = memory + LINE

@@ -94,7 +94,12 @@ def make_simd(width: int) -> SimpleNamespace:
 
     def simple(arguments: int, make):
         """Returns an intrinsic from vectors to a vector."""
-        if arguments == 2:
+        if arguments == 1:
+
+            @intrinsic
+            def function(typing, a):
+                return vec(vec), lambda context, builder, signature, args: make(builder, *args)
+        elif arguments == 2:
 
             @intrinsic
             def function(typing, a, b):
@@ -135,6 +140,33 @@ def make_simd(width: int) -> SimpleNamespace:
 
     def if_equal_(builder, x, y, value):
         return builder.select(builder.fcmp_ordered("==", x, y), value, zeros)
+
+    def number(value):
+        return ir.Constant(vector, [value] * width)
+
+    def sigmoid_(builder, x):
+        """1 / (1 + exp(-x)) to 1e-7; exp(t) = 2^n exp(r), r by Cephes' polynomial of expf."""
+        integers = ir.VectorType(ir.IntType(32), width)
+        t = extreme("<")(builder, extreme(">")(builder, x, number(-80.0)), number(80.0))
+        # Adding 1.5 * 2^23 rounds to a whole number, which then stands in the lowest bits.
+        shifted = fma_(builder, t, number(-1.44269504), number(12582912.0))
+        n = builder.fsub(shifted, number(12582912.0))
+        r = fma_(builder, n, number(-0.693359375), builder.fsub(zeros, t))
+        r = fma_(builder, n, number(2.12194440e-4), r)
+        p = number(1.9875691500e-4)
+        for c in (
+            1.3981999507e-3,
+            8.3334519073e-3,
+            4.1665795894e-2,
+            1.6666665459e-1,
+            0.50000001201,
+        ):
+            p = fma_(builder, p, r, number(c))
+        p = builder.fadd(fma_(builder, builder.fmul(p, r), r, r), number(1.0))
+        bits = builder.shl(builder.bitcast(shifted, integers), ir.Constant(integers, [23] * width))
+        bits = builder.add(bits, ir.Constant(integers, [127 << 23] * width))
+        power = builder.fmul(p, builder.bitcast(bits, vector))
+        return builder.fdiv(number(1.0), builder.fadd(number(1.0), power))
 
     def extreme(name):
         """Returns b where it is beyond a, else a: a NaN in a stays one."""
@@ -320,6 +352,7 @@ def make_simd(width: int) -> SimpleNamespace:
         maximum=simple(2, extreme(">")),
         minimum=simple(2, extreme("<")),
         positive=simple(2, positive_),  # (x, value): value where x > 0, else 0
+        sigmoid=simple(1, sigmoid_),
         if_equal=simple(3, if_equal_),  # (x, y, value): value where x == y, else 0
         tile=tile,
         window=window,

@@ -2,8 +2,9 @@
 
 `zero.nn.cpu.plan` fills the fields in, `zero.nn.cpu.kernels` executes them.
 
-To *load* an image means x -> factor * max(scale * x + shift, floor): scale and shift of a batch
-normalisation that stands before, floor 0 for a ReLU (else minus infinity), factor from drop path.
+To *load* an image means x -> factor * min(max(scale * x + shift, floor), ceiling): scale and shift of
+a batch normalisation that stands before, floor 0 for a ReLU (else minus infinity), ceiling 6 for a
+ReLU6 (else infinity), factor from drop path.
 """
 
 # Kinds of steps, each on loaded images.
@@ -15,8 +16,12 @@ MASK = 4  # times an array (dropout)
 GATHER = 5  # a choice of channels
 NORM = 6  # forward: the sums that a batch normalisation needs; backward: those of its gradient
 SPREAD = 7  # backward only: gradient through a batch normalisation whose input has other readers
+CURVE = 8  # a function of each value plus its channel's bias, if there is one (WEIGHT, GRADIENT)
+CHANNEL_FACTORS = 9  # each channel times the image's factor: the only value of another input (I_X)
 
 MAX, MIN, AVERAGE = range(3)  # MODE of a POOL
+NO_RELU, A_RELU, A_RELU6 = range(3)  # RELU, I_RELU
+PLAIN, SIGMOID, HARD_SIGMOID, SWISH, HARD_SWISH = range(5)  # MODE of a CURVE
 MAX_INPUTS = 12  # of an ADD
 
 # Fields of a step. Lengths from image to image and pixel to pixel are in bytes, like addresses; an
@@ -54,7 +59,8 @@ MAX_INPUTS = 12  # of an ADD
     COUNTS,  # POOL: 1 / pixels in the window of each output pixel, or 0; GATHER: channel numbers
     INPUTS,
 ) = range(66)  # fmt: skip
-# An ADD's inputs follow, each with these fields; SAME: its gradient is the sum's own.
+# The inputs of an ADD, or the factors of CHANNEL_FACTORS, follow, each with these fields; SAME: its
+# gradient is the sum's own.
 (I_X, I_IMAGE, I_PIXEL, I_SCALE, I_SHIFT, I_RELU, I_FACTOR, I_G, I_G_IMAGE, I_G_PIXEL, I_G_ADD,
  I_SAME) = range(12)  # fmt: skip
 FIRST_INPUT, INPUT_FIELDS = 66, 12

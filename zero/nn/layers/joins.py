@@ -1,4 +1,4 @@
-"""Layers that bring values together or choose among them: the images, sums, concatenations, cuts."""
+"""Layers that bring values together or choose among them: the images, sums, products, cuts."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls
 # Text that goes into users' files has no annotations.
@@ -57,6 +57,17 @@ def concat_backward(c: Call, gradient: np.ndarray) -> Gradients:
     return np.split(gradient, ends[:-1], axis=3), []
 
 
+def scale_channels_forward(c: Call) -> np.ndarray:
+    """Each channel of the first input times the second's one value of it."""
+    return c.inputs[0] * c.inputs[1]
+
+
+def scale_channels_backward(c: Call, gradient: np.ndarray) -> Gradients:
+    """A factor's gradient is the sum over the pixels that it multiplies."""
+    x, factors = c.inputs
+    return [gradient * factors, (gradient * x).sum((1, 2), keepdims=True)], []
+
+
 def slice_forward(c: Call) -> np.ndarray:
     """The first channels of the input, as many as the layer's shape has."""
     return c.inputs[0][..., : c.layer.shape[2]]
@@ -91,6 +102,11 @@ def add(*xs):
 def concat(*xs):
     """Channels of layers one after the other."""
     return np.concatenate(xs, axis=3)
+
+
+def scale_channels(x, factors):
+    """Each channel of x times its factor."""
+    return x * factors
 
 
 def first_channels(x, channels):
@@ -133,6 +149,14 @@ def _concat_shape(layer: Layer, inputs: list[Shape]) -> Shape:
     return *inputs[0][:2], sum(channels for _, _, channels in inputs)
 
 
+def _scale_channels_shape(layer: Layer, inputs: list[Shape]) -> Shape:
+    if len(inputs) != 2 or inputs[1] != (1, 1, inputs[0][2]):
+        raise NetworkError(
+            f"scale_channels reads a layer and its channels' factors (1, 1, channels), given: {inputs}"
+        )
+    return inputs[0]
+
+
 LAYERS = (
     LayerKind(
         "input",
@@ -164,6 +188,17 @@ LAYERS = (
         numpy=numpy_call(concat),
         in_memory=False,
         prediction=Prediction.PARTS,
+    ),
+    LayerKind(
+        "scale_channels",
+        "channels times factors: of (h, w, c) and (1, 1, c)",
+        shape=_scale_channels_shape,
+        forward=scale_channels_forward,
+        backward=scale_channels_backward,
+        cpu=CpuRole.CHANNEL_FACTORS,
+        onnx=onnx_node("Mul"),
+        numpy=numpy_call(scale_channels),
+        temporaries=lambda layer, read, made: made,
     ),
     LayerKind(
         "slice",

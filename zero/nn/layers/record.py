@@ -119,6 +119,7 @@ class CpuRole(Enum):
 
     IMAGES = auto()  # where the batch is copied to
     RELU = auto()  # no step: the reader applies it when it loads its input
+    RELU6 = auto()  # the same
     NORM = auto()  # no step: the reader scales and shifts; the sums come from the step before
     FACTOR = auto()  # no step: the reader multiplies each image
     CONVOLUTION = auto()  # a step
@@ -131,8 +132,13 @@ class CpuRole(Enum):
     FIRST_CHANNELS = auto()  # a step that copies
     ZEROS = auto()  # memory that nothing is written to
     MASK = auto()  # a step that multiplies each value
+    SIGMOID = auto()  # a step over all values
+    HARD_SIGMOID = auto()
+    SWISH = auto()
+    HARD_SWISH = auto()
+    CHANNEL_FACTORS = auto()  # a step that multiplies each image's channels
     MEAN = auto()  # a step over all pixels
-    PRODUCT = auto()  # a step: the convolution whose window is the whole image
+    PRODUCT = auto()  # a step: the convolution whose window is the whole image; one for a bias
 
 
 class Prediction(Enum):
