@@ -9,6 +9,8 @@ h-swish, its stand-ins without exponentials: Howard et al. 2019 (MobileNetV3, se
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from zero.nn.layers.record import (
@@ -133,11 +135,14 @@ def _relu6_onnx(graph: OnnxGraph, step: PredictionStep, inputs: list[str]) -> st
     return graph.node("Clip", *inputs, least, most, to=step.layer.name)
 
 
-def _gate_onnx(op: str, **attributes: float):
+def _gate_onnx(
+    op: str, **attributes: float
+) -> Callable[[OnnxGraph, PredictionStep, list[str]], str]:
     """Returns the writer of x * op(x)."""
 
     def write(graph: OnnxGraph, step: PredictionStep, inputs: list[str]) -> str:
-        return graph.node("Mul", *inputs, graph.node(op, *inputs, **attributes), to=step.layer.name)
+        gate = graph.node(op, *inputs, to=None, **attributes)
+        return graph.node("Mul", *inputs, gate, to=step.layer.name)
 
     return write
 
