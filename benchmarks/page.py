@@ -546,6 +546,44 @@ reads them and count there; *alone* is what they take besides.
     return text
 
 
+def search_methods(results: dict[str, Any]) -> str:
+    """Every search method on real images, at equal train steps."""
+    text = "## Search methods on images\n"
+    titles = {
+        "digits": "AmoebaNet's cells, digits",
+        "fashion": "AmoebaNet's cells, Fashion-MNIST at 14 x 14 pixels",
+        "fashion_blocks": "Stacks of blocks, Fashion-MNIST at 14 x 14 pixels",
+    }
+    for part, title in titles.items():
+        if part not in results:
+            continue
+        found = results[part]
+        rows = [
+            [
+                name,
+                f"{entry['mean']:.4f} ({entry['min']:.4f} to {entry['max']:.4f})",
+                f"{entry['search_mean']:.4f}",
+                number(entry["individuals"]),
+                number(entry["train_steps"]),
+                number(entry["seconds"]),
+            ]
+            for name, entry in sorted(found["methods"].items(), key=lambda e: -e[1]["mean"])
+        ]
+        head = [
+            "method",
+            "test accuracy",
+            "valid accuracy",
+            "individuals",
+            "train steps",
+            "seconds",
+        ]
+        text += f"\n### {title}\n\n{machine_line(found)}`{found['config']}` with "
+        text += f"`{'; '.join(found['settings'])}`. Means over {len(found['seeds'])} seeds, smallest and "
+        text += f"largest.\n\n{table(head, rows)}\n{'; '.join(found['sentences'])}.\n\n"
+        text += f"![Best so far](results/search_methods_{part}.svg)\n"
+    return text
+
+
 def cells_search(results: dict[str, Any]) -> str:
     """Searches over cells on real images, and a published cell trained fully."""
     text = "## Searching for cells\n"
@@ -687,7 +725,7 @@ SECTIONS = {
     "speed": speed, "split": split, "growth": growth, "memory": memory, "tables": tables,
     "nn_memory": nn_memory, "discovery": discovery,
     "nas_table": nas_table, "cells_cpu": cells_cpu,
-    "cells_search": cells_search, "gpu_interpreter": gpu_interpreter, "exports": exports,
+    "cells_search": cells_search, "search_methods": search_methods, "gpu_interpreter": gpu_interpreter, "exports": exports,
     "estimators": estimators,
 }  # fmt: skip
 
