@@ -725,8 +725,8 @@ SECTIONS = {
     "speed": speed, "split": split, "growth": growth, "memory": memory, "tables": tables,
     "nn_memory": nn_memory, "discovery": discovery,
     "nas_table": nas_table, "cells_cpu": cells_cpu,
-    "cells_search": cells_search, "search_methods": search_methods, "gpu_interpreter": gpu_interpreter, "exports": exports,
-    "estimators": estimators,
+    "cells_search": cells_search, "search_methods": search_methods,
+    "gpu_interpreter": gpu_interpreter, "exports": exports, "estimators": estimators,
 }  # fmt: skip
 
 
