@@ -18,3 +18,4 @@ class Part:
     reads: tuple[int, ...] = ()
     ops: tuple[str, ...] = ()
     faint: bool = False
+    family: str = ""

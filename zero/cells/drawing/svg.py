@@ -179,7 +179,7 @@ def _draw_part(part: Part, ops: Sequence[str], box: Box, x: float, y: float, col
     for op, port in zip(ops, box.ports, strict=False):  # a vertex has one op and several ports
         if summed:
             lines.append(_wire(edge, y + port, circle, y, INK, 1.3))
-        fill, frame = FAMILIES[op_family(op)]
+        fill, frame = FAMILIES[part.family or op_family(op)]
         lines.append(_rounded(start, y + port - PILL / 2, pill, PILL, 7, fill, frame, 1.2))
         lines.append(_text(start + pill / 2, y + port, short_label(op)))
     if summed:

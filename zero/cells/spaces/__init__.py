@@ -17,6 +17,7 @@ from typing import Any
 
 from zero.cells.forms.form import Form
 from zero.cells.genome import Genome
+from zero.cells.spaces.mobile import MobileSpace
 from zero.cells.spaces.nas_bench import NasBench101, NasBench201
 from zero.cells.spaces.pair import PairSpace
 from zero.cells.spaces.space import Space
@@ -47,6 +48,11 @@ SPACES: dict[str, Space] = {
         NasBench201(
             "nas_bench_201", "6 edges with one of 5 ops each (Dong and Yang 2020)",
             ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"),
+        ),
+        MobileSpace(
+            "mnasnet", "seven stages of blocks around MobileNetV2 (Tan et al. 2019)",
+            ("conv", "sep", "mb3", "mb6", "k3", "k5", "w0.75", "w1", "w1.25", "n-1", "n0", "n+1",
+             "plain", "se", "none", "id", "pool"),
         ),
     )
 }  # fmt: skip
