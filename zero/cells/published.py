@@ -54,6 +54,9 @@ PRESETS: dict[str, Preset] = {
     "mnasnet_cifar": Preset(Skeleton("mnasnet", filters=32)),
     "mnasnet_imagenet": Preset(Skeleton("mnasnet", filters=32, dropout=0.2), _MOBILE, 1000),
     "mobilenet_imagenet": Preset(Skeleton("mobilenet_v2", filters=32, dropout=0.2), _MOBILE, 1000),
+    "chain": Preset(Skeleton("chain", filters=64, dropout=0.5)),
+    "hierarchical": Preset(Skeleton("hierarchical", 1, 16)),
+    "chain_plain": Preset(Skeleton("chain_plain", filters=64, dropout=0.5)),
 }
 
 

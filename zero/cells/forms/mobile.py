@@ -71,12 +71,11 @@ class MobileStages(Form):
 
     def lines(self) -> list[str]:
         """Returns the network for people to read, a stage a line."""
-        return [
-            f"stage{number} = {stage} ({channels} channels)"
-            for number, (stage, channels) in enumerate(
-                zip(self.stages, self.channels, strict=True), 1
-            )
+        pairs = enumerate(zip(self.stages, self.channels, strict=True), 1)
+        found = [
+            f"stage{number} = {stage} ({channels} channels)" for number, (stage, channels) in pairs
         ]
+        return [*found, f"out = linear(mean(conv1x1(stage{len(MOBILENET)})))"]
 
     def check(self) -> None:
         """Raises NetworkError if there are not seven stages, or one cannot be written down."""
