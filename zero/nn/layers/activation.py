@@ -9,6 +9,9 @@ h-swish, its stand-ins without exponentials: Howard et al. 2019 (MobileNetV3, se
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from zero.nn.layers.record import (
@@ -133,7 +136,7 @@ def _relu6_onnx(graph: OnnxGraph, step: PredictionStep, inputs: list[str]) -> st
     return graph.node("Clip", *inputs, least, most, to=step.layer.name)
 
 
-def _gate_onnx(op: str, **attributes: float):
+def _gate_onnx(op: str, **attributes: Any) -> Callable[[OnnxGraph, PredictionStep, list[str]], str]:
     """Returns the writer of x * op(x)."""
 
     def write(graph: OnnxGraph, step: PredictionStep, inputs: list[str]) -> str:
