@@ -121,7 +121,7 @@ def test_show_a_cell_as_the_paper_writes_it():
 @pytest.mark.parametrize(
     "arguments, told",
     [
-        (["count", "nasnet_b"], "did you mean 'nasnet_a'"),
+        (["count", "nasnet_aa"], "did you mean 'nasnet_a'"),
         (["show", "amoebanet_e"], "did you mean 'amoebanet"),
         (["count", "nasnet: normal sep3(n1)+id(cur)"], "nasnet, normal cell: 1 node;"),
         (["count", "nasnet_a", "--image", "2x2x1"], "cannot be halved"),

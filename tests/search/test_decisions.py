@@ -3,6 +3,7 @@
 import csv
 import itertools
 import math
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -319,13 +320,16 @@ def test_published_cells_have_decisions_unless_they_choose_their_output():
         try:
             decisions = space.decisions_of(cell.genome)
         except ZeroError as error:
-            assert "was written down; decisions give out(" in str(error)
+            assert re.search(
+                r"was written down; decisions give (out\(|w0.75, w1, w1.25)", str(error)
+            )
             refused.append(name)
             continue
         assert canonical_key(space.genome_of(decisions)) == canonical_key(cell.genome)
-    # Their outputs leave unread states out or have read ones besides.
+    # Their outputs leave unread states out or have read ones besides; or their widths are others.
     assert refused == [
         "nasnet_a", "amoebanet_a", "amoebanet_b", "amoebanet_c", "amoebanet_d", "pnasnet_5",
+        "mnasnet_b1", "mnasnet_a1",
     ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ Cells are written as in the papers' code. The states that `out` lists are part o
 AmoebaNet's code concatenates more than those that nobody reads.
 
 Sources: TF-slim nasnet.py and pnasnet.py; AmoebaNet's TPU code (model_specs.py); DARTS's, P-DARTS's and
-ENAS's repositories; NAS-Bench-101's README.
+ENAS's repositories; NAS-Bench-101's README; MobileNetV2's paper; MnasNet's TPU code.
 """
 
 from __future__ import annotations
@@ -51,6 +51,12 @@ PRESETS: dict[str, Preset] = {
     "enas_cifar": Preset(Skeleton("enas", 5, 36)),
     "nas_bench_101": Preset(Skeleton("nas_bench_101", 3, 128)),
     "nas_bench_201": Preset(Skeleton("nas_bench_201", 5, 16)),
+    "mnasnet_cifar": Preset(Skeleton("mnasnet", filters=32)),
+    "mnasnet_imagenet": Preset(Skeleton("mnasnet", filters=32, dropout=0.2), _MOBILE, 1000),
+    "mobilenet_imagenet": Preset(Skeleton("mobilenet_v2", filters=32, dropout=0.2), _MOBILE, 1000),
+    "chain": Preset(Skeleton("chain", filters=64, dropout=0.5)),
+    "hierarchical": Preset(Skeleton("hierarchical", 1, 16)),
+    "chain_plain": Preset(Skeleton("chain_plain", filters=64, dropout=0.5)),
 }
 
 
@@ -202,6 +208,24 @@ _CELLS = [
         "nas_bench_201_no_conv", "Dong and Yang 2020",
         "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|avg_pool_3x3~2|",
         "nas_bench_201",
+    ),
+    Published(
+        "mobilenet_v2", "Sandler et al. 2018",
+        """mnasnet: sep-k3-w1-n1 mb6-k3-w1-n2-id mb6-k3-w1-n3-id mb6-k3-w1-n4-id mb6-k3-w1-n3-id
+        mb6-k3-w1-n3-id mb6-k3-w1-n1""",
+        "mobilenet_imagenet",
+    ),
+    Published(
+        "mnasnet_b1", "Tan et al. 2019",
+        """mnasnet: sep-k3-w1-n1 mb3-k3-w1-n3-id mb3-k5-w1.25-n3-id mb6-k5-w1.25-n3-id
+        mb6-k3-w1-n2-id mb6-k5-w1.2-n4-id mb6-k3-w1-n1""",
+        "mnasnet_imagenet",
+    ),
+    Published(
+        "mnasnet_a1", "Tan et al. 2019",
+        """mnasnet: sep-k3-w1-n1 mb6-k3-w1-n2-id mb3-k5-w1.25-n3-se-id mb6-k3-w1.25-n4-id
+        mb6-k3-w1.1667-n2-se-id mb6-k5-w1-n3-se-id mb6-k3-w1-n1""",
+        "mnasnet_imagenet",
     ),
 ]  # fmt: skip
 PUBLISHED: dict[str, Published] = {cell.name: cell for cell in _CELLS}

@@ -29,10 +29,13 @@ FAMILIES = {
     "average pooling": ("#d7f1e1", "#3c9a6b"),
     "max or min pooling": ("#fdeacb", "#c5832b"),
     "identity": ("#ffffff", "#8a94a3"),
+    "fully connected": ("#fbdcd4", "#c2603f"),
+    "motif": ("#d9f0f4", "#3d8fa3"),
     "zeros": ("#e7eaef", "#b3bac5"),
 }
 # Wires by the box that they come from: inputs first, then nodes.
 WIRES = ("#0f766e", "#b4530a", "#1d4ed8", "#a21c5b", "#6d3fc0", "#4d7c0f", "#475569")
+NODES = ("node", "join")  # parts of several ops
 SIZE = 12.5  # of letters
 LETTER = 6.9  # width of one, on average
 PILL, PILL_STEP = 24.0, 30.0  # height of an op, and from one to the next
@@ -50,12 +53,16 @@ def draw_svg(genome: Genome, title: str | None = None) -> str:
     depend on are faint in NASNet-like cells and left out of the others, as are NAS-Bench-201's `none`
     edges. Equal arguments give equal text.
     """
-    cells = [("Normal cell", genome.normal), ("Reduction cell", genome.reduction)]
     if genome.reduction is None:
-        cells = [(genome.normal.word.capitalize(), genome.normal)]
+        panels = genome.normal.panels()
     elif genome.reduction == genome.normal:
-        cells = [("Normal and reduction cell", genome.normal)]
-    drawings = [_Drawing(name, cell.parts()) for name, cell in cells]
+        panels = {"Normal and reduction cell": genome.normal.parts()}
+    else:
+        panels = {
+            "Normal cell": genome.normal.parts(),
+            "Reduction cell": genome.reduction.parts(),
+        }
+    drawings = [_Drawing(name, parts) for name, parts in panels.items()]
     lines, x, y = [], MARGIN, MARGIN
     if title:
         lines.append(_text(MARGIN + 4, MARGIN + 10, title, size=17, weight=600, anchor="start"))
@@ -125,7 +132,7 @@ class _Drawing:
         arrangement = self._arrangement
         lines = [_wires(arrangement, i, part.faint) for i, part in enumerate(self._parts)]
         for i, (part, box) in enumerate(zip(self._parts, self._boxes, strict=True)):
-            ops = [part.ops[k] for k in arrangement.order[i]] if part.kind == "node" else part.ops
+            ops = [part.ops[k] for k in arrangement.order[i]] if part.kind in NODES else part.ops
             drawn = _draw_part(part, ops, box, arrangement.x[i], arrangement.y[i], _wire_colour(i))
             lines.append(f'<g opacity="0.4">\n{drawn}</g>\n' if part.faint else drawn)
         left = x + (width - arrangement.width) / 2
@@ -142,7 +149,7 @@ def _box(part: Part, pill: float) -> Box:
     count = len(part.reads)
     if part.kind == "input":
         return Box((), (), 46.0, 26.0)
-    step = {"node": PILL_STEP, "vertex": 0.0, "output": PORT_STEP}[part.kind]
+    step = {"node": PILL_STEP, "join": PILL_STEP, "output": PORT_STEP}.get(part.kind, 0.0)
     ports = tuple((k - (count - 1) / 2) * step for k in range(count))
     if part.kind == "output":
         return Box(part.reads, ports, 26.0, max(66.0, PORT_STEP * count + 14))
@@ -162,8 +169,8 @@ def _draw_part(part: Part, ops: Sequence[str], box: Box, x: float, y: float, col
     pill = box.width - JOINT - 2 * RADIUS
     summed = len(part.reads) > 1
     # Ops stand out of one side of the card, the circle of the sum out of the other: a node's at the
-    # right, a vertex's at the left.
-    if part.kind == "vertex" and summed:
+    # right, that of all others at the left.
+    if part.kind not in NODES and summed:
         start, circle = right - pill, x + RADIUS
         card, name_at, edge = (circle, right - 12), circle + RADIUS + JOINT / 2, right - pill
     else:
@@ -179,11 +186,13 @@ def _draw_part(part: Part, ops: Sequence[str], box: Box, x: float, y: float, col
     for op, port in zip(ops, box.ports, strict=False):  # a vertex has one op and several ports
         if summed:
             lines.append(_wire(edge, y + port, circle, y, INK, 1.3))
-        fill, frame = FAMILIES[op_family(op)]
+        fill, frame = FAMILIES[part.family or op_family(op)]
         lines.append(_rounded(start, y + port - PILL / 2, pill, PILL, 7, fill, frame, 1.2))
         lines.append(_text(start + pill / 2, y + port, short_label(op)))
     if summed:
         plus = f"M{_n(circle - 4.5)} {_n(y)}h9m-4.5 -4.5v9"
+        if part.kind in ("join", "joined"):  # two bars: channels side by side
+            plus = f"M{_n(circle - 2)} {_n(y - 4.5)}v9m4 -9v9"
         lines.append(_rounded(circle - RADIUS, y - RADIUS, 20, 20, RADIUS, PAPER, INK, 1.3))
         lines.append(f'<path d="{plus}" stroke="{INK}" stroke-width="1.5"/>\n')
     return "".join(lines)

@@ -34,12 +34,16 @@ class Form:
         raise NotImplementedError
 
     def canonical(self) -> str:
-        """Returns a text that two share exactly if they always make the same network."""
+        """Returns a text that two share only if they make the same network, by any names."""
         raise NotImplementedError
 
     def parts(self) -> list[Part]:
         """Returns the boxes of its drawing, each after those that it reads."""
         raise NotImplementedError
+
+    def panels(self) -> dict[str, list[Part]]:
+        """Returns the drawings of one that stands alone, by their headings."""
+        return {self.word.capitalize(): self.parts()}
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -15,6 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zero.cells.genome import Genome
+from zero.cells.networks.chain import CHAIN_SKELETONS
+from zero.cells.networks.hierarchical import HIERARCHICAL_SKELETONS
+from zero.cells.networks.mobile import MOBILE_SKELETONS
 from zero.cells.networks.nas_bench import NAS_BENCH_SKELETONS
 from zero.cells.networks.pair_network import PAIR_SKELETONS
 from zero.cells.networks.skeleton import SKELETONS, Skeleton, SkeletonKind
@@ -23,7 +26,14 @@ from zero.cells.spaces import SPACES
 
 __all__ = ["SKELETONS", "Skeleton", "SkeletonKind", "check_ops", "skeletons_of", "usual_kind"]
 
-SKELETONS.update(PAIR_SKELETONS | NAS_BENCH_SKELETONS)
+for _kinds in (
+    PAIR_SKELETONS,
+    NAS_BENCH_SKELETONS,
+    CHAIN_SKELETONS,
+    HIERARCHICAL_SKELETONS,
+    MOBILE_SKELETONS,
+):
+    SKELETONS.update(_kinds)
 
 
 def check_ops(names: Iterable[str], kind: str) -> None:

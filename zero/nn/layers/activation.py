@@ -10,6 +10,7 @@ h-swish, its stand-ins without exponentials: Howard et al. 2019 (MobileNetV3, se
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -135,14 +136,11 @@ def _relu6_onnx(graph: OnnxGraph, step: PredictionStep, inputs: list[str]) -> st
     return graph.node("Clip", *inputs, least, most, to=step.layer.name)
 
 
-def _gate_onnx(
-    op: str, **attributes: float
-) -> Callable[[OnnxGraph, PredictionStep, list[str]], str]:
+def _gate_onnx(op: str, **attributes: Any) -> Callable[[OnnxGraph, PredictionStep, list[str]], str]:
     """Returns the writer of x * op(x)."""
 
     def write(graph: OnnxGraph, step: PredictionStep, inputs: list[str]) -> str:
-        gate = graph.node(op, *inputs, to=None, **attributes)
-        return graph.node("Mul", *inputs, gate, to=step.layer.name)
+        return graph.node("Mul", *inputs, graph.node(op, *inputs, **attributes), to=step.layer.name)
 
     return write
 
