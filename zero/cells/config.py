@@ -243,7 +243,7 @@ def read_cells(
 
     Arguments as for `zero.runs.kind.Kind.read`; there is no file that only a start reads.
     """
-    config, problems = read_config(document, data, CellsConfig, CellSearch)
+    config, problems = read_config(document, data, CellsConfig, CellSearch, folder)
     for loc, message in across(config, (*OF_EVERY_RUN, *_CHECKS)):
         problem = document.problem(loc, message)
         # An item's place is told, but not its number: lists of one item may be written without [].

@@ -40,6 +40,7 @@ from zero.cells.networks.skeletons import Skeleton, check_ops
 from zero.cells.published import get_published
 from zero.cells.raw_records import RawCell
 from zero.cells.records import CellRecord
+from zero.cells.spaces import make_genome
 from zero.cells.table import read_cell_table
 from zero.cells.text import parse_genome
 from zero.data.classes import balanced_accuracy
@@ -59,6 +60,8 @@ from zero.runs.folder import RunFolder
 from zero.runs.object_domain import ObjectDomain
 from zero.runs.progress import duration
 from zero.runs.state import Experiment, IslandState
+from zero.search.decisions import checked
+from zero.search.protocol import START_MUTATION
 from zero.system.files import write_bytes
 from zero.system.memory import usable_bytes
 from zero.system.signals import Stop
@@ -142,8 +145,33 @@ class CellsDomain(ObjectDomain):
         """The most that candidates may cost."""
         return CostLimits(**self.cells.budget.model_dump())
 
+    @property
+    def genomes_wanted(self) -> str:
+        """What genomes a run must be over to be started from, in words."""
+        return f"cells of the space {self.space.name}"
+
+    def adopted(self, text: str) -> Genome:
+        """Returns the genome of an earlier run's text as one of this run's space.
+
+        It may be of the same space with other ops, of which it has only those of this one.
+
+        Raises:
+            NetworkError: it is none.
+        """
+        genome = parse_genome(text)
+        if genome.space.partition("[")[0] != self.cells.space:
+            raise NetworkError(f"it is of the space {genome.space}")
+        genome = make_genome(self.space.name, genome.normal, genome.reduction)
+        checked(self.space.choices, self.space.decisions_of(genome))
+        return genome
+
     def check_code(self) -> None:
-        """Tries every op of the space in a small network; raises NetworkError where one fails."""
+        """Reads earlier runs, and tries every op of the space in a small network.
+
+        Raises:
+            ConfigError, NetworkError: one cannot be used.
+        """
+        super().check_code()
         check_ops(self.space.ops, skeleton_of(self.cells).kind)
 
     def check(self) -> None:
@@ -176,6 +204,12 @@ class CellsDomain(ObjectDomain):
                     self._trainer(final=True).check_memory(network, where)
             _ = self._steps_after  # counted before the clock runs
         self._check_budget(rng)
+        for start in self.starts:
+            if not self.search_space.allows(self.adopted(start.text)):
+                raise ConfigError(
+                    f"search.start_from: {start} makes no network here or costs more than cells.budget "
+                    "allows; start from another one, or raise the limits"
+                )
 
     def _buildable(self, rng: np.ndarray) -> Genome:
         """Returns a random genome that makes a network, as most do unless the skeleton is wrong."""
@@ -538,7 +572,8 @@ def _random_sampling(records: list[RawCell], objective: Objective) -> dict[str, 
     """
     balanced = objective.metric != "accuracy" and objective.kind != "mnasnet"
     column, metric = ("fitness", objective.metric) if balanced else ("accuracy", "accuracy")
-    found = [getattr(r, column) for r in records if r.parent < 0 and r.reason == ""]
+    drawn = (r for r in records if r.parent < 0 and r.mutation != START_MUTATION)
+    found = [getattr(r, column) for r in drawn if r.reason == ""]
     values = np.array(found, dtype=np.float64)
     mean, std = (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
     return {"count": len(values), "mean": mean, "std": std, "metric": metric}

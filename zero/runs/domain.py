@@ -58,6 +58,9 @@ class Domain:
         """Returns what run.json keeps, beside the config, for `Kind.resumed`."""
         return {}
 
+    def recall(self, info: dict[str, Any]) -> None:
+        """Takes over what `info` gave when the run began."""
+
     def check_code(self) -> None:
         """Tries the user's own code where that takes no data; raises a ZeroError."""
 
