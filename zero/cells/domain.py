@@ -138,6 +138,7 @@ class CellsDomain(ObjectDomain):
             config.dtype,
             threads,
             limit,
+            exact=final or cells.inherit_weights == "exact",
         )
 
     @property
@@ -341,6 +342,7 @@ class CellsDomain(ObjectDomain):
         should_stop: Callable[[], bool],
         save: Callable[[Any], None],
         tell: Callable[[str], None],
+        kept: Any = None,
     ) -> tuple[Any, bool]:
         """Trains the best cells, and published ones, for the final figures; pauses between steps."""
         jobs = self._last_trainings(parse_genome(best.text))
@@ -354,8 +356,10 @@ class CellsDomain(ObjectDomain):
             if name in state["done"]:
                 continue
             todo = sum(estimated[n] for n, _ in jobs if n != name and n not in state["done"])
+            parent = self._warm_start(best, kept) if name == OUTCOME else None
             try:
-                trial = evaluator.begin(genome, key_for(self.config.seed, "final", name), name)
+                seed = key_for(self.config.seed, "final", name)
+                trial = evaluator.begin(genome, seed, name, parent)
             except NetworkError as error:  # too large for the memory
                 done = self._finished(evaluator.network(genome), str(error), None)
                 state = {"done": {**state["done"], name: done}, "trial": None}
@@ -380,9 +384,19 @@ class CellsDomain(ObjectDomain):
                 return {**state, "trial": trial.state()}, False
             if name == OUTCOME and not trial.reason:
                 done["weights"] = list(trial.weights())
+                if parent is not None:
+                    done["warm_start"] = "exact" if evaluator.is_exact else "equal shapes"
             state = {"done": {**state["done"], name: done}, "trial": None}
             save(state)
         return state, True
+
+    def _warm_start(self, best: RawCell, kept: Any) -> tuple[Network, Weights] | None:
+        """Returns what the outcome's last training starts from: its network as the search trained it."""
+        if not self.cells.final.warm_start or kept is None:
+            return None
+        network = self.evaluator.network(parse_genome(best.text))
+        weights = (kept["parameters"], kept["statistics"])
+        return trained_network(network, self.cells.training), weights
 
     def _finished(self, network: Network, reason: str, trial: Training | None) -> dict[str, Any]:
         """Returns the figures of a last training; reason: why it failed, "" if it did not."""
@@ -495,6 +509,7 @@ class CellsDomain(ObjectDomain):
             figures["valid_accuracy"] = last["select"]
             # A training that an older version began has no figures by class.
             figures |= {n: last[n] for n in ("select_balanced", "balanced", "right") if n in last}
+            figures |= {n: last[n] for n in ("warm_start",) if n in last}
             return {"fitness": last["final"], "retrained": True, **figures}
         if kept is None or (self.cells.final is not None and last is None):
             return None

@@ -109,6 +109,8 @@ class CellsView(View):
                 network = (
                     f", after {final['epochs']} epochs with {final['parameters']:,} parameters"
                 )
+            if final.get("warm_start"):
+                network += f", from the search's weights ({final['warm_start']})"
             column = "" if "retrained" in final else ", from the table"
             shown = shown_fitness(final["fitness"])
             rows.append(("test accuracy", shown + (column or network)))

@@ -168,6 +168,7 @@ class Domain:
         should_stop: Callable[[], bool],
         save: Callable[[Any], None],
         tell: Callable[[str], None],
+        kept: Any = None,
     ) -> tuple[Any, bool]:
         """Does what a search's outcome needs before its final figure; may take long.
 
@@ -177,6 +178,7 @@ class Domain:
             should_stop: asked now and then.
             save: keeps a state to go on from; called now and then.
             tell: shows people what is being done.
+            kept: what `best_state` gave of the candidate.
 
         Returns:
             The state, and whether it is done.
