@@ -19,6 +19,7 @@ from zero.cells.cost import WEIGHED
 from zero.cells.networks.skeletons import SKELETONS, Skeleton
 from zero.cells.ops import get_cell_op
 from zero.cells.published import PUBLISHED, as_listed
+from zero.cells.score_settings import ScoreFilter, check_scores
 from zero.cells.spaces import SPACES, get_space, space_with_ops
 from zero.config.checks import OF_EVERY_RUN
 from zero.config.sections import (
@@ -149,7 +150,8 @@ class Cells(Section):
     trained like the outcome and set beside it. inherit_weights: children start with the weights of
     those of their parent's layers that they share; `exact`: they start as their parent's network where
     they only add to it (`zero.nn.net2net`), else in this way. retrain_duplicates: the same cells are trained
-    again, from other weights. none switches halving and final off.
+    again, from other weights. scores: candidates are drawn by a score that takes no training. none
+    switches halving, final and scores off.
     """
 
     space: Annotated[str, one_of("space", lambda: SPACES)] = "amoebanet"
@@ -166,6 +168,7 @@ class Cells(Section):
     threads: Whole = Field(1, ge=1, le=1024)
     final: FinalSettings | None = None
     published: Annotated[Names, BeforeValidator(_published_names)] = ()
+    scores: ScoreFilter | None = None
 
 
 class CellSearch(SearchSettings):
@@ -422,7 +425,7 @@ def _check_dtype(config: Any) -> Iterator[Found]:
 _CHECKS = (
     _check_method, _check_ops, _check_published, _check_form, _check_skeleton, _check_final_skeleton,
     _check_final_training, _check_warm_start, _check_target, _check_halving_rises, _check_halving_ends,
-    _check_images, _check_table, _check_metric, _check_latency, _check_dtype,
+    _check_images, _check_table, check_scores, _check_metric, _check_latency, _check_dtype,
 )  # fmt: skip
 
 

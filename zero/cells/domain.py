@@ -32,6 +32,7 @@ from zero.cells.config import (
 )
 from zero.cells.cost import CostLimits, cost_of
 from zero.cells.evaluator import TableEvaluator, TrainEvaluator, Training, Weights
+from zero.cells.filters import ScoredSpace, Scorer
 from zero.cells.genome import Genome
 from zero.cells.island import CellIsland, CellRules
 from zero.cells.limits import DRAWS, LimitedSpace, draw_within
@@ -205,6 +206,7 @@ class CellsDomain(ObjectDomain):
                     self._trainer(final=True).check_memory(network, where)
             _ = self._steps_after  # counted before the clock runs
         self._check_budget(rng)
+        _ = self.search_space  # may take scores, before islands share them and the clock runs
         for start in self.starts:
             if not self.search_space.allows(self.adopted(start.text)):
                 raise ConfigError(
@@ -267,9 +269,15 @@ class CellsDomain(ObjectDomain):
         return parse_genome(record.text).listing()
 
     @cached_property
-    def search_space(self) -> LimitedSpace:
-        """The genomes of the space that cost no more than they may."""
-        return LimitedSpace(self.space, self.evaluator, self.cost_limits)
+    def search_space(self) -> Any:
+        """The genomes of the space that cost no more than they may, drawn by score if the config says so."""
+        limited = LimitedSpace(self.space, self.evaluator, self.cost_limits)
+        scores, seed = self.cells.scores, self.config.seed
+        if scores is None:
+            return limited
+        data = None if self.is_table else self.data
+        scorer = Scorer(scores.filter, self.evaluator.network, seed, data, scores.batch)
+        return ScoredSpace(limited, scorer, scores.candidates, scores.keep, scores.sample, seed)
 
     @property
     def rules(self) -> CellRules:

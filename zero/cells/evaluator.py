@@ -282,8 +282,11 @@ class TableEvaluator:
 
     def _cost(self, genome: Genome) -> Cost:
         """Returns what the genome's network costs, on CIFAR-10's images at batch 256."""
-        network = build_network(genome, self.skeleton, TABLE_IMAGE, TABLE_CLASSES)
-        return cost_of(network, TABLE_BATCH)
+        return cost_of(self.network(genome), TABLE_BATCH)
+
+    def network(self, genome: Genome) -> Network:
+        """Returns a genome's network, on CIFAR-10's images."""
+        return build_network(genome, self.skeleton, TABLE_IMAGE, TABLE_CLASSES)
 
     def _value(self, genome: Genome, column: str) -> float:
         row = self.rows.get(str(genome.normal))
