@@ -8,6 +8,7 @@ from small_runs import all_records, archive_bytes
 from zero import search
 from zero.cells.domain import CellsDomain
 from zero.cells.filters import TRIES
+from zero.cells.view import CellsView
 from zero.config.load import make_config
 from zero.errors import ConfigError, ZeroError
 from zero.nn.scores import SCORES
@@ -94,6 +95,24 @@ def test_a_table_can_be_searched_by_what_needs_no_images(tmp_path):
     scores = {"filter": "synflow", "candidates": 2}
     config = make_config(table_settings(path, cells={"scores": scores}, budget={"individuals": 6}))
     assert run.start(config, tmp_path / "run").individuals == 6
+
+
+def test_a_run_is_shown_with_how_its_candidates_came_about():
+    def words(**changes):
+        return dict(CellsView().setting_rows(small_cells(**changes).model_dump(mode="json")))[
+            "search"
+        ]
+
+    scores = {"filter": "synflow", "keep": 0.25}
+    shown = words(
+        cells={"scores": scores, "inherit_weights": "exact"}, search={"start_from": "/old#3"}
+    )
+    assert shown.endswith(
+        "weights inherited, exactly where that can be, drawn by synflow (best 25%), started from /old#3"
+    )
+    assert "drawn by snip (best of 4)" in words(
+        cells={"scores": {"filter": "snip", "candidates": 4}}
+    )
 
 
 def mistake(**changes):

@@ -14,7 +14,7 @@ from zero.nn.reference import ReferenceModel
 from zero.nn.weights import inherit, initial_parameters, initial_statistics
 
 
-def started(parent, child, seed=None):
+def started(parent, child, seed=None, images=None):
     """Returns a parent's model, a child's that inherited from it, and whether that was exact."""
     models = []
     for network in (parent, child):
@@ -25,7 +25,7 @@ def started(parent, child, seed=None):
     new.parameters[:] = initial_parameters(child, 5, "float64")
     new.statistics[:] = initial_statistics(child, "float64")
     exact = inherit_exactly(
-        parent, old.parameters, old.statistics, child, new.parameters, new.statistics, seed
+        parent, old.parameters, old.statistics, child, new.parameters, new.statistics, seed, images
     )
     return old, new, exact
 
@@ -104,6 +104,25 @@ def test_a_hidden_unit_that_is_doubled_by_hand():
     np.testing.assert_array_equal(mine, w[:, [0, 1, 0]])
     np.testing.assert_array_equal(my_bias, bias[[0, 1, 0]])
     np.testing.assert_allclose(my_out, np.array([out[0] / 2, out[1], out[0] / 2]))
+
+
+def test_a_new_batch_norm_is_about_the_identity_in_training_too():
+    parent, child = chain(), chain(deeper=True)
+    images, _ = some_batch(parent, 64)
+    outputs = {}
+    for given in (None, images):
+        old, new, exact = started(parent, child, images=given)
+        assert exact
+        np.testing.assert_allclose(new.predict(images), old.predict(images), rtol=0, atol=1e-10)
+        there, before = (
+            next(i for i, y in enumerate(n.layers) if y.name == "b/depthwise")
+            for n in (child, parent)
+        )
+        values, wanted = (
+            m.activations(images, training=True)[i] for m, i in ((new, there), (old, before))
+        )
+        outputs[given is None] = np.abs(values - wanted).max()
+    assert outputs[False] < 0.1 * outputs[True]
 
 
 def test_copies_with_uneven_shares_learn_different_things():

@@ -22,6 +22,7 @@ from zero.cells.networks.skeletons import Skeleton
 from zero.cells.table import CellTable
 from zero.data.images import ImageData
 from zero.errors import NetworkError
+from zero.nn.augment import some_images
 from zero.nn.net2net import inherit_exactly
 from zero.nn.network import Network
 from zero.nn.train import Trainer
@@ -31,6 +32,8 @@ from zero.nn.weights import inherit, initial_parameters, initial_statistics
 
 # What a table's networks are for: CIFAR-10, as NAS-Bench-201 trains them.
 TABLE_IMAGE, TABLE_CLASSES, TABLE_BATCH = (32, 32, 3), 10, 256
+
+MEASURED_ON = 32  # train images of which a new batch norm takes mean and variance
 
 Weights = tuple[np.ndarray, np.ndarray]  # flat parameters and statistics
 
@@ -202,7 +205,8 @@ class TrainEvaluator:
             if not isinstance(theirs, Network):
                 theirs = trained_network(self.network(theirs), self.settings)
             if self.exact:
-                self.is_exact = inherit_exactly(theirs, *parent[1], mine, *initial, seed)
+                images = some_images(self.data, seed, MEASURED_ON)
+                self.is_exact = inherit_exactly(theirs, *parent[1], mine, *initial, seed, images)
             else:
                 inherit(theirs, *parent[1], mine, *initial)
         trainer = Trainer(

@@ -15,7 +15,7 @@ import numpy as np
 from zero.cells.genome import Genome
 from zero.cells.limits import UNCHANGED
 from zero.errors import NetworkError
-from zero.nn.augment import Normaliser, epoch_order
+from zero.nn.augment import epoch_order, some_images
 from zero.nn.scores import SCORES, Batch, rounded, score
 from zero.rng.philox import key_for
 from zero.rng.splitmix import new_state
@@ -56,8 +56,7 @@ class Scorer:
 
 def _batch(data: Any, seed: int, count: int) -> Batch:
     rows = epoch_order(len(data.train_x), seed, 0)[:count]
-    normalise = Normaliser(data.image_shape, data.mean, data.std)
-    return Batch(normalise(data.train_x[rows]), data.train_y[rows])
+    return Batch(some_images(data, seed, count), data.train_y[rows])
 
 
 def scores_of(genome: Genome, config: Any, count: int) -> dict[str, float]:

@@ -13,8 +13,8 @@ layer by layer and knows these differences:
   convolution.
 
 Layers correspond that have the same name, or the same one within their cell, and read the same. Outputs
-are equal in prediction, to rounding. In training a new batch norm takes the batch's own mean and variance,
-so that the first steps differ; so do random masks.
+are equal in prediction, to rounding. In training a new batch norm takes the batch's own mean and variance;
+given images it undoes about that (as in the paper's appendix), without any the first steps differ.
 
 Called by `zero.cells.evaluator`.
 """
@@ -24,8 +24,10 @@ from __future__ import annotations
 import numpy as np
 
 from zero.nn.channel_copies import Maps, shares
+from zero.nn.layers.normalisation import batch_moments
 from zero.nn.layers.record import Layer
 from zero.nn.network import Network
+from zero.nn.reference import ReferenceModel
 from zero.nn.same_values import WINDOWS, Inexact, Plan, offsets
 from zero.nn.weights import batch_norms, inherit, views
 from zero.rng.philox import key_for
@@ -39,6 +41,7 @@ def inherit_exactly(
     child_parameters: np.ndarray,
     child_statistics: np.ndarray,
     seed: int | None = None,
+    images: np.ndarray | None = None,
 ) -> bool:
     """Copies to a child, in place, what makes it compute what its parent computes, if that is known.
 
@@ -50,6 +53,7 @@ def inherit_exactly(
         child, child_parameters, child_statistics: the same, with initial values.
         seed: of uneven shares among the copies of a channel, which so do not learn the same; None: even
             ones, as in the paper.
+        images: (N, H, W, C) like those of a training, whose means and variances new batch norms have.
 
     Returns:
         Whether the outputs are the same.
@@ -97,6 +101,18 @@ def inherit_exactly(
     for i in plan.zeroed:
         for array in new[i]:
             array[:] = 0
+    norms = [i for i in plan.identities if i in new_norms]
+    if norms and images is not None:
+        model = ReferenceModel(child, len(images), str(child_parameters.dtype))
+        model.parameters[:], model.statistics[:] = child_parameters, child_statistics
+        values = model.activations(images)
+        for i in norms:
+            at, c = new_norms[i]
+            mean, variance = batch_moments(values[child.layers[i].inputs[0]])
+            # Rounded: whatever they are, it is the identity, and so they are the same on all machines.
+            mean, variance = np.round(mean, 3), np.round(variance, 3)
+            child_statistics[at : at + c], child_statistics[at + c : at + 2 * c] = mean, variance
+            new[i][0][:], new[i][1][:] = np.sqrt(variance + child.layers[i].epsilon), mean
     return True
 
 
