@@ -90,6 +90,14 @@ def test_relative_paths_start_where_the_config_lies(earlier, tmp_path):
     assert config.search.start_from == (f"{tmp_path / 'old'}", f"{tmp_path / 'old'}#3")
 
 
+def test_none_and_mistakes_in_the_config():
+    for nothing in (None, "none", []):
+        assert small_cells(search={"start_from": nothing}).search.start_from == ()
+    for wrong in (3, "", ["runs/a", ""]):
+        with pytest.raises(ConfigError, match=r"^settings: search.start_from"):
+            small_cells(search={"start_from": wrong})
+
+
 def refusal(**changes):
     with pytest.raises(ConfigError) as caught:
         run.start(started("", **changes))

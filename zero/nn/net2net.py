@@ -62,6 +62,7 @@ def inherit_exactly(
     try:
         plan = Plan(parent, child)
         maps = Maps(plan)
+        maps.of(child.output)  # each class as it was
         copies = {i: (maps.of(i), maps.read_by(i)) for i in plan.copied}
     except Inexact:
         return False

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Protocol, Self
 
 import numpy as np
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from zero.config.sections import as_tuple
 from zero.config.settings import Settings
@@ -70,6 +70,19 @@ class SearchSettings(Settings):
         return self
 
 
+_RUN = {"type": "string", "minLength": 1}
+Runs = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(as_tuple),
+    WithJsonSchema(
+        {
+            "anyOf": [_RUN, {"type": "array", "items": _RUN}],
+            "expected": "a run's folder, RUN#ID, or a list of these",
+        }
+    ),
+]
+
+
 class StartSettings(SearchSettings):
     """What every search over Python objects has: earlier runs that it starts from, whatever its method.
 
@@ -78,7 +91,7 @@ class StartSettings(SearchSettings):
     best so many different ones of each run.
     """
 
-    start_from: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
+    start_from: Runs = ()
     start_from_count: Positive = 1
 
 

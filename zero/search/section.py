@@ -186,6 +186,9 @@ def _starts(
     if kind.instead_of_start:
         del given[START]
         return [document.problem((SECTION, START), kind.instead_of_start)]
+    if given[START] in (None, "none"):
+        del given[START]
+        return []
     runs = as_tuple(given[START])
     if isinstance(runs, tuple):
         here = partial(absolute, document, loc=(SECTION, START), folder=folder)
