@@ -212,6 +212,16 @@ def test_what_a_table_has_no_use_for(tmp_path):
     assert "cannot be measured" in table_mistake(tmp_path, objective=latency)
 
 
+def test_a_warm_start_needs_a_network_at_least_as_large():
+    with pytest.raises(ConfigError) as caught:
+        small_cells(cells={"final": {"filters": 1, "warm_start": True}})
+    line = "cells.final.filters: must be at least the search's (2) with warm_start, got 1"
+    assert str(caught.value) == f"settings: {line}"
+    assert small_cells(cells={"final": {"filters": 1}}).cells.final.filters == 1
+    with pytest.raises(ConfigError, match=r"cells.inherit_weights: .*exact"):
+        small_cells(cells={"inherit_weights": "exactly"})
+
+
 def test_a_program_config_is_none_of_cells():
     settings = small_cell_settings()
     del settings["cells"]

@@ -27,6 +27,8 @@ KINDS = {
         "islands": {"count": 2},
     },
     "inherited weights": {"cells": {"inherit_weights": True}, "islands": {"count": 2}},
+    "exact inheritance": {"cells": {"inherit_weights": "exact", "final": {
+        "filters": 3, "normal_cells": 2, "epochs": 2, "warm_start": True}}},
     "duplicates trained": {"cells": {"ops": ["skip_connect", "nor_conv_1x1"],
                                      "retrain_duplicates": True}},
     "all neighbours": {"search": {"method": "local_search_best_neighbour"},

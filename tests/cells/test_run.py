@@ -266,6 +266,37 @@ def test_children_can_inherit_weights(tmp_path):
     assert any(a.curve.tolist() != b.curve.tolist() for a, b in pairs[5:])
 
 
+def test_children_that_only_add_start_as_their_parent(tmp_path):
+    evaluator = CellsDomain(small_cells(cells={"inherit_weights": "exact"})).evaluator
+    parent, larger, other = (
+        parse_genome(f"|nor_conv_1x1~0|+|{b}~0|skip_connect~1|+|none~0|{e}~1|skip_connect~2|")
+        for b, e in (
+            ("nor_conv_1x1", "none"), ("nor_conv_3x3", "nor_conv_1x1"), ("avg_pool_3x3", "none")
+        )
+    )  # fmt: skip
+    trained = evaluator.begin(parent, 1, "parent")
+    trained.step()
+    images = np.asarray(evaluator.data.valid_x, np.float32)
+    outputs = trained.trainer.model.predict(images)
+    for genome, exact in ((larger, True), (other, False)):
+        child = evaluator.begin(genome, 2, "child", (parent, trained.weights()))
+        assert evaluator.is_exact == exact
+        same = np.allclose(child.trainer.model.predict(images), outputs, rtol=1e-3, atol=1e-3)
+        assert same == exact
+
+
+def test_the_last_training_can_start_from_the_searchs_weights(tmp_path):
+    changes = {"ops": ["skip_connect", "nor_conv_1x1"], "final": {"filters": 4, "epochs": 1}}
+    finals = {}
+    for warm in (False, True):
+        changes["final"]["warm_start"] = warm
+        outcome = go(tmp_path / str(warm), cells=changes, budget={"individuals": 4})
+        finals[warm] = read_archive(outcome.folder).results["final"]
+    assert finals[True].pop("warm_start") == "exact" and "warm_start" not in finals[False]
+    assert finals[True]["parameters"] == finals[False]["parameters"]
+    assert finals[True]["valid_accuracy"] != finals[False]["valid_accuracy"]
+
+
 def test_a_candidate_is_counted_once(monkeypatch):
     """A search that was paused draws the same genomes again, which must cost little."""
     counted = []

@@ -6,10 +6,14 @@ import pytest
 from commands import zero_
 from small_cells import small_cells
 
+from zero.cells.config import skeleton_of
+from zero.cells.networks.build import build_network
 from zero.cells.ops import CELL_OPS
 from zero.cells.published import PRESETS, PUBLISHED
 from zero.cells.spaces import SPACES
 from zero.cells.text import parse_genome
+from zero.config.load import config_to_yaml
+from zero.nn.scores import SCORES
 
 
 def cells(*arguments, code=0):
@@ -107,6 +111,23 @@ def test_show(name):
     if genome.reduction is not None:
         assert "normal cell\n  n1 = " in out and "reduction cell\n  n1 = " in out
     assert "\n  out = " in out and "parameters" in out
+
+
+def test_scores_of_a_genome_in_a_configs_network(tmp_path):
+    (tmp_path / "my.yaml").write_text(config_to_yaml(small_cells()))
+    name = "nas_bench_201_conv3x3"
+    out, _ = cells("score", name, tmp_path / "my.yaml", "--batch", 8, "--json")
+    found = json.loads(out)
+    genome = PUBLISHED[name].genome
+    network = build_network(genome, skeleton_of(small_cells().cells), (8, 8, 1), 10)
+    assert found["parameters"] == network.num_parameters
+    assert list(found) == ["cell", "genome", *SCORES]
+    shown, _ = cells("score", name, tmp_path / "my.yaml", "--batch", 8)
+    assert f"{found['synflow']:.6g}" in shown
+    listed, _ = cells("list", "scores")
+    assert all(f"\n{score} " in listed for score in SCORES)
+    told = error_of("score", name, "nas_bench_201_table", "--set", "cells.evaluate.table=t.csv")
+    assert "scores need a config with cells.images" in told
 
 
 def test_show_a_cell_as_the_paper_writes_it():

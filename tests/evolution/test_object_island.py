@@ -89,6 +89,34 @@ def test_a_pause_repeats_nothing(name):
     assert paused.evaluator.begun == steady.evaluator.begun
 
 
+@pytest.mark.parametrize("name", search.names())
+def test_genomes_of_an_earlier_run_come_first_and_the_method_hears_of_them(name):
+    def fresh():
+        island = make_island(name, individuals=30)
+        island.starts = [(1,) * 7 + (0,), (0, 1) * 4]
+        return island
+
+    island, moved = to_the_end(fresh()), fresh()
+    first, second, third, *_ = island.records.values()
+    assert [(r.text, r.mutation, r.parent) for r in (first, second)] == [
+        ("11111110", "start", -1), ("01010101", "start", -1)
+    ]  # fmt: skip
+    assert third.mutation != "start" and first.fitness == 7 / 8
+    while not moved.reason:
+        moved.advance(0.0)
+        if moved.waiting and not moved.reason:
+            moved.receive(moved.begin_round() and [])
+        state, moved = moved.state(), fresh()
+        moved.restore(state)
+    assert shown(moved) == shown(island)
+    told = fresh()
+    told.advance(0.0)  # begins
+    heard, tell = [], told.searcher.tell
+    told.searcher.tell = lambda *result: (heard.append(result[0].mutation), tell(*result))
+    to_the_end(told)
+    assert heard[:2] == ["start", "start"] and len(heard) == 30
+
+
 def test_every_candidate_is_recorded_and_the_same_ones_once():
     island = to_the_end(make_island(unusable=(0, 1)))
     records = list(island.records.values())

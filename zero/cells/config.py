@@ -18,6 +18,7 @@ from zero import search
 from zero.cells.cost import WEIGHED
 from zero.cells.networks.skeletons import SKELETONS, Skeleton, usual_kind
 from zero.cells.published import PUBLISHED, as_listed
+from zero.cells.score_settings import ScoreFilter, check_scores
 from zero.cells.spaces import SPACES, get_space, space_with_ops
 from zero.config.checks import OF_EVERY_RUN
 from zero.config.sections import (
@@ -117,7 +118,8 @@ class FinalSettings(Section):
     """The last training of the best cells, in a larger network and longer; what is left out stays.
 
     training, images: instead of the sections of that name in cells, whole; images of the same size
-    and classes. epochs: of cells.training, changed alone.
+    and classes. epochs: of cells.training, changed alone. warm_start: it starts as the network that the
+    search trained, wider or deeper; where that cannot be, with the weights of layers of the same shape.
     """
 
     normal_cells: Whole | None = Field(None, ge=0, le=100)
@@ -128,6 +130,7 @@ class FinalSettings(Section):
     epochs: Positive | None = None
     training: TrainSettings | None = None
     images: ImageSettings | None = None
+    warm_start: bool = False
 
 
 def _published_names(value: Any) -> Any:
@@ -144,8 +147,10 @@ class Cells(Section):
     space: `zero cells list spaces`. ops: a choice of ops instead of the space's own. evaluate:
     `train`, or a table. threads: of one training; decides nothing about its result. published: cells
     trained like the outcome and set beside it. inherit_weights: children start with the weights of
-    those of their parent's layers that they share. retrain_duplicates: the same cells are trained
-    again, from other weights. none switches halving and final off.
+    those of their parent's layers that they share; `exact`: they start as their parent's network where
+    they only add to it (`zero.nn.net2net`), else in this way. retrain_duplicates: the same cells are trained
+    again, from other weights. scores: candidates are drawn by a score that takes no training. none
+    switches halving, final and scores off.
     """
 
     space: Annotated[str, one_of("space", lambda: SPACES)] = "amoebanet"
@@ -157,11 +162,12 @@ class Cells(Section):
     budget: CellBudget = CellBudget()
     objective: Annotated[CellObjective, BeforeValidator(_objective_word)] = CellObjective()
     halving: Halving | None = None
-    inherit_weights: bool = False
+    inherit_weights: bool | Literal["exact"] = False
     retrain_duplicates: bool = False
     threads: Whole = Field(1, ge=1, le=1024)
     final: FinalSettings | None = None
     published: Annotated[Names, BeforeValidator(_published_names)] = ()
+    scores: ScoreFilter | None = None
 
 
 class CellSearch(SearchSettings):
@@ -222,7 +228,7 @@ def skeleton_of(cells: Cells, final: bool = False) -> Skeleton:
     if own["kind"] is None:
         own["kind"] = _kind_of(cells)
     if final and cells.final is not None:
-        others = {"epochs", "training", "images"}
+        others = {"epochs", "training", "images", "warm_start"}
         own |= cells.final.model_dump(exclude=others, exclude_none=True)
     return Skeleton(**own)
 
@@ -247,7 +253,7 @@ def read_cells(
 
     Arguments as for `zero.runs.kind.Kind.read`; there is no file that only a start reads.
     """
-    config, problems = read_config(document, data, CellsConfig, CellSearch)
+    config, problems = read_config(document, data, CellsConfig, CellSearch, folder)
     for loc, message in across(config, (*OF_EVERY_RUN, *_CHECKS)):
         problem = document.problem(loc, message)
         # An item's place is told, but not its number: lists of one item may be written without [].
@@ -338,6 +344,17 @@ def _check_final_training(config: Any) -> Iterator[Found]:
             yield ("cells", "final"), f"{'.'.join(map(str, keys))}: {message}"
 
 
+def _check_warm_start(config: Any) -> Iterator[Found]:
+    final, skeleton = config.cells.final, config.cells.skeleton
+    if final is None or not final.warm_start:
+        return
+    for key in ("filters", "normal_cells", "layers"):
+        least, given = getattr(skeleton, key), getattr(final, key)
+        if given is not None and given < least:
+            message = f"must be at least the search's ({least}) with warm_start, got {given}"
+            yield ("cells", "final", key), message
+
+
 def _check_target(config: Any) -> Iterator[Found]:
     objective = config.cells.objective
     if objective.kind == "mnasnet" and objective.target is None:
@@ -411,8 +428,8 @@ def _check_dtype(config: Any) -> Iterator[Found]:
 
 _CHECKS = (
     _check_method, _check_ops, _check_published, _check_form, _check_skeleton, _check_final_skeleton,
-    _check_final_training, _check_target, _check_halving_rises, _check_halving_ends, _check_images,
-    _check_table, _check_metric, _check_latency, _check_dtype,
+    _check_final_training, _check_warm_start, _check_target, _check_halving_rises, _check_halving_ends,
+    _check_images, _check_table, check_scores, _check_metric, _check_latency, _check_dtype,
 )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from zero.cells.config import (
 )
 from zero.cells.cost import CostLimits, cost_of
 from zero.cells.evaluator import TableEvaluator, TrainEvaluator, Training, Weights
+from zero.cells.filters import ScoredSpace, Scorer
 from zero.cells.genome import Genome
 from zero.cells.island import CellIsland, CellRules
 from zero.cells.limits import DRAWS, LimitedSpace, draw_within
@@ -40,6 +41,7 @@ from zero.cells.networks.skeletons import Skeleton, check_ops
 from zero.cells.published import get_published
 from zero.cells.raw_records import RawCell
 from zero.cells.records import CellRecord
+from zero.cells.spaces import make_genome
 from zero.cells.table import read_cell_table
 from zero.cells.text import parse_genome
 from zero.data.classes import balanced_accuracy
@@ -59,6 +61,8 @@ from zero.runs.folder import RunFolder
 from zero.runs.object_domain import ObjectDomain
 from zero.runs.progress import duration
 from zero.runs.state import Experiment, IslandState
+from zero.search.decisions import checked
+from zero.search.protocol import START_MUTATION
 from zero.system.files import write_bytes
 from zero.system.memory import usable_bytes
 from zero.system.signals import Stop
@@ -135,6 +139,7 @@ class CellsDomain(ObjectDomain):
             config.dtype,
             threads,
             limit,
+            exact=final or cells.inherit_weights == "exact",
         )
 
     @property
@@ -142,8 +147,33 @@ class CellsDomain(ObjectDomain):
         """The most that candidates may cost."""
         return CostLimits(**self.cells.budget.model_dump())
 
+    @property
+    def genomes_wanted(self) -> str:
+        """What genomes a run must be over to be started from, in words."""
+        return f"cells of the space {self.space.name}"
+
+    def adopted(self, text: str) -> Genome:
+        """Returns the genome of an earlier run's text as one of this run's space.
+
+        It may be of the same space with other ops, of which it has only those of this one.
+
+        Raises:
+            NetworkError: it is none.
+        """
+        genome = parse_genome(text)
+        if genome.space.partition("[")[0] != self.cells.space:
+            raise NetworkError(f"it is of the space {genome.space}")
+        genome = make_genome(self.space.name, genome.normal, genome.reduction)
+        checked(self.space.choices, self.space.decisions_of(genome))
+        return genome
+
     def check_code(self) -> None:
-        """Tries every op of the space in a small network; raises NetworkError where one fails."""
+        """Reads earlier runs, and tries every op of the space in a small network.
+
+        Raises:
+            ConfigError, NetworkError: one cannot be used.
+        """
+        super().check_code()
         check_ops(self.space.ops, skeleton_of(self.cells).kind)
 
     def check(self) -> None:
@@ -176,6 +206,13 @@ class CellsDomain(ObjectDomain):
                     self._trainer(final=True).check_memory(network, where)
             _ = self._steps_after  # counted before the clock runs
         self._check_budget(rng)
+        _ = self.search_space  # may take scores, before islands share them and the clock runs
+        for start in self.starts:
+            if not self.search_space.allows(self.adopted(start.text)):
+                raise ConfigError(
+                    f"search.start_from: {start} makes no network here or costs more than cells.budget "
+                    "allows; start from another one, or raise the limits"
+                )
 
     def _buildable(self, rng: np.ndarray) -> Genome:
         """Returns a random genome that makes a network, as most do unless the skeleton is wrong."""
@@ -232,9 +269,15 @@ class CellsDomain(ObjectDomain):
         return parse_genome(record.text).listing()
 
     @cached_property
-    def search_space(self) -> LimitedSpace:
-        """The genomes of the space that cost no more than they may."""
-        return LimitedSpace(self.space, self.evaluator, self.cost_limits)
+    def search_space(self) -> Any:
+        """The genomes of the space that cost no more than they may, drawn by score if the config says so."""
+        limited = LimitedSpace(self.space, self.evaluator, self.cost_limits)
+        scores, seed = self.cells.scores, self.config.seed
+        if scores is None:
+            return limited
+        data = None if self.is_table else self.data
+        scorer = Scorer(scores.filter, self.evaluator.network, seed, data, scores.batch)
+        return ScoredSpace(limited, scorer, scores.candidates, scores.keep, scores.sample, seed)
 
     @property
     def rules(self) -> CellRules:
@@ -307,6 +350,7 @@ class CellsDomain(ObjectDomain):
         should_stop: Callable[[], bool],
         save: Callable[[Any], None],
         tell: Callable[[str], None],
+        kept: Any = None,
     ) -> tuple[Any, bool]:
         """Trains the best cells, and published ones, for the final figures; pauses between steps."""
         jobs = self._last_trainings(parse_genome(best.text))
@@ -320,8 +364,10 @@ class CellsDomain(ObjectDomain):
             if name in state["done"]:
                 continue
             todo = sum(estimated[n] for n, _ in jobs if n != name and n not in state["done"])
+            parent = self._warm_start(best, kept) if name == OUTCOME else None
             try:
-                trial = evaluator.begin(genome, key_for(self.config.seed, "final", name), name)
+                seed = key_for(self.config.seed, "final", name)
+                trial = evaluator.begin(genome, seed, name, parent)
             except NetworkError as error:  # too large for the memory
                 done = self._finished(evaluator.network(genome), str(error), None)
                 state = {"done": {**state["done"], name: done}, "trial": None}
@@ -346,9 +392,19 @@ class CellsDomain(ObjectDomain):
                 return {**state, "trial": trial.state()}, False
             if name == OUTCOME and not trial.reason:
                 done["weights"] = list(trial.weights())
+                if parent is not None:
+                    done["warm_start"] = "exact" if evaluator.is_exact else "equal shapes"
             state = {"done": {**state["done"], name: done}, "trial": None}
             save(state)
         return state, True
+
+    def _warm_start(self, best: RawCell, kept: Any) -> tuple[Network, Weights] | None:
+        """Returns what the outcome's last training starts from: its network as the search trained it."""
+        if not self.cells.final.warm_start or kept is None:
+            return None
+        network = self.evaluator.network(parse_genome(best.text))
+        weights = (kept["parameters"], kept["statistics"])
+        return trained_network(network, self.cells.training), weights
 
     def _finished(self, network: Network, reason: str, trial: Training | None) -> dict[str, Any]:
         """Returns the figures of a last training; reason: why it failed, "" if it did not."""
@@ -461,6 +517,7 @@ class CellsDomain(ObjectDomain):
             figures["valid_accuracy"] = last["select"]
             # A training that an older version began has no figures by class.
             figures |= {n: last[n] for n in ("select_balanced", "balanced", "right") if n in last}
+            figures |= {n: last[n] for n in ("warm_start",) if n in last}
             return {"fitness": last["final"], "retrained": True, **figures}
         if kept is None or (self.cells.final is not None and last is None):
             return None
@@ -538,7 +595,8 @@ def _random_sampling(records: list[RawCell], objective: Objective) -> dict[str, 
     """
     balanced = objective.metric != "accuracy" and objective.kind != "mnasnet"
     column, metric = ("fitness", objective.metric) if balanced else ("accuracy", "accuracy")
-    found = [getattr(r, column) for r in records if r.parent < 0 and r.reason == ""]
+    drawn = (r for r in records if r.parent < 0 and r.mutation != START_MUTATION)
+    found = [getattr(r, column) for r in drawn if r.reason == ""]
     values = np.array(found, dtype=np.float64)
     mean, std = (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
     return {"count": len(values), "mean": mean, "std": std, "metric": metric}

@@ -22,6 +22,8 @@ from zero.cells.networks.skeletons import Skeleton
 from zero.cells.table import CellTable
 from zero.data.images import ImageData
 from zero.errors import NetworkError
+from zero.nn.augment import some_images
+from zero.nn.net2net import inherit_exactly
 from zero.nn.network import Network
 from zero.nn.train import Trainer
 from zero.nn.train_memory import training_memory
@@ -30,6 +32,8 @@ from zero.nn.weights import inherit, initial_parameters, initial_statistics
 
 # What a table's networks are for: CIFAR-10, as NAS-Bench-201 trains them.
 TABLE_IMAGE, TABLE_CLASSES, TABLE_BATCH = (32, 32, 3), 10, 256
+
+MEASURED_ON = 32  # train images of which a new batch norm takes mean and variance
 
 Weights = tuple[np.ndarray, np.ndarray]  # flat parameters and statistics
 
@@ -123,6 +127,11 @@ class TrainEvaluator:
         settings: of training.
         backend, dtype, threads: of `zero.nn.make_model`.
         memory_limit: bytes that a process that trains may take.
+        exact: whether what is inherited makes the network compute what its parent computes, where it can
+            (`zero.nn.net2net`).
+
+    Attributes:
+        is_exact: whether the last trial that was begun starts so.
     """
 
     def __init__(
@@ -134,10 +143,11 @@ class TrainEvaluator:
         dtype: str = "float32",
         threads: int = 1,
         memory_limit: int | None = None,
+        exact: bool = False,
     ):
         self.data, self.skeleton, self.settings = data, skeleton, settings
         self.backend, self.dtype, self.threads = backend, dtype, threads
-        self.memory_limit = memory_limit
+        self.memory_limit, self.exact, self.is_exact = memory_limit, exact, False
         self.network = lru_cache(maxsize=64)(self._network)
         # After a pause in a training the search draws the same genomes once more, up to the first
         # within the budget; to count a network takes ten milliseconds.
@@ -168,26 +178,37 @@ class TrainEvaluator:
         ).check(name, batch, self.memory_limit)
 
     def begin(
-        self, genome: Genome, seed: int, name: str, parent: tuple[Genome, Weights] | None = None
+        self,
+        genome: Genome,
+        seed: int,
+        name: str,
+        parent: tuple[Genome | Network, Weights] | None = None,
     ) -> Training:
         """Returns the trial of a genome.
 
-        seed: of its weights, data order and so on. name: for messages. parent: a genome and its
-        trained weights, of which layers of the same name and shape start with a copy.
+        seed: of its weights, data order and so on. name: for messages. parent: a genome (or a network) and
+        its trained weights, of which layers of the same name and shape start with a copy; with
+        `exact` as `zero.nn.net2net.inherit_exactly` says.
 
         Raises:
             NetworkError: it makes no network, or one that is too large for the memory.
         """
         network = self.network(genome)
-        initial = None
+        initial, self.is_exact = None, False
         if parent is not None:
             mine = trained_network(network, self.settings)
             initial = (
                 initial_parameters(mine, seed, self.dtype),
                 initial_statistics(mine, self.dtype),
             )
-            theirs = trained_network(self.network(parent[0]), self.settings)
-            inherit(theirs, *parent[1], mine, *initial)
+            theirs = parent[0]
+            if not isinstance(theirs, Network):
+                theirs = trained_network(self.network(theirs), self.settings)
+            if self.exact:
+                images = some_images(self.data, seed, MEASURED_ON)
+                self.is_exact = inherit_exactly(theirs, *parent[1], mine, *initial, seed, images)
+            else:
+                inherit(theirs, *parent[1], mine, *initial)
         trainer = Trainer(
             network, self.data, self.settings, seed, self.backend, self.threads,
             dtype=self.dtype, initial=initial, memory_limit=self.memory_limit, checkpoints=True,
@@ -265,8 +286,11 @@ class TableEvaluator:
 
     def _cost(self, genome: Genome) -> Cost:
         """Returns what the genome's network costs, on CIFAR-10's images at batch 256."""
-        network = build_network(genome, self.skeleton, TABLE_IMAGE, TABLE_CLASSES)
-        return cost_of(network, TABLE_BATCH)
+        return cost_of(self.network(genome), TABLE_BATCH)
+
+    def network(self, genome: Genome) -> Network:
+        """Returns a genome's network, on CIFAR-10's images."""
+        return build_network(genome, self.skeleton, TABLE_IMAGE, TABLE_CLASSES)
 
     def _value(self, genome: Genome, column: str) -> float:
         row = self.rows.get(str(genome.normal))

@@ -24,7 +24,7 @@ from zero.evolution.population import FILLED
 class CellRules(Rules):
     """How an island treats its candidates: see the configuration's section `cells`."""
 
-    inherit_weights: bool = False
+    inherit_weights: bool | str = False
 
 
 class CellIsland(ObjectIsland):

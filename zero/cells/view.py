@@ -109,6 +109,8 @@ class CellsView(View):
                 network = (
                     f", after {final['epochs']} epochs with {final['parameters']:,} parameters"
                 )
+            if final.get("warm_start"):
+                network += f", from the search's weights ({final['warm_start']})"
             column = "" if "retrained" in final else ", from the table"
             shown = shown_fitness(final["fitness"])
             rows.append(("test accuracy", shown + (column or network)))
@@ -265,7 +267,18 @@ def _search_rows(search: dict[str, Any], cells: dict[str, Any]) -> list[tuple[st
     if cells.get("halving"):
         words.append("successive halving")
     if cells.get("inherit_weights"):
-        words.append("weights inherited")
+        exact = cells["inherit_weights"] == "exact"
+        words.append("weights inherited" + (", exactly where that can be" if exact else ""))
+    scores = cells.get("scores")
+    if scores:
+        how = (
+            f"best of {scores['candidates']}"
+            if scores["candidates"]
+            else f"best {scores['keep']:.0%}"
+        )
+        words.append(f"drawn by {scores['filter']} ({how})")
+    if search.get("start_from"):
+        words.append(f"started from {', '.join(search['start_from'])}")
     return [("search", ", ".join(words))]
 
 

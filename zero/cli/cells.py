@@ -42,6 +42,7 @@ class CellTopic(StrEnum):
     ops = "ops"
     spaces = "spaces"
     skeletons = "skeletons"
+    scores = "scores"
 
 
 CellName = Annotated[
@@ -124,10 +125,10 @@ def _find_placed(what: str, config: str | None, settings: list[str] | None) -> t
 @guarded
 def list_(
     topic: Annotated[CellTopic, typer.Argument(metavar="[TOPIC]", show_choices=True,
-              help="cells, ops, spaces or skeletons.")] = CellTopic.cells,
+              help="cells, ops, spaces, skeletons or scores.")] = CellTopic.cells,
     debug: Debug = False,
 ) -> None:  # fmt: skip
-    """List published cells, ops, search spaces or skeletons."""
+    """List published cells, ops, search spaces, skeletons or zero-cost scores."""
     if topic == CellTopic.ops:
         from zero.cells.ops import CELL_OPS
 
@@ -137,6 +138,10 @@ def list_(
 
         rows = [(s.name, s.description, ", ".join(s.ops)) for s in SPACES.values()]
         print_table(("space", "what it is", "ops"), rows)
+    elif topic == CellTopic.scores:
+        from zero.nn.scores import SCORES
+
+        print_table(("score", "what it is"), [(n, kind.description) for n, kind in SCORES.items()])
     elif topic == CellTopic.skeletons:
         from zero.cells.networks.skeletons import SKELETONS
         from zero.cells.published import PRESETS
@@ -222,6 +227,36 @@ def count(
     for number, built in enumerate(counted):
         print_pairs([("cell", cell.name), *_figures(built)] if not number else _figures(built))
         print(end="\n" if number + 1 < len(counted) else "")
+
+
+@cells.command()
+@guarded
+def score(
+    name: CellName,
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="Whose images and network.")],
+    settings: Set = None,
+    batch: Annotated[
+        int, typer.Option(metavar="B", min=2, help="Train images that scores look at.")
+    ] = 32,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Score a genome's network before any training, in the network that a config's search trains."""
+    from zero.cells.config import CellsConfig
+    from zero.cells.filters import scores_of
+    from zero.config.load import load_config
+
+    loaded = load_config(config, settings or [])
+    if not isinstance(loaded, CellsConfig) or loaded.cells.images is None:
+        raise NetworkError(f"{config}: scores need a config with cells.images")
+    cell = _find(name)
+    found = scores_of(cell.genome, loaded, batch)
+    if as_json:
+        print(json.dumps({"cell": cell.name, "genome": str(cell.genome), **found}, indent=2))
+        return
+    counts = ("parameters", "multiply_adds")
+    shown = [(k, f"{int(v):,}" if k in counts else f"{v:.6g}") for k, v in found.items()]
+    print_pairs([("cell", cell.name), *shown])
 
 
 @cells.command()

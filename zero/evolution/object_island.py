@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -40,7 +40,7 @@ from zero.evolution.population import (
     new_population,
 )
 from zero.rng.philox import key_for
-from zero.search.protocol import Proposal, SearchSettings
+from zero.search.protocol import START_MUTATION, Proposal, SearchSettings
 
 
 class Trial(Protocol):
@@ -142,6 +142,7 @@ class ObjectIsland(BaseIsland):
         seed, experiment, index, count, limits, migrants: as for `zero.evolution.island.BaseIsland`.
     """
 
+    starts: Sequence[Any] = ()  # genomes that are evaluated before any that the searcher proposes
     longest_block = 1  # so that a best candidate and a limit are met at once
     record_type: ClassVar[type[Any]] = ObjectRecord
     section: ClassVar[str] = ""
@@ -236,7 +237,11 @@ class ObjectIsland(BaseIsland):
         if self.rules.objective.kind == "pareto":
             self._rank()
         mark = self.searcher.mark()
-        proposal = self.searcher.ask()
+        made = int(self.population.counts[INDIVIDUALS])
+        if made < len(self.starts):
+            proposal = Proposal(self.starts[made], mutation=START_MUTATION)
+        else:
+            proposal = self.searcher.ask()
         return _Pending(proposal, self._record(proposal), mark)
 
     def _rank(self) -> None:

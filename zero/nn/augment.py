@@ -12,12 +12,15 @@ batch it is in. Called by `zero.nn.train`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from zero.rng.philox import key_for, philox
+
+if TYPE_CHECKING:
+    from zero.data.images import ImageData
 
 
 class Choices(NamedTuple):
@@ -38,6 +41,12 @@ def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     """Returns the numbers 0 to count - 1 in an epoch's random order, int64."""
     words = philox(key_for(seed, "train", "order"), np.arange(count), epoch, 0, 0)
     return np.argsort((words[0] << np.uint64(32)) | words[1], kind="stable")
+
+
+def some_images(data: ImageData, seed: int, count: int) -> np.ndarray:
+    """Returns that many of the first epoch's train images, normalised and nothing else, (N, H, W, C)."""
+    rows = epoch_order(len(data.train_x), seed, 0)[:count]
+    return Normaliser(data.image_shape, data.mean, data.std)(data.train_x[rows])
 
 
 def draw_choices(

@@ -113,6 +113,29 @@ class ReferenceModel:
                 logits[part] = values[-1][:, 0, 0]
         return logits
 
+    def differentiate(
+        self, images: np.ndarray, slopes: np.ndarray, training: bool = True
+    ) -> np.ndarray:
+        """Writes the gradients of a sum of logits, as for `train_step`; returns that of the images.
+
+        Changes nothing else. There are no masks.
+
+        Args:
+            images: (N, H, W, C).
+            slopes: (N, classes), what each logit counts in the sum.
+            training: whether batch_norm uses the batch's statistics; gradients are right only then, or
+                without batch_norm.
+
+        Returns:
+            (N, H, W, C), zeros where the logits do not depend on the images.
+        """
+        check_batch(self.network, images, self.batch)
+        with np.errstate(all="ignore"):
+            calls, _ = self._forward(images, training, {}, self.network.output + 1)
+            to_values = {self.network.output: np.asarray(slopes, self.dtype)[:, None, None]}
+            self._backward(calls, to_values)
+        return to_values.get(0, np.zeros(images.shape, self.dtype))
+
     def activations(
         self,
         images: np.ndarray,

@@ -235,6 +235,10 @@ class ProgramSearch(SearchSettings):
 
     genomes: ClassVar[str] = "programs"
     compiled: ClassVar[bool] = True
+    instead_of_start: ClassVar[str] = (
+        "programs start from an earlier run by program.initial: RUN (its outcome; RUN#ID: a record) or "
+        "by program.population: RUN (its last population)"
+    )
 
     batch: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(whole)] | None = None
     mutate_probability: float = Field(0.9, ge=0, le=1)
@@ -302,7 +306,7 @@ def read_programs(
     families, problems = read_tasks(document, data.pop("tasks", None), folder)
     tasks = Tasks.model_construct(**families)
     data = {**data, "tasks": tasks}
-    config, found = read_config(document, data, ProgramsConfig, ProgramSearch)
+    config, found = read_config(document, data, ProgramsConfig, ProgramSearch, folder)
     problems += found
 
     def initial_program(config: Any) -> Any:

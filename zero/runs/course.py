@@ -297,9 +297,11 @@ class Run:
     def _final_phase(self) -> bool:
         """Lets the kind of genome do what comes after the search; returns whether it is done."""
         state = self.state
-        best = best_candidate(self._experiments(), self.domain)
+        experiments = self._experiments()
+        best = best_candidate(experiments, self.domain)
         if best is None:
             return True
+        kept = experiments[best[1]].best_state
 
         def save(final_state: Any) -> None:
             state.final_state = final_state
@@ -315,7 +317,7 @@ class Run:
         try:
             with self.stops.at_once(), compiling.telling(self.reporter.compiling):
                 state.final_state, self.final_phase_done = self.domain.final_phase(
-                    best[0], state.final_state, self.stops.wanted, save, tell
+                    best[0], state.final_state, self.stops.wanted, save, tell, kept
                 )
         except Stop:
             self.final_phase_done = False

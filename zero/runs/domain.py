@@ -58,6 +58,9 @@ class Domain:
         """Returns what run.json keeps, beside the config, for `Kind.resumed`."""
         return {}
 
+    def recall(self, info: dict[str, Any]) -> None:
+        """Takes over what `info` gave when the run began."""
+
     def check_code(self) -> None:
         """Tries the user's own code where that takes no data; raises a ZeroError."""
 
@@ -165,6 +168,7 @@ class Domain:
         should_stop: Callable[[], bool],
         save: Callable[[Any], None],
         tell: Callable[[str], None],
+        kept: Any = None,
     ) -> tuple[Any, bool]:
         """Does what a search's outcome needs before its final figure; may take long.
 
@@ -174,6 +178,7 @@ class Domain:
             should_stop: asked now and then.
             save: keeps a state to go on from; called now and then.
             tell: shows people what is being done.
+            kept: what `best_state` gave of the candidate.
 
         Returns:
             The state, and whether it is done.

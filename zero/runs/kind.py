@@ -93,7 +93,7 @@ class Kind:
             folder: where relative paths in it start.
             check_files: whether files are read that only the start of a run needs.
         """
-        config, problems = read_config(document, data, self.config, self.search)
+        config, problems = read_config(document, data, self.config, self.search, folder)
         problems += [document.problem(*found) for found in across(config, OF_EVERY_RUN)]
         if not problems:
             config = config.model_copy(update=fitted_to_population(config))
@@ -115,7 +115,9 @@ class Kind:
 
     def resumed(self, config: Any, info: dict[str, Any]) -> Domain:
         """Returns what a run is made of that began earlier; info: what `Domain.info` gave then."""
-        return self.domain(config)
+        domain = self.domain(config)
+        domain.recall(info)
+        return domain
 
     # --- its archives ---------------------------------------------------------------------------
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
+from zero.errors import ConfigError, ZeroError
 from zero.evolution.object_island import ObjectIsland, Rules
 from zero.evolution.object_records import pack_records, unpack_records
 from zero.runs.domain import Conclusion, Domain, Score
 from zero.runs.folder import RunFolder
 from zero.runs.records import BaseRecord
+from zero.runs.starts import Start, read_starts
 from zero.runs.state import Experiment
+from zero.search.decisions import checked
 
 
 class ObjectDomain(Domain):
@@ -49,10 +53,61 @@ class ObjectDomain(Domain):
         """Returns the final figure of a run's outcome, None if there is none."""
         return None
 
+    # --- earlier runs that it starts from -------------------------------------------------------
+
+    @property
+    def genomes_wanted(self) -> str:
+        """What genomes a run must be over to be started from, in words."""
+        return self.config.genomes
+
+    def adopted(self, text: str) -> Any:
+        """Returns the genome of an earlier run's text as one of this run's space.
+
+        Raises:
+            ZeroError: it is none.
+        """
+        space = self.search_space
+        genome = space.parse(text)
+        if hasattr(space, "choices"):
+            checked(space.choices, space.decisions_of(genome))
+        return genome
+
+    @cached_property
+    def starts(self) -> list[Start]:
+        """The earlier runs' genomes; a run that began earlier has them from its run.json."""
+        search = self.config.search
+        names = getattr(search, "start_from", ())
+        if not names:
+            return []
+        wanted = self.genomes_wanted
+        found = read_starts(names, search.start_from_count, self.config.genomes, wanted)
+        for start in found:
+            try:
+                self.adopted(start.text)
+            except ZeroError as error:
+                raise ConfigError(
+                    f"search.start_from: {start} is no genome of this run's space ({error}); "
+                    f"start_from needs a run over {wanted}"
+                ) from None
+        return found
+
+    def info(self) -> dict[str, Any]:
+        """Returns the earlier runs' genomes."""
+        return {"start_from": [vars(start) for start in self.starts]} if self.starts else {}
+
+    def recall(self, info: dict[str, Any]) -> None:
+        """Takes over the earlier runs' genomes: the runs may be gone."""
+        self.starts = [Start(**kept) for kept in info.get("start_from", [])]
+
     # --- what a run asks ------------------------------------------------------------------------
 
+    def check_code(self) -> None:
+        """Reads the earlier runs."""
+        _ = self.starts
+
     def check(self) -> None:
-        """Has nothing to check where a kind says nothing else."""
+        """Has nothing else to check where a kind says nothing else."""
+        self.check_code()
 
     def data_digest(self) -> str:
         """Returns the digest of no data."""
@@ -68,6 +123,9 @@ class ObjectDomain(Domain):
             )
             for k in range(config.islands.count)
         ]  # fmt: skip
+        genomes = [self.adopted(start.text) for start in self.starts]
+        for k, island in enumerate(islands):  # dealt out, the best to the first
+            island.starts = genomes[k :: len(islands)]
         self._warm_up()
         return islands
 

@@ -22,14 +22,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Protocol, Self
 
 import numpy as np
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from zero.config.sections import as_tuple
 from zero.config.settings import Settings
 
 # What `choose` returns instead of a slot, for a new random individual.
 RANDOM = -1
-# Mutations of individuals without a parent; the last came from another search.
-FIRST_MUTATION, RANDOM_MUTATION, MIGRATION = "first", "random", "migration"
+# Mutations of individuals without a parent; the last two came from another search, an earlier one.
+FIRST_MUTATION, RANDOM_MUTATION, MIGRATION, START_MUTATION = "first", "random", "migration", "start"
 
 
 def _whole(value: Any) -> Any:
@@ -49,7 +50,8 @@ class SearchSettings(Settings):
 
     A kind of genome says what methods it can serve: `compiled`, those that are rules for parents only,
     else also those that need no more of a space than is in `offers`. defaults: of methods' settings,
-    where they are other ones for this kind.
+    where they are other ones for this kind. instead_of_start: what a person is told who wants to start
+    from an earlier run, where that goes another way than `StartSettings`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -58,6 +60,7 @@ class SearchSettings(Settings):
     compiled: ClassVar[bool] = False
     offers: ClassVar[tuple[str, ...]] = ()
     defaults: ClassVar[dict[str, Any]] = {}
+    instead_of_start: ClassVar[str] = ""
 
     method: str
     population: Annotated[int, Field(ge=2, le=10_000_000), BeforeValidator(_whole)] = 1000
@@ -65,6 +68,31 @@ class SearchSettings(Settings):
     def fitted(self) -> Self:
         """Returns the settings, defaults that nobody gave cut to what was given."""
         return self
+
+
+_RUN = {"type": "string", "minLength": 1}
+Runs = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(as_tuple),
+    WithJsonSchema(
+        {
+            "anyOf": [_RUN, {"type": "array", "items": _RUN}],
+            "expected": "a run's folder, RUN#ID, or a list of these",
+        }
+    ),
+]
+
+
+class StartSettings(SearchSettings):
+    """What every search over Python objects has: earlier runs that it starts from, whatever its method.
+
+    start_from: folders (or archives) of runs over the same genomes; RUN#ID: a record. The best of each run
+    is evaluated first, before the method's own proposals, and told to the method. start_from_count: the
+    best so many different ones of each run.
+    """
+
+    start_from: Runs = ()
+    start_from_count: Positive = 1
 
 
 @dataclass(frozen=True)

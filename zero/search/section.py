@@ -12,23 +12,26 @@ from __future__ import annotations
 from collections.abc import Collection
 from copy import copy
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, create_model
 from pydantic.json_schema import models_json_schema
 
 from zero import search
+from zero.config.files import absolute
 from zero.config.read import meant_key, read_section
+from zero.config.sections import as_tuple
 from zero.config.settings import Settings, changed
 from zero.config.words import must_be
 from zero.config.yaml import Document, Problem
 from zero.errors import unknown_name
-from zero.search.protocol import SearchSettings
+from zero.search.protocol import SearchSettings, StartSettings
 
 Kind = TypeVar("Kind", bound=SearchSettings)
 
-SECTION, METHOD = "search", "method"
+SECTION, METHOD, START = "search", "method", "start_from"
 
 
 # --- models ---------------------------------------------------------------------------------------
@@ -38,7 +41,8 @@ SECTION, METHOD = "search", "method"
 def settings_model(kind: type[Kind], method: str) -> type[Kind]:
     """Returns the model of the section for a kind of genome and a method.
 
-    Its keys: method, those of the method, those of the kind.
+    Its keys: method, those of the method, those of the kind; where islands are of Python objects also
+    those of a start from earlier runs.
     """
     own: type[SearchSettings] = search.get(method).Settings
     fields: dict[str, Any] = {METHOD: (Literal[method], method)}
@@ -48,9 +52,10 @@ def settings_model(kind: type[Kind], method: str) -> type[Kind]:
             field.default = default
             fields[name] = (field.annotation, field)
     create: Any = create_model
+    bases = (own,) if kind is SearchSettings else (kind, own)
     model = create(
         f"{kind.__name__}_{method}",
-        __base__=own if kind is SearchSettings else (kind, own),
+        __base__=bases if kind.compiled else (*bases, StartSettings),
         __doc__=own.__doc__,
         __module__=kind.__module__,
         **fields,
@@ -131,12 +136,16 @@ def _keys_of_methods() -> set[str]:
 
 
 def read_search(
-    document: Document, data: dict[str, Any], kind: type[SearchSettings], keys: Collection[str]
+    document: Document,
+    data: dict[str, Any],
+    kind: type[SearchSettings],
+    keys: Collection[str],
+    folder: Path,
 ) -> tuple[Any, list[Problem]]:
     """Takes the section out of a run's data; returns its settings and all problems.
 
     The settings are a `Part` where they are wrong in part. keys: all that the data may have; the
-    section's own may be misspelt.
+    section's own may be misspelt. folder: where relative paths start.
     """
     problems: list[Problem] = []
     key = _key_of_section(document, data, keys, problems)
@@ -149,6 +158,8 @@ def read_search(
         known = ", ".join(settings_model(kind, search.DEFAULT).model_fields)
         message = must_be(f"a section with keys of {known}", given)
         return default_settings(kind), [*problems, document.problem((SECTION,), message)]
+    given = dict(given)
+    problems += _starts(document, given, kind, folder)
     method = given.get(METHOD, search.DEFAULT)
     if METHOD not in given:
         misspelt = get_close_matches(METHOD, map(str, given), n=1, cutoff=0.75)
@@ -164,6 +175,25 @@ def read_search(
         found = [p for p in found if p.loc != mine.loc or p.message.startswith("unknown key")]
         found.append(mine)
     return settings, problems + found
+
+
+def _starts(
+    document: Document, given: dict[str, Any], kind: type[SearchSettings], folder: Path
+) -> list[Problem]:
+    """Makes the earlier runs' paths absolute; tells where a kind has another way to start from one."""
+    if START not in given:
+        return []
+    if kind.instead_of_start:
+        del given[START]
+        return [document.problem((SECTION, START), kind.instead_of_start)]
+    if given[START] in (None, "none"):
+        del given[START]
+        return []
+    runs = as_tuple(given[START])
+    if isinstance(runs, tuple):
+        here = partial(absolute, document, loc=(SECTION, START), folder=folder)
+        given[START] = [here(run) if isinstance(run, str) and run else run for run in runs]
+    return []
 
 
 def _key_of_section(
@@ -192,12 +222,17 @@ def _unfit(method: Any, kind: type[SearchSettings]) -> str:
 
 
 def read_config(
-    document: Document, data: dict[str, Any], model: type[Settings], kind: type[SearchSettings]
+    document: Document,
+    data: dict[str, Any],
+    model: type[Settings],
+    kind: type[SearchSettings],
+    folder: Path,
 ) -> tuple[Any, list[Problem]]:
     """Returns a run's config (what is known of it, if it is wrong in part), and all problems.
 
-    model: of the config, with a section `search` of that kind of genome.
+    model: of the config, with a section `search` of that kind of genome. folder: where relative paths
+    in that start.
     """
-    settings, problems = read_search(document, data, kind, model.model_fields)
+    settings, problems = read_search(document, data, kind, model.model_fields, folder)
     config, found = read_section(document, model, data)
     return changed(config, search=settings), problems + found
