@@ -123,6 +123,8 @@ class TrainEvaluator:
         settings: of training.
         backend, dtype, threads: of `zero.nn.make_model`.
         memory_limit: bytes that a process that trains may take.
+        full: of the networks that candidates stand for, where they are trained with less: what one
+            costs is what that one costs (`zero.cells.fidelity`).
     """
 
     def __init__(
@@ -134,7 +136,9 @@ class TrainEvaluator:
         dtype: str = "float32",
         threads: int = 1,
         memory_limit: int | None = None,
+        full: TrainEvaluator | None = None,
     ):
+        self.full = full
         self.data, self.skeleton, self.settings = data, skeleton, settings
         self.backend, self.dtype, self.threads = backend, dtype, threads
         self.memory_limit = memory_limit
@@ -156,6 +160,16 @@ class TrainEvaluator:
         Raises:
             NetworkError: the genome makes no network in this skeleton.
         """
+        if self.full is None:
+            return self.trained_cost(genome)
+        try:
+            self.network(genome)
+        except NetworkError as error:
+            raise NetworkError(f"with cells.fidelity: {error}") from None
+        return self.full.cost(genome)
+
+    def trained_cost(self, genome: Genome) -> Cost:
+        """Returns what the network that is trained costs, whatever it stands for."""
         network = self.network(genome)
         batch = min(self.settings.batch, len(self.data.train_x))
         return cost_of(trained_network(network, self.settings), batch)
@@ -203,6 +217,9 @@ class TrainEvaluator:
         import time
 
         from zero.nn import make_model
+
+        if self.full is not None:
+            return self.full.latency(genome)
 
         network = self.network(genome).without_auxiliary
         model = make_model(network, 1, self.backend, self.dtype, self.threads)
