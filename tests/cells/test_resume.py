@@ -27,8 +27,9 @@ KINDS = {
         "islands": {"count": 2},
     },
     "hyperband": {"cells": {"training": {"epochs": 4}, "halving": {"factor": 2, "brackets": "all"}}},
-    "asha, forecasts": {
-        "cells": {"training": {"epochs": 5}, "halving": {"factor": 2},
+    "asha": {"cells": {"training": {"epochs": 4}, "halving": {"factor": 2}}, "islands": {"count": 2}},
+    "forecasts": {
+        "cells": {"training": {"epochs": 4},
                   "extrapolation": {"after": 2, "chance": 0.4, "curves": 5}},
         "islands": {"count": 2},
         "budget": {"individuals": 24},
@@ -106,7 +107,7 @@ def records_of(island):
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads processes from /proc")
 @pytest.mark.parametrize(
-    "name", ["halving", "hyperband", "asha, forecasts", "power laws", "fidelity", "last training"]
+    "name", ["halving", "hyperband", "forecasts", "power laws", "fidelity", "last training"]
 )
 def test_killed_at_random_moments(name, tmp_path):
     config = small_cells(**KINDS[name])

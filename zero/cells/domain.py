@@ -47,6 +47,7 @@ from zero.cells.text import parse_genome
 from zero.data.classes import balanced_accuracy
 from zero.data.images import ImageData, load_images
 from zero.errors import ConfigError, NetworkError
+from zero.evolution.extrapolation import warm_up
 from zero.evolution.objective import Objective, pareto_front
 from zero.nn import make_model
 from zero.nn.network import Network
@@ -277,6 +278,8 @@ class CellsDomain(ObjectDomain):
 
     def _warm_up(self) -> None:
         super()._warm_up()
+        if self.cells.extrapolation:
+            warm_up()
         if not self.is_table:
             network = self.evaluator.network(self.space.random(new_state(0, "warm up")))
             settings = self.evaluator.settings

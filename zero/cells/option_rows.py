@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 
@@ -50,23 +51,23 @@ def outcome_text(details: dict[str, Any], final: float) -> str:
 
 
 def stopped_rows(cells: dict[str, Any], records: list[Any]) -> list[tuple[str, str]]:
-    """Returns how many of a run's candidates were stopped before their end."""
-    rows = []
-    for name in ("halving", "extrapolation"):
-        if cells.get(name):
-            count = sum(r.reason.startswith(f"stopped by cells.{name} ") for r in records)
-            whole = "" if count else _nothing(name, cells, records)
-            rows.append(("stopped", f"{count:,} of {len(records):,} by {name}{whole}"))
-    return rows
+    """Returns how many of a run's candidates were stopped before their end, a row or none."""
+    counts = {
+        name: sum(r.reason.startswith(f"stopped by cells.{name} ") for r in records)
+        for name in ("halving", "extrapolation")
+        if cells.get(name)
+    }
+    if not counts:
+        return []
+    texts = [f"{count:,} by {name}" for name, count in counts.items()]
+    if counts.get("extrapolation") == 0:
+        texts[-1] += _why_none(cells["extrapolation"].get("curves", 0), records)
+    return [("stopped", ", ".join(texts))]
 
 
-def _nothing(name: str, cells: dict[str, Any], records: list[Any]) -> str:
-    """Returns why extrapolation stopped none, where it never could."""
-    needed = cells[name].get("curves", 0)
-    islands: dict[int, int] = {}
-    for record in records:
-        if not record.reason and record.same_as < 0:
-            islands[record.island] = islands.get(record.island, 0) + 1
-    if name == "halving" or max(islands.values(), default=0) > needed:
+def _why_none(needed: int, records: list[Any]) -> str:
+    """Returns why extrapolation stopped no candidate, where it never could."""
+    islands = Counter(r.island for r in records if not r.reason and r.same_as < 0)
+    if max(islands.values(), default=0) > needed:
         return ""
-    return f": it needs {needed} that an island trained in full"
+    return f" (only with {needed} that an island trained in full)"

@@ -62,6 +62,13 @@ def check_points(settings: Any) -> Iterator[Found]:
         yield ("after",), message
 
 
+def warm_up() -> None:
+    """Imports what forecasts need, so that processes that are forked later have it."""
+    settings, curves = Extrapolation(), np.linspace(0.1, 0.5, 50).reshape(5, 10)
+    known = [Finished(k, curve, np.zeros(0)) for k, curve in enumerate(curves)]
+    Forecaster(settings).forecast(curves[0, :5], np.zeros(0), known, 1.0)
+
+
 @dataclass(frozen=True)
 class Finished:
     """A candidate that was trained in full.
@@ -123,7 +130,7 @@ class Forecaster:
         self, accuracies: np.ndarray, traits: np.ndarray, finished: list[Finished], needed: float
     ) -> Forecast:
         """Returns what a candidate will come to; arguments as for `hopeless`."""
-        from scipy.stats import t
+        from scipy.special import stdtr
 
         numbers = [f.number for f in finished]
         if numbers != self._of:
@@ -135,7 +142,7 @@ class Forecaster:
         accuracy, spread = self._fits[seen].of(accuracies, traits)
         accuracy = round(min(max(accuracy, 0.0), 1.0), DIGITS)
         spread = max(round(spread, DIGITS), EXACT)
-        chance = t.sf((needed - accuracy) / spread, df=len(finished) - 1)
+        chance = stdtr(len(finished) - 1, (accuracy - needed) / spread)  # Student's distribution
         return Forecast(accuracy, float(chance))
 
 
