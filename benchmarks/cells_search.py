@@ -7,8 +7,11 @@ that a candidate takes a second or two; both methods train as many candidates fo
 on one core each, two runs side by side. What is compared is the test accuracy of the network that a run
 chose by its validation accuracy, as it was trained in the search; the 10,000 test images had no part
 in the choice. Inheritance: evolution on digits, where children start from new weights or from their
-parent's; seed by seed as many candidates. Published: AmoebaNet-A, N = 1, F = 8, on all cores until the
-epochs are over. PART is one of search, inheritance, published.
+parent's; seed by seed as many candidates. Options: evolution on 300 digits with fidelity, halving and
+extrapolation, each against off at equal train steps of the search; every outcome is trained in full once
+more; 3 seeds, one run at a time, ten minutes or so of a quiet core, and only with --only options. Published:
+AmoebaNet-A, N = 1, F = 8, on all cores until the epochs are over. PART is one of search, inheritance,
+options, published.
 
 Needs Fashion-MNIST where the config looks for it. Writes benchmarks/results/cells_search.json.
 """
@@ -42,7 +45,24 @@ PARTS = {  # what is compared, and the settings of both sides
         "new_weights": ["cells.inherit_weights=false"],
     },
 }
-CONFIGS = {"search": "amoebanet_fashion", "inheritance": "amoebanet_digits"}
+# At 144 steps a training in full; the first is what the others are compared with.
+OPTIONS = {
+    "off": [],
+    "fidelity_epochs": ["cells.fidelity={epochs: 4}"],
+    "fidelity_images": ["cells.fidelity={images: 100}"],
+    "fidelity_pixels": ["cells.fidelity={pixels: 4}"],
+    "fidelity_filters": ["cells.fidelity={filters: 4}"],
+    "asha": ["cells.halving={factor: 4}"],
+    "hyperband": ["cells.halving={factor: 4, brackets: all}"],
+    "extrapolation_regression": ["cells.extrapolation={after: 4}"],
+    "extrapolation_power_law": ["cells.extrapolation={after: 4, fit: power_law}"],
+}
+OPTION_STEPS = 24 * 144
+CONFIGS = {
+    "search": "amoebanet_fashion",
+    "inheritance": "amoebanet_digits",
+    "options": "amoebanet_digits",
+}
 SMALL = [
     "cells.images={source: npz, path: IMAGES, train: 1000, valid: 2000, "
     "arrays: {x: X, y: y, test_x: test_X, test_y: test_y}}",
@@ -62,6 +82,18 @@ COMMON = {
         "islands.count=1",
         "search.population=12",
         "search.tournament=4",
+    ],
+    "options": [
+        "cells.space=nas_bench_201",
+        "cells.skeleton={normal_cells: 1, filters: 8}",
+        "cells.images={source: digits, train: 300, valid: 500}",
+        "cells.training={epochs: 16, batch: 32, learning_rate: 0.1}",
+        "cells.final={}",
+        "cells.published=[]",
+        "islands.count=1",
+        "search.population=12",
+        "search.tournament=4",
+        f"budget={{train_steps: {OPTION_STEPS}}}",
     ],
 }
 TRAINING = {"epochs": 5, "batch": 64, "learning_rate": 0.1, "pad": 2, "flip": True}
@@ -87,8 +119,10 @@ def one_run(part: str, method: str, seed: int, individuals: int) -> dict:
         if part == "search":
             images = str(small_images(Path(folder) / "fashion.npz"))
             common = [setting.replace("IMAGES", images) for setting in common]
-        settings = [*common, *PARTS[part][method], f"seed={seed}",
-                    f"budget={{individuals: {individuals}}}"]  # fmt: skip
+        own = OPTIONS[method] if part == "options" else PARTS[part][method]
+        settings = [*common, *own, f"seed={seed}"]
+        if part != "options":
+            settings.append(f"budget={{individuals: {individuals}}}")
         outcome = start(load_config(CONFIGS[part], settings), Path(folder) / "run")
         data = read_archive(Path(folder) / "run")
     return {
@@ -124,6 +158,36 @@ def compare(part: str, seeds: int, individuals: int, path: Path) -> None:
                   f"{last['test_accuracy']:.4f} {last['seconds']:.0f} s", flush=True)  # fmt: skip
         result = {"config": CONFIGS[part], "settings": COMMON[part], "individuals": individuals}
         save(path, part, result | {"runs": runs} | summary(runs))
+
+
+def options(seeds: int, path: Path) -> None:
+    """Makes the searches with each option and without, one at a time; writes what there is."""
+    runs: dict[str, list[dict]] = {option: [] for option in OPTIONS}
+    for seed in range(1, seeds + 1):
+        for option in OPTIONS:
+            runs[option].append(one_run("options", option, seed, 0))
+            last = runs[option][-1]
+            print(f"seed {seed} {option:<26} test {last['test_accuracy']:.4f} "
+                  f"{last['individuals']} candidates {last['seconds']:.0f} s", flush=True)  # fmt: skip
+        result = {"config": CONFIGS["options"], "settings": COMMON["options"], "options": OPTIONS}
+        save(path, "options", result | {"runs": runs, "summary": against_off(runs)})
+
+
+def against_off(runs: dict[str, list[dict]]) -> dict:
+    """Returns for each option its means, and its gain over off in test accuracy, seed by seed."""
+    found = {}
+    for option, rows in runs.items():
+        gains = [
+            a["test_accuracy"] - b["test_accuracy"] for a, b in zip(rows, runs["off"], strict=True)
+        ]
+        found[option] = {
+            key: statistics.mean(row[key] for row in rows)
+            for key in ("test_accuracy", "individuals", "train_steps", "seconds")
+        }
+        found[option]["gain"] = statistics.mean(gains)
+        error = statistics.stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else None
+        found[option]["standard_error"] = error
+    return found
 
 
 def summary(runs: dict[str, list[dict]]) -> dict:
@@ -206,22 +270,24 @@ def save(path: Path, part: str, result: dict) -> None:
 def main() -> None:
     """See the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, help="5, of options 3")
     parser.add_argument("--individuals", type=int, default=120)
-    parser.add_argument("--only", choices=(*PARTS, "published"))
+    parser.add_argument("--only", choices=(*PARTS, "options", "published"))
     parser.add_argument("--one", nargs=3, metavar=("PART", "METHOD", "SEED"), help="one search")
     default = Path(__file__).parent / "results" / "cells_search.json"
     parser.add_argument("--json", type=Path, default=default)
-    options = parser.parse_args()
-    if options.one:
-        part, method, seed = options.one
-        print(json.dumps(one_run(part, method, int(seed), options.individuals)))
+    given = parser.parse_args()
+    if given.one:
+        part, method, seed = given.one
+        print(json.dumps(one_run(part, method, int(seed), given.individuals)))
         return
     for part in PARTS:
-        if options.only in (None, part):
-            compare(part, options.seeds, options.individuals, options.json)
-    if options.only in (None, "published"):
-        save(options.json, "published", published())
+        if given.only in (None, part):
+            compare(part, given.seeds or 5, given.individuals, given.json)
+    if given.only == "options":
+        options(given.seeds or 3, given.json)
+    if given.only in (None, "published"):
+        save(given.json, "published", published())
 
 
 if __name__ == "__main__":

@@ -620,6 +620,26 @@ def cells_search(results: dict[str, Any]) -> str:
         text += f"`{'; '.join(found['settings'])}`. Means over seeds, smallest and largest.\n\n"
         text += table(head, rows)
         text += f"\nThe first method's gain over the second, seed by seed: {'; '.join(gains)}.\n"
+    if "options" in results:
+        found = results["options"]
+        rows = [
+            [
+                option,
+                "; ".join(found["options"][option]),
+                *(f"{got[key]:,.0f}" for key in ("individuals", "train_steps", "seconds")),
+                f"{got['test_accuracy']:.4f}",
+                f"{got['gain']:+.4f} ({number(got['standard_error'])})",
+            ]
+            for option, got in found["summary"].items()
+        ]
+        head = ["option", "setting", "candidates", "train steps", "seconds", "test accuracy",
+                "over off (standard error)"]  # fmt: skip
+        text += "\n### Options beside regularised evolution, 300 digits\n\n"
+        text += f"{machine_line(found)}`{found['config']}` with `{'; '.join(found['settings'])}`. Means "
+        text += (
+            f"over {len(found['runs']['off'])} seeds; each outcome trained in full once more.\n\n"
+        )
+        text += table(head, rows)
     if "published" in results:
         found = results["published"]
         text += f"""

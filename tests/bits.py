@@ -76,7 +76,8 @@ class Counting:
 
     @property
     def curve(self):
-        return np.array([[k, self.genome[k]] for k in range(self.seen)], float).reshape(-1, 2)
+        shares = [[k, sum(self.genome[: k + 1]) / (k + 1)] for k in range(self.seen)]
+        return np.array(shares, float).reshape(-1, 2)
 
     def step(self, should_stop=None):
         self.seen += 1

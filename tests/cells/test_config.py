@@ -9,6 +9,7 @@ from zero.cells.config import (
     space_of,
     training_of,
 )
+from zero.cells.domain import CellsDomain
 from zero.config.load import config_to_yaml, load_config, make_config
 from zero.errors import ConfigError
 
@@ -53,6 +54,9 @@ def test_defaults_are_a_whole_run(load):
     {},
     {"objective": {"kind": "mnasnet", "target": 1e5, "cost": "multiply_adds"}},
     {"halving": {"epochs": [1], "keep": 0.3}, "final": {"epochs": 5, "filters": 16}},
+    {"training": {"epochs": 9}, "halving": "hyperband", "extrapolation": {"after": 4}},
+    {"training": {"epochs": 9}, "halving": {"first": 2, "factor": 2, "brackets": 2}},
+    {"skeleton": {"filters": 4}, "fidelity": {"filters": 2, "images": 30}},
     {"ops": ["skip_connect", "nor_conv_3x3"], "published": ["nas_bench_201_skip"]},
 ])  # fmt: skip
 def test_a_config_written_out_loads_back(load, section):
@@ -68,6 +72,18 @@ def test_a_config_written_out_loads_back(load, section):
 ])  # fmt: skip
 def test_each_space_has_its_skeleton(load, space, kind):
     assert skeleton_of(load(GOOD, f"cells.space={space}").cells).kind == kind
+
+
+def test_words_are_short_for_brackets(load):
+    asha, hyperband = (
+        load(GOOD, f"cells.halving={w}").cells.halving for w in ("asha", "hyperband")
+    )
+    assert (asha.epochs, asha.first, asha.factor, asha.brackets) == (None, 1, 3, 1)
+    assert hyperband.model_copy(update={"brackets": 1}) == asha
+    assert hyperband.brackets == "all"
+    assert load(GOOD, "cells.halving=none").cells.halving is None
+    config = load(GOOD, "cells.halving=asha", "cells.fidelity={epochs: 8}")
+    assert CellsDomain(config).rules.halving.epochs == (1, 3)
 
 
 def test_own_ops_make_a_space(load):
@@ -114,6 +130,31 @@ def test_paths_start_at_the_file_or_where_the_option_is_given(load, tmp_path, mo
     ("cells.halving={epochs: [3, 2]}", "cells.halving.epochs: must rise"),
     ("cells.halving={epochs: [25]}", "cells.halving.epochs: must be below training.epochs (25)"),
     ("cells.halving={epochs: [2], keep: 1}", "cells.halving.keep: must be a number above 0"),
+    ("cells.halving={epochs: [2], factor: 4}", "cells.halving.factor: is of a series, and epochs"),
+    ("cells.halving={keep: 0.3}", "cells.halving.keep: goes with epochs; a series keeps one of"),
+    ("cells.halving={first: 25}", "cells.halving.first: must be below training.epochs (25), got 25"),
+    ("cells.halving={brackets: 5}", "cells.halving.brackets: must be at most 4 or all, with"),
+    ("cells.halving={factor: 1}", "cells.halving.factor: must be a whole number from 2 to 100"),
+    ("cells.halving=hyperban", "cells.halving: must be asha, hyperband, a section or none, got"),
+    ("cells.fidelity={}", "cells.fidelity: give one of epochs, images, pixels, filters, or leave"),
+    ("cells.fidelity={epochs: 25}", "cells.fidelity.epochs: must be below training.epochs (25)"),
+    ("cells.fidelity={filters: 9}", "cells.fidelity.filters: must be below skeleton.filters (8)"),
+    ("cells={fidelity: {images: 500}, images: {train: 500}}",
+     "cells.fidelity.images: must be below images.train (500), got 500"),
+    ("cells={images: {}, fidelity: {epochs: 3}, training: {warmup_epochs: 4}}",
+     "cells.fidelity.epochs: training.warmup_epochs must be below epochs (3), got 4"),
+    ("cells={images: {}, fidelity: {epochs: 3}, halving: {epochs: [3]}}",
+     "cells.halving.epochs: must be below fidelity.epochs (3), got 3"),
+    ("cells.extrapolation={after: 25}", "cells.extrapolation.after: must be below training.epochs"),
+    ("cells.extrapolation={after: 2, fit: power_law}",
+     "cells.extrapolation.after: must be at least 3 for power_law"),
+    ("cells={images: {}, fidelity: {epochs: 3}, extrapolation: {}}",
+     "cells.extrapolation.after: must be below fidelity.epochs (3), got 3"),
+    ("cells.extrapolation={chance: 0.6}", "cells.extrapolation.chance: must be a number above 0"),
+    ("cells={images: {}, extrapolation: {}, objective: balanced_accuracy}",
+     "cells.extrapolation: follows curves of accuracy"),
+    ("cells={images: {}, extrapolation: {}, objective: {kind: pareto, cost: latency}}",
+     "cells.extrapolation: needs a cost that is known before training"),
     ("cells.final={layers: 5}", "cells.final: kind slim_cifar has 3 * normal_cells cells"),
     ("cells.final={epochs: 5, training: {epochs: 6}}", "cells.final.epochs: give final.epochs or"),
     ("cells.published=[amoebanet]", "cells.published: unknown published cell 'amoebanet'"),
@@ -204,6 +245,8 @@ def test_what_a_table_has_no_use_for(tmp_path):
         {"images": {"source": "digits"}},
         {"training": {"epochs": 3}},
         {"final": {"epochs": 3}},
+        {"fidelity": {"filters": 1}},
+        {"extrapolation": {}},
         {"inherit_weights": True},
     ):
         (key,) = cells

@@ -26,6 +26,24 @@ KINDS = {
         "cells": {"training": {"epochs": 4}, "halving": {"epochs": [1, 2], "keep": 0.5}},
         "islands": {"count": 2},
     },
+    "hyperband": {"cells": {"training": {"epochs": 4}, "halving": {"factor": 2, "brackets": "all"}}},
+    "asha": {"cells": {"training": {"epochs": 4}, "halving": {"factor": 2}}, "islands": {"count": 2}},
+    "forecasts": {
+        "cells": {"training": {"epochs": 4},
+                  "extrapolation": {"after": 2, "chance": 0.4, "curves": 5}},
+        "islands": {"count": 2},
+        "budget": {"individuals": 24},
+    },
+    "power laws": {
+        "cells": {"training": {"epochs": 5},
+                  "extrapolation": {"chance": 0.4, "curves": 5, "fit": "power_law"}},
+        "budget": {"individuals": 24},
+    },
+    "fidelity": {
+        "cells": {"training": {"epochs": 3}, "skeleton": {"filters": 4},
+                  "fidelity": {"epochs": 2, "images": 50, "pixels": 4, "filters": 2}},
+        "islands": {"count": 2},
+    },
     "inherited weights": {"cells": {"inherit_weights": True}, "islands": {"count": 2}},
     "exact inheritance": {"cells": {"inherit_weights": "exact", "final": {
         "filters": 3, "normal_cells": 2, "epochs": 2, "warm_start": True}}},
@@ -90,7 +108,9 @@ def records_of(island):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads processes from /proc")
-@pytest.mark.parametrize("name", ["halving", "last training"])
+@pytest.mark.parametrize(
+    "name", ["halving", "hyperband", "forecasts", "power laws", "fidelity", "last training"]
+)
 def test_killed_at_random_moments(name, tmp_path):
     config = small_cells(**KINDS[name])
     began = time.monotonic()

@@ -7,7 +7,8 @@ import pytest
 from bits import BitEvaluator, BitSpace, Unusable
 
 from zero import search
-from zero.evolution.halving import Halving
+from zero.evolution.extrapolation import Extrapolation
+from zero.evolution.halving import Halving, Rungs
 from zero.evolution.island import Limits
 from zero.evolution.migration import distribute
 from zero.evolution.object_island import ObjectIsland, Rules
@@ -48,7 +49,9 @@ def shown(island):
 
 CASES = {
     "plain": {},
-    "halving": {"halving": Halving(epochs=(2, 5), keep=0.5)},
+    "halving": {"halving": Rungs((2, 5), 0.5)},
+    "hyperband": {"halving": Halving(factor=2, brackets="all").rungs(8)},
+    "extrapolation": {"extrapolation": Extrapolation(after=2, chance=0.5, curves=5)},
     "retrained": {"retrain_duplicates": True},
     "pareto": {"objective": Objective(kind="pareto", cost="individuals")},
     "unusable": {"unusable": (0, 1)},
@@ -139,7 +142,7 @@ def test_every_candidate_is_recorded_and_the_same_ones_once():
 
 
 def test_halving_stops_candidates_and_ranks_them_below():
-    island = to_the_end(make_island(halving=Halving(epochs=(2, 5), keep=0.5)))
+    island = to_the_end(make_island(halving=Rungs((2, 5), 0.5)))
     stopped = [r for r in island.records.values() if "halving" in r.reason and r.same_as < 0]
     assert {len(r.curve) for r in stopped} == {2, 5}
     for record in stopped:
@@ -147,6 +150,40 @@ def test_halving_stops_candidates_and_ranks_them_below():
         assert record.reason == f"stopped by bits.halving after {epochs} epochs"
         ones = record.text[:epochs].count("1") / epochs
         assert record.fitness == pytest.approx(ones * (1e-6 if epochs == 2 else 1e-3))
+
+
+def test_brackets_compare_their_own_candidates_from_their_own_rung_on():
+    rungs = Halving(factor=2, brackets="all").rungs(8)
+    records = list(to_the_end(make_island("random_search", halving=rungs)).records.values())
+    earlier = {}
+    for record in (r for r in records if r.same_as < 0 and r.reason != "no ones"):
+        bracket = rungs.order[(record.individuals - 1) % len(rungs.order)]
+        for rung, epochs in list(enumerate((1, 2, 4)))[bracket:]:
+            others = earlier.setdefault((bracket, epochs), [])
+            mine = record.curve[epochs - 1, 1]
+            on = sum(a >= mine for a in others) < max(1, (len(others) + 1) // 2)
+            others.append(mine)
+            assert on == (len(record.curve) > epochs)
+            if not on:
+                assert record.fitness == pytest.approx(mine * 1000.0 ** (rung - 3))
+                break
+    assert len(earlier) == 6
+
+
+@pytest.mark.parametrize("kind", ["accuracy", "pareto"])
+def test_forecasts_stop_candidates_below_what_they_need(kind):
+    objective = Objective(kind=kind, cost="individuals")  # a later one costs more
+    rules = {"extrapolation": Extrapolation(after=4, chance=0.5, curves=5), "objective": objective}
+    records = list(to_the_end(make_island("random_search", **rules)).records.values())
+    stopped = [r for r in records if r.reason.startswith("stopped by bits.extrapolation after ")]
+    assert len(stopped) > 10
+    assert sum(r.train_steps for r in records) < 24 * sum(r.same_as < 0 for r in records)
+    for record in stopped:
+        before = [r for r in records if r.individuals < record.individuals]
+        assert record.fitness < max(r.fitness for r in before if not r.reason)
+        if record.same_as < 0:
+            assert 4 <= len(record.curve) < 8
+            assert sum(not r.reason and r.same_as < 0 for r in before) >= 5
 
 
 # --- islands --------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def test_latency_is_measured_only_where_it_counts():
 
 
 def test_halving_lets_the_best_share_go_on():
-    halving = Halving(epochs=(1, 3), keep=0.25)
+    halving = Halving(epochs=(1, 3), keep=0.25).rungs(9)
     assert [halving.rung(epochs) for epochs in (1, 2, 3, 4)] == [0, None, 1, None]
     assert halving.goes_on(0.1, [])
     assert not halving.goes_on(0.1, [0.1])
@@ -88,7 +88,7 @@ def test_halving_lets_the_best_share_go_on():
 
 
 def test_those_trained_longer_rank_higher():
-    halving = Halving(epochs=(1, 3), keep=0.5)
-    first, second = halving.fitness(1.0, 0), halving.fitness(0.05, 1)
+    halving = Halving(epochs=(1, 3), keep=0.5).rungs(9)
+    first, second = halving.fitness(1.0, 1), halving.fitness(0.05, 3)
     assert first < second < 0.05
-    assert not math.isnan(halving.fitness(-math.inf, 0))
+    assert not math.isnan(halving.fitness(-math.inf, 1))

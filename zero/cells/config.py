@@ -15,7 +15,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from zero import search
+from zero.cells import fidelity
 from zero.cells.cost import WEIGHED
+from zero.cells.fidelity import Fidelity
 from zero.cells.networks.skeletons import SKELETONS, Skeleton, usual_kind
 from zero.cells.published import PUBLISHED, as_listed
 from zero.cells.score_settings import ScoreFilter, check_scores
@@ -44,7 +46,8 @@ from zero.config.yaml import Document, Problem
 from zero.data.images import ImageSettings
 from zero.data.splits import find_file
 from zero.errors import NetworkError, ZeroError, unknown_name
-from zero.evolution.halving import Halving
+from zero.evolution.extrapolation import Extrapolation, check_looks, check_points
+from zero.evolution.halving import Halving, check_rungs, halving_word
 from zero.evolution.objective import OBJECTIVES, Objective
 from zero.nn.train_settings import TrainSettings
 from zero.search.protocol import SearchSettings
@@ -149,8 +152,9 @@ class Cells(Section):
     trained like the outcome and set beside it. inherit_weights: children start with the weights of
     those of their parent's layers that they share; `exact`: they start as their parent's network where
     they only add to it (`zero.nn.net2net`), else in this way. retrain_duplicates: the same cells are trained
-    again, from other weights. scores: candidates are drawn by a score that takes no training. none
-    switches halving, final and scores off.
+    again, from other weights. scores: candidates are drawn by a score that takes no training. fidelity:
+    what candidates are trained with instead of the full thing. extrapolation: stops those that will not
+    become the best. none switches a section off.
     """
 
     space: Annotated[str, one_of("space", lambda: SPACES)] = "amoebanet"
@@ -161,7 +165,9 @@ class Cells(Section):
     evaluate: Literal["train"] | TableSettings = "train"
     budget: CellBudget = CellBudget()
     objective: Annotated[CellObjective, BeforeValidator(_objective_word)] = CellObjective()
-    halving: Halving | None = None
+    fidelity: Fidelity | None = None
+    halving: Annotated[Halving, BeforeValidator(halving_word)] | None = None
+    extrapolation: Extrapolation | None = None
     inherit_weights: bool | Literal["exact"] = False
     retrain_duplicates: bool = False
     threads: Whole = Field(1, ge=1, le=1024)
@@ -364,17 +370,41 @@ def _check_target(config: Any) -> Iterator[Found]:
 
 def _check_halving_rises(config: Any) -> Iterator[Found]:
     halving = config.cells.halving
-    if halving and list(halving.epochs) != sorted(set(halving.epochs)):
+    if halving and halving.epochs and list(halving.epochs) != sorted(set(halving.epochs)):
         yield ("cells", "halving", "epochs"), "must rise"
 
 
 def _check_halving_ends(config: Any) -> Iterator[Found]:
-    halving, training = config.cells.halving, config.cells.training
-    if halving and list(halving.epochs) == sorted(set(halving.epochs)):
-        last = halving.epochs[-1]
-        if last >= training.epochs:
-            message = f"must be below training.epochs ({training.epochs}), got {last}"
-            yield ("cells", "halving", "epochs"), message
+    halving = config.cells.halving
+    if halving and not list(_check_halving_rises(config)):
+        for keys, message in check_rungs(halving, *fidelity.epochs_of(config.cells)):
+            yield ("cells", "halving", *keys), message
+
+
+def _check_extrapolation(config: Any) -> Iterator[Found]:
+    settings, objective = config.cells.extrapolation, config.cells.objective
+    if settings is None:
+        return
+    if objective.metric != "accuracy":
+        message = "follows curves of accuracy; leave it out, or give objective.metric: accuracy"
+        yield ("cells", "extrapolation"), message
+    elif objective.kind != "accuracy" and objective.cost == "latency":
+        message = "needs a cost that is known before training, which latency is not; leave it out"
+        yield ("cells", "extrapolation"), message
+
+
+def _check_looks(config: Any) -> Iterator[Found]:
+    settings = config.cells.extrapolation
+    if settings is not None:
+        for keys, message in check_looks(settings, *fidelity.epochs_of(config.cells)):
+            yield ("cells", "extrapolation", *keys), message
+
+
+def _check_points(config: Any) -> Iterator[Found]:
+    settings = config.cells.extrapolation
+    if settings is not None and not list(across(config, [_check_looks])):
+        for keys, message in check_points(settings):
+            yield ("cells", "extrapolation", *keys), message
 
 
 def _is_table(cells: Any) -> bool:
@@ -392,6 +422,7 @@ def _check_table(config: Any) -> Iterator[Found]:
         return
     unused = {"images": None, "halving": None, "final": None, "published": ()}
     unused |= {"inherit_weights": False, "training": TrainSettings()}
+    unused |= {"fidelity": None, "extrapolation": None}
     for key, default in unused.items():
         if key in cells.model_fields_set and _differs(cells, key, default):
             yield ("cells", key), "has no meaning with a table; leave it out"
@@ -430,6 +461,7 @@ _CHECKS = (
     _check_method, _check_ops, _check_published, _check_form, _check_skeleton, _check_final_skeleton,
     _check_final_training, _check_warm_start, _check_target, _check_halving_rises, _check_halving_ends,
     _check_images, _check_table, check_scores, _check_metric, _check_latency, _check_dtype,
+    _check_extrapolation, _check_looks, _check_points, *fidelity.CHECKS,
 )  # fmt: skip
 
 

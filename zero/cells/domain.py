@@ -2,7 +2,8 @@
 
 A run's outcome is the candidate of highest fitness, its
 final figure the accuracy on the test images, which nothing else sees: of the network as it was
-trained in the search, or, where the config has a section `final`, of a larger one trained longer.
+trained in the search, or, where the config has a section `final`, of a larger one trained longer; where
+it has a section `fidelity`, of one that is trained in full, as `final` or else `cells` says.
 Published cells that the config names are trained in the same way and set beside it.
 
 The same config and data give the same archive, with two exceptions: an objective of measured latency,
@@ -32,6 +33,7 @@ from zero.cells.config import (
 )
 from zero.cells.cost import CostLimits, cost_of
 from zero.cells.evaluator import TableEvaluator, TrainEvaluator, Training, Weights
+from zero.cells.fidelity import candidate_of, reduced
 from zero.cells.filters import ScoredSpace, Scorer
 from zero.cells.genome import Genome
 from zero.cells.island import CellIsland, CellRules
@@ -47,6 +49,7 @@ from zero.cells.text import parse_genome
 from zero.data.classes import balanced_accuracy
 from zero.data.images import ImageData, load_images
 from zero.errors import ConfigError, NetworkError
+from zero.evolution.extrapolation import warm_up
 from zero.evolution.objective import Objective, pareto_front
 from zero.nn import make_model
 from zero.nn.network import Network
@@ -88,7 +91,16 @@ class CellsDomain(ObjectDomain):
         """Returns what a person should know of the images."""
         if self.is_table:
             return []
-        return list(dict.fromkeys([*self.data.warnings, *self.final_data.warnings]))
+        found, forecasts = (
+            [*self.data.warnings, *self.final_data.warnings],
+            self.cells.extrapolation,
+        )
+        if forecasts:
+            found.append(
+                f"cells.extrapolation: an island stops nothing before {forecasts.curves} of its "
+                "candidates are trained in full"
+            )
+        return list(dict.fromkeys(found))
 
     # --- data and what is made of them ----------------------------------------------------------
 
@@ -96,6 +108,14 @@ class CellsDomain(ObjectDomain):
     def data(self) -> ImageData:
         """The images; a run over a table has none."""
         return load_images(self.cells.images)
+
+    @cached_property
+    def searched_data(self) -> ImageData:
+        """The images that candidates are trained on, as far as `fidelity` goes."""
+        cells = self.cells
+        if cells.fidelity is None:
+            return self.data
+        return reduced(self.data, cells.fidelity, cells.images.seed)
 
     @cached_property
     def final_data(self) -> ImageData:
@@ -122,10 +142,16 @@ class CellsDomain(ObjectDomain):
         return self._trainer(final=False)
 
     def _trainer(self, final: bool) -> TrainEvaluator:
-        config, cells = self.config, self.cells
+        config, cells = self.config, self.cells if final else candidate_of(self.cells)
+        full = None
+        if not final and cells is not self.cells:
+            skeleton, training = skeleton_of(self.cells), training_of(self.cells)
+            full = TrainEvaluator(
+                self.data, skeleton, training, config.backend, config.dtype, cells.threads
+            )
         # The islands' trainings share images, memory and cores; that of the outcome has all of them,
         # and no backend's results depend on the number of threads.
-        islands, data = config.islands.count, self.final_data if final else self.data
+        islands, data = config.islands.count, self.final_data if final else self.searched_data
         limit, threads = usable_bytes(), cells.threads
         if final:
             threads *= islands
@@ -140,6 +166,7 @@ class CellsDomain(ObjectDomain):
             threads,
             limit,
             exact=final or cells.inherit_weights == "exact",
+            full=full,
         )
 
     @property
@@ -197,7 +224,8 @@ class CellsDomain(ObjectDomain):
                 )
         else:
             for name, cell in self._last_trainings(genome):
-                where = "cells.final" if name == OUTCOME else f"cells.published: {name}"
+                own = "cells.final" if self.cells.final else "cells"
+                where = own if name == OUTCOME else f"cells.published: {name}"
                 try:
                     network = self._last_network(cell)
                 except NetworkError as error:
@@ -285,22 +313,24 @@ class CellsDomain(ObjectDomain):
         cells = self.cells
         return CellRules(
             objective=cells.objective,
-            halving=cells.halving,
+            halving=cells.halving and cells.halving.rungs(candidate_of(cells).training.epochs),
+            extrapolation=cells.extrapolation,
             retrain_duplicates=cells.retrain_duplicates,
             inherit_weights=cells.inherit_weights,
         )
 
     def _warm_up(self) -> None:
         super()._warm_up()
+        if self.cells.extrapolation:
+            warm_up()
         if not self.is_table:
             network = self.evaluator.network(self.space.random(new_state(0, "warm up")))
-            needed = training_bytes(
-                network, self.cells.training, 1, self.config.dtype, self.config.backend
-            )
+            settings = self.evaluator.settings
+            needed = training_bytes(network, settings, 1, self.config.dtype, self.config.backend)
             if needed > self.evaluator.memory_limit:
                 return  # candidates like it will be skipped, this one must not take the memory
             model = make_model(network, 1, self.config.backend, self.config.dtype)
-            image = np.zeros((1, *self.data.image_shape), dtype=self.config.dtype)
+            image = np.zeros((1, *self.searched_data.image_shape), dtype=self.config.dtype)
             model.train_step(image, np.zeros(1, dtype=np.int64))
             model.predict(image)
 
@@ -314,9 +344,14 @@ class CellsDomain(ObjectDomain):
 
     # --- the end --------------------------------------------------------------------------------
 
+    @property
+    def has_last_training(self) -> bool:
+        """Whether the outcome is trained once more: weights of a low fidelity are none of its."""
+        return self.cells.final is not None or self.cells.fidelity is not None
+
     def _last_trainings(self, genome: Genome) -> list[tuple[str, Genome]]:
         """Returns what is trained after the search, by name."""
-        own = [(OUTCOME, genome)] if self.cells.final else []
+        own = [(OUTCOME, genome)] if self.has_last_training else []
         return own + [(name, get_published(name).genome) for name in self.cells.published]
 
     def _last_network(self, genome: Genome):
@@ -333,7 +368,7 @@ class CellsDomain(ObjectDomain):
     def _steps_after(self) -> float:
         """About how many of the search's steps take as long as all last trainings."""
         genome = self._buildable(new_state(self.config.seed, "check"))
-        step = self.evaluator.cost(genome).seconds_per_step
+        step = self.evaluator.trained_cost(genome).seconds_per_step
         return sum(self._estimated(cell) for _, cell in self._last_trainings(genome)) / step
 
     def _estimated(self, genome: Genome) -> float:
@@ -444,8 +479,13 @@ class CellsDomain(ObjectDomain):
 
     def outline(self, best: RawCell, folder: RunFolder) -> Conclusion:
         """Returns the genome with the figures of the search; writes best.txt and best.svg."""
-        results = self._outline(best, folder)
-        return Conclusion(parse_genome(best.text), None, {}, results, _details(best))
+        results, details = self._outline(best, folder), _details(best) | self._fidelity
+        return Conclusion(parse_genome(best.text), None, {}, results, details)
+
+    @property
+    def _fidelity(self) -> dict[str, str]:
+        """Returns at which fidelity the search's figures were taken, in words; nothing at full."""
+        return {"fidelity": str(self.cells.fidelity)} if self.cells.fidelity else {}
 
     def _outline(self, best: RawCell, folder: RunFolder) -> dict[str, Any]:
         from zero.cells.drawing.svg import draw_svg
@@ -454,7 +494,7 @@ class CellsDomain(ObjectDomain):
         write_bytes(folder.path / "best.svg", draw_svg(parse_genome(best.text)).encode())
         return {
             "genome": best.text,
-            "search": {"fitness": best.fitness},
+            "search": {"fitness": best.fitness, **self._fidelity},
             "select": {"fitness": best.accuracy},
             "final": None,
             "published": {},
@@ -471,13 +511,13 @@ class CellsDomain(ObjectDomain):
         """Takes the final figure; writes best.txt, best.svg and best_weights.h5."""
         genome = parse_genome(best.text)
         done = (final_state or {"done": {}})["done"]
-        details, objective = _details(best), self.cells.objective
+        details, objective = _details(best) | self._fidelity, self.cells.objective
         final = self._final(genome, best, experiments[number].best_state, done, folder)
         records = [r for e in experiments for r in self.unpack(e.records)]
         results = self._outline(best, folder) | {
             "final": final,
-            # Halving trains only the better ones in full: no mean of those is of random cells.
-            "random_sampling": _random_sampling([] if self.cells.halving else records, objective),
+            # Where only the better ones are trained in full, no mean of those is of random cells.
+            "random_sampling": _random_sampling([] if self._stops_some else records, objective),
             "published": {
                 name: {k: v for k, v in figures.items() if k != "weights"}
                 for name, figures in done.items()
@@ -499,6 +539,10 @@ class CellsDomain(ObjectDomain):
         score = Score(final["fitness"]) if final else None
         return Conclusion(genome, score, pairs, results, details)
 
+    @property
+    def _stops_some(self) -> bool:
+        return bool(self.cells.halving or self.cells.extrapolation)
+
     def _final(
         self,
         genome: Genome,
@@ -519,8 +563,10 @@ class CellsDomain(ObjectDomain):
             figures |= {n: last[n] for n in ("select_balanced", "balanced", "right") if n in last}
             figures |= {n: last[n] for n in ("warm_start",) if n in last}
             return {"fitness": last["final"], "retrained": True, **figures}
-        if kept is None or (self.cells.final is not None and last is None):
+        if kept is None or (self.has_last_training and last is None):
             return None
+        if self.cells.fidelity is not None:
+            return {"fitness": math.nan, "retrained": False, "failed": last["reason"]}
         weights = (kept["parameters"], kept["statistics"])
         network = trained_network(self.evaluator.network(genome), self.cells.training)
         model = make_model(

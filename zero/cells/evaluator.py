@@ -132,6 +132,8 @@ class TrainEvaluator:
 
     Attributes:
         is_exact: whether the last trial that was begun starts so.
+        full: of the networks that candidates stand for, where they are trained with less: what one
+            costs is what that one costs (`zero.cells.fidelity`).
     """
 
     def __init__(
@@ -144,7 +146,9 @@ class TrainEvaluator:
         threads: int = 1,
         memory_limit: int | None = None,
         exact: bool = False,
+        full: TrainEvaluator | None = None,
     ):
+        self.full = full
         self.data, self.skeleton, self.settings = data, skeleton, settings
         self.backend, self.dtype, self.threads = backend, dtype, threads
         self.memory_limit, self.exact, self.is_exact = memory_limit, exact, False
@@ -166,6 +170,16 @@ class TrainEvaluator:
         Raises:
             NetworkError: the genome makes no network in this skeleton.
         """
+        if self.full is None:
+            return self.trained_cost(genome)
+        try:
+            self.network(genome)
+        except NetworkError as error:
+            raise NetworkError(f"with cells.fidelity: {error}") from None
+        return self.full.cost(genome)
+
+    def trained_cost(self, genome: Genome) -> Cost:
+        """Returns what the network that is trained costs, whatever it stands for."""
         network = self.network(genome)
         batch = min(self.settings.batch, len(self.data.train_x))
         return cost_of(trained_network(network, self.settings), batch)
@@ -224,6 +238,9 @@ class TrainEvaluator:
         import time
 
         from zero.nn import make_model
+
+        if self.full is not None:
+            return self.full.latency(genome)
 
         network = self.network(genome).without_auxiliary
         model = make_model(network, 1, self.backend, self.dtype, self.threads)

@@ -7,6 +7,7 @@ for the memory or make no network fail; their records say why.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,9 @@ class CellIsland(ObjectIsland):
         cost = self.evaluator.cost(genome)
         for name in RawCell.COSTS:
             setattr(record, name, getattr(cost, name))
+
+    def _traits(self, record: RawCell) -> list[float]:
+        return [math.log1p(record.parameters), math.log1p(record.multiply_adds)]
 
     def _after(self, genome: Genome, record: RawCell) -> None:
         if self.rules.objective.weighs("latency"):  # timed, which no two machines do alike

@@ -104,6 +104,7 @@ def of_run(path: Path, record: bool = False) -> list[Placing]:
         raise ArchiveError(f"{path} is no run over cells, or its config cannot be read")
     shape, classes = _images_of(folder, cells)
     of = "of the training" if is_training(path) else "of the run's search"
+    of += ", in full" if cells.fidelity else ""
     found = [_of_cells(cells, shape, classes, False, of)]
     if not record and cells.final is not None:
         found.append(_of_cells(cells, shape, classes, True, "of the run's last training"))

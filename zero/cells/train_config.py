@@ -123,7 +123,9 @@ def _unfolded(config: Any, name: str | Path) -> CellsConfig:
         "training": training_of(cells, final=True),
         "images": (cells.final and cells.final.images) or cells.images,
         "final": None,
+        "fidelity": None,
         "halving": None,
+        "extrapolation": None,
         "published": (),
     }
     return config.model_copy(update={"cells": cells.model_copy(update=changes)})

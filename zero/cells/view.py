@@ -4,6 +4,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+from zero.cells.option_rows import (
+    fidelity_of,
+    option_words,
+    outcome_text,
+    settings_of,
+    stopped_rows,
+)
 from zero.cells.view_rows import by_class_row, image_rows, print_text
 from zero.data.classes import largest, largest_share
 from zero.runs.tables import Whole, json_number, print_pairs, print_table, shown_fitness
@@ -30,6 +37,7 @@ class CellsView(View):
         final = outcome.final.fitness if outcome.final else math.nan
         return {
             "fitness": json_number(outcome.search_fitness),
+            **({"fidelity": outcome.details["fidelity"]} if "fidelity" in outcome.details else {}),
             "valid_accuracy": json_number(outcome.details.get("valid_accuracy", math.nan)),
             "test_accuracy": json_number(final),
             **_class_figures(outcome.details),
@@ -72,9 +80,12 @@ class CellsView(View):
         print_table((*columns, "parameters"), rows)
         if details.get("right") is not None:
             print_pairs([by_class_row(images, details["right"])])
-        if outcome.details.get("failed"):
-            print(f"the last training failed: {outcome.details['failed']}")
-            print("the figures are those of the network that the search trained")
+        if details.get("failed"):
+            print(f"the last training failed: {details['failed']}")
+            if "fidelity" not in details:
+                print("the figures are those of the network that the search trained")
+        if text := outcome_text(details, final):
+            print(text)
         print()
 
     def setting_rows(self, settings: dict[str, Any]) -> list[tuple[str, str]]:
@@ -99,11 +110,16 @@ class CellsView(View):
             ("fitness", shown_fitness(record.fitness)),
             ("valid accuracy", shown_fitness(record.accuracy)),
         ]
+        cells = settings_of(data)
+        if fidelity := fidelity_of(cells):
+            rows.append(("fidelity", f"{fidelity}, of both; costs are of the full network"))
         results = data.results or {}
         final = results.get("final")
         if final:
             network = ", of the network of the search"
-            if final.get("failed"):
+            if final.get("failed") and math.isnan(final["fitness"]):
+                network = f" (the last training failed: {final['failed']})"
+            elif final.get("failed"):
                 network += f" (the last training failed: {final['failed']})"
             if final.get("retrained"):
                 network = (
@@ -138,6 +154,7 @@ class CellsView(View):
         failed = [r.reason for r in records if math.isinf(r.fitness)]
         same = sum(r.same_as >= 0 for r in records)
         rows.append(("candidates", f"{len(records):,}, {same:,} of them as others before"))
+        rows += stopped_rows(cells, records)
         if failed:
             rows.append(("failed", f"{len(failed):,}, such as: {failed[0]}"))
         return rows
@@ -164,7 +181,9 @@ class CellsView(View):
         """Prints one candidate: figures as comments, then its genome's text; path: of its run."""
         images = _images_of(path, data.results)
         valid = [row for row in image_rows(images) if row[0] == "valid"] if images else []
-        for name, value in [*_record_rows(record), *valid]:
+        fidelity = fidelity_of(settings_of(data))
+        lower = [("fidelity", f"{fidelity}; costs are of the full network")] if fidelity else []
+        for name, value in [*_record_rows(record), *lower, *valid]:
             print(f"# {name}: {value}")
         print(record.text)
         if lineage:
@@ -264,8 +283,7 @@ def _search_rows(search: dict[str, Any], cells: dict[str, Any]) -> list[tuple[st
         words.append(f"{objective['kind']} of accuracy and {objective['cost']}{target}")
     if objective.get("metric", "accuracy") != "accuracy":
         words.append("by balanced accuracy")
-    if cells.get("halving"):
-        words.append("successive halving")
+    words += option_words(cells)
     if cells.get("inherit_weights"):
         exact = cells["inherit_weights"] == "exact"
         words.append("weights inherited" + (", exactly where that can be" if exact else ""))
@@ -307,10 +325,9 @@ def _images_of(path: Path, results: dict[str, Any] | None, last: bool = False) -
 
 def _unequal(data: Any, record: Any) -> str:
     """Returns a warning where a candidate's weights were inherited: it was trained for longer."""
-    from zero.config import yaml as yaml_loader
     from zero.runs.archive import lineage
 
-    cells = yaml_loader.parse(data.config, "config").data.get("cells") or {}
+    cells = settings_of(data)
     if not cells.get("inherit_weights"):
         return ""
     steps = {r.id: r.train_steps for e in data.experiments for r in e.records}

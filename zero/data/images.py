@@ -390,7 +390,7 @@ def apportion(counts: np.ndarray, total: int) -> np.ndarray:
     return shares
 
 
-def _with_all(counts: np.ndarray, total: int) -> np.ndarray:
+def with_all(counts: np.ndarray, total: int) -> np.ndarray:
     """Returns `apportion`'s numbers, but with one of each class where that can be.
 
     The largest class gives up an image for one that would have none, unless that is its last.
@@ -415,7 +415,7 @@ def _split(rows_of: list[np.ndarray], sizes: dict[str, int], seed: int) -> dict[
             rng = rng_for("images/split", seed)
             left = [rng.permutation(np.sort(rows)) for rows in left]
         if part in sizes:
-            takes = _with_all(np.array([len(rows) for rows in left]), sizes[part])
+            takes = with_all(np.array([len(rows) for rows in left]), sizes[part])
             taken = [rows[:n] for rows, n in zip(left, takes, strict=True)]
             left = [rows[n:] for rows, n in zip(left, takes, strict=True)]
             parts[part] = np.sort(np.concatenate(taken))

@@ -27,7 +27,8 @@ import numpy as np
 from zero.errors import ZeroError
 from zero.evolution import loop
 from zero.evolution.ageing import make_searcher
-from zero.evolution.halving import Halving
+from zero.evolution.extrapolation import Extrapolation
+from zero.evolution.halving import Rungs
 from zero.evolution.island import BaseIsland, Limits
 from zero.evolution.object_records import ObjectRecord, pack_records, unpack_records
 from zero.evolution.objective import Objective, pareto_ranks
@@ -39,6 +40,7 @@ from zero.evolution.population import (
     TRAIN_STEPS,
     new_population,
 )
+from zero.evolution.stopping import Stopping
 from zero.rng.philox import key_for
 from zero.search.protocol import START_MUTATION, Proposal, SearchSettings
 
@@ -48,7 +50,7 @@ class Trial(Protocol):
 
     ended: whether nothing is left to do. reason: why it failed, "" if it did not. epochs, all_epochs:
     parts done, and that there will be. accuracy, balanced_accuracy: shares, NaN before the first part.
-    curve: float64 (epochs, 2), what is kept of each part. steps: what it took.
+    curve: float64 (epochs, 2), what is kept of each part, last its accuracy. steps: what it took.
     """
 
     ended: bool
@@ -111,7 +113,8 @@ class Rules:
     """How an island treats its candidates."""
 
     objective: Objective = field(default_factory=Objective)
-    halving: Halving | None = None
+    halving: Rungs | None = None
+    extrapolation: Extrapolation | None = None
     retrain_duplicates: bool = False
 
 
@@ -170,9 +173,7 @@ class ObjectIsland(BaseIsland):
         self.seed, self.experiment = seed, experiment
         self.searcher = make_searcher(settings, space, self.population, self.rng, self.numbering)
         self.known: dict[str, int] = {}  # key -> number of the candidate that was evaluated
-        self.rungs: list[list[float]] = [
-            [] for _ in (rules.halving.epochs if rules.halving else ())
-        ]
+        self.stopping = Stopping(rules, self.section, self._cost, self._traits)
         self.pending: _Pending | None = None
         self.trial: Any = None  # of what is pending, once it is begun
         self.trial_state: dict[str, Any] | None = None  # the same, before it is taken up again
@@ -186,6 +187,10 @@ class ObjectIsland(BaseIsland):
 
     def _before(self, genome: Any, record: Any) -> None:
         """Writes down what is known of a candidate without evaluating it; a kind may."""
+
+    def _traits(self, record: Any) -> list[float]:
+        """Returns what is known of a candidate before it is evaluated, as numbers; a kind may."""
+        return []
 
     def _inheritance(self, record: Any) -> Any:
         """Returns what a candidate inherits; a kind may."""
@@ -294,21 +299,15 @@ class ObjectIsland(BaseIsland):
             self.trial = self.trial_state = None
 
     def _go_through(self, genome: Any, record: Any) -> None:
-        rules = self.rules
         trial = self._trial(genome, record)
-        rung = None
+        stopped = None
         while not trial.ended:
             before = trial.epochs
             trial.step(self._is_late)
-            at = None
-            if rules.halving is not None and not trial.ended and trial.epochs > before:
-                at = rules.halving.rung(trial.epochs)
-            if at is not None:
-                reached = rules.objective.accuracy_of(trial)
-                on = rules.halving.goes_on(reached, self.rungs[at])
-                self.rungs[at].append(reached)
-                if not on:
-                    rung = at
+            if not trial.ended and trial.epochs > before:
+                best = float(self.population.best[0])
+                stopped = self.stopping.stopped(trial, record, self.records, best)
+                if stopped:
                     break
             if not trial.ended and self._is_late():
                 raise _Pause
@@ -318,11 +317,10 @@ class ObjectIsland(BaseIsland):
         if trial.reason:
             return
         self._after(genome, record)
-        accuracy = rules.objective.accuracy_of(trial)
-        record.fitness = rules.objective.fitness(accuracy, self._cost(record))
-        if rung is not None:
-            record.fitness = rules.halving.fitness(record.fitness, rung)
-            record.reason = f"stopped by {self.section}.halving after {trial.epochs} epochs"
+        accuracy = self.rules.objective.accuracy_of(trial)
+        record.fitness = self.rules.objective.fitness(accuracy, self._cost(record))
+        if stopped:
+            record.reason, record.fitness = stopped.reason, stopped.fitness(record.fitness)
         self._finished(trial, record)
 
     def _is_late(self) -> bool:
@@ -411,7 +409,7 @@ class ObjectIsland(BaseIsland):
                 "numbers": np.array(list(self.known.values()), dtype=np.int64),
             },
             "duplicates": self.duplicates,
-            "rungs": [np.array(rung, dtype=np.float64) for rung in self.rungs],
+            "rungs": [np.array(rung, dtype=np.float64) for rung in self.stopping.rungs],
             "trial": self.trial.state() if self.trial is not None else self.trial_state,
         }
 
@@ -426,7 +424,7 @@ class ObjectIsland(BaseIsland):
         known = state["known"]
         self.known = dict(zip(known["keys"], known["numbers"].tolist(), strict=True))
         self.duplicates = state["duplicates"]
-        self.rungs = [rung.tolist() for rung in state["rungs"]]
+        self.stopping.rungs = [rung.tolist() for rung in state["rungs"]]
         self.trial, self.trial_state = None, state["trial"]
 
     def stats(self) -> dict[str, Any]:
