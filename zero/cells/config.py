@@ -40,6 +40,7 @@ from zero.config.settings import (
     across,
     changed,
 )
+from zero.config.words import must_be
 from zero.config.yaml import Document, Problem
 from zero.data.images import ImageSettings
 from zero.data.splits import find_file
@@ -105,8 +106,13 @@ def _objective_word(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-def _listed(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _costs(value: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        return value
+    wrong = [name for name in value if name not in WEIGHED]
+    if wrong or not value:
+        raise ValueError(must_be(f"some of {', '.join(WEIGHED)}", wrong[0] if wrong else value))
+    return tuple(value)
 
 
 class CellObjective(Objective):
@@ -117,7 +123,7 @@ class CellObjective(Objective):
 
     cost: Annotated[
         Literal[WEIGHED] | Annotated[tuple[Literal[WEIGHED], ...], Field(min_length=1)],
-        BeforeValidator(_listed),
+        BeforeValidator(_costs),
     ] = "parameters"
 
 
