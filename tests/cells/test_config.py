@@ -127,6 +127,11 @@ def test_paths_start_at_the_file_or_where_the_option_is_given(load, tmp_path, mo
     ("cells.objective=speed", "cells.objective: unknown objective 'speed'"),
     ("cells.objective=mnasnet", "cells.objective: mnasnet needs a target"),
     ("cells.objective={kind: pareto, cost: weight}", "cells.objective.cost: must be one of"),
+    ("cells.objective={kind: pareto, cost: [latency, weight]}", "cells.objective.cost: must be some of"),
+    ("cells.objective={kind: pareto, cost: []}", "cells.objective.cost: must be some of"),
+    ("cells.objective={kind: pareto, cost: [latency, latency]}", "objective.cost: names a cost twice"),
+    ("cells.objective={kind: mnasnet, target: 9, cost: [latency, parameters]}",
+     "cells.objective.cost: mnasnet weighs one cost, got 2; give one, or kind: pareto"),
     ("cells.halving={epochs: [3, 2]}", "cells.halving.epochs: must rise"),
     ("cells.halving={epochs: [25]}", "cells.halving.epochs: must be below training.epochs (25)"),
     ("cells.halving={epochs: [2], keep: 1}", "cells.halving.keep: must be a number above 0"),
@@ -251,8 +256,9 @@ def test_what_a_table_has_no_use_for(tmp_path):
     ):
         (key,) = cells
         assert f"cells.{key}: has no meaning with a table" in table_mistake(tmp_path, **cells)
-    latency = {"kind": "pareto", "cost": "latency"}
-    assert "cannot be measured" in table_mistake(tmp_path, objective=latency)
+    for cost in ("latency", ["parameters", "latency"]):
+        latency = {"kind": "pareto", "cost": cost}
+        assert "cannot be measured" in table_mistake(tmp_path, objective=latency)
 
 
 def test_a_warm_start_needs_a_network_at_least_as_large():

@@ -1,5 +1,6 @@
 """Runs over cells: the same seed gives the same bytes however a run was cut, and archives are true."""
 
+import itertools
 import math
 import xml.etree.ElementTree as ElementTree
 
@@ -219,6 +220,35 @@ def test_pareto_keeps_the_front(tmp_path):
     assert max(r.fitness for r in records) == by_id[front[-1]].fitness
     assert min(r.parameters for r in records) == by_id[front[0]].parameters
     assert outcome.search_fitness == max(r.fitness for r in records)
+
+
+def test_a_front_of_several_costs_and_its_volume(tmp_path):
+    costs = ["parameters", "activation_bytes"]
+    outcome = go(
+        tmp_path / "run",
+        cells={"objective": {"kind": "pareto", "cost": costs}, "budget": {"parameters": 50_000}},
+        search={"method": "nsga2", "population": 4},
+    )
+    records = all_records(outcome.folder)
+    results = read_archive(outcome.folder).results
+    by_id = {r.id: r for r in records}
+
+    def figures(r):
+        return -r.fitness, r.parameters, r.activation_bytes
+
+    front = [figures(by_id[number]) for number in results["front"].tolist()]
+    for record in records:
+        others = [all(map(float.__le__, map(float, f), map(float, figures(record)))) for f in front]
+        assert any(others)
+    for one, other in itertools.permutations(front, 2):
+        assert not all(map(float.__le__, map(float, one), map(float, other)))
+    most = max(r.activation_bytes for r in records)
+    assert results["hypervolume_reference"] == {"parameters": 50_000, "activation_bytes": most}
+    # Every candidate's own box is a part of the volume.
+    boxes = [
+        r.fitness * (1 - r.parameters / 50_000) * (1 - r.activation_bytes / most) for r in records
+    ]
+    assert max(boxes) <= results["hypervolume"] + 1e-12 and results["hypervolume"] < 1
 
 
 def test_the_mnasnet_reward_is_the_fitness(tmp_path):

@@ -76,6 +76,7 @@ def test_show_a_run(finished):
         "evaluated on digits, 2 epochs", f"drawing {folder}/best.svg", "individuals 10",
         f"record {data.results['record']}:", f"test accuracy {data.results['final']['fitness']:.6f}",
         "random candidates", "% of that mean", "candidates that no other beats",
+        f"hypervolume: {data.results['hypervolume']:.4f} of the box of accuracies from 0 to 1, parameters",
         "nas_bench_201_skip",
     ):  # fmt: skip
         assert line in text, line

@@ -54,6 +54,7 @@ CASES = {
     "extrapolation": {"extrapolation": Extrapolation(after=2, chance=0.5, curves=5)},
     "retrained": {"retrain_duplicates": True},
     "pareto": {"objective": Objective(kind="pareto", cost="individuals")},
+    "several costs": {"objective": Objective(kind="pareto", cost=("individuals", "seed"))},
     "unusable": {"unusable": (0, 1)},
 }
 
@@ -243,6 +244,24 @@ def test_a_state_of_an_older_version_is_read():
 
     whole, cut = exchange(pair(), 4), exchange(pair(), 4, older)
     assert [shown(island) for island in cut] == [shown(island) for island in whole]
+
+
+@pytest.mark.parametrize("kind, told", [("pareto", 2), ("accuracy", 0)])
+def test_searches_hear_what_candidates_and_immigrants_cost(kind, told):
+    costs = ("individuals", "train_steps")
+    objective = Objective(kind=kind, cost=costs)
+    pair = [make_island("nsga2", k, 2, individuals=10**6, objective=objective) for k in range(2)]
+    heard = []
+    for island in pair:
+        searcher = island.searcher.searcher
+        searcher.tell = lambda p, number, *rest, tell=searcher.tell, island=island: (
+            heard.append((island, p, number, rest)), tell(p, number, *rest)
+        )  # fmt: skip
+    exchange(pair, 3)
+    for island, _, number, (_, _, spent) in heard:
+        record = island.records[number]
+        assert spent == tuple(float(record[name]) for name in costs)[:told]
+    assert any(island.records[number].island != island.index for island, _, number, _ in heard)
 
 
 # --- records --------------------------------------------------------------------------------------

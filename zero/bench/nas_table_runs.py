@@ -165,6 +165,10 @@ class _Rows:
     def random(self, rng: np.ndarray) -> int:
         return int(below(rng, self.size))
 
+    def mutate(self, row: int, rng: np.ndarray) -> tuple[int, str]:
+        near = self._near[row]
+        return (near[below(rng, len(near))], "edge") if near else (self.random(rng), "random")
+
     def neighbours(self, row: int) -> list[int]:
         return self._near[row]
 

@@ -42,13 +42,14 @@ from zero.config.settings import (
     across,
     changed,
 )
+from zero.config.words import must_be
 from zero.config.yaml import Document, Problem
 from zero.data.images import ImageSettings
 from zero.data.splits import find_file
 from zero.errors import NetworkError, ZeroError, unknown_name
 from zero.evolution.extrapolation import Extrapolation, check_looks, check_points
 from zero.evolution.halving import Halving, check_rungs, halving_word
-from zero.evolution.objective import OBJECTIVES, Objective
+from zero.evolution.objective import OBJECTIVES, Objective, weighed
 from zero.nn.train_settings import TrainSettings
 from zero.search.protocol import SearchSettings
 from zero.search.section import default_settings, methods_for, of_method, read_config
@@ -108,13 +109,25 @@ def _objective_word(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
+def _costs(value: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        return value
+    wrong = [name for name in value if name not in WEIGHED]
+    if wrong or not value:
+        raise ValueError(must_be(f"some of {', '.join(WEIGHED)}", wrong[0] if wrong else value))
+    return tuple(value)
+
+
 class CellObjective(Objective):
     """What candidates are compared by (`zero.evolution.objective`).
 
     latency (seconds to predict an image) is measured, so that no two runs with it are the same.
     """
 
-    cost: Literal[WEIGHED] = "parameters"
+    cost: Annotated[
+        Literal[WEIGHED] | Annotated[tuple[Literal[WEIGHED], ...], Field(min_length=1)],
+        BeforeValidator(_costs),
+    ] = "parameters"
 
 
 class FinalSettings(Section):
@@ -443,12 +456,7 @@ def _check_metric(config: Any) -> Iterator[Found]:
 
 
 def _check_latency(config: Any) -> Iterator[Found]:
-    cells = config.cells
-    if (
-        _is_table(cells)
-        and cells.objective.cost == "latency"
-        and cells.objective.kind != "accuracy"
-    ):
+    if _is_table(config.cells) and "latency" in weighed(config.cells.objective):
         yield ("cells", "objective", "cost"), "latency cannot be measured from a table"
 
 

@@ -16,7 +16,7 @@ BYTES_PER_SECOND = 2.4e9
 SECONDS_PER_LAYER = 5e-6
 
 # What an objective may weigh accuracy against.
-WEIGHED = ("parameters", "multiply_adds", "latency")
+WEIGHED = ("parameters", "multiply_adds", "activation_bytes", "latency")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from zero.cells.config import (
+    Cells,
     CellsConfig,
     TableSettings,
     skeleton_of,
@@ -50,7 +51,7 @@ from zero.data.classes import balanced_accuracy
 from zero.data.images import ImageData, load_images
 from zero.errors import ConfigError, NetworkError
 from zero.evolution.extrapolation import warm_up
-from zero.evolution.objective import Objective, pareto_front
+from zero.evolution.objective import Objective
 from zero.nn import make_model
 from zero.nn.network import Network
 from zero.nn.saved import save_network
@@ -65,6 +66,7 @@ from zero.runs.object_domain import ObjectDomain
 from zero.runs.progress import duration
 from zero.runs.state import Experiment, IslandState
 from zero.search.decisions import checked
+from zero.search.pareto import hypervolume, pareto_front
 from zero.search.protocol import START_MUTATION
 from zero.system.files import write_bytes
 from zero.system.memory import usable_bytes
@@ -529,7 +531,7 @@ class CellsDomain(ObjectDomain):
             retrained = bool(final and final.get("retrained"))
             details["images"] = (self.final_data if retrained else self.data).summary()
         if objective.kind == "pareto":
-            results["front"] = _front(records, objective.cost)
+            results |= _front(records, self.cells)
         pairs = {n: (f["select"], f["final"]) for n, f in done.items() if n != OUTCOME}
         if final:
             details |= {k: v for k, v in final.items() if k != "fitness"}
@@ -655,8 +657,23 @@ def _plain(data: ImageData) -> dict[str, Any]:
     return {**summary, "counts": counts}
 
 
-def _front(records: list[RawCell], cost: str) -> np.ndarray:
-    """Returns the ids of the candidates that no other dominates, cheapest first, int64 (n,)."""
-    whole = [r for r in records if r.reason == ""]
-    places = pareto_front([r.fitness for r in whole], [getattr(r, cost) for r in whole])
-    return np.array([whole[k].number for k in places], dtype=np.int64)
+def _front(records: list[RawCell], cells: Cells) -> dict[str, Any]:
+    """Returns the candidates that no other dominates, and the volume of what they dominate.
+
+    front: their ids, cheapest first, int64 (n,). hypervolume: as a share of the box between accuracy 0
+    and 1 and costs of 0 and `hypervolume_reference`, the budget of a candidate or else the largest cost
+    of the run's.
+    """
+    whole, names = [r for r in records if r.reason == ""], cells.objective.weighed
+    fitness = np.array([r.fitness for r in whole], dtype=np.float64)
+    costs = np.array([[getattr(r, name) for name in names] for r in whole], dtype=np.float64)
+    front = pareto_front(fitness, costs)
+    found: dict[str, Any] = {"front": np.array([whole[k].number for k in front], dtype=np.int64)}
+    if front:
+        limits = [getattr(cells.budget, name, None) for name in names]
+        largest = costs.max(axis=0).tolist()
+        most = np.array([limit or most for limit, most in zip(limits, largest, strict=True)])
+        losses = np.column_stack([-fitness[front], costs[front] / np.maximum(most, 1e-12)])
+        found["hypervolume"] = hypervolume(losses, np.array([0.0, *np.ones(len(names))]))
+        found["hypervolume_reference"] = dict(zip(names, most.tolist(), strict=True))
+    return found

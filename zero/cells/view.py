@@ -278,9 +278,11 @@ def _search_rows(search: dict[str, Any], cells: dict[str, Any]) -> list[tuple[st
     words += [f"{key} {search[key]}" for key in keys_of(search.get("method")) if key in search]
     objective = cells.get("objective") or {}
     if objective.get("kind", "accuracy") != "accuracy":
-        unit = " s" if objective["cost"] == "latency" else ""
+        costs = objective["cost"]
+        costs = costs if isinstance(costs, list | tuple) else [costs]
+        unit = " s" if "latency" in costs else ""
         target = f", target {objective['target']:,}{unit}" if objective["kind"] == "mnasnet" else ""
-        words.append(f"{objective['kind']} of accuracy and {objective['cost']}{target}")
+        words.append(f"{objective['kind']} of accuracy and {', '.join(costs)}{target}")
     if objective.get("metric", "accuracy") != "accuracy":
         words.append("by balanced accuracy")
     words += option_words(cells)
@@ -357,17 +359,29 @@ def _print_comparisons(data: Any) -> None:
         )  # fmt: skip
         print()
     if "front" in results:
-        by_id = {r.id: r for e in data.experiments for r in e.records}
-        print("candidates that no other beats in both accuracy and cost:")
-        print_table(
-            ("record", "valid accuracy", "parameters", "multiply-adds", "latency, s"),
-            [
-                (r.id, shown_fitness(r.accuracy), f"{r.parameters:,}", f"{r.multiply_adds:,}",
-                 "" if math.isnan(r.latency) else f"{r.latency:.6f}")
-                for r in (by_id[number] for number in results["front"].tolist())
-            ],
-        )  # fmt: skip
+        _print_front(data)
         print()
+
+
+def _print_front(data: Any) -> None:
+    by_id = {r.id: r for e in data.experiments for r in e.records}
+    reference = data.results.get("hypervolume_reference", {})  # by cost; older runs have none
+    memory = "activation_bytes" in reference
+    print("candidates that no other beats in accuracy and all costs:")
+    print_table(
+        ("record", "valid accuracy", "parameters", "multiply-adds",
+         *(["activation bytes"] if memory else []), "latency, s"),
+        [
+            (r.id, shown_fitness(r.accuracy), f"{r.parameters:,}", f"{r.multiply_adds:,}",
+             *([f"{r.activation_bytes:,}"] if memory else []),
+             "" if math.isnan(r.latency) else f"{r.latency:.6f}")
+            for r in (by_id[number] for number in data.results["front"].tolist())
+        ],
+    )  # fmt: skip
+    if reference:
+        costs = ", ".join(f"{name} below {most:,.6g}" for name, most in reference.items())
+        share = data.results["hypervolume"]
+        print(f"hypervolume: {share:.4f} of the box of accuracies from 0 to 1, {costs}")
 
 
 def _record_rows(record: Any) -> list[tuple[str, str]]:

@@ -85,7 +85,9 @@ class Latest:
         p.parent[row], p.steps[row], p.mutation[row] = -1, 0, FIRST
         return row
 
-    def settle(self, slot: int, genome: Any, number: int, fitness: float) -> None:
+    def settle(
+        self, slot: int, genome: Any, number: int, fitness: float, costs: Sequence[float] = ()
+    ) -> None:
         """Lets an individual from another island take the place of the one in a slot."""
         p, row = self.population, self._record_of(Proposal(genome, mutation=MIGRATION))
         p.number[row], p.fitness[row] = number, fitness
@@ -215,10 +217,12 @@ class Following(Latest):
         super().tell(proposal, number, fitness, train_steps)
         self.searcher.tell(proposal, number, fitness, train_steps, costs)
 
-    def settle(self, slot: int, genome: Any, number: int, fitness: float) -> None:
+    def settle(
+        self, slot: int, genome: Any, number: int, fitness: float, costs: Sequence[float] = ()
+    ) -> None:
         """Tells the searcher as well."""
-        super().settle(slot, genome, number, fitness)
-        self.searcher.tell(Proposal(genome, mutation=MIGRATION), number, fitness)
+        super().settle(slot, genome, number, fitness, costs)
+        self.searcher.tell(Proposal(genome, mutation=MIGRATION), number, fitness, 0, costs)
 
     def mark(self) -> dict[str, Any]:
         """Returns what `back` needs, the searcher's state included."""

@@ -31,7 +31,7 @@ from zero.evolution.extrapolation import Extrapolation
 from zero.evolution.halving import Rungs
 from zero.evolution.island import BaseIsland, Limits
 from zero.evolution.object_records import ObjectRecord, pack_records, unpack_records
-from zero.evolution.objective import Objective, pareto_ranks
+from zero.evolution.objective import Objective
 from zero.evolution.population import (
     BEST,
     BEST_AT,
@@ -42,6 +42,7 @@ from zero.evolution.population import (
 )
 from zero.evolution.stopping import Stopping
 from zero.rng.philox import key_for
+from zero.search.pareto import pareto_ranks
 from zero.search.protocol import START_MUTATION, Proposal, SearchSettings
 
 
@@ -173,7 +174,7 @@ class ObjectIsland(BaseIsland):
         self.seed, self.experiment = seed, experiment
         self.searcher = make_searcher(settings, space, self.population, self.rng, self.numbering)
         self.known: dict[str, int] = {}  # key -> number of the candidate that was evaluated
-        self.stopping = Stopping(rules, self.section, self._cost, self._traits)
+        self.stopping = Stopping(rules, self.section, self._costs, self._traits)
         self.pending: _Pending | None = None
         self.trial: Any = None  # of what is pending, once it is begun
         self.trial_state: dict[str, Any] | None = None  # the same, before it is taken up again
@@ -232,7 +233,10 @@ class ObjectIsland(BaseIsland):
             self.records[record.number] = record
             self.known.setdefault(record.key, record.number)
             self._kept(record)
-            self.searcher.tell(pending.proposal, record.number, record.fitness, record.train_steps)
+            self.searcher.tell(
+                pending.proposal, record.number, record.fitness, record.train_steps,
+                self._against(record),
+            )  # fmt: skip
             if counts[BEST_AT] == counts[INDIVIDUALS]:
                 return loop.IMPROVED
         return loop.QUOTA
@@ -253,7 +257,7 @@ class ObjectIsland(BaseIsland):
         """Gives the living the fitness by which they are chosen as parents."""
         p = self.population
         filled = int(p.counts[FILLED])
-        costs = [self._cost(self.records[int(n)]) for n in p.number[p.slots[:filled]]]
+        costs = [self._against(self.records[int(n)]) for n in p.number[p.slots[:filled]]]
         p.slot_fitness[:filled] = pareto_ranks(self._living_fitness(), np.array(costs))
 
     def _record(self, proposal: Proposal) -> Any:
@@ -318,7 +322,7 @@ class ObjectIsland(BaseIsland):
             return
         self._after(genome, record)
         accuracy = self.rules.objective.accuracy_of(trial)
-        record.fitness = self.rules.objective.fitness(accuracy, self._cost(record))
+        record.fitness = self.rules.objective.fitness(accuracy, self._costs(record))
         if stopped:
             record.reason, record.fitness = stopped.reason, stopped.fitness(record.fitness)
         self._finished(trial, record)
@@ -337,10 +341,13 @@ class ObjectIsland(BaseIsland):
             self.trial = trial
         return self.trial
 
-    def _cost(self, record: Any) -> float:
-        """Returns what the objective weighs accuracy against, 0 where it weighs nothing."""
-        objective = self.rules.objective
-        return 0.0 if objective.kind == "accuracy" else float(getattr(record, objective.cost))
+    def _costs(self, record: Any) -> tuple[float, ...]:
+        """Returns the figures that the objective weighs accuracy against."""
+        return tuple(float(getattr(record, name)) for name in self.rules.objective.weighed)
+
+    def _against(self, record: Any) -> tuple[float, ...]:
+        """Returns what is weighed against fitness, which mnasnet's holds already."""
+        return self._costs(record) if self.rules.objective.kind == "pareto" else ()
 
     def _end_round(self) -> None:
         # Where an experiment ends, the candidate in progress is none of it.
@@ -391,7 +398,8 @@ class ObjectIsland(BaseIsland):
             record = self.record_type(**immigrant | {"is_best": False})
             record = self.records.setdefault(number, record)
             self.known.setdefault(record.key, number)
-            self.searcher.settle(slot, self.space.parse(record.text), number, record.fitness)
+            genome = self.space.parse(record.text)
+            self.searcher.settle(slot, genome, number, record.fitness, self._against(record))
 
     # --- state ----------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ class Stopping:
     Args:
         rules: `zero.evolution.object_island.Rules`.
         section: of the config, for reasons.
-        cost: a record -> what the objective weighs its accuracy against.
+        costs: a record -> the figures that the objective weighs its accuracy against.
         traits: a record -> what is known of it before it is evaluated, numbers.
     """
 
@@ -40,11 +40,11 @@ class Stopping:
         self,
         rules: Any,
         section: str,
-        cost: Callable[[Any], float],
+        costs: Callable[[Any], tuple[float, ...]],
         traits: Callable[[Any], list[float]],
     ):
         self.objective, self.halving = rules.objective, rules.halving
-        self.section, self.cost, self.traits = section, cost, traits
+        self.section, self.costs, self.traits = section, costs, traits
         self.rungs: list[list[float]] = [
             [] for _ in range(rules.halving.lists if rules.halving else 0)
         ]
@@ -80,13 +80,17 @@ class Stopping:
         self, trial: Any, record: Any, records: dict[int, Any], best: float
     ) -> Stopped | None:
         assert self.forecaster
-        cost = self.cost(record)
+        costs = self.costs(record)
         if self.objective.kind == "pareto":  # whoever is better than all as cheap is on the front
             best = max(
-                (r.fitness for r in records.values() if not r.reason and self.cost(r) <= cost),
+                (
+                    r.fitness
+                    for r in records.values()
+                    if not r.reason and all(map(float.__le__, self.costs(r), costs))
+                ),
                 default=-math.inf,
             )
-        worth = self.objective.fitness(1.0, cost)  # of accuracy; fitness is a multiple of it
+        worth = self.objective.fitness(1.0, costs)  # of accuracy; fitness is a multiple of it
         if not (math.isfinite(best) and worth > 0):
             return None
         needed = best / worth
@@ -100,7 +104,7 @@ class Stopping:
             f"stopped by {self.section}.extrapolation after {trial.epochs} epochs: accuracy "
             f"{found.accuracy:.4f} foreseen, more than {needed:.4f} needed"
         )
-        return Stopped(reason, lambda fitness: self.objective.fitness(found.accuracy, cost))
+        return Stopped(reason, lambda fitness: self.objective.fitness(found.accuracy, costs))
 
     def _trained_in_full(self, records: dict[int, Any], epochs: int) -> list[Finished]:
         """Returns the last candidates whose curves are whole, first to last."""

@@ -13,7 +13,8 @@ from typing import Any
 from zero.errors import ConfigError, unknown_name
 
 DEFAULT = "regularized_evolution"
-_NO_METHODS = ("decisions", "neighbourhood", "protocol", "section")  # what methods are made with
+# What methods are made with.
+_NO_METHODS = ("controller", "decisions", "neighbourhood", "pareto", "protocol", "section")
 
 
 # What methods may need of a space (`protocol`), and the method of a space that has it.
