@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 from zero.bench import nas_table
 from zero.bench.nas_table import compare, figures
 from zero.bench.nas_table_runs import make_lookup, trajectories
-from zero.cells.table import neighbours, parse_arch, read_cell_table
+from zero.cells.table import neighbours, read_cell_table
+from zero.cells.table_forms import parse_arch
 from zero.errors import ConfigError, TaskError, ZeroError
 from zero.rng.splitmix import new_state
 from zero.search import local_search
