@@ -209,7 +209,7 @@ def test_the_command_draws_and_writes_rows(app, strings, tmp_path):
     for row in found:
         entry = written["searches"][row["search"]]
         entry = entry.get("budgets", {}).get(row["budget"], entry)
-        assert float(row["mean"]) == entry["mean"] and float(row["milliseconds_a_query"]) > 0
+        assert float(row["mean"]) == entry["mean"] and float(row["milliseconds_a_proposal"]) > 0
     curve = written["searches"]["q_learning"]["regret_curve"]
     assert curve["queries"][0] == 1 and curve["queries"][-1] == 40
     assert (np.diff(curve["mean"]) <= 1e-12).all()  # select and report agree here

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from zero.bench.nas_table_figures import figures, milliseconds_a_query, standard_errors_apart
+from zero.bench.nas_table_figures import figures, milliseconds_a_proposal, standard_errors_apart
 from zero.bench.nas_table_runs import (
     MAX_PASSES,
     MAX_REPEATS,
@@ -95,7 +95,7 @@ def compare(
             strings of whatever symbols they have, as the first row is.
         seconds_column: what a query takes.
         seconds: the budget, or several, instead of queries: what is done within so many counts.
-        measured: whether to say what a query of each search took.
+        measured: whether to say what proposing a cell took each search.
 
     Returns:
         searches: by name (`random` is `random_search` once more) mean, std, standard_error, median,
@@ -108,7 +108,7 @@ def compare(
         or seconds; standard_errors_above_random_search; all at the largest budget, and `budgets`, where
         there are several: the same at each. table: what was read. protocol: sentences for a report.
         select, report, runs, budget, budgets, budget_of, seed, skip_known, machine, commit, versions.
-        milliseconds_a_query, if `measured`: by search; alone not the same each time.
+        milliseconds_a_proposal, if `measured`: by search; alone not the same each time.
 
     Raises:
         TaskError: the table cannot be used.
@@ -137,7 +137,7 @@ def compare(
                     "settings": all_settings(one.method, settings),
                     **figures(one.method, made, table, select, report, amount, of, begin, went_on),
                 }
-            milliseconds[one.label] = milliseconds_a_query(made)
+            milliseconds[one.label] = milliseconds_a_proposal(made)
         if one.label not in ALWAYS:
             for amount, entry in by_budget.items():
                 random_search = found[RANDOM_SEARCH]
@@ -166,7 +166,7 @@ def compare(
         "machine": {"cpu": info["cpu"], "cores": info["cpu_count"], "platform": info["platform"]},
         "commit": info["commit"],
         "versions": info["versions"],
-        **({"milliseconds_a_query": milliseconds} if measured else {}),
+        **({"milliseconds_a_proposal": milliseconds} if measured else {}),
     }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def regret_curves(curves: dict[str, dict[str, Any]], title: str, of: str) -> Dra
     styles = [(colour, dash) for dash in DASHES for colour in COLOURS]
 
     def draw(figure: Any) -> None:
-        figure.set_size_inches(8, 5.5)
+        figure.set_size_inches(8, 5.4 + 0.12 * len(names))
         axes = figure.subplots()
         others = 0
         for name in names:
@@ -59,7 +59,7 @@ def regret_curves(curves: dict[str, dict[str, Any]], title: str, of: str) -> Dra
         axes.set_xlabel(of)
         axes.set_ylabel("mean regret")
         axes.set_title(title)
-        figure.legend(loc="outside right upper")
+        figure.legend(loc="outside lower center", ncols=2)
 
     return draw
 

@@ -85,7 +85,7 @@ NEVER = Stop()
 class Trajectory:
     """A run, told by its improvements: arrays (k,) of what was used up until then, and the rows.
 
-    queries, individuals: so many. seconds: of all queries. all_queries: of the whole run.
+    queries, individuals: so many. seconds: of all queries. all_queries, all_individuals: of the whole run.
     cpu_seconds: that it took, a measurement.
     """
 
@@ -94,6 +94,7 @@ class Trajectory:
     seconds: np.ndarray
     rows: np.ndarray
     all_queries: int
+    all_individuals: int
     cpu_seconds: float = 0.0
 
     def row_at(self, budget: float, of: str = QUERIES) -> int:
@@ -183,7 +184,7 @@ def _through_loop(name: str, lookup: RowLookup, settings: dict[str, Any], rng) -
             break
         row = state.genomes[counts[BEST]]
         found.append((counts[TRAIN_STEPS], counts[INDIVIDUALS], lookup.spent[0], row))
-    return _trajectory(found, counts[TRAIN_STEPS])
+    return _trajectory(found, counts[TRAIN_STEPS], counts[INDIVIDUALS])
 
 
 def _through_asking(
@@ -213,19 +214,25 @@ def _through_asking(
         if repeats == most or stop.reached(len(known), spent):
             break
         searcher.tell(proposal, individuals, values[row])
-    return _trajectory(found, len(known))
+    return _trajectory(found, len(known), individuals)
 
 
 def _one_draw(lookup: RowLookup, rng) -> Trajectory:
     """Returns random sampling: one row, whatever its score."""
     row = below(rng, len(lookup.values))
-    return _trajectory([(1, 1, lookup.seconds[row], row)], 1)
+    return _trajectory([(1, 1, lookup.seconds[row], row)], 1, 1)
 
 
-def _trajectory(found: list[tuple], all_queries: int) -> Trajectory:
+def _trajectory(found: list[tuple], all_queries: int, all_individuals: int) -> Trajectory:
     queries, individuals, seconds, rows = zip(*found, strict=True)
     whole = (np.array(part, dtype=np.int64) for part in (queries, individuals))
-    return Trajectory(*whole, np.array(seconds), np.array(rows, dtype=np.int64), int(all_queries))
+    return Trajectory(
+        *whole,
+        np.array(seconds),
+        np.array(rows, dtype=np.int64),
+        int(all_queries),
+        int(all_individuals),
+    )
 
 
 # --- many runs ------------------------------------------------------------------------------------

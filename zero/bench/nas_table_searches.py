@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from zero import search
 from zero.bench.nas_table_runs import SAMPLING
 from zero.bench.nas_table_space import RowSpace
+from zero.config.yaml import parse
 from zero.errors import ConfigError, unknown_name
 from zero.search.protocol import SearchSettings
 from zero.search.section import settings_model
@@ -86,10 +86,7 @@ def _contestant(text: str, known: dict[str, str]) -> Contestant:
                 f"{text}: '{setting}' is no setting of {method}; expected KEY=VALUE with a key of "
                 f"{', '.join(keys) or 'which it has none'}"
             )
-        try:
-            own[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            own[key] = value
+        own[key] = parse(value, text, section=False).data
     if own:
         _check(text, method, own)
     return Contestant(":".join([method, *settings]), method, own)

@@ -166,11 +166,11 @@ def _as_csv(result: dict[str, Any]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        ("search", "settings", "budget", "budget_of", *_FIGURES, "milliseconds_a_query")
+        ("search", "settings", "budget", "budget_of", *_FIGURES, "milliseconds_a_proposal")
     )
     for name, entry in _rows(result):
         figures = (entry.get(key) for key in _FIGURES)
-        milliseconds = result["milliseconds_a_query"][name]
+        milliseconds = result["milliseconds_a_proposal"][name]
         settings = json.dumps(entry["settings"])
         writer.writerow(
             (name, settings, entry["budget"], result["budget_of"], *figures, milliseconds)
@@ -194,7 +194,7 @@ def _tell(result: dict[str, Any]) -> None:
         print()
         print_table(
             ("search", "over mean cell %", "std errors above random search", "queries to optimum",
-             "median", "met it %", "ms a query"),
+             "median", "met it %", "ms a proposal"),
             [
                 (
                     name,
@@ -203,7 +203,7 @@ def _tell(result: dict[str, Any]) -> None:
                     _shown(entry.get("queries_to_optimum_mean"), 1),
                     _shown(entry.get("queries_to_optimum_median"), 1),
                     _shown(100 * entry["reached_optimum"] if "reached_optimum" in entry else None, 1),
-                    _shown(result["milliseconds_a_query"][name]),
+                    _shown(result["milliseconds_a_proposal"][name]),
                 )
                 for name, entry in found
             ],
