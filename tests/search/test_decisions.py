@@ -12,7 +12,8 @@ import pytest
 from bits import BitSpace
 from cells_helpers import SPACE_NAMES
 
-from zero.bench.nas_table_runs import _Rows, make_lookup
+from zero.bench.nas_table_runs import make_lookup
+from zero.bench.nas_table_space import RowSpace
 from zero.cells.cost import CostLimits, cost_of
 from zero.cells.forms.edge import EdgeCell
 from zero.cells.forms.graph import GraphCell
@@ -51,7 +52,8 @@ def rows(tmp_path_factory):
         writer = csv.writer(file)
         writer.writerow(["arch", "valid"])
         writer.writerows(["|{}~0|+|{}~0|{}~1|".format(*cell), k] for k, cell in enumerate(cells))
-    return _Rows(make_lookup(read_cell_table(path, ["valid"]), "valid"))
+    lookup = make_lookup(read_cell_table(path, ["valid"]), "valid")
+    return RowSpace(lookup.rows, lookup.degree, lookup.cells)
 
 
 SMALLER = replace(get_space("amoebanet"), nodes=2, ops=("sep3",))

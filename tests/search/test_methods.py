@@ -207,10 +207,10 @@ def test_one_replay_of_q_learning_by_hand():
 
     learner = QLearning(BitSpace(2), Settings(method="q_learning", replay=1), new_state(1, "q"))
     learner.tell(Proposal((1, 0)), 1, 0.7)  # the only one: reward 0.5, as all values
-    assert learner.values == {(): {"off": 0.5, "on": 0.5}, ("on",): {"off": 0.5, "on": 0.5}}
-    learner._learn(("on", "off"), 1.0)
-    assert learner.values[("on",)]["off"] == pytest.approx(0.55)
-    assert learner.values[()]["on"] == pytest.approx(0.505)
+    assert learner.values == {(): [0.5, 0.5], ("on",): [0.5, 0.5]}  # of off, on
+    learner._learn(learner.paths[0], 1.0)
+    assert learner.values[("on",)] == pytest.approx([0.55, 0.5])
+    assert learner.values[()] == pytest.approx([0.5, 0.505])
 
 
 def test_the_surrogate_is_ridge_regression_on_pairs():

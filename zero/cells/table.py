@@ -1,8 +1,10 @@
-"""Tables of evaluated cells: files with a column of NAS-Bench-201 strings and columns of numbers.
+"""Tables of evaluated architectures: files with a column of their texts and columns of numbers.
 
 A cell of n nodes is written node by node, joined by `+`; node k lists what it reads as `|op~source|`
 for the sources 0 to k - 1: `|a~0|+|b~0|a~1|+|b~0|b~1|a~2|` (Dong and Yang 2020, "NAS-Bench-201").
-Which ops there are is what the table says; nothing is built or trained. Used by `zero.bench.nas_table`.
+Which ops there are is what the table says; nothing is built or trained. Other tables have strings over a
+finite alphabet (`zero.cells.table_forms`): there an "edge" is a place and an "op" a symbol. Used by
+`zero.bench.nas_table`.
 
 Each string is a cell of its own: cells that compute the same thing (isomorphic ones, or those that
 differ behind an op that gives zeros) have rows, and accuracies, of their own in such tables.
@@ -11,7 +13,6 @@ differ behind an op that gives zeros) have rows, and accuracies, of their own in
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,31 +20,30 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zero.cells.table_forms import CellForm, Form, form_of, nodes_of
 from zero.data.columns import Column, numbers_of
 from zero.data.table import Table, Wanted, one_line
 from zero.data.tables import read_table
 from zero.errors import TaskError
 
 ARCH = "arch"
-FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
+CELLS = CellForm()
 
 MAX_NEIGHBOURS = 1 << 26  # of all cells: more would fill the memory; NAS-Bench-201 has 375,000
-
-_OP = re.compile(r"[^\s|~+]+")
 
 
 @dataclass(frozen=True, eq=False)
 class CellTable:
     """A table of N cells with E edges.
 
-    where: the file, for messages. ops: names found, sorted. nodes: of every cell, the input included.
-    cells (N, E) int64: index of each edge's op, edges in the order of the string. columns: name ->
-    float64 (N,), finite.
+    where: the file, for messages. form: how cells are written. ops: names found, sorted (of strings:
+    the alphabet). cells (N, E) int64: index of each edge's op, edges in the order of the string.
+    columns: name -> float64 (N,), finite.
     """
 
     where: str
+    form: Form
     ops: tuple[str, ...]
-    nodes: int
     cells: np.ndarray
     columns: dict[str, np.ndarray]
 
@@ -56,17 +56,18 @@ class CellTable:
         return self.cells.shape[1]
 
     @property
+    def nodes(self) -> int | None:
+        """Number of nodes of every cell, the input included; None of strings, which have none."""
+        return nodes_of(self.edges) if isinstance(self.form, CellForm) else None
+
+    @property
     def possible(self) -> int:
         """How many cells these ops allow; a complete table lists them all."""
         return len(self.ops) ** self.edges
 
     def arch(self, row: int) -> str:
         """Returns the string of a row's cell."""
-        names, parts = [self.ops[i] for i in self.cells[row]], []
-        for node in range(1, self.nodes):
-            read = [names.pop(0) for _ in range(node)]
-            parts.append("|" + "|".join(f"{op}~{source}" for source, op in enumerate(read)) + "|")
-        return "+".join(parts)
+        return self.form.text([self.ops[i] for i in self.cells[row]])
 
 
 class Neighbours(NamedTuple):
@@ -80,41 +81,18 @@ class Neighbours(NamedTuple):
     degree: np.ndarray
 
 
-def parse_arch(text: str) -> tuple[str, ...]:
-    """Returns the ops of a cell's edges, node by node.
-
-    Raises:
-        TaskError: the text is not of the form `FORM`.
-    """
-    ops: list[str] = []
-    for node, part in enumerate(text.split("+"), 1):
-        edges = part.split("|")
-        if len(edges) < 3 or edges[0] or edges[-1]:
-            raise _malformed(text, f"node {node} does not begin and end with '|'")
-        edges = edges[1:-1]
-        if len(edges) != node:
-            raise _malformed(text, f"node {node} has {len(edges)} edges and needs {node}")
-        for source, edge in enumerate(edges):
-            op, mark, read = edge.partition("~")
-            if not mark or not _OP.fullmatch(op) or read != str(source):
-                raise _malformed(text, f"{one_line(edge)} in node {node} is not op~{source}")
-            ops.append(op)
-    return tuple(ops)
-
-
-def _malformed(text: str, fault: str) -> TaskError:
-    return TaskError(f"malformed cell {one_line(text)}: {fault}; expected the form {FORM}")
-
-
 # --- reading --------------------------------------------------------------------------------------
 
 
-def read_cell_table(path: str | Path, columns: Sequence[str]) -> CellTable:
+def read_cell_table(
+    path: str | Path, columns: Sequence[str], form: Form | None = CELLS
+) -> CellTable:
     """Returns a table, with those of its columns that are named.
 
     Args:
         path: a table in any form that `zero.data.tables` reads, with a column `arch`.
         columns: names of columns of numbers.
+        form: how its architectures are written; None: as the first one is.
 
     Raises:
         TaskError: the file cannot be read, is damaged or empty; a column is missing; a row is ragged, its
@@ -126,31 +104,36 @@ def read_cell_table(path: str | Path, columns: Sequence[str]) -> CellTable:
     assert table.target is not None
     if not len(table.target):
         raise TaskError(f"{where}: no rows below the header")
-    lines: dict[tuple[str, ...], int] = {}
-    for row in range(len(table.target)):
-        text, place = str(table.target.cell(row) or ""), f"{where} {table.place(row)}"
-        cell = _cell(text.strip(), next(iter(lines), None), place)
-        if cell in lines:
-            raise TaskError(
-                f"{place}: cell {one_line(text)} stands in {table.place(lines[cell])} already; keep one "
-                "row for each cell"
+    texts = [str(table.target.cell(row) or "").strip() for row in range(len(table.target))]
+    form = form or form_of(texts[0])
+    rows: dict[tuple[str, ...], int] = {}
+    for row, text in enumerate(texts):
+        fault, cell = "", ()
+        try:
+            cell = form.parse(text)
+            fault = _fault(form, text, cell, next(iter(rows), cell))
+        except TaskError as error:
+            fault = str(error)
+        if cell in rows:
+            fault = (
+                f"{form.name} {one_line(text)} stands in {table.place(rows[cell])} already; keep one "
+                f"row for each {form.name}"
             )
-        lines[cell] = row
+        if fault:  # the place is looked up in the file, so only now
+            raise TaskError(f"{where} {table.place(row)}: {fault}")
+        rows[cell] = row
     found = {name: _numbers(column, table, where) for name, column in table.features.items()}
-    return _table(where, list(lines), found)
+    return _table(where, form, list(rows), found)
 
 
-def _cell(text: str, first: tuple[str, ...] | None, place: str) -> tuple[str, ...]:
-    try:
-        ops = parse_arch(text)
-    except TaskError as error:
-        raise TaskError(f"{place}: {error}") from None
-    if first is not None and len(ops) != len(first):
-        raise TaskError(
-            f"{place}: cell {one_line(text)} has {len(ops)} edges, the first row's has {len(first)}; "
-            "all cells of a table need the same number of nodes"
-        )
-    return ops
+def _fault(form: Form, text: str, cell: tuple[str, ...], first: tuple[str, ...]) -> str:
+    """Returns what is wrong with a cell beside the table's first one, "" if nothing is."""
+    if len(cell) == len(first):
+        return ""
+    return (
+        f"{form.name} {one_line(text)} has {form.size(cell)}, the first row's has "
+        f"{len(first)}; all {form.name}s of a table need the same {form.same}"
+    )
 
 
 def _numbers(column: Column, table: Table, where: str) -> np.ndarray:
@@ -166,8 +149,10 @@ def _numbers(column: Column, table: Table, where: str) -> np.ndarray:
     return np.ascontiguousarray(values)
 
 
-def _table(where: str, cells: list[tuple[str, ...]], columns: dict[str, np.ndarray]) -> CellTable:
-    ops = tuple(sorted({op for cell in cells for op in cell}))
+def _table(
+    where: str, form: Form, cells: list[tuple[str, ...]], columns: dict[str, np.ndarray]
+) -> CellTable:
+    ops = form.symbols({op for cell in cells for op in cell})
     index = {op: i for i, op in enumerate(ops)}
     edges = len(cells[0])
     if edges * math.log2(max(len(ops), 2)) > 62:
@@ -178,8 +163,7 @@ def _table(where: str, cells: list[tuple[str, ...]], columns: dict[str, np.ndarr
             f"neighbours; expected cells x edges x (ops - 1) of at most {MAX_NEIGHBOURS}"
         )
     codes = np.array([[index[op] for op in cell] for cell in cells], dtype=np.int64)
-    nodes = round((1 + math.sqrt(1 + 8 * edges)) / 2)  # edges = nodes * (nodes - 1) / 2
-    return CellTable(where, ops, nodes, codes, columns)
+    return CellTable(where, form, ops, codes, columns)
 
 
 # --- the space ------------------------------------------------------------------------------------
