@@ -13,7 +13,13 @@ from typing import Any
 from zero.errors import ConfigError, unknown_name
 
 DEFAULT = "regularized_evolution"
-_NO_METHODS = ("decisions", "neighbourhood", "protocol", "section")  # what methods are made with
+_NO_METHODS = (
+    "decisions",
+    "neighbourhood",
+    "predictors",
+    "protocol",
+    "section",
+)  # what methods are made with
 
 
 # What methods may need of a space (`protocol`), and the method of a space that has it.
