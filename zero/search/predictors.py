@@ -8,6 +8,7 @@ that a kernel of these numbers stands for the features.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,10 @@ TREES = 10  # of a forest, as SMAC's
 FEATURES = 5 / 6  # of which a tree chooses one to split at
 SPLIT, LEAF = 3, 3  # the least samples of a node that is split, and of a leaf
 MEMBERS = 5  # of an ensemble
+WORDS, COLUMNS = (
+    4,
+    1 << 18,
+)  # of texts: the longest runs of words, and columns that they are hashed to
 
 
 def one_hot(sequences: Sequence[Decisions]) -> np.ndarray:
@@ -31,6 +36,17 @@ def one_hot(sequences: Sequence[Decisions]) -> np.ndarray:
     for row, decisions in enumerate(sequences):
         found[row, [column[pair] for pair in enumerate(decisions)]] = 1
     return found
+
+
+def words(texts: Sequence[str]) -> Any:
+    """Returns a sparse float64 (texts, columns): how often words, and runs of up to four of them, occur."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    counted = HashingVectorizer(
+        ngram_range=(1, WORDS), token_pattern=r"[^\s()+,;:|~]+", n_features=COLUMNS, norm=None,
+        alternate_sign=False,
+    )  # fmt: skip
+    return counted.transform(texts)
 
 
 def products(some: np.ndarray, others: np.ndarray) -> np.ndarray:
