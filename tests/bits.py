@@ -14,7 +14,7 @@ class Unusable(ZeroError):
 
 
 class BitSpace:
-    """Genomes are tuples of 0 and 1; a neighbour differs in one of them."""
+    """Genomes are tuples of 0 and 1; a neighbour differs in one of them, and one more 1 is growth."""
 
     mutations = ("flip", "nothing")
 
@@ -31,6 +31,12 @@ class BitSpace:
 
     def neighbours(self, genome):
         return [self._flipped(genome, place) for place in range(self.length)]
+
+    def smallest(self):
+        return [self._flipped((0,) * self.length, place) for place in range(self.length)]
+
+    def grown(self, genome):
+        return [self._flipped(genome, place) for place, bit in enumerate(genome) if not bit]
 
     def choices(self, decisions):
         return ("off", "on") if len(decisions) < self.length else ()

@@ -14,7 +14,9 @@ from zero.errors import ConfigError, unknown_name
 
 DEFAULT = "regularized_evolution"
 # What methods are made with.
-_NO_METHODS = ("controller", "decisions", "neighbourhood", "pareto", "protocol", "section")
+_NO_METHODS = (
+    "controller", "decisions", "neighbourhood", "pareto", "predictors", "protocol", "section",
+)  # fmt: skip
 
 
 # What methods may need of a space (`protocol`), and the method of a space that has it.

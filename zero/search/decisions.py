@@ -75,6 +75,22 @@ def altered(choices: Choices, decisions: Decisions, rng: np.ndarray) -> Decision
     return decided(choices, choose)
 
 
+def listed(choices: Choices, most: int) -> list[Decisions] | None:
+    """Returns all complete sequences, short ones first; None if there are more than `most`."""
+    complete: list[Decisions] = []
+    begun: list[Decisions] = [()]
+    while begun:
+        longer: list[Decisions] = []
+        for done in begun:
+            names = choices(done)
+            longer += [(*done, name) for name in names]
+            complete += [] if names else [done]
+            if len(complete) + len(longer) > most:
+                return None
+        begun = longer
+    return complete
+
+
 def genome_drawn(space: DecisionSpace, draw: Callable[[], Decisions]) -> Any:
     """Returns the first genome of sequences drawn that the space does not refuse.
 

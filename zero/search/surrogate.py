@@ -1,62 +1,67 @@
-"""A surrogate proposes: ridge regression on decisions and pairs of decisions, fitted to all results.
+"""A surrogate proposes: what a regression on decisions, fitted to all results, predicts to be best.
 
-Of candidates, random ones and the best genomes with one decision altered, the one that is predicted best
-and was not evaluated before comes next; the first genomes are random. The features of a genome are its
-decisions and all pairs of them, one-hot. Their products are s (s + 1) / 2, where two genomes agree in s
-decisions, so that the regression is solved in its dual form, without features: predictions are those
-of scikit-learn's `Ridge` on them. What is predicted is the share of results that are worse, not fitness:
-so a few broken genomes do not decide the fit.
+The first genomes are random, and later ones as long as there are too few usable results: their
+mutation is `too_few_results`. Then, a batch at a time, the candidates of the highest score that were not
+evaluated before. Candidates are all genomes where the space has few, else random ones and the best with
+one decision altered. `model` says what predicts, and what the score is:
+
+* `ridge`: the prediction of a ridge regression on decisions and pairs of decisions, one-hot;
+* `forest`: the expected improvement on the best by a random forest's mean and deviation, and with
+  probability `random_share` a random genome instead (SMAC);
+* `ensemble`: a draw for each candidate from the mean and deviation of ridges on bootstrap samples,
+  independent Thompson sampling; candidates are mutants of the best only (BANANAS, whose members are
+  neural networks).
+
+What is predicted is the share of results that are worse, not fitness: so a few broken genomes do not
+decide the fit. A genome one decision away from results is a child of the best of these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from zero.errors import ZeroError
 from zero.rng import splitmix
-from zero.search.decisions import Decisions, altered, drawn, genome_drawn, shares_worse
-from zero.search.protocol import DecisionSpace, Positive, Proposal, Searcher, SearchSettings
+from zero.search import predictors
+from zero.search.decisions import Decisions, altered, drawn, genome_drawn, listed, shares_worse
+from zero.search.protocol import (
+    RANDOM_MUTATION,
+    DecisionSpace,
+    Positive,
+    Proposal,
+    Searcher,
+    SearchSettings,
+)
 
-DESCRIPTION = "ridge regression on pairs of decisions predicts which genome is best"
+DESCRIPTION = "a regression on decisions predicts which genome is best (ridge, forest, ensemble)"
 NEEDS = ("decisions",)
 
-ALTERED = "decision"  # the mutation of a genome with one decision altered
+# Mutations: random because too little is known; predicted, one decision from a parent or none.
+TOO_FEW, ALTERED, PREDICTED = "too_few_results", "decision", "predicted"
+FEW = 20_000  # genomes of a space that are candidates all
 LATEST = 1000  # results that the regression is fitted to, at most
 TRIES = 100  # of a random genome that was not evaluated before
 PARENTS = 10  # the best genomes, of which candidates are made
 
 
 class Settings(SearchSettings):
-    """initial: random genomes. candidates: that are compared for one proposal. ridge: the penalty."""
+    """model: what predicts. initial: random genomes. batch: proposals between two fits.
 
+    candidates: that are compared for a batch, where not all genomes are. ridge: the penalty.
+    random_share: of the forest's proposals that are random.
+    """
+
+    model: Literal["ridge", "forest", "ensemble"] = "ridge"
     initial: Positive = 20
+    batch: Positive = 5
     candidates: Positive = 200
     ridge: float = Field(1.0, gt=0)
-
-
-def products(some: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Returns the products (n, m) of features of genomes whose decisions are the rows of numbers."""
-    agreeing = (some[:, None, :] == others[None, :, :]).sum(axis=2).astype(np.float64)
-    return agreeing * (agreeing + 1) / 2
-
-
-def predictor(known: np.ndarray, values: np.ndarray, ridge: float) -> Callable[[Any], np.ndarray]:
-    """Returns the fitted regression: numbers of decisions (m, places) to predictions (m,)."""
-    kernel, mean = products(known, known), values.mean()
-    of_known = kernel.mean(axis=0)
-    centred = kernel - of_known - of_known[:, None] + of_known.mean()
-    weights = np.linalg.solve(centred + ridge * np.eye(len(known)), values - mean)
-    weights -= weights.mean()  # the features' mean is taken off
-    offset = mean - of_known @ weights
-
-    def predict(asked: np.ndarray) -> np.ndarray:
-        return products(asked, known) @ weights + offset
-
-    return predict
+    random_share: float = Field(0.2, ge=0, le=1)
 
 
 class Surrogate:
@@ -64,38 +69,33 @@ class Surrogate:
 
     def __init__(self, space: DecisionSpace, settings: Settings, rng: np.ndarray):
         self.space, self.settings, self.rng = space, settings, rng
+        self.refused: set[Decisions] = set()  # by the space; known anew after a restore
         self.made: list[Decisions] = []  # of all results, in order
-        self.texts: list[str] = []
-        self.numbers: list[int] = []
-        self.fitness: list[float] = []
+        self.texts: list[str] = []  # the same, a text each
+        # Never changed in place, so that a state need not copy them.
+        self.numbers, self.fitness = np.zeros(0, dtype=np.int64), np.zeros(0)
         self.seen: set[Decisions] = set()
-        self.codes: dict[str, int] = {}
+        self.queue: list[tuple[Decisions, int]] = []  # rest of a batch, with parents' numbers
 
     def ask(self) -> Proposal:
-        """Returns the genome that is predicted best, a random one as long as little is known."""
-        if len(self.fitness) < self.settings.initial or not np.isfinite(self.fitness).any():
+        """Returns the genome of the highest score, a random one as long as little is known."""
+        usable = np.isfinite(self.fitness)
+        if usable.sum() < 2 or len(usable) < self.settings.initial:
+            return self._random(TOO_FEW)
+        if self.settings.model == "forest":
+            if splitmix.unit(self.rng) < self.settings.random_share:
+                return self._random()
+        self.queue = [(d, parent) for d, parent in self.queue if d not in self.seen]
+        self.queue = self.queue or self._batch()
+        if not self.queue:
             return self._random()
-        values = shares_worse(self.fitness)
-        candidates = self._candidates(values)
-        names = list(candidates)
-        if not names:
-            return self._random()
-        predict = predictor(self._coded(self.made[-LATEST:]), values[-LATEST:], self.settings.ridge)
-        predicted = predict(self._coded(names))
-        # Rounded, so that the last bits of a sum, which are the machine's, decide nothing.
-        for row in np.argsort(-np.round(predicted, 9), kind="stable"):
-            decisions = names[row]
-            try:
-                genome = self.space.genome_of(decisions)
-            except ZeroError:
-                continue
-            parent = candidates[decisions]
-            if parent < 0:
-                return Proposal(genome)
-            return Proposal(genome, parent, 1, ALTERED)
-        return self._random()
+        decisions, parent = self.queue.pop(0)
+        genome = self.space.genome_of(decisions)
+        if parent < 0:
+            return Proposal(genome, mutation=PREDICTED)
+        return Proposal(genome, parent, 1, ALTERED)
 
-    def _random(self) -> Proposal:
+    def _random(self, mutation: str = RANDOM_MUTATION) -> Proposal:
         """Returns a random genome, if it can be found easily one that was not evaluated before."""
         choices = self.space.choices
 
@@ -107,30 +107,90 @@ class Surrogate:
             return decisions
 
         genome = genome_drawn(self.space, draw)
-        return Proposal(self.space.random(self.rng) if genome is None else genome)
+        genome = self.space.random(self.rng) if genome is None else genome
+        return Proposal(genome, mutation=mutation)
 
-    def _candidates(self, values: np.ndarray) -> dict[Decisions, int]:
-        """Returns new sequences with the number of the individual that they were made of, or -1."""
-        best = np.argsort(-values, kind="stable")[:PARENTS]
-        found: dict[Decisions, int] = {}
-        for count in range(self.settings.candidates):
-            if count % 2:
-                decisions, parent = drawn(self.space.choices, self.rng), -1
-            else:
-                row = int(best[splitmix.below(self.rng, len(best))])
-                decisions = altered(self.space.choices, self.made[row], self.rng)
-                parent = self.numbers[row]
-            if decisions not in self.seen:
-                found.setdefault(decisions, parent)
+    # --- what is predicted best -----------------------------------------------------------------
+
+    def _batch(self) -> list[tuple[Decisions, int]]:
+        """Returns the next genomes and their parents' numbers, -1 = none; none if nothing is new."""
+        made, numbers = self.made[-LATEST:], self.numbers[-LATEST:]
+        values = shares_worse(self.fitness[-LATEST:].tolist())
+        candidates, asked, known = self._encoded(made, values)
+        if not candidates:
+            return []
+        scores, lengths = self._scores(known, values, asked), np.array([len(d) for d in made])
+        found: list[tuple[Decisions, int]] = []
+        for row in np.argsort(-np.round(scores, predictors.DIGITS), kind="stable"):
+            decisions = candidates[row]
+            if self._is_refused(decisions):
+                continue
+            away = np.maximum(lengths, len(decisions)) - known @ asked[row]
+            near = np.flatnonzero(away == 1)
+            parent = numbers[near[np.argmax(values[near])]] if len(near) else -1
+            found.append((decisions, int(parent)))
+            if len(found) == self.settings.batch:
+                break
         return found
 
-    def _coded(self, sequences: list[Decisions]) -> np.ndarray:
-        """Returns numbers for names, shorter sequences filled with ones that differ from all."""
-        codes, most = self.codes, max(map(len, self.made))
-        coded = np.full((len(sequences), max(most, *map(len, sequences))), -1, dtype=np.int32)
-        for row, decisions in enumerate(sequences):
-            coded[row, : len(decisions)] = [codes.setdefault(n, len(codes)) for n in decisions]
-        return coded
+    def _is_refused(self, decisions: Decisions) -> bool:
+        if decisions not in self.refused:
+            try:
+                self.space.genome_of(decisions)
+            except ZeroError:
+                self.refused.add(decisions)
+        return decisions in self.refused
+
+    def _scores(self, known: np.ndarray, values: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        """Returns what candidates are compared by, from their features and those of results."""
+        if self.settings.model == "forest":
+            mean, deviation = predictors.forest(known, values, self.rng)(asked)
+            return predictors.expected_improvement(mean, deviation, values.max())
+        kernel, penalty = predictors.products(known, known), self.settings.ridge
+        of_asked = predictors.products(asked, known)
+        if self.settings.model == "ridge":
+            return predictors.ridge(kernel, values, penalty)(of_asked)
+        samples = predictors.bootstraps(len(values), self.rng)
+        each = np.array([predictors.ridge(kernel, values, penalty, s)(of_asked) for s in samples])
+        draws = np.array([splitmix.normal(self.rng) for _ in asked])
+        return each.mean(axis=0) + each.std(axis=0) * draws
+
+    def _encoded(
+        self, made: list[Decisions], values: np.ndarray
+    ) -> tuple[list[Decisions], np.ndarray, np.ndarray]:
+        """Returns the candidates, their features, and those of what was made."""
+        if self.settings.model == "ensemble" or self._few is None:
+            candidates = self._candidates(made, values)
+            features = predictors.one_hot([*made, *candidates])
+            return candidates, features[len(made) :], features[: len(made)]
+        row_of, features = self._few
+        new = [row for decisions, row in row_of.items() if decisions not in self.seen]
+        every = list(row_of)
+        return [every[row] for row in new], features[new], features[[row_of[d] for d in made]]
+
+    @cached_property
+    def _few(self) -> tuple[dict[Decisions, int], np.ndarray] | None:
+        """All sequences, numbered, and their features; None if there are more than `FEW`."""
+        every = listed(self.space.choices, FEW)
+        if every is None:
+            return None
+        return {d: row for row, d in enumerate(every)}, predictors.one_hot(every)
+
+    def _candidates(self, made: list[Decisions], values: np.ndarray) -> list[Decisions]:
+        """Returns new sequences: the best ones altered, and random ones if the model wants them."""
+        choices, found = self.space.choices, dict[Decisions, None]()
+        best = np.argsort(-values, kind="stable")[:PARENTS]
+        for count in range(self.settings.candidates):
+            if count % 2 and self.settings.model != "ensemble":
+                decisions = drawn(choices, self.rng)
+            else:
+                row = int(best[splitmix.below(self.rng, len(best))])
+                decisions = altered(choices, made[row], self.rng)
+            if decisions not in self.seen:
+                found[decisions] = None
+        return list(found)
+
+    # --- what is known --------------------------------------------------------------------------
 
     def tell(
         self,
@@ -141,35 +201,33 @@ class Surrogate:
         costs: Sequence[float] = (),
     ) -> None:
         """Takes a result, also of an individual from elsewhere."""
-        self._add(self.space.text(proposal.genome), proposal.genome, number, float(fitness))
-
-    def _add(self, text: str, genome: Any, number: int, fitness: float) -> None:
-        decisions = self.space.decisions_of(genome)
+        decisions = self.space.decisions_of(proposal.genome)
         self.made.append(decisions)
-        self.texts.append(text)
-        self.numbers.append(number)
-        self.fitness.append(fitness)
+        self.texts.append(" ".join(decisions))
+        self.numbers = np.append(self.numbers, number)
+        self.fitness = np.append(self.fitness, float(fitness))
         self.seen.add(decisions)
 
     def state(self) -> dict[str, Any]:
         """Returns where the search stands."""
         return {
             "rng": self.rng.copy(),
-            "genomes": list(self.texts),
-            "numbers": np.array(self.numbers, dtype=np.int64),
-            "fitness": np.array(self.fitness, dtype=np.float64),
+            "decisions": list(self.texts),
+            "numbers": self.numbers,
+            "fitness": self.fitness,
+            "next": [[" ".join(decisions), parent] for decisions, parent in self.queue],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Takes over a state that `state` gave."""
         self.rng[:] = state["rng"]
-        known = len(self.texts)
-        if state["genomes"][:known] == self.texts and known == len(state["genomes"]):
-            return  # what was asked in vain left nothing but draws
-        self.__init__(self.space, self.settings, self.rng)  # type: ignore[misc]
-        rows = zip(state["genomes"], state["numbers"], state["fitness"], strict=True)
-        for text, number, fitness in rows:
-            self._add(text, self.space.parse(text), int(number), float(fitness))
+        self.queue = [(tuple(text.split(" ")), parent) for text, parent in state["next"]]
+        if state["numbers"] is self.numbers:
+            return  # what was asked in vain added no result
+        self.texts = list(state["decisions"])
+        self.made = [tuple(text.split(" ")) for text in self.texts]
+        self.numbers, self.fitness = state["numbers"], state["fitness"]
+        self.seen = set(self.made)
 
 
 def make(space: DecisionSpace, settings: Settings, rng: np.ndarray) -> Searcher:

@@ -14,6 +14,7 @@ from zero.cells.published import PUBLISHED, get_published
 from zero.cells.spaces import SPACES, get_space, make_genome, space_with_ops
 from zero.cells.text import parse_genome
 from zero.errors import NetworkError
+from zero.rng.splitmix import below
 
 
 def reads_of(genome):
@@ -213,6 +214,84 @@ def test_nas_bench_101_grows_from_a_cell_without_vertices():
     assert len(keys) > 30
 
 
+# --- growth ---------------------------------------------------------------------------------------
+
+GROWING = [name for name in SPACE_NAMES if hasattr(get_space(name), "grown")]
+
+
+def size(genome):
+    cell = genome.normal
+    return len(cell.nodes if isinstance(cell, PairCell) else cell.vertices)
+
+
+def held(small, large):
+    """Returns whether one cell's nodes or vertices are the first ones of another."""
+    key = "nodes" if isinstance(small, PairCell) else "vertices"
+    return getattr(large, key)[:-1] == getattr(small, key)
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_genomes_grow_by_one_until_they_are_as_large_as_any(name):
+    space, rng = get_space(name), stream("growth")
+    found, sizes = space.smallest(), set()
+    assert found == space.smallest()
+    while found:
+        assert len(set(found)) == len(found) and len({size(g) for g in found}) == 1
+        for genome in found[:: max(1, len(found) // 50)]:
+            space.check(genome)
+            assert parse_genome(str(genome)) == genome
+            for _ in range(5):
+                mutant, _ = space.mutate(genome, rng)
+                space.check(mutant)
+            for near in space.neighbours(genome)[:20]:
+                space.check(near)
+        shuffled = found[below(rng, len(found)) :] + found  # graphs of many edges cannot grow
+        at = next((genome for genome in shuffled if space.grown(genome)), found[0])
+        sizes.add(size(at))
+        found = space.grown(at)
+        assert found == space.grown(at)
+        for large in found:
+            assert size(large) == size(at) + 1 and held(at.normal, large.normal)
+            assert at.reduction is None or held(at.reduction, large.reduction)
+    assert sizes == set(range(min(sizes), size(space.random(rng)) + 1)) and len(sizes) >= 4
+    space.decisions_of(at)
+
+
+@pytest.mark.parametrize("name", PAIR_SPACES)
+def test_blocks_of_pair_cells(name):
+    """All nodes, but for the order of their ops; both cells get the same."""
+    space = get_space(name)
+    found = space.smallest()
+    if name == "amoebanet":  # PNAS's: 16 pairs of op and input, 136 pairs of them
+        assert len(found) == 136 and len(space.grown(found[0])) == 24 * 25 // 2
+    ops = len(space.ops)
+    assert len(found) == (ops**2 if "darts" in name else 2 * ops * (2 * ops + 1) // 2)
+    assert all(genome.normal == genome.reduction for genome in found)
+    for genome in space.grown(space.random(stream("half"))) or space.grown(found[-1]):
+        assert genome.normal.nodes[-1] == genome.reduction.nodes[-1]
+    drawn = space.random(stream("blocks"))
+    firsts = {frozenset(g.normal.nodes[0]) for g in found}
+    assert all(frozenset(cell.nodes[0]) in firsts for cell in (drawn.normal, drawn.reduction))
+
+
+def test_a_smaller_pair_cell_has_no_decisions():
+    space = get_space("amoebanet")
+    with pytest.raises(
+        NetworkError, match="cells of 1 node have no decisions; these make cells of 5"
+    ):
+        space.decisions_of(space.smallest()[0])
+
+
+def test_every_small_graph_can_be_grown():
+    """NAS-Bench-101 has 1, 6 and 84 different cells of 2 to 4 vertices."""
+    space = get_space("nas_bench_101")
+    level = space.smallest()
+    for count in (1, 6, 84):
+        different = {canonical_key(genome): genome for genome in level}
+        assert len(different) == count
+        level = {child: None for genome in dict.fromkeys(level) for child in space.grown(genome)}
+
+
 # --- spaces of one's own --------------------------------------------------------------------------
 
 
@@ -256,7 +335,7 @@ def test_one_op_leaves_only_hidden_states_to_change():
 def test_cell_of_another_space_is_refused():
     cell = PairCell(((("id", 0), ("id", 1)),) * 5, (2, 3, 4, 5, 6))
     make_genome("nasnet", cell, cell)
-    with pytest.raises(NetworkError, match="5 nodes; it must be 4"):
+    with pytest.raises(NetworkError, match="5 nodes; it must be 1 to 4"):
         make_genome("darts", cell, cell)
     with pytest.raises(NetworkError, match="a genome has one cell"):
         make_genome("nas_bench_101", cell)

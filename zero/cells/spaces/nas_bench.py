@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
@@ -99,6 +99,10 @@ class NasBench101:
     read; last, what the output reads. Only what some valid genome goes on from can be chosen. A
     genome written down with fewer vertices has the decisions of the same cell with vertices added that
     nobody reads.
+
+    Growth: the smallest genome has no vertex between input and output. A new vertex comes last; it reads
+    any vertices and is read by the output, which may then read fewer of the others, as long as all
+    lie on a path. So every valid cell can be grown.
     """
 
     name: str
@@ -146,6 +150,27 @@ class NasBench101:
     def neighbours(self, genome: Genome) -> list[Genome]:
         """Returns all valid genomes that one mutation can make of this one."""
         return [*self._flipped(genome), *self._other_ops(genome)]
+
+    def smallest(self) -> list[Genome]:
+        """Returns the genome of two vertices, whose output is its input."""
+        return [Genome(self.name, GraphCell((), (0,)))]
+
+    def grown(self, genome: Genome) -> list[Genome]:
+        """Returns the genomes with one more vertex, all on a path from input to output.
+
+        None of those that have seven, vertices off every path among them.
+        """
+        cell = genome.normal
+        if len(cell.vertices) + 2 >= self.max_vertices:
+            return []
+        new, found = len(cell.vertices) + 1, []
+        for kept in _subsets(sorted(cell.output)):
+            for reads in _subsets(range(new))[1:]:
+                for op in self.ops:
+                    grown = GraphCell((*cell.vertices, (op, reads)), (*kept, new))
+                    if self._valid(grown) and len(grown.pruned.vertices) == new:
+                        found.append(replace(genome, normal=grown))
+        return found
 
     def _valid(self, cell: GraphCell) -> bool:
         return cell.pruned is not None and cell.pruned.num_edges <= self.max_edges
@@ -205,6 +230,12 @@ class NasBench101:
                     before, after = cell.vertices[:number], cell.vertices[number + 1 :]
                     new = GraphCell((*before, (op, reads), *after), cell.output)
                     yield replace(genome, normal=new)
+
+
+def _subsets(vertices: Sequence[int]) -> list[tuple[int, ...]]:
+    """Returns all subsets, none first."""
+    sizes = range(len(vertices) + 1)
+    return [chosen for size in sizes for chosen in combinations(vertices, size)]
 
 
 def _graph(ops: list[str], edges: list[tuple[int, int]]) -> GraphCell:

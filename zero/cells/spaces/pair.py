@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING
 
 from zero.cells.forms.pair import PairCell, Read, state_name, unread_states
@@ -21,13 +22,16 @@ IDENTITY = 0.05  # probability of the mutation that changes nothing (Real et al.
 class PairSpace:
     """Genomes of a normal and a reduction cell, whose nodes add two ops' results.
 
-    nodes: of each cell. distinct: the two ops of a node read different states, and the output is all
-    nodes (DARTS); else the output of a new cell is all states that nobody reads, prev and cur among
-    them. Cells that are written down may choose their output.
+    nodes: of each cell; a genome may have fewer, as many in both. distinct: the two ops of a node read
+    different states, and the output is all nodes (DARTS); else the output of a new cell is all states
+    that nobody reads, prev and cur among them. Cells that are written down may choose their output.
 
     Decisions: the normal cell's, then the reduction cell's; node by node the first state that it reads,
     the second, the first one's op, the second one's op (the order of Zoph et al. 2018). The output is
-    no decision: it follows from the nodes, as in new cells, in their order.
+    no decision: it follows from the nodes, as in new cells, in their order. Smaller genomes have none.
+
+    Growth (PNAS, Liu et al. 2018): the smallest genomes have one node, and the same block becomes the next
+    node of both cells. A block is a node whose order of ops does not count.
     """
 
     name: str
@@ -45,9 +49,13 @@ class PairSpace:
             where = f"{self.name}, {kind} cell"
             if not isinstance(cell, PairCell):
                 raise NetworkError(f"{where}: {cell!r} is no PairCell")
-            if len(cell.nodes) != self.nodes:
-                nodes = f"{len(cell.nodes)} node{'s' * (len(cell.nodes) != 1)}"
-                raise NetworkError(f"{where}: {nodes}; it must be {self.nodes}")
+            if not 1 <= len(cell.nodes) <= self.nodes:
+                raise NetworkError(f"{where}: {_nodes(cell)}; it must be 1 to {self.nodes}")
+            if len(cell.nodes) != len(genome.normal.nodes):
+                raise NetworkError(
+                    f"{where}: {_nodes(cell)}, but the normal cell has {len(genome.normal.nodes)}; "
+                    "both must have as many"
+                )
             try:
                 cell.check()
                 for number, node in enumerate(cell.nodes, 2):
@@ -94,13 +102,11 @@ class PairSpace:
 
         if unit(rng) < IDENTITY:
             return genome, "identity"
-        if _below(rng, 2):
-            places = self._places(genome)
-            cell, node, side = places[_below(rng, len(places))]
-            return self._with_op(
-                genome, cell, node, side, self.ops[_below(rng, len(self.ops))]
-            ), "op"
-        places = [place for place in self._places(genome) if self._others(genome, *place)]
+        all_places = self._places(genome)
+        places = [place for place in all_places if self._others(genome, *place)]
+        if _below(rng, 2) or not places:  # cells of one node in DARTS's space read both states
+            place = all_places[_below(rng, len(all_places))]
+            return self._with_op(genome, *place, self.ops[_below(rng, len(self.ops))]), "op"
         place = places[_below(rng, len(places))]
         others = self._others(genome, *place)
         return self._with_state(genome, *place, others[_below(rng, len(others))]), "hidden_state"
@@ -115,6 +121,28 @@ class PairSpace:
                 found[self._with_op(genome, *place, op)] = None
         found.pop(genome, None)
         return list(found)
+
+    def smallest(self) -> list[Genome]:
+        """Returns the genomes of one node, the same in both cells."""
+        cells = [PairCell((block,), self._output([block])) for block in self._blocks(0)]
+        return [Genome(self.name, cell, cell) for cell in cells]
+
+    def grown(self, genome: Genome) -> list[Genome]:
+        """Returns the genomes with one more node, the same in both cells; none of the largest."""
+        number = len(genome.normal.nodes)
+        if number == self.nodes:
+            return []
+        found = []
+        for block in self._blocks(number):
+            both = [(*cell.nodes, block) for cell in (genome.normal, genome.reduction)]
+            found.append(Genome(self.name, *(PairCell(n, self._output(n)) for n in both)))
+        return found
+
+    def _blocks(self, number: int) -> list[tuple[Read, Read]]:
+        """Returns the nodes that there can be at a place, but for the order of their ops."""
+        reads = [(op, state) for state in range(number + 2) for op in self.ops]
+        pairs = combinations_with_replacement(reads, 2)
+        return [pair for pair in pairs if not (self.distinct and pair[0][1] == pair[1][1])]
 
     def choices(self, decisions: Decisions) -> tuple[str, ...]:
         """Returns the names of states or ops of which the next decision is one."""
@@ -140,6 +168,11 @@ class PairSpace:
     def decisions_of(self, genome: Genome) -> Decisions:
         """Returns the genome's decisions; NetworkError if it is none or chooses its own output."""
         self.check(genome)
+        if len(genome.normal.nodes) < self.nodes:
+            raise NetworkError(
+                f"{self.name}: cells of {_nodes(genome.normal)} have no decisions; these make cells "
+                f"of {self.nodes}"
+            )
         made: list[str] = []
         for kind in ("normal", "reduction"):
             cell = getattr(genome, kind)
@@ -159,9 +192,8 @@ class PairSpace:
 
     def _places(self, genome: Genome) -> list[tuple[str, int, int]]:
         """Returns (cell, node, side) of every op of a genome."""
-        return [
-            (c, n, s) for c in ("normal", "reduction") for n in range(self.nodes) for s in (0, 1)
-        ]
+        numbers = range(len(genome.normal.nodes))
+        return [(c, n, s) for c in ("normal", "reduction") for n in numbers for s in (0, 1)]
 
     def _others(self, genome: Genome, cell: str, node: int, side: int) -> list[int]:
         """Returns the states that an op could read instead of its own."""
@@ -178,6 +210,10 @@ class PairSpace:
         old: PairCell = getattr(genome, cell)
         nodes = _replaced(old.nodes, node, side, (old.nodes[node][side][0], state))
         return replace(genome, **{cell: PairCell(nodes, self._output(nodes))})
+
+
+def _nodes(cell: PairCell) -> str:
+    return f"{len(cell.nodes)} node{'s' * (len(cell.nodes) != 1)}"
 
 
 def _replaced(nodes: tuple, node: int, side: int, read: Read) -> tuple:
