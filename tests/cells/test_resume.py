@@ -33,6 +33,7 @@ KINDS = {
                        "islands": {"count": 2}},
     "a policy": {"search": {"method": "reinforce"}, "islands": {"count": 2}},
     "values of decisions": {"search": {"method": "q_learning", "schedule": 8}},
+    "a beam": {"search": {"method": "beam", "beam": 2, "population": 2}, "islands": {"count": 2}},
     "a surrogate": {"search": {"method": "surrogate", "initial": 4, "candidates": 10}},
     "experiments": {"experiments": {"max": 2, "individuals": 6}, "islands": {"count": 2}},
     "last training": {"cells": {"final": {"filters": 3, "epochs": 3},

@@ -145,8 +145,9 @@ class Cells(Section):
     space: `zero cells list spaces`. ops: a choice of ops instead of the space's own. evaluate:
     `train`, or a table. threads: of one training; decides nothing about its result. published: cells
     trained like the outcome and set beside it. inherit_weights: children start with the weights of
-    those of their parent's layers that they share. retrain_duplicates: the same cells are trained
-    again, from other weights. none switches halving and final off.
+    those of their parent's layers that they share; if nobody says, the method does (beam: yes).
+    retrain_duplicates: the same cells are trained again, from other weights. none switches halving and
+    final off.
     """
 
     space: Annotated[str, one_of("space", lambda: SPACES)] = "amoebanet"
@@ -158,7 +159,7 @@ class Cells(Section):
     budget: CellBudget = CellBudget()
     objective: Annotated[CellObjective, BeforeValidator(_objective_word)] = CellObjective()
     halving: Halving | None = None
-    inherit_weights: bool = False
+    inherit_weights: bool | None = None
     retrain_duplicates: bool = False
     threads: Whole = Field(1, ge=1, le=1024)
     final: FinalSettings | None = None
@@ -252,9 +253,19 @@ def read_cells(
     if isinstance(config, CellsConfig):
         if not problems:
             config = config.model_copy(update=fitted_to_population(config))
+            config = config.model_copy(update={"cells": _inheriting(config)})
         config, found = _with_paths(document, config, folder)
         problems += found
     return config, problems
+
+
+def _inheriting(config: CellsConfig) -> Cells:
+    """Returns the section with what the method says of weights, where nobody does."""
+    cells = config.cells
+    if cells.inherit_weights is not None or isinstance(cells.evaluate, TableSettings):
+        return cells
+    inherits = search.inherits(config.search.method)
+    return cells.model_copy(update={"inherit_weights": inherits})
 
 
 def _check_ops(config: Any) -> Iterator[Found]:
@@ -380,7 +391,7 @@ def _check_table(config: Any) -> Iterator[Found]:
 
 def _differs(cells: Any, key: str, default: Any) -> bool:
     try:
-        return getattr(cells, key) != default
+        return getattr(cells, key) not in (default, None)
     except Unknown:
         return True
 

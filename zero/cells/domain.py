@@ -244,7 +244,7 @@ class CellsDomain(ObjectDomain):
             objective=cells.objective,
             halving=cells.halving,
             retrain_duplicates=cells.retrain_duplicates,
-            inherit_weights=cells.inherit_weights,
+            inherit_weights=bool(cells.inherit_weights),
         )
 
     def _warm_up(self) -> None:

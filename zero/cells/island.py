@@ -17,7 +17,6 @@ from zero.cells.raw_records import RawCell
 from zero.cells.text import parse_genome
 from zero.errors import NetworkError
 from zero.evolution.object_island import ObjectIsland, Rules
-from zero.evolution.population import FILLED
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class CellIsland(ObjectIsland):
 
     def __init__(self, *arguments: Any, **named: Any):
         super().__init__(*arguments, **named)
-        self.weights: dict[int, Weights] = {}  # of the living, for their children to inherit
+        self.weights: dict[int, Weights] = {}  # of parents to be, for their children to inherit
         self.best_weights: dict[str, Any] | None = None  # of the best that was trained here
 
     # --- figures --------------------------------------------------------------------------------
@@ -79,11 +78,10 @@ class CellIsland(ObjectIsland):
             self.weights[record.number] = self.weights[record.same_as]
 
     def _kept(self, record: RawCell) -> None:
-        """Forgets the weights of the dead."""
+        """Forgets the weights of those that become no parents any more."""
         if self.rules.inherit_weights:
-            p = self.population
-            living = {int(n) for n in p.number[p.slots[: p.counts[FILLED]]]} | {record.number}
-            self.weights = {n: w for n, w in self.weights.items() if n in living}
+            parents = {*self.searcher.parents(), record.number}
+            self.weights = {n: w for n, w in self.weights.items() if n in parents}
 
     def _sent_along(self, number: int) -> dict[str, Any]:
         return {"weights": list(self.weights[number])} if number in self.weights else {}
