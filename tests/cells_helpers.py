@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from zero.cells.genome import EDGES, EdgeCell, GraphCell, PairCell
+from zero.cells.forms.edge import EDGES, EdgeCell
+from zero.cells.forms.graph import GraphCell
+from zero.cells.forms.pair import PairCell
 from zero.cells.published import PUBLISHED
 from zero.cells.spaces import SPACES, get_space, make_genome
 from zero.cells.text import parse_genome
@@ -10,7 +12,7 @@ from zero.rng.splitmix import new_state
 
 OWN = "amoebanet[sep3,max3,id]"
 SPACE_NAMES = [*SPACES, OWN, "darts[sep3,1x1]", "nas_bench_201[none,nor_conv_3x3]"]
-PAIR_SPACES = [name for name in SPACE_NAMES if not name.startswith("nas_bench")]
+PAIR_SPACES = [name for name in SPACE_NAMES if get_space(name).form is PairCell]
 SMALL = (
     "amoebanet: normal sep3(cur)+id(prev) max3(n1)+avg3(cur) id(n2)+dil3(n1) sep5(n3)+id(prev) "
     "id(n4)+id(n4)"

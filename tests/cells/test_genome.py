@@ -6,14 +6,10 @@ import numpy as np
 import pytest
 from cells_helpers import SMALL, SPACE_NAMES, genomes, published_of, relabelled_genome
 
-from zero.cells.genome import (
-    EDGES,
-    EdgeCell,
-    GraphCell,
-    PairCell,
-    canonical_key,
-    unread_states,
-)
+from zero.cells.forms.edge import EDGES, EdgeCell
+from zero.cells.forms.graph import GraphCell
+from zero.cells.forms.pair import PairCell, unread_states
+from zero.cells.genome import canonical_key
 from zero.cells.networks.build import build_network
 from zero.cells.networks.skeletons import Skeleton, skeletons_of
 from zero.cells.spaces import make_genome

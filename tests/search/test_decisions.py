@@ -13,7 +13,10 @@ from cells_helpers import SPACE_NAMES
 
 from zero.bench.nas_table_runs import _Rows, make_lookup
 from zero.cells.cost import CostLimits, cost_of
-from zero.cells.genome import EdgeCell, GraphCell, PairCell, canonical_key
+from zero.cells.forms.edge import EdgeCell
+from zero.cells.forms.graph import GraphCell
+from zero.cells.forms.pair import PairCell
+from zero.cells.genome import canonical_key
 from zero.cells.limits import LimitedSpace
 from zero.cells.networks.build import build_network
 from zero.cells.networks.skeletons import Skeleton

@@ -16,8 +16,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from zero import search
 from zero.cells.cost import WEIGHED
-from zero.cells.networks.skeletons import SKELETONS, Skeleton
-from zero.cells.ops import get_cell_op
+from zero.cells.networks.skeletons import SKELETONS, Skeleton, usual_kind
 from zero.cells.published import PUBLISHED, as_listed
 from zero.cells.spaces import SPACES, get_space, space_with_ops
 from zero.config.checks import OF_EVERY_RUN
@@ -217,7 +216,7 @@ def skeleton_of(cells: Cells, final: bool = False) -> Skeleton:
     """Returns the skeleton of the search, or of the last training."""
     own = cells.skeleton.model_dump()
     if own["kind"] is None:
-        own["kind"] = cells.space if cells.space in SKELETONS else "slim_cifar"
+        own["kind"] = _kind_of(cells)
     if final and cells.final is not None:
         others = {"epochs", "training", "images"}
         own |= cells.final.model_dump(exclude=others, exclude_none=True)
@@ -272,7 +271,7 @@ def _check_ops(config: Any) -> Iterator[Found]:
     cells, loc = config.cells, ("cells", "ops")
     for i, op in enumerate(cells.ops or ()):
         try:
-            get_cell_op(op)
+            SPACES[cells.space].form.check_op(op)
         except NetworkError as error:
             yield (*loc, i), str(error)
             loc = ("cells", "ops")
@@ -299,7 +298,7 @@ def _check_published(config: Any) -> Iterator[Found]:
 
 def _kind_of(cells: Any) -> str:
     """Returns the kind of skeleton."""
-    return cells.skeleton.kind or (cells.space if cells.space in SKELETONS else "slim_cifar")
+    return cells.skeleton.kind or usual_kind(cells.space)
 
 
 def _check_form(config: Any) -> Iterator[Found]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from zero.cells.darts_text import genome_text, is_genotype
 from zero.cells.genome import Genome
-from zero.cells.networks.skeletons import Skeleton
+from zero.cells.networks.skeletons import Skeleton, usual_kind
 from zero.cells.text import parse_genome
 from zero.errors import NetworkError, unknown_name
 
@@ -248,8 +248,9 @@ def find_cell(what: str) -> Published:
         space = cell.genome.space.partition("[")[0]
     except NetworkError as error:
         raise NetworkError(f"{what}: {error}" if is_file else str(error)) from None
-    usual = {"darts": "darts_cifar", "amoebanet": "amoebanet_cifar", "nasnet": "nasnet_cifar"}
-    preset = space if space in PRESETS else usual.get(space, "nasnet_cifar")
+    kind = usual_kind(space)
+    of_kind = next(name for name, preset in PRESETS.items() if preset.skeleton.kind == kind)
+    preset = {"amoebanet": "amoebanet_cifar"}.get(space, of_kind)
     return Published(name, "", text, preset)
 
 

@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 from cells_helpers import SMALL, SPACE_NAMES, genomes, small
 
-from zero.cells.genome import GraphCell, PairCell
+from zero.cells.forms.graph import GraphCell
+from zero.cells.forms.pair import PairCell
 from zero.cells.networks.build import build_network
 from zero.cells.networks.nas_bench import vertex_channels
 from zero.cells.networks.skeletons import SKELETONS, Skeleton, skeletons_of

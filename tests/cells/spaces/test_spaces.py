@@ -7,7 +7,9 @@ from itertools import combinations
 import pytest
 from cells_helpers import OWN, PAIR_SPACES, SPACE_NAMES, genomes, stream
 
-from zero.cells.genome import EDGES, PairCell, canonical_key, unread_states
+from zero.cells.forms.edge import EDGES
+from zero.cells.forms.pair import PairCell, unread_states
+from zero.cells.genome import canonical_key
 from zero.cells.published import PUBLISHED, get_published
 from zero.cells.spaces import SPACES, get_space, make_genome, space_with_ops
 from zero.cells.text import parse_genome

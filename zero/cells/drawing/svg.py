@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 
 from zero.cells.drawing.layout import Arrangement, Box, arrange
-from zero.cells.genome import EDGES, EdgeCell, Genome, GraphCell, PairCell, state_name
+from zero.cells.drawing.parts import Part
+from zero.cells.genome import Genome
 from zero.cells.ops import SLIM, add_op
 from zero.nn.layers import LAYER_KINDS
 from zero.nn.network import Builder
@@ -43,21 +43,6 @@ MARGIN, HEADING, PAD = 18.0, 40.0, 20.0
 MOST_ABREAST = 1400.0  # two cells wider than this stand one below the other
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A box of a drawing. reads: other parts, by number; ops: one for each, in a node.
-
-    kind: "input", "node" (the sum of its ops), "vertex" (one op of a sum) or "output". faint: the
-    output does not depend on it.
-    """
-
-    name: str
-    kind: str
-    reads: tuple[int, ...] = ()
-    ops: tuple[str, ...] = ()
-    faint: bool = False
-
-
 def draw_svg(genome: Genome, title: str | None = None) -> str:
     """Returns a drawing of a genome's cells, side by side (one below the other if they are wide).
 
@@ -67,10 +52,10 @@ def draw_svg(genome: Genome, title: str | None = None) -> str:
     """
     cells = [("Normal cell", genome.normal), ("Reduction cell", genome.reduction)]
     if genome.reduction is None:
-        cells = [("Cell", genome.normal)]
+        cells = [(genome.normal.word.capitalize(), genome.normal)]
     elif genome.reduction == genome.normal:
         cells = [("Normal and reduction cell", genome.normal)]
-    drawings = [_Drawing(name, _parts(cell)) for name, cell in cells]
+    drawings = [_Drawing(name, cell.parts()) for name, cell in cells]
     lines, x, y = [], MARGIN, MARGIN
     if title:
         lines.append(_text(MARGIN + 4, MARGIN + 10, title, size=17, weight=600, anchor="start"))
@@ -121,47 +106,13 @@ def op_family(op: str) -> str:
     return next((family for family in FAMILIES if family in found), "identity")
 
 
-# --- cells as parts -----------------------------------------------------------------------------
-
-
-def _parts(cell: PairCell | GraphCell | EdgeCell) -> list[_Part]:
-    if isinstance(cell, PairCell):
-        live = cell.live
-        parts = [_Part(state_name(s), "input", faint=s not in live) for s in (0, 1)]
-        for state, node in enumerate(cell.nodes, 2):
-            reads, ops = tuple(s for _, s in node), tuple(op for op, _ in node)
-            parts.append(_Part(state_name(state), "node", reads, ops, state not in live))
-        return [*parts, _Part("concat", "output", tuple(sorted(cell.concat)))]
-    if isinstance(cell, GraphCell):
-        cell = cell.pruned
-        parts = [_Part("in", "input")]
-        for number, (op, reads) in enumerate(cell.vertices, 1):
-            parts.append(_Part(f"n{number}", "vertex", reads, (op,)))
-        return [*parts, _Part("concat" if len(cell.output) > 1 else "out", "output", cell.output)]
-    place, parts = {0: 0}, [_Part("in", "input")]
-    for node in (1, 2, 3):
-        edges = [
-            (op, place[s])
-            for op, (s, target) in zip(cell.ops, EDGES, strict=True)
-            if target == node and op != "none" and s in place
-        ]
-        if node in cell.live and edges:
-            place[node] = len(parts)
-            reads, ops = tuple(s for _, s in edges), tuple(op for op, _ in edges)
-            parts.append(_Part(f"n{node}", "node", reads, ops))
-    if 3 not in place:
-        place[3] = len(parts)
-        parts.append(_Part("n3", "node", (0,), ("none",)))
-    return [*parts, _Part("out", "output", (place[3],))]
-
-
 # --- parts as boxes -----------------------------------------------------------------------------
 
 
 class _Drawing:
     """A cell's drawing; width and height are the smallest of its panel."""
 
-    def __init__(self, name: str, parts: list[_Part]):
+    def __init__(self, name: str, parts: list[Part]):
         longest = max((len(short_label(op)) for part in parts for op in part.ops), default=0)
         self._name, self._parts = name, parts
         self._boxes = [_box(part, max(84.0, LETTER * longest + 16)) for part in parts]
@@ -186,7 +137,7 @@ class _Drawing:
         )
 
 
-def _box(part: _Part, pill: float) -> Box:
+def _box(part: Part, pill: float) -> Box:
     """Returns the size of a part and where wires enter it; `pill` is the width of an op."""
     count = len(part.reads)
     if part.kind == "input":
@@ -199,7 +150,7 @@ def _box(part: _Part, pill: float) -> Box:
     return Box(part.reads, ports, pill + JOINT + 2 * RADIUS, height)
 
 
-def _draw_part(part: _Part, ops: Sequence[str], box: Box, x: float, y: float, colour: str) -> str:
+def _draw_part(part: Part, ops: Sequence[str], box: Box, x: float, y: float, colour: str) -> str:
     """Returns the drawing of a box whose left end and middle are given; ops from top to bottom."""
     if part.kind == "input":
         shape = _rounded(x, y - 13, box.width, 26, 13, PAPER, colour, 1.8)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from zero.cells.genome import EDGES, EdgeCell, GraphCell
-from zero.cells.networks.skeletons import Skeleton
+from typing import TYPE_CHECKING
+
+from zero.cells.forms.edge import EDGES, EdgeCell
+from zero.cells.forms.graph import GraphCell
+from zero.cells.genome import Genome
+from zero.cells.networks.skeleton import Skeleton, SkeletonKind
 from zero.cells.ops import SLIM, add_op, relu_conv_bn
 from zero.errors import NetworkError
-from zero.nn.network import Builder, Network
+
+if TYPE_CHECKING:  # names are completed by the shell without it
+    from zero.nn.network import Builder, Network
 
 
 def _check(skeleton: Skeleton) -> None:
@@ -14,10 +20,10 @@ def _check(skeleton: Skeleton) -> None:
         raise NetworkError("the NAS-Bench skeletons have no auxiliary head and no drop path")
 
 
-def graph_network(b: Builder, cell: GraphCell, skeleton: Skeleton, classes: int) -> Network:
+def graph_network(b: Builder, genome: Genome, skeleton: Skeleton, classes: int) -> Network:
     """Returns NAS-Bench-101's network: three stages of cells, 2x2 max pooling between them."""
     _check(skeleton)
-    channels, cell = skeleton.filters, cell.pruned
+    channels, cell = skeleton.filters, genome.normal.pruned
     with b.scope("stem"):
         x = _conv_bn_relu(b, 0, channels, 3)
     number = 0
@@ -84,10 +90,10 @@ def _graph_cell(b: Builder, cell: GraphCell, x: int, channels: int) -> int:
         return b.add(y, _conv_bn_relu(b, x, channels, 1)) if 0 in cell.output else y
 
 
-def edge_network(b: Builder, cell: EdgeCell, skeleton: Skeleton, classes: int) -> Network:
+def edge_network(b: Builder, genome: Genome, skeleton: Skeleton, classes: int) -> Network:
     """Returns NAS-Bench-201's network: three stages of cells, a residual block between them."""
     _check(skeleton)
-    channels = skeleton.filters
+    channels, cell = skeleton.filters, genome.normal
     with b.scope("stem"):
         x = b.batch_norm(b.conv(0, channels, 3))
     number = 0
@@ -130,3 +136,9 @@ def _edge_cell(b: Builder, cell: EdgeCell, x: int, channels: int) -> int:
         with b.scope(f"n{target}"):
             states[target] = b.add(*parts) if parts else b.zero(x, b.shape(x))
     return states[3]
+
+
+NAS_BENCH_SKELETONS: dict[str, SkeletonKind] = {
+    "nas_bench_101": SkeletonKind("NAS-Bench-101", graph_network, GraphCell, decay=0.997),
+    "nas_bench_201": SkeletonKind("NAS-Bench-201", edge_network, EdgeCell),
+}

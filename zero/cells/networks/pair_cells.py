@@ -12,10 +12,14 @@ The published networks differ in how a cell's two inputs get its size and channe
 
 from __future__ import annotations
 
-from zero.cells.genome import PairCell, state_name
+from typing import TYPE_CHECKING
+
+from zero.cells.forms.pair import PairCell, state_name
 from zero.cells.ops import CELL_OPS, Rules, add_op, factorized_reduction, relu_conv_bn
 from zero.errors import NetworkError
-from zero.nn.network import Builder
+
+if TYPE_CHECKING:  # names are completed by the shell without it
+    from zero.nn.network import Builder
 
 
 def add_pair_cell(

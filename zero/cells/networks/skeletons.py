@@ -1,7 +1,7 @@
 """Skeletons: from a genome's cells to a whole network, by the rules of the published ones.
 
 A `Skeleton` says of which kind the network is (`SKELETONS`) and how large; `zero.cells.networks.build`
-builds it.
+builds it, by the function that the kind names.
 Layers are named by their place, such as "cell3/n1/a/conv": the third node's first op of the fourth
 cell, so that the same place in two genomes' networks has the same name.
 
@@ -13,188 +13,34 @@ al. 2018 (pnasnet), Pham et al. 2018 (enas), Liu et al. 2019 (darts), Ying et al
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
-from zero.cells.genome import EdgeCell, Genome, GraphCell, PairCell
-from zero.cells.ops import DARTS, ENAS, SLIM, Rules, check_op
-from zero.errors import NetworkError, unknown_name
+from zero.cells.genome import Genome
+from zero.cells.networks.nas_bench import NAS_BENCH_SKELETONS
+from zero.cells.networks.pair_network import PAIR_SKELETONS
+from zero.cells.networks.skeleton import SKELETONS, Skeleton, SkeletonKind
+from zero.cells.ops import check_op
+from zero.cells.spaces import SPACES
 
+__all__ = ["SKELETONS", "Skeleton", "SkeletonKind", "check_ops", "skeletons_of", "usual_kind"]
 
-@dataclass(frozen=True)
-class SkeletonKind:
-    """A kind of skeleton.
-
-    rules: how ops are built. stem: "cifar" (one convolution), "imagenet" (a strided one, then two
-    reduction cells), "darts_imagenet" (three strided ones). one_cell: reductions are normal cells with
-    stride 2, 3N cells in all (PNASNet); else reduction cells of their own, 3N + 2 in all. form: of the
-    cells. epsilon, decay: of batch norm. auxiliary: where the auxiliary head reads: "before" (the last
-    cell before the second reduction), "at" (the second reduction), "after" (the cell after it).
-    depth_drop: drop path grows with depth (the papers' scheduled drop path), else it is the same in
-    all cells.
-    """
-
-    description: str
-    rules: Rules = SLIM
-    stem: str = "cifar"
-    one_cell: bool = False
-    form: type = PairCell
-    epsilon: float = 1e-5
-    decay: float = 0.9
-    auxiliary: str = "before"
-    depth_drop: bool = True
-    relu_head: bool = True
-    head_bias: bool = True
-
-
-SKELETONS: dict[str, SkeletonKind] = {
-    "slim_cifar": SkeletonKind("NASNet and AmoebaNet for small images (TF-slim)"),
-    "slim_imagenet": SkeletonKind(
-        "NASNet for ImageNet (TF-slim)", stem="imagenet", epsilon=1e-3, decay=0.9997
-    ),
-    "tpu_imagenet": SkeletonKind(
-        "AmoebaNet for ImageNet (TPU code)",
-        stem="imagenet",
-        epsilon=1e-3,
-        decay=0.9997,
-        depth_drop=False,
-    ),
-    "pnasnet": SkeletonKind("PNASNet for small images: one cell, 3N of them", one_cell=True),
-    "pnasnet_imagenet": SkeletonKind(
-        "PNASNet for ImageNet", stem="imagenet", one_cell=True, epsilon=1e-3, decay=0.9997
-    ),
-    "darts": SkeletonKind(
-        "DARTS for small images", DARTS, auxiliary="at", depth_drop=False, relu_head=False
-    ),
-    "darts_imagenet": SkeletonKind(
-        "DARTS for ImageNet",
-        DARTS,
-        stem="darts_imagenet",
-        auxiliary="at",
-        depth_drop=False,
-        relu_head=False,
-    ),
-    "enas": SkeletonKind("ENAS micro", ENAS, auxiliary="after", head_bias=False),
-    "nas_bench_101": SkeletonKind("NAS-Bench-101", form=GraphCell, decay=0.997),
-    "nas_bench_201": SkeletonKind("NAS-Bench-201", form=EdgeCell),
-}
-
-
-@dataclass(frozen=True)
-class Skeleton:
-    """A network but for its cells.
-
-    kind: a name in `SKELETONS`. normal_cells: N, the normal cells between two reductions (NAS-Benches:
-    cells a stage). filters: F, channels of each node of the first cells. layers: number of cells, where
-    it is not the one that follows from N (kinds darts and darts_imagenet); reductions then stand at a
-    third and two thirds of it. stem_filters: of ImageNet's first convolution. auxiliary: with the
-    auxiliary head, which helps in training and counts nothing. dropout: rate before the last layer.
-    drop_path: with layers for scheduled drop path.
-    """
-
-    kind: str = "slim_cifar"
-    normal_cells: int = 1
-    filters: int = 8
-    layers: int = 0
-    stem_filters: int = 32
-    auxiliary: bool = False
-    dropout: float = 0.0
-    drop_path: bool = False
-
-    def __post_init__(self) -> None:
-        if self.kind not in SKELETONS:
-            raise NetworkError(unknown_name("kind of skeleton", self.kind, SKELETONS))
-        for what, least in (
-            ("normal_cells", 0),
-            ("filters", 1),
-            ("layers", 0),
-            ("stem_filters", 1),
-        ):
-            value = getattr(self, what)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise NetworkError(f"{what} is {value!r}; it must be a whole number from {least}")
-        if not 0 <= self.dropout < 1:
-            raise NetworkError(f"dropout is {self.dropout!r}; it must be from 0 to below 1")
-        if self.layers and "darts" not in self.kind:
-            raise NetworkError(f"kind {self.kind} has 3 * normal_cells cells; layers must be 0")
-        if self.layers in (1, 2) or (SKELETONS[self.kind].one_cell and self.normal_cells < 1):
-            raise NetworkError("the skeleton has too few cells; normal_cells must be at least 1")
-
-    @property
-    def cells(self) -> int:
-        """Number of cells, reductions among them, without ImageNet's stem cells."""
-        if SKELETONS[self.kind].one_cell:
-            return 3 * self.normal_cells
-        return self.layers or 3 * self.normal_cells + 2
-
-    @property
-    def reductions(self) -> tuple[int, int]:
-        """The numbers, from 0, of the cells that halve the image."""
-        if SKELETONS[self.kind].one_cell:
-            return self.normal_cells, 2 * self.normal_cells
-        if self.layers:
-            return self.layers // 3, 2 * self.layers // 3
-        return self.normal_cells, 2 * self.normal_cells + 1
-
-    @property
-    def stem_channels(self) -> int:
-        """Channels of the stem's first convolution."""
-        kind = SKELETONS[self.kind]
-        if kind.form is not PairCell:
-            return self.filters
-        wide = {"cifar": 3 * self.filters, "darts_imagenet": max(self.filters // 2, 1)}
-        return wide.get(kind.stem, self.stem_filters)
-
-    @property
-    def size(self) -> str:
-        """N (or the number of cells) and F in words."""
-        number = f"{self.layers} cells" if self.layers else f"N {self.normal_cells}"
-        return f"{number}, F {self.filters}"
-
-    def __str__(self) -> str:
-        """SkeletonKind, size, stem, and what else adds parameters, in words."""
-        head = ", auxiliary head" if self.auxiliary else ""
-        return f"{self.kind}, {self.size}, stem of {self.stem_channels} channels{head}"
-
-    def resized(
-        self, normal_cells: int | None = None, filters: int | None = None, layers: int | None = None
-    ) -> Skeleton:
-        """Returns the skeleton with another size; None keeps what it has.
-
-        Args:
-            normal_cells: N.
-            filters: F.
-            layers: Number of cells instead of N: 3N + 2 (PNASNet 3N, ENAS either; DARTS any from 3).
-
-        Raises:
-            NetworkError: Both N and layers are given, or there is no such number of cells.
-        """
-        changes: dict[str, int] = {} if filters is None else {"filters": filters}
-        if normal_cells is not None:
-            changes |= {"normal_cells": normal_cells, "layers": 0}
-        if layers is None:
-            return replace(self, **changes)
-        if normal_cells is not None:
-            raise NetworkError("normal cells and layers say the same; give one of them")
-        if "darts" in self.kind:
-            return replace(self, **changes, layers=layers)
-        # ENAS's papers and code call 17 cells "15 layers".
-        beyond = {"enas": (0, 2)}.get(self.kind, (0,) if SKELETONS[self.kind].one_cell else (2,))
-        if SKELETONS[self.kind].form is not PairCell or layers % 3 not in beyond:
-            have = " or ".join("3N + 2" if rest else "3N" for rest in beyond)
-            if SKELETONS[self.kind].form is not PairCell:
-                have = "N cells a stage; give normal cells"
-            raise NetworkError(f"{layers} layers: the skeleton {self.kind} has {have}")
-        return replace(self, **changes, normal_cells=layers // 3)
+SKELETONS.update(PAIR_SKELETONS | NAS_BENCH_SKELETONS)
 
 
 def check_ops(names: Iterable[str], kind: str) -> None:
     """Tries ops in small networks as a kind of skeleton has them; see `zero.cells.ops.check_op`."""
     rules = SKELETONS[kind].rules
-    strides = (1, 2) if SKELETONS[kind].form is PairCell else (1,)
     for name in names:
-        check_op(name, rules, strides)
+        check_op(name, rules, SKELETONS[kind].form.strides)
 
 
 def skeletons_of(genome: Genome) -> list[str]:
-    """Returns the kinds of skeleton that a genome's cells fit."""
+    """Returns the kinds of skeleton that a genome fits."""
     return [name for name, kind in SKELETONS.items() if isinstance(genome.normal, kind.form)]
+
+
+def usual_kind(space: str) -> str:
+    """Returns the kind of skeleton for a space: of the same name, or the first of the space's form."""
+    base = space.partition("[")[0]
+    if base in SKELETONS:
+        return base
+    return next(name for name, kind in SKELETONS.items() if kind.form is SPACES[base].form)

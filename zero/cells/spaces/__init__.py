@@ -1,9 +1,10 @@
 """Search spaces: which genomes there are, how to draw one, and the papers' mutations.
 
-Every space has the same methods: `check`, `random`, `mutate`, `neighbours`, and `mutations`, the names
-of its mutations; `choices`, `genome_of` and `decisions_of` make a genome a sequence of decisions
-(`zero.search.protocol.DecisionSpace`), in the order that the class states. Random numbers come from a
-search's stream (`zero.rng.splitmix`).
+Every space has the same methods (`zero.cells.spaces.space.Space`). Random numbers come from a search's
+stream (`zero.rng.splitmix`). To add one with a new form of genome, write the form
+(`zero.cells.forms.form`) and the space, and how its networks are built with its kinds of skeleton
+(`zero.cells.networks.skeleton`); then name them in `SPACES` here and in
+`zero.cells.networks.skeletons.SKELETONS`.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
-from zero.cells.genome import Cell, Genome
-from zero.cells.ops import get_cell_op
+from zero.cells.forms.form import Form
+from zero.cells.genome import Genome
 from zero.cells.spaces.nas_bench import NasBench101, NasBench201
 from zero.cells.spaces.pair import PairSpace
+from zero.cells.spaces.space import Space
 from zero.errors import NetworkError, unknown_name
-
-Space = PairSpace | NasBench101 | NasBench201
 
 _AMOEBANET = ("id", "sep3", "sep5", "sep7", "avg3", "max3", "dil3", "1x7_7x1")
 SPACES: dict[str, Space] = {
@@ -75,15 +76,16 @@ def space_with_ops(base: str, ops: Sequence[str]) -> Space:
         NetworkError: No space is called `base`, an op is unknown or named twice, or there is none.
     """
     for op in ops:
-        get_cell_op(op)
+        get_space(base).form.check_op(op)
     if not ops or len(set(ops)) < len(ops):
         raise NetworkError(f"a space needs at least one op, each named once; got {', '.join(ops)}")
     name = f"{base}[{','.join(ops)}]"
     words = f"{base} with ops of one's own"
-    return replace(get_space(base), name=name, description=words, ops=tuple(ops))
+    space: Any = get_space(base)
+    return replace(space, name=name, description=words, ops=tuple(ops))
 
 
-def make_genome(space: str, normal: Cell, reduction: Cell | None = None) -> Genome:
+def make_genome(space: str, normal: Form, reduction: Form | None = None) -> Genome:
     """Returns a genome of these cells.
 
     Raises:

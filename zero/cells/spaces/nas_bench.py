@@ -8,7 +8,9 @@ from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from zero.cells.genome import EDGES, EdgeCell, Genome, GraphCell
+from zero.cells.forms.edge import EDGES, EdgeCell
+from zero.cells.forms.graph import GraphCell
+from zero.cells.genome import Genome
 from zero.errors import NetworkError, unknown_name
 from zero.search.decisions import Decisions, checked
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from zero.cells.genome import Genome, PairCell, Read, state_name, unread_states
+from zero.cells.forms.pair import PairCell, Read, state_name, unread_states
+from zero.cells.genome import Genome
 from zero.errors import NetworkError, unknown_name
 from zero.search.decisions import Decisions, checked
 
