@@ -68,6 +68,8 @@ def relabelled(cell, rng):
             op, reads = cell.vertices[old]
             vertices.append((op, tuple(int(place[r]) for r in rng.permutation(reads))))
         return GraphCell(tuple(vertices), tuple(place[r] for r in cell.output))
+    if not isinstance(cell, EdgeCell):  # nothing of it has a number
+        return cell
     if dict(zip(EDGES, cell.ops, strict=True))[1, 2] != "none" or rng.integers(2):
         return cell
     swap = {0: 0, 1: 2, 2: 1, 3: 3}

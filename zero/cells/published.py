@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from zero.cells.darts_text import genome_text, is_genotype
 from zero.cells.genome import Genome
 from zero.cells.networks.skeletons import Skeleton, usual_kind
+from zero.cells.normal_cells import NORMAL_CELLS
 from zero.cells.text import parse_genome
 from zero.errors import NetworkError, unknown_name
 
@@ -51,6 +52,7 @@ PRESETS: dict[str, Preset] = {
     "enas_cifar": Preset(Skeleton("enas", 5, 36)),
     "nas_bench_101": Preset(Skeleton("nas_bench_101", 3, 128)),
     "nas_bench_201": Preset(Skeleton("nas_bench_201", 5, 16)),
+    "blocks": Preset(Skeleton("blocks", filters=16)),
 }
 
 
@@ -84,16 +86,14 @@ class Published:
 _CELLS = [
     Published(
         "nasnet_a", "Zoph et al. 2018",
-        """nasnet: normal sep5(cur)+sep3(prev) sep5(prev)+sep3(prev) avg3(cur)+id(prev)
-        avg3(prev)+avg3(prev) sep3(cur)+id(cur) out(prev,n1,n2,n3,n4,n5);
+        f"""nasnet: normal {NORMAL_CELLS["nasnet_a"]};
         reduction sep5(cur)+sep7(prev) max3(cur)+sep7(prev) avg3(cur)+sep5(prev)
         id(n2)+avg3(n1) sep3(n1)+max3(cur) out(n2,n3,n4,n5)""",
         "nasnet_cifar",
     ),
     Published(
         "amoebanet_a", "Real et al. 2019",
-        """amoebanet: normal avg3(cur)+max3(cur) sep3(prev)+id(prev) id(cur)+avg3(prev)
-        sep3(cur)+sep5(n1) avg3(n4)+sep3(cur) out(prev,n2,n3,n5);
+        f"""amoebanet: normal {NORMAL_CELLS["amoebanet_a"]};
         reduction sep3(prev)+avg3(cur) max3(cur)+sep7(n1) max3(prev)+max3(cur)
         sep3(n3)+1x7_7x1(cur) avg3(prev)+sep7(cur) out(n1,n2,n3,n4,n5)""",
         "amoebanet_cifar",
@@ -146,8 +146,7 @@ _CELLS = [
     ),
     Published(
         "darts_v2", "Liu et al. 2019, second order",
-        """darts: normal sep3(prev)+sep3(cur) sep3(prev)+sep3(cur) sep3(cur)+id(prev)
-        id(prev)+dil3(n1) out(n1,n2,n3,n4);
+        f"""darts: normal {NORMAL_CELLS["darts_v2"]};
         reduction max3(prev)+max3(cur) id(n1)+max3(cur) max3(prev)+id(n1)
         id(n1)+max3(cur) out(n1,n2,n3,n4)""",
         "darts_cifar",

@@ -14,8 +14,8 @@ from html import escape
 
 from zero.cells.drawing.layout import Arrangement, Box, arrange
 from zero.cells.drawing.parts import Part
+from zero.cells.forms.form import Form
 from zero.cells.genome import Genome
-from zero.cells.ops import SLIM, add_op
 from zero.nn.layers import LAYER_KINDS
 from zero.nn.network import Builder
 
@@ -55,7 +55,7 @@ def draw_svg(genome: Genome, title: str | None = None) -> str:
         cells = [(genome.normal.word.capitalize(), genome.normal)]
     elif genome.reduction == genome.normal:
         cells = [("Normal and reduction cell", genome.normal)]
-    drawings = [_Drawing(name, cell.parts()) for name, cell in cells]
+    drawings = [_Drawing(name, cell) for name, cell in cells]
     lines, x, y = [], MARGIN, MARGIN
     if title:
         lines.append(_text(MARGIN + 4, MARGIN + 10, title, size=17, weight=600, anchor="start"))
@@ -95,10 +95,10 @@ def short_label(op: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def op_family(op: str) -> str:
-    """Returns the key in `FAMILIES` of an op, from the layers that it makes."""
+def op_family(op: str, form: type[Form] = Form) -> str:
+    """Returns the key in `FAMILIES` of an op of a form, from the layers that it makes."""
     builder = Builder((32, 32, 8))
-    add_op(builder, op, 0, 8, 1, SLIM)
+    form.add_op(builder, op, 0)
     layers = builder.layers[1:]
     if any(layer.dilation > 1 for layer in layers):
         return "dilated convolution"
@@ -112,9 +112,10 @@ def op_family(op: str) -> str:
 class _Drawing:
     """A cell's drawing; width and height are the smallest of its panel."""
 
-    def __init__(self, name: str, parts: list[Part]):
+    def __init__(self, name: str, cell: Form):
+        parts = cell.parts()
         longest = max((len(short_label(op)) for part in parts for op in part.ops), default=0)
-        self._name, self._parts = name, parts
+        self._name, self._parts, self._form = name, parts, type(cell)
         self._boxes = [_box(part, max(84.0, LETTER * longest + 16)) for part in parts]
         self._arrangement = arrange(self._boxes)
         self.width = self._arrangement.width + 2 * PAD
@@ -126,7 +127,10 @@ class _Drawing:
         lines = [_wires(arrangement, i, part.faint) for i, part in enumerate(self._parts)]
         for i, (part, box) in enumerate(zip(self._parts, self._boxes, strict=True)):
             ops = [part.ops[k] for k in arrangement.order[i]] if part.kind == "node" else part.ops
-            drawn = _draw_part(part, ops, box, arrangement.x[i], arrangement.y[i], _wire_colour(i))
+            families = [op_family(op, self._form) for op in ops]
+            named = list(zip(ops, families, strict=True))
+            at = arrangement.x[i], arrangement.y[i]
+            drawn = _draw_part(part, named, box, *at, _wire_colour(i))
             lines.append(f'<g opacity="0.4">\n{drawn}</g>\n' if part.faint else drawn)
         left = x + (width - arrangement.width) / 2
         top = y + HEADING + (height - HEADING - PAD - arrangement.height) / 2
@@ -150,7 +154,9 @@ def _box(part: Part, pill: float) -> Box:
     return Box(part.reads, ports, pill + JOINT + 2 * RADIUS, height)
 
 
-def _draw_part(part: Part, ops: Sequence[str], box: Box, x: float, y: float, colour: str) -> str:
+def _draw_part(
+    part: Part, ops: Sequence[tuple[str, str]], box: Box, x: float, y: float, colour: str
+) -> str:
     """Returns the drawing of a box whose left end and middle are given; ops from top to bottom."""
     if part.kind == "input":
         shape = _rounded(x, y - 13, box.width, 26, 13, PAPER, colour, 1.8)
@@ -176,10 +182,12 @@ def _draw_part(part: Part, ops: Sequence[str], box: Box, x: float, y: float, col
     ]
     if not summed:
         lines.append(_wire(edge, y, right, y, colour, 1.7))
-    for op, port in zip(ops, box.ports, strict=False):  # a vertex has one op and several ports
+    for (op, family), port in zip(
+        ops, box.ports, strict=False
+    ):  # a vertex has one op and several ports
         if summed:
             lines.append(_wire(edge, y + port, circle, y, INK, 1.3))
-        fill, frame = FAMILIES[op_family(op)]
+        fill, frame = FAMILIES[family]
         lines.append(_rounded(start, y + port - PILL / 2, pill, PILL, 7, fill, frame, 1.2))
         lines.append(_text(start + pill / 2, y + port, short_label(op)))
     if summed:

@@ -18,19 +18,18 @@ from zero.cells.genome import Genome
 from zero.cells.networks.nas_bench import NAS_BENCH_SKELETONS
 from zero.cells.networks.pair_network import PAIR_SKELETONS
 from zero.cells.networks.skeleton import SKELETONS, Skeleton, SkeletonKind
-from zero.cells.ops import check_op
+from zero.cells.networks.stack_network import STACK_SKELETONS
 from zero.cells.spaces import SPACES
 
 __all__ = ["SKELETONS", "Skeleton", "SkeletonKind", "check_ops", "skeletons_of", "usual_kind"]
 
-SKELETONS.update(PAIR_SKELETONS | NAS_BENCH_SKELETONS)
+SKELETONS.update(PAIR_SKELETONS | NAS_BENCH_SKELETONS | STACK_SKELETONS)
 
 
 def check_ops(names: Iterable[str], kind: str) -> None:
-    """Tries ops in small networks as a kind of skeleton has them; see `zero.cells.ops.check_op`."""
-    rules = SKELETONS[kind].rules
+    """Tries ops in small networks as a kind of skeleton has them; see their form's `try_op`."""
     for name in names:
-        check_op(name, rules, SKELETONS[kind].form.strides)
+        SKELETONS[kind].form.try_op(name, SKELETONS[kind].rules)
 
 
 def skeletons_of(genome: Genome) -> list[str]:

@@ -15,8 +15,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from zero.cells.blocks import BLOCKS
 from zero.cells.forms.form import Form
 from zero.cells.genome import Genome
+from zero.cells.spaces.blocks import BlockSpace
 from zero.cells.spaces.nas_bench import NasBench101, NasBench201
 from zero.cells.spaces.pair import PairSpace
 from zero.cells.spaces.space import Space
@@ -48,6 +50,7 @@ SPACES: dict[str, Space] = {
             "nas_bench_201", "6 edges with one of 5 ops each (Dong and Yang 2020)",
             ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"),
         ),
+        BlockSpace("blocks", "stacks of up to 8 blocks (Google Model Search)", tuple(BLOCKS)),
     )
 }  # fmt: skip
 
