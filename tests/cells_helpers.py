@@ -2,16 +2,22 @@
 
 import numpy as np
 
+from zero.cells.forms.chain import Chain
 from zero.cells.forms.edge import EDGES, EdgeCell
 from zero.cells.forms.graph import GraphCell
+from zero.cells.forms.hierarchy import Hierarchy
 from zero.cells.forms.pair import PairCell
+from zero.cells.forms.stack import Stack
 from zero.cells.published import PUBLISHED
 from zero.cells.spaces import SPACES, get_space, make_genome
 from zero.cells.text import parse_genome
 from zero.rng.splitmix import new_state
 
 OWN = "amoebanet[sep3,max3,id]"
-SPACE_NAMES = [*SPACES, OWN, "darts[sep3,1x1]", "nas_bench_201[none,nor_conv_3x3]"]
+OWN_CHAIN = (
+    "chain[conv1x1-1F,conv3x3-1F,conv3x3-2F,conv3x3-4F,pool2s2,fc4F,fc2F,skips,depth6,size8]"
+)
+SPACE_NAMES = [*SPACES, OWN, "darts[sep3,1x1]", "nas_bench_201[none,nor_conv_3x3]", OWN_CHAIN]
 PAIR_SPACES = [name for name in SPACE_NAMES if get_space(name).form is PairCell]
 SMALL = (
     "amoebanet: normal sep3(cur)+id(prev) max3(n1)+avg3(cur) id(n2)+dil3(n1) sep5(n3)+id(prev) "
@@ -32,6 +38,11 @@ def genomes(name, count):
 
 def published_of(form):
     return [cell.genome for cell in PUBLISHED.values() if isinstance(cell.genome.normal, form)]
+
+
+def smallest_side(genome):
+    """Returns the side of small images for which every genome of its space makes a network."""
+    return getattr(get_space(genome.space), "size", 8)
 
 
 def small(**changes):
@@ -68,8 +79,13 @@ def relabelled(cell, rng):
             op, reads = cell.vertices[old]
             vertices.append((op, tuple(int(place[r]) for r in rng.permutation(reads))))
         return GraphCell(tuple(vertices), tuple(place[r] for r in cell.output))
-    if not isinstance(cell, EdgeCell):  # nothing of it has a number
-        return cell
+    if isinstance(cell, Chain | Stack):
+        return cell  # layers and blocks have an order
+    if isinstance(cell, Hierarchy):
+        order = [int(k) for k in rng.permutation(len(cell.motifs))]
+        place = {f"m{old + 1}": f"m{new + 1}" for new, old in enumerate(order)}
+        motifs = tuple(cell.motifs[k] for k in order)
+        return Hierarchy(motifs, tuple(place.get(label, label) for label in cell.cell))
     if dict(zip(EDGES, cell.ops, strict=True))[1, 2] != "none" or rng.integers(2):
         return cell
     swap = {0: 0, 1: 2, 2: 1, 3: 3}

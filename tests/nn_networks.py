@@ -358,7 +358,7 @@ def cell_network(space, seed):
     genome = get_space(space).random(new_state(seed, "genome", space))
     kinds = [kind for kind in skeletons_of(genome) if "imagenet" not in kind]
     kind = kinds[seed % len(kinds)]
-    pairs = "nas_bench" not in space
+    pairs = get_space(space).form.reduces
     skeleton = Skeleton(
         kind,
         normal_cells=1,
@@ -370,11 +370,42 @@ def cell_network(space, seed):
     return build_network(genome, skeleton, [(8, 8, 3), (9, 7, 1)][seed % 2], 4)
 
 
-SPACES = ("nasnet", "amoebanet", "amoebanet_code", "darts", "nas_bench_101", "nas_bench_201")
+SPACES = (
+    "nasnet", "amoebanet", "amoebanet_code", "darts", "nas_bench_101", "nas_bench_201", "hierarchical"
+)  # fmt: skip
 CELLS = [
     (f"{space}_{seed}", lambda space=space, seed=seed: cell_network(space, seed))
     for space in SPACES
     for seed in range(3)
+]
+
+
+def chain_network(size, text, kind):
+    """Returns the network of a chain of layers, small."""
+    from zero.cells.networks.build import build_network
+    from zero.cells.networks.skeletons import Skeleton
+    from zero.cells.text import parse_genome
+
+    skeleton = Skeleton(kind, filters=3, dropout=0.5)
+    return build_network(
+        parse_genome(f"chain[{CHAIN_OPS},size{size}]: {text}"), skeleton, (8, 9, 2), 4
+    )
+
+
+CHAIN_OPS = "conv1x1-1F,conv3x3-1F,conv3x3-2F,pool2s2,pool3s2,gap,fc2F,fc4F,skips"
+CHAINS = {
+    "chain_skips": (
+        14,
+        "conv3x3-1F conv3x3-2F conv1x1-1F(1) pool2s2 conv1x1-1F conv3x3-2F(4) fc4F fc2F",
+    ),
+    "chain_pooled": (14, "conv3x3-2F pool3s2 conv1x1-1F gap"),
+    "chain_hidden": (7, "fc4F fc2F"),
+    "chain_linear": (7, "end"),
+}
+CELLS += [
+    (f"{name}_{kind}", lambda size=size, text=text, kind=kind: chain_network(size, text, kind))
+    for name, (size, text) in CHAINS.items()
+    for kind in ("chain", "chain_plain")
 ]
 
 

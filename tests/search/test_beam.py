@@ -29,7 +29,7 @@ class Words:
     def grown(self, genome):
         return [genome + letter for letter in self.letters] if len(genome) < self.most else []
 
-    def size(self, genome):
+    def size_of(self, genome):
         return len(genome)
 
     def choices(self, decisions):

@@ -308,3 +308,22 @@ for _k in (1, 3):
     cell_op(f"conv{_k}x{_k}-bn-relu", f"{_k}x{_k} convolution, batch norm, ReLU (NAS-Bench-101)")(
         _relu_last(_k)
     )
+
+
+def _depthwise_relu_last(separable: bool) -> OpFunction:
+    def build(b, x, channels, stride, rules):
+        x = b.depthwise(x, 3, stride, pad=rules.pad(3))
+        if separable or b.shape(x)[2] != channels:
+            x = b.conv(x, channels)
+        return b.relu(b.batch_norm(x))
+
+    return build
+
+
+# Ops of hierarchical representations, the 1x1 convolution of which is NAS-Bench-101's.
+cell_op("dw3x3-bn-relu", "3x3 depthwise convolution, batch norm, ReLU (Liu et al. 2018)")(
+    _depthwise_relu_last(separable=False)
+)
+cell_op("sep3x3-bn-relu", "3x3 separable convolution, batch norm, ReLU (Liu et al. 2018)")(
+    _depthwise_relu_last(separable=True)
+)

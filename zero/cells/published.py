@@ -53,6 +53,9 @@ PRESETS: dict[str, Preset] = {
     "nas_bench_101": Preset(Skeleton("nas_bench_101", 3, 128)),
     "nas_bench_201": Preset(Skeleton("nas_bench_201", 5, 16)),
     "blocks": Preset(Skeleton("blocks", filters=16)),
+    "chain": Preset(Skeleton("chain", filters=64, dropout=0.5)),
+    "hierarchical": Preset(Skeleton("hierarchical", 1, 16)),
+    "chain_plain": Preset(Skeleton("chain_plain", filters=64, dropout=0.5)),
 }
 
 

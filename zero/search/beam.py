@@ -69,7 +69,7 @@ class Beam:
 
     def __init__(self, space: DecisionSpace, settings: Settings, rng: np.ndarray):
         self.space, self.settings, self.rng = space, settings, rng
-        self.grows = hasattr(space, "grown") and hasattr(space, "size")
+        self.grows = hasattr(space, "grown") and hasattr(space, "size_of")
         self.held: list[_Held] = []  # best first, of equal ones the first that came
         self.finished = 0
 
@@ -92,7 +92,7 @@ class Beam:
     def _size(self, genome: Any) -> int:
         """Returns the genome's size, the same for all where genomes do not grow."""
         space: Any = self.space
-        return int(space.size(genome)) if self.grows else 1
+        return int(space.size_of(genome)) if self.grows else 1
 
     def _first(self) -> Any:
         space: Any = self.space

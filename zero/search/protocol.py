@@ -155,7 +155,7 @@ class GrowingSpace(Space, Protocol):
         None if the genome is as large as the space allows.
         """
 
-    def size(self, genome: Any) -> int:
+    def size_of(self, genome: Any) -> int:
         """Returns how large a genome is: 1 for the smallest, one more for each step of `grown`."""
 
 

@@ -40,7 +40,7 @@ def test_number_of_stacks():
 def test_growing_reaches_every_stack_once():
     level, reached = SHORT.smallest(), []
     for size in (1, 2, 3):
-        assert all(SHORT.size(genome) == size for genome in level)
+        assert all(SHORT.size_of(genome) == size for genome in level)
         reached += level
         level = [child for genome in level for child in SHORT.grown(genome)]
     assert level == []
@@ -82,7 +82,7 @@ def _apart(one, other):
 def test_random_stacks_have_all_sizes_and_blocks(space):
     rng = new_state(1, "stacks")
     made = [space.random(rng) for _ in range(400)]
-    assert {space.size(g) for g in made} == set(range(1, space.most + 1))
+    assert {space.size_of(g) for g in made} == set(range(1, space.most + 1))
     assert {name for g in made for name in g.normal.blocks} == set(space.ops)
     assert space.genome_of(drawn(space.choices, rng)).normal.blocks
 
@@ -93,7 +93,7 @@ def test_mutants_are_neighbours():
     for _ in range(200):
         child, name = SMALL.mutate(genome, rng)
         names.add(name)
-        apart = SMALL.size(child) - SMALL.size(genome)
+        apart = SMALL.size_of(child) - SMALL.size_of(genome)
         assert apart == {"insert": 1, "replace": 0, "remove": -1}[name]
         assert _apart(child, genome)
         genome = child

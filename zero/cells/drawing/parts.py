@@ -9,8 +9,9 @@ from dataclasses import dataclass
 class Part:
     """A box of a drawing. reads: other parts, by number; ops: one for each, in a node.
 
-    kind: "input", "node" (the sum of its ops), "vertex" (one op of a sum) or "output". faint: the
-    output does not depend on it.
+    kind: "input", "node" (the sum of its ops), "join" (its ops' channels side by side), "vertex" (one op
+    of a sum), "joined" (one op of channels side by side) or "output". faint: the output does not
+    depend on it. family: of its ops, where they are none of `zero.cells.ops`.
     """
 
     name: str
@@ -18,3 +19,4 @@ class Part:
     reads: tuple[int, ...] = ()
     ops: tuple[str, ...] = ()
     faint: bool = False
+    family: str = ""

@@ -14,9 +14,10 @@ from html import escape
 
 from zero.cells.drawing.layout import Arrangement, Box, arrange
 from zero.cells.drawing.parts import Part
-from zero.cells.forms.form import Form
 from zero.cells.genome import Genome
+from zero.cells.ops import SLIM, add_op
 from zero.nn.layers import LAYER_KINDS
+from zero.nn.layers.record import Layer
 from zero.nn.network import Builder
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
@@ -29,10 +30,13 @@ FAMILIES = {
     "average pooling": ("#d7f1e1", "#3c9a6b"),
     "max or min pooling": ("#fdeacb", "#c5832b"),
     "identity": ("#ffffff", "#8a94a3"),
+    "fully connected": ("#fbdcd4", "#c2603f"),
+    "motif": ("#d9f0f4", "#3d8fa3"),
     "zeros": ("#e7eaef", "#b3bac5"),
 }
 # Wires by the box that they come from: inputs first, then nodes.
 WIRES = ("#0f766e", "#b4530a", "#1d4ed8", "#a21c5b", "#6d3fc0", "#4d7c0f", "#475569")
+NODES = ("node", "join")  # parts of several ops
 SIZE = 12.5  # of letters
 LETTER = 6.9  # width of one, on average
 PILL, PILL_STEP = 24.0, 30.0  # height of an op, and from one to the next
@@ -50,12 +54,16 @@ def draw_svg(genome: Genome, title: str | None = None) -> str:
     depend on are faint in NASNet-like cells and left out of the others, as are NAS-Bench-201's `none`
     edges. Equal arguments give equal text.
     """
-    cells = [("Normal cell", genome.normal), ("Reduction cell", genome.reduction)]
     if genome.reduction is None:
-        cells = [(genome.normal.word.capitalize(), genome.normal)]
+        panels = genome.normal.panels()
     elif genome.reduction == genome.normal:
-        cells = [("Normal and reduction cell", genome.normal)]
-    drawings = [_Drawing(name, cell) for name, cell in cells]
+        panels = {"Normal and reduction cell": genome.normal.parts()}
+    else:
+        panels = {
+            "Normal cell": genome.normal.parts(),
+            "Reduction cell": genome.reduction.parts(),
+        }
+    drawings = [_Drawing(name, parts) for name, parts in panels.items()]
     lines, x, y = [], MARGIN, MARGIN
     if title:
         lines.append(_text(MARGIN + 4, MARGIN + 10, title, size=17, weight=600, anchor="start"))
@@ -95,11 +103,15 @@ def short_label(op: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def op_family(op: str, form: type[Form] = Form) -> str:
-    """Returns the key in `FAMILIES` of an op of a form, from the layers that it makes."""
+def op_family(op: str) -> str:
+    """Returns the key in `FAMILIES` of an op, from the layers that it makes."""
     builder = Builder((32, 32, 8))
-    form.add_op(builder, op, 0)
-    layers = builder.layers[1:]
+    add_op(builder, op, 0, 8, 1, SLIM)
+    return family_of(builder.layers[1:])
+
+
+def family_of(layers: Sequence[Layer]) -> str:
+    """Returns the key in `FAMILIES` of what makes these layers."""
     if any(layer.dilation > 1 for layer in layers):
         return "dilated convolution"
     found = {LAYER_KINDS[layer.kind].drawn_as for layer in layers}
@@ -112,10 +124,9 @@ def op_family(op: str, form: type[Form] = Form) -> str:
 class _Drawing:
     """A cell's drawing; width and height are the smallest of its panel."""
 
-    def __init__(self, name: str, cell: Form):
-        parts = cell.parts()
+    def __init__(self, name: str, parts: list[Part]):
         longest = max((len(short_label(op)) for part in parts for op in part.ops), default=0)
-        self._name, self._parts, self._form = name, parts, type(cell)
+        self._name, self._parts = name, parts
         self._boxes = [_box(part, max(84.0, LETTER * longest + 16)) for part in parts]
         self._arrangement = arrange(self._boxes)
         self.width = self._arrangement.width + 2 * PAD
@@ -126,11 +137,8 @@ class _Drawing:
         arrangement = self._arrangement
         lines = [_wires(arrangement, i, part.faint) for i, part in enumerate(self._parts)]
         for i, (part, box) in enumerate(zip(self._parts, self._boxes, strict=True)):
-            ops = [part.ops[k] for k in arrangement.order[i]] if part.kind == "node" else part.ops
-            families = [op_family(op, self._form) for op in ops]
-            named = list(zip(ops, families, strict=True))
-            at = arrangement.x[i], arrangement.y[i]
-            drawn = _draw_part(part, named, box, *at, _wire_colour(i))
+            ops = [part.ops[k] for k in arrangement.order[i]] if part.kind in NODES else part.ops
+            drawn = _draw_part(part, ops, box, arrangement.x[i], arrangement.y[i], _wire_colour(i))
             lines.append(f'<g opacity="0.4">\n{drawn}</g>\n' if part.faint else drawn)
         left = x + (width - arrangement.width) / 2
         top = y + HEADING + (height - HEADING - PAD - arrangement.height) / 2
@@ -146,7 +154,7 @@ def _box(part: Part, pill: float) -> Box:
     count = len(part.reads)
     if part.kind == "input":
         return Box((), (), 46.0, 26.0)
-    step = {"node": PILL_STEP, "vertex": 0.0, "output": PORT_STEP}[part.kind]
+    step = {"node": PILL_STEP, "join": PILL_STEP, "output": PORT_STEP}.get(part.kind, 0.0)
     ports = tuple((k - (count - 1) / 2) * step for k in range(count))
     if part.kind == "output":
         return Box(part.reads, ports, 26.0, max(66.0, PORT_STEP * count + 14))
@@ -154,9 +162,7 @@ def _box(part: Part, pill: float) -> Box:
     return Box(part.reads, ports, pill + JOINT + 2 * RADIUS, height)
 
 
-def _draw_part(
-    part: Part, ops: Sequence[tuple[str, str]], box: Box, x: float, y: float, colour: str
-) -> str:
+def _draw_part(part: Part, ops: Sequence[str], box: Box, x: float, y: float, colour: str) -> str:
     """Returns the drawing of a box whose left end and middle are given; ops from top to bottom."""
     if part.kind == "input":
         shape = _rounded(x, y - 13, box.width, 26, 13, PAPER, colour, 1.8)
@@ -168,8 +174,8 @@ def _draw_part(
     pill = box.width - JOINT - 2 * RADIUS
     summed = len(part.reads) > 1
     # Ops stand out of one side of the card, the circle of the sum out of the other: a node's at the
-    # right, a vertex's at the left.
-    if part.kind == "vertex" and summed:
+    # right, that of all others at the left.
+    if part.kind not in NODES and summed:
         start, circle = right - pill, x + RADIUS
         card, name_at, edge = (circle, right - 12), circle + RADIUS + JOINT / 2, right - pill
     else:
@@ -182,16 +188,16 @@ def _draw_part(
     ]
     if not summed:
         lines.append(_wire(edge, y, right, y, colour, 1.7))
-    for (op, family), port in zip(
-        ops, box.ports, strict=False
-    ):  # a vertex has one op and several ports
+    for op, port in zip(ops, box.ports, strict=False):  # a vertex has one op and several ports
         if summed:
             lines.append(_wire(edge, y + port, circle, y, INK, 1.3))
-        fill, frame = FAMILIES[family]
+        fill, frame = FAMILIES[part.family or op_family(op)]
         lines.append(_rounded(start, y + port - PILL / 2, pill, PILL, 7, fill, frame, 1.2))
         lines.append(_text(start + pill / 2, y + port, short_label(op)))
     if summed:
         plus = f"M{_n(circle - 4.5)} {_n(y)}h9m-4.5 -4.5v9"
+        if part.kind in ("join", "joined"):  # two bars: channels side by side
+            plus = f"M{_n(circle - 2)} {_n(y - 4.5)}v9m4 -9v9"
         lines.append(_rounded(circle - RADIUS, y - RADIUS, 20, 20, RADIUS, PAPER, INK, 1.3))
         lines.append(f'<path d="{plus}" stroke="{INK}" stroke-width="1.5"/>\n')
     return "".join(lines)

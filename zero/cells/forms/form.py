@@ -7,21 +7,18 @@ method of the form: a new one needs its class, a space and a kind of skeleton.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from zero.cells.drawing.parts import Part
-from zero.cells.ops import SLIM, Rules, add_op, check_op, get_cell_op
-
-if TYPE_CHECKING:  # names are completed by the shell without it
-    from zero.nn.network import Builder
+from zero.cells.ops import Rules, check_op, get_cell_op
 
 
 class Form:
     """A frozen dataclass whose `str` is its text, without white space but single spaces.
 
     word: what one is called. reduces: a genome has two, a normal and a reduction cell. strides: with
-    which the space's ops are used in networks (`zero.cells.ops.check_op`). Forms whose ops are no ops
-    of cells (`zero.cells.ops`) have methods of their own for all that is asked of an op.
+    which the space's ops are used in networks (`zero.cells.ops.check_op`), none if they are no ops of
+    cells.
     """
 
     word: ClassVar[str] = "cell"
@@ -37,12 +34,16 @@ class Form:
         raise NotImplementedError
 
     def canonical(self) -> str:
-        """Returns a text that two share exactly if they always make the same network."""
+        """Returns a text that two share only if they make the same network, by any names."""
         raise NotImplementedError
 
     def parts(self) -> list[Part]:
         """Returns the boxes of its drawing, each after those that it reads."""
         raise NotImplementedError
+
+    def panels(self) -> dict[str, list[Part]]:
+        """Returns the drawings of one that stands alone, by their headings."""
+        return {self.word.capitalize(): self.parts()}
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -58,8 +59,3 @@ class Form:
     def try_op(cls, name: str, rules: Rules) -> None:
         """Tries an op in a small network; raises NetworkError, for the user's own with its place."""
         check_op(name, rules, cls.strides)
-
-    @classmethod
-    def add_op(cls, b: Builder, name: str, x: int) -> int:
-        """Adds the layers of an op that keeps the size; returns the index of its output."""
-        return add_op(b, name, x, b.shape(x)[2], 1, SLIM)

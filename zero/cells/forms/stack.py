@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from functools import lru_cache
+from typing import ClassVar
 
 from zero.cells.blocks import add_block, check_block, get_block
 from zero.cells.drawing.parts import Part
 from zero.cells.forms.form import Form
 from zero.cells.ops import Rules
 from zero.errors import NetworkError
-
-if TYPE_CHECKING:  # names are completed by the shell without it
-    from zero.nn.network import Builder
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,10 @@ class Stack(Form):
 
     def parts(self) -> list[Part]:
         """Returns the boxes of its drawing."""
-        boxes = [Part(f"b{n}", "vertex", (n - 1,), (b,)) for n, b in enumerate(self.blocks, 1)]
-        return [Part("in", "input"), *boxes, Part("out", "output", (len(boxes),))]
+        found = [Part("in", "input")]
+        for number, name in enumerate(self.blocks, 1):
+            found.append(Part(f"b{number}", "vertex", (number - 1,), (name,), family=_family(name)))
+        return [*found, Part("out", "output", (len(self.blocks),))]
 
     @classmethod
     def parse(cls, text: str) -> Stack:
@@ -77,7 +77,15 @@ class Stack(Form):
         """Tries a block in a small network; raises NetworkError if it fails."""
         check_block(name)
 
-    @classmethod
-    def add_op(cls, b: Builder, name: str, x: int) -> int:
-        """Adds a block's layers."""
-        return add_block(b, name, x)
+
+@lru_cache(maxsize=256)
+def _family(name: str) -> str:
+    """Returns what a block is drawn as."""
+    from zero.cells.drawing.svg import family_of
+    from zero.nn.network import Builder
+
+    if get_block(name).dense:
+        return "fully connected"
+    builder = Builder((32, 32, 8))
+    add_block(builder, name, 0)
+    return family_of(builder.layers[1:])

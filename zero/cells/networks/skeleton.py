@@ -20,9 +20,10 @@ class SkeletonKind:
     """A kind of skeleton.
 
     build: returns the network of a genome, made with a `Builder`; the last argument is the number of
-    classes. form: of the genomes that it builds. epsilon, decay: of batch norm. The rest is for kinds of
-    normal and reduction cells: rules: how ops are built. stem: "cifar" (one convolution), "imagenet" (a
-    strided one, then two reduction cells), "darts_imagenet" (three strided ones). one_cell: reductions
+    classes. form: of the genomes that it builds. epsilon, decay: of batch norm. rules: how ops are
+    built. stem: "cifar" (one convolution), "imagenet" (a strided one, then two reduction cells),
+    "darts_imagenet" (three strided ones), "" where genomes are whole networks. The rest is for kinds of
+    normal and reduction cells: one_cell: reductions
     are normal cells with stride 2, 3N cells in all (PNASNet); else reduction cells of their own, 3N + 2
     in all. auxiliary: where the auxiliary head reads: "before" (the last cell before the second
     reduction), "at" (the second reduction), "after" (the cell after it). depth_drop: drop path grows
@@ -54,8 +55,9 @@ class Skeleton:
     cells a stage). filters: F, channels of each node of the first cells. layers: number of cells, where
     it is not the one that follows from N (kinds darts and darts_imagenet); reductions then stand at a
     third and two thirds of it. stem_filters: of ImageNet's first convolution. auxiliary: with the
-    auxiliary head, which helps in training and counts nothing. dropout: rate before the last layer.
-    drop_path: with layers for scheduled drop path.
+    auxiliary head, which helps in training and counts nothing. dropout: rate before the last layer
+    (chains: of the last dropout, see `zero.cells.networks.chain`). drop_path: with layers for scheduled
+    drop path.
     """
 
     kind: str = "slim_cifar"
@@ -119,13 +121,16 @@ class Skeleton:
     @property
     def size(self) -> str:
         """N (or the number of cells) and F in words."""
+        if not self.of_kind.stem:
+            return f"F {self.filters}"
         number = f"{self.layers} cells" if self.layers else f"N {self.normal_cells}"
         return f"{number}, F {self.filters}"
 
     def __str__(self) -> str:
         """SkeletonKind, size, stem, and what else adds parameters, in words."""
         head = ", auxiliary head" if self.auxiliary else ""
-        return f"{self.kind}, {self.size}, stem of {self.stem_channels} channels{head}"
+        stem = f", stem of {self.stem_channels} channels" if self.of_kind.stem else ""
+        return f"{self.kind}, {self.size}{stem}{head}"
 
     def resized(
         self, normal_cells: int | None = None, filters: int | None = None, layers: int | None = None
@@ -140,6 +145,8 @@ class Skeleton:
         Raises:
             NetworkError: Both N and layers are given, or there is no such number of cells.
         """
+        if not self.of_kind.stem and (normal_cells is not None or layers is not None):
+            raise NetworkError(f"the skeleton {self.kind} has no cells; give its filters only")
         changes: dict[str, int] = {} if filters is None else {"filters": filters}
         if normal_cells is not None:
             changes |= {"normal_cells": normal_cells, "layers": 0}

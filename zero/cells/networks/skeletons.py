@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zero.cells.genome import Genome
+from zero.cells.networks.chain import CHAIN_SKELETONS
+from zero.cells.networks.hierarchical import HIERARCHICAL_SKELETONS
 from zero.cells.networks.nas_bench import NAS_BENCH_SKELETONS
 from zero.cells.networks.pair_network import PAIR_SKELETONS
 from zero.cells.networks.skeleton import SKELETONS, Skeleton, SkeletonKind
@@ -23,7 +25,13 @@ from zero.cells.spaces import SPACES
 
 __all__ = ["SKELETONS", "Skeleton", "SkeletonKind", "check_ops", "skeletons_of", "usual_kind"]
 
-SKELETONS.update(PAIR_SKELETONS | NAS_BENCH_SKELETONS | STACK_SKELETONS)
+SKELETONS.update(
+    PAIR_SKELETONS
+    | NAS_BENCH_SKELETONS
+    | STACK_SKELETONS
+    | CHAIN_SKELETONS
+    | HIERARCHICAL_SKELETONS
+)
 
 
 def check_ops(names: Iterable[str], kind: str) -> None:

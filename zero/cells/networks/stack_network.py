@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from zero.cells.blocks import add_block
 from zero.cells.forms.stack import Stack
 from zero.cells.genome import Genome
 from zero.cells.networks.skeleton import Skeleton, SkeletonKind
@@ -29,7 +30,7 @@ def stack_network(b: Builder, genome: Genome, skeleton: Skeleton, classes: int) 
         x = b.relu(b.batch_norm(b.conv(0, skeleton.filters, 3)))
     for place, name in enumerate(stack.blocks):
         with b.scope(f"block{place}.{name}.{_digest(stack.blocks[: place + 1])}"):
-            x = stack.add_op(b, name, b.global_pool(x) if place == images else x)
+            x = add_block(b, name, b.global_pool(x) if place == images else x)
     with b.scope(f"head.{_digest(stack.blocks)}"):
         x = b.global_pool(x) if images == len(stack.blocks) else x
         return b.network(b.linear(b.dropout(x, skeleton.dropout), classes))
@@ -40,5 +41,7 @@ def _digest(blocks: tuple[str, ...]) -> str:
 
 
 STACK_SKELETONS: dict[str, SkeletonKind] = {
-    "blocks": SkeletonKind("Model Search: a stack of blocks on a convolution", stack_network, Stack)
+    "blocks": SkeletonKind(
+        "Model Search: a stack of blocks on a convolution", stack_network, Stack, stem=""
+    )
 }

@@ -19,12 +19,24 @@ from zero.cells.blocks import BLOCKS
 from zero.cells.forms.form import Form
 from zero.cells.genome import Genome
 from zero.cells.spaces.blocks import BlockSpace
+from zero.cells.spaces.chain import ChainSpace
+from zero.cells.spaces.hierarchical import HierarchicalSpace
 from zero.cells.spaces.nas_bench import NasBench101, NasBench201
 from zero.cells.spaces.pair import PairSpace
 from zero.cells.spaces.space import Space
 from zero.errors import NetworkError, unknown_name
 
 _AMOEBANET = ("id", "sep3", "sep5", "sep7", "avg3", "max3", "dil3", "1x7_7x1")
+_CHAIN = (
+    *(f"conv{field}x{field}-{filters}F" for field in (1, 3, 5) for filters in (1, 2, 4, 8)),
+    "pool5s3",
+    "pool3s2",
+    "pool2s2",
+    "gap",
+    "fc8F",
+    "fc4F",
+    "fc2F",
+)
 SPACES: dict[str, Space] = {
     space.name: space
     for space in (
@@ -51,6 +63,18 @@ SPACES: dict[str, Space] = {
             ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"),
         ),
         BlockSpace("blocks", "stacks of up to 8 blocks (Google Model Search)", tuple(BLOCKS)),
+        ChainSpace(
+            "chain", "whole networks, layers and skip connections (Zoph and Le 2017)",
+            (*_CHAIN, "skips", "depth18", "size32"),
+        ),
+        ChainSpace(
+            "metaqnn", "whole networks, layer by layer (MetaQNN; Baker et al. 2017)",
+            (*_CHAIN, "depth18", "size32"),
+        ),
+        HierarchicalSpace(
+            "hierarchical", "6 motifs of 7 ops, and a cell of motifs (Liu et al. 2018)",
+            ("none", "id", "conv1x1-bn-relu", "dw3x3-bn-relu", "sep3x3-bn-relu", "max3", "avg3"),
+        ),
     )
 }  # fmt: skip
 

@@ -91,7 +91,7 @@ class BlockSpace:
         ends = {name: len(blocks) if get_block(name).dense else images for name in self.ops}
         return [self._genome((*blocks[:at], name, *blocks[at:])) for name, at in ends.items()]
 
-    def size(self, genome: Genome) -> int:
+    def size_of(self, genome: Genome) -> int:
         """Returns the number of blocks."""
         return len(genome.normal.blocks)
 
