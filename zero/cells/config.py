@@ -145,8 +145,9 @@ class Cells(Section):
     `train`, or a table. threads: of one training; decides nothing about its result. published: cells
     trained like the outcome and set beside it. inherit_weights: children start with the weights of
     those of their parent's layers that they share; if nobody says, the method does (beam: yes).
-    retrain_duplicates: the same cells are trained again, from other weights. none switches halving and
-    final off.
+    retrain_duplicates: the same cells are trained again, from other weights. ensemble: of so many of
+    the best candidates as the search trained them, set beside the outcome. none switches halving,
+    final and ensemble off.
     """
 
     space: Annotated[str, one_of("space", lambda: SPACES)] = "amoebanet"
@@ -163,6 +164,7 @@ class Cells(Section):
     threads: Whole = Field(1, ge=1, le=1024)
     final: FinalSettings | None = None
     published: Annotated[Names, BeforeValidator(_published_names)] = ()
+    ensemble: Whole | None = Field(None, ge=2, le=100)
 
 
 class CellSearch(SearchSettings):
@@ -380,7 +382,7 @@ def _check_table(config: Any) -> Iterator[Found]:
     if not _is_table(cells):
         return
     unused = {"images": None, "halving": None, "final": None, "published": ()}
-    unused |= {"inherit_weights": False, "training": TrainSettings()}
+    unused |= {"ensemble": None, "inherit_weights": False, "training": TrainSettings()}
     for key, default in unused.items():
         if key in cells.model_fields_set and _differs(cells, key, default):
             yield ("cells", key), "has no meaning with a table; leave it out"

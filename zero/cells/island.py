@@ -1,8 +1,8 @@
 """One island of cells: what `zero.evolution.object_island` does not know of a candidate.
 
 That is what its network costs, how fast it predicts where the objective asks, its trained weights for
-children to inherit, and the best weights for the run's outcome. Candidates that diverge, are too large
-for the memory or make no network fail; their records say why.
+children to inherit, and the best weights for the run's outcome and its ensemble. Candidates that
+diverge, are too large for the memory or make no network fail; their records say why.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from zero.cells.ensemble import Member, best_members, member
 from zero.cells.evaluator import Weights
 from zero.cells.genome import Genome
 from zero.cells.limits import DRAWS
@@ -24,6 +25,7 @@ class CellRules(Rules):
     """How an island treats its candidates: see the configuration's section `cells`."""
 
     inherit_weights: bool = False
+    ensemble: int = 0
 
 
 class CellIsland(ObjectIsland):
@@ -37,6 +39,9 @@ class CellIsland(ObjectIsland):
         super().__init__(*arguments, **named)
         self.weights: dict[int, Weights] = {}  # of parents to be, for their children to inherit
         self.best_weights: dict[str, Any] | None = None  # of the best that was trained here
+        self.members: list[
+            Member
+        ] = []  # the best that were trained here, as many as an ensemble has
 
     # --- figures --------------------------------------------------------------------------------
 
@@ -63,7 +68,7 @@ class CellIsland(ObjectIsland):
 
     def _finished(self, trial: Any, record: RawCell) -> None:
         better = record.fitness > self.population.best[0]
-        if not better and not self.rules.inherit_weights:
+        if not better and not self.rules.inherit_weights and not self.rules.ensemble:
             return
         weights = trial.weights()
         if weights is not None and self.rules.inherit_weights:
@@ -72,6 +77,9 @@ class CellIsland(ObjectIsland):
             self.best_weights = {
                 "number": record.number, "parameters": weights[0], "statistics": weights[1],
             }  # fmt: skip
+        if weights is not None and not record.reason:
+            members = [*self.members, member(record, weights)]
+            self.members = best_members(members, self.rules.ensemble)
 
     def _taken_over(self, record: RawCell) -> None:
         if record.same_as in self.weights:
@@ -98,9 +106,11 @@ class CellIsland(ObjectIsland):
             **super()._own_state(),
             "weights": [[n, *weights] for n, weights in self.weights.items()],
             "best_weights": self.best_weights,
+            "members": self.members,
         }
 
     def _take_own_state(self, state: dict[str, Any]) -> None:
         super()._take_own_state(state)
         self.weights = {n: tuple(weights) for n, *weights in state["weights"]}
         self.best_weights = state["best_weights"]
+        self.members = list(state.get("members", ()))  # older versions have none
