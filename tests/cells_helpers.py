@@ -10,6 +10,7 @@ from zero.cells.forms.graph import GraphCell
 from zero.cells.forms.hierarchy import Hierarchy
 from zero.cells.forms.mobile import MobileStages
 from zero.cells.forms.pair import PairCell
+from zero.cells.forms.stack import Stack
 from zero.cells.published import PUBLISHED
 from zero.cells.spaces import SPACES, get_space, make_genome
 from zero.cells.text import parse_genome
@@ -81,8 +82,8 @@ def relabelled(cell, rng):
             op, reads = cell.vertices[old]
             vertices.append((op, tuple(int(place[r]) for r in rng.permutation(reads))))
         return GraphCell(tuple(vertices), tuple(place[r] for r in cell.output))
-    if isinstance(cell, Chain):
-        return cell  # layers have an order
+    if isinstance(cell, Chain | Stack):
+        return cell  # layers and blocks have an order
     if isinstance(cell, MobileStages):
         # The channels of the first and the last stage are never those before them.
         stages = list(cell.stages)

@@ -253,6 +253,7 @@ def test_what_a_table_has_no_use_for(tmp_path):
         {"fidelity": {"filters": 1}},
         {"extrapolation": {}},
         {"inherit_weights": True},
+        {"ensemble": 3},
     ):
         (key,) = cells
         assert f"cells.{key}: has no meaning with a table" in table_mistake(tmp_path, **cells)

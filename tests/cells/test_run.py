@@ -327,6 +327,32 @@ def test_the_last_training_can_start_from_the_searchs_weights(tmp_path):
     assert finals[True]["valid_accuracy"] != finals[False]["valid_accuracy"]
 
 
+@pytest.mark.parametrize("method, inherits", [("beam", True), ("regularized_evolution", False)])
+def test_whether_weights_are_inherited_may_be_left_to_the_method(method, inherits):
+    assert small_cells(search={"method": method}).cells.inherit_weights is inherits
+    config = small_cells(search={"method": method}, cells={"inherit_weights": not inherits})
+    assert config.cells.inherit_weights is not inherits
+
+
+def test_parents_in_the_beam_keep_their_weights_when_the_population_forgets_them(monkeypatch):
+    config = small_cells(search={"method": "beam", "beam": 3, "population": 2, "tournament": 2})
+    heirs, inheritance = [], CellIsland._inheritance
+
+    def noted(island, record):
+        found = inheritance(island, record)
+        if record.parent >= 0:
+            assert str(found[0]) == island.records[record.parent].text
+            heirs.append(record.number - record.parent)
+        return found
+
+    monkeypatch.setattr(CellIsland, "_inheritance", noted)
+    (island,) = CellsDomain(config).islands(0, {"individuals": 16, "train_steps": 10**9})
+    while not island.waiting:
+        island.advance(1.0)
+        assert len(island.weights) <= 5
+    assert max(heirs) > 2, "some parent was older than the population"
+
+
 def test_a_candidate_is_counted_once(monkeypatch):
     """A search that was paused draws the same genomes again, which must cost little."""
     counted = []

@@ -164,10 +164,11 @@ class Cells(Section):
     `train`, or a table. threads: of one training; decides nothing about its result. published: cells
     trained like the outcome and set beside it. inherit_weights: children start with the weights of
     those of their parent's layers that they share; `exact`: they start as their parent's network where
-    they only add to it (`zero.nn.net2net`), else in this way. retrain_duplicates: the same cells are trained
-    again, from other weights. scores: candidates are drawn by a score that takes no training. fidelity:
-    what candidates are trained with instead of the full thing. extrapolation: stops those that will not
-    become the best. none switches a section off.
+    they only add to it (`zero.nn.net2net`), else in this way; if nobody says, the method does (beam: yes).
+    retrain_duplicates: the same cells are trained again, from other weights. scores: candidates are drawn
+    by a score that takes no training. fidelity: what candidates are trained with instead of the full
+    thing. extrapolation: stops those that will not become the best. ensemble: of so many of the best
+    candidates as the search trained them, set beside the outcome. none switches a section off.
     """
 
     space: Annotated[str, one_of("space", lambda: SPACES)] = "amoebanet"
@@ -181,12 +182,13 @@ class Cells(Section):
     fidelity: Fidelity | None = None
     halving: Annotated[Halving, BeforeValidator(halving_word)] | None = None
     extrapolation: Extrapolation | None = None
-    inherit_weights: bool | Literal["exact"] = False
+    inherit_weights: bool | Literal["exact"] | None = None
     retrain_duplicates: bool = False
     threads: Whole = Field(1, ge=1, le=1024)
     final: FinalSettings | None = None
     published: Annotated[Names, BeforeValidator(_published_names)] = ()
     scores: ScoreFilter | None = None
+    ensemble: Whole | None = Field(None, ge=2, le=100)
 
 
 class CellSearch(SearchSettings):
@@ -281,9 +283,19 @@ def read_cells(
     if isinstance(config, CellsConfig):
         if not problems:
             config = config.model_copy(update=fitted_to_population(config))
+            config = config.model_copy(update={"cells": _inheriting(config)})
         config, found = _with_paths(document, config, folder)
         problems += found
     return config, problems
+
+
+def _inheriting(config: CellsConfig) -> Cells:
+    """Returns the section with what the method says of weights, where nobody does."""
+    cells = config.cells
+    if cells.inherit_weights is not None or isinstance(cells.evaluate, TableSettings):
+        return cells
+    inherits = search.inherits(config.search.method)
+    return cells.model_copy(update={"inherit_weights": inherits})
 
 
 def _check_ops(config: Any) -> Iterator[Found]:
@@ -434,7 +446,7 @@ def _check_table(config: Any) -> Iterator[Found]:
     if not _is_table(cells):
         return
     unused = {"images": None, "halving": None, "final": None, "published": ()}
-    unused |= {"inherit_weights": False, "training": TrainSettings()}
+    unused |= {"ensemble": None, "inherit_weights": False, "training": TrainSettings()}
     unused |= {"fidelity": None, "extrapolation": None}
     for key, default in unused.items():
         if key in cells.model_fields_set and _differs(cells, key, default):
@@ -445,7 +457,7 @@ def _check_table(config: Any) -> Iterator[Found]:
 
 def _differs(cells: Any, key: str, default: Any) -> bool:
     try:
-        return getattr(cells, key) != default
+        return getattr(cells, key) not in (default, None)
     except Unknown:
         return True
 

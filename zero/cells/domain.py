@@ -33,6 +33,7 @@ from zero.cells.config import (
     training_of,
 )
 from zero.cells.cost import CostLimits, cost_of
+from zero.cells.ensemble import best_members, ensemble_figures
 from zero.cells.evaluator import TableEvaluator, TrainEvaluator, Training, Weights
 from zero.cells.fidelity import candidate_of, reduced
 from zero.cells.filters import ScoredSpace, Scorer
@@ -318,7 +319,8 @@ class CellsDomain(ObjectDomain):
             halving=cells.halving and cells.halving.rungs(candidate_of(cells).training.epochs),
             extrapolation=cells.extrapolation,
             retrain_duplicates=cells.retrain_duplicates,
-            inherit_weights=cells.inherit_weights,
+            inherit_weights=cells.inherit_weights or False,
+            ensemble=cells.ensemble or 0,
         )
 
     def _warm_up(self) -> None:
@@ -337,11 +339,12 @@ class CellsDomain(ObjectDomain):
             model.predict(image)
 
     def best_state(self, states: Sequence[IslandState], candidate: int) -> Any:
-        """Returns the trained weights of an experiment's best candidate."""
+        """Returns the trained weights of an experiment's best candidate, and of its ensemble."""
         for state in states:
             best = state["best_weights"]
             if best is not None and best["number"] == candidate:
-                return best
+                members = [m for state in states for m in state.get("members", ())]
+                return {**best, "members": best_members(members, self.cells.ensemble or 0)}
         return None
 
     # --- the end --------------------------------------------------------------------------------
@@ -530,6 +533,10 @@ class CellsDomain(ObjectDomain):
             results |= {"images": _plain(self.data), "final_images": _plain(self.final_data)}
             retrained = bool(final and final.get("retrained"))
             details["images"] = (self.final_data if retrained else self.data).summary()
+        members = (experiments[number].best_state or {}).get("members") or ()
+        if len(members) > 1:
+            figures = ensemble_figures(self.evaluator, members)
+            results["ensemble"] = details["ensemble"] = figures
         if objective.kind == "pareto":
             results |= _front(records, self.cells)
         pairs = {n: (f["select"], f["final"]) for n, f in done.items() if n != OUTCOME}

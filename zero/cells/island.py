@@ -1,8 +1,8 @@
 """One island of cells: what `zero.evolution.object_island` does not know of a candidate.
 
 That is what its network costs, how fast it predicts where the objective asks, its trained weights for
-children to inherit, and the best weights for the run's outcome. Candidates that diverge, are too large
-for the memory or make no network fail; their records say why.
+children to inherit, and the best weights for the run's outcome and its ensemble. Candidates that
+diverge, are too large for the memory or make no network fail; their records say why.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from zero.cells.ensemble import Member, best_members, member
 from zero.cells.evaluator import Weights
 from zero.cells.genome import Genome
 from zero.cells.limits import DRAWS
@@ -18,7 +19,6 @@ from zero.cells.raw_records import RawCell
 from zero.cells.text import parse_genome
 from zero.errors import NetworkError
 from zero.evolution.object_island import ObjectIsland, Rules
-from zero.evolution.population import FILLED
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class CellRules(Rules):
     """How an island treats its candidates: see the configuration's section `cells`."""
 
     inherit_weights: bool | str = False
+    ensemble: int = 0
 
 
 class CellIsland(ObjectIsland):
@@ -37,8 +38,11 @@ class CellIsland(ObjectIsland):
 
     def __init__(self, *arguments: Any, **named: Any):
         super().__init__(*arguments, **named)
-        self.weights: dict[int, Weights] = {}  # of the living, for their children to inherit
+        self.weights: dict[int, Weights] = {}  # of parents to be, for their children to inherit
         self.best_weights: dict[str, Any] | None = None  # of the best that was trained here
+        self.members: list[
+            Member
+        ] = []  # the best that were trained here, as many as an ensemble has
 
     # --- figures --------------------------------------------------------------------------------
 
@@ -68,7 +72,7 @@ class CellIsland(ObjectIsland):
 
     def _finished(self, trial: Any, record: RawCell) -> None:
         better = record.fitness > self.population.best[0]
-        if not better and not self.rules.inherit_weights:
+        if not better and not self.rules.inherit_weights and not self.rules.ensemble:
             return
         weights = trial.weights()
         if weights is not None and self.rules.inherit_weights:
@@ -77,17 +81,19 @@ class CellIsland(ObjectIsland):
             self.best_weights = {
                 "number": record.number, "parameters": weights[0], "statistics": weights[1],
             }  # fmt: skip
+        if weights is not None and not record.reason:
+            members = [*self.members, member(record, weights)]
+            self.members = best_members(members, self.rules.ensemble)
 
     def _taken_over(self, record: RawCell) -> None:
         if record.same_as in self.weights:
             self.weights[record.number] = self.weights[record.same_as]
 
     def _kept(self, record: RawCell) -> None:
-        """Forgets the weights of the dead."""
+        """Forgets the weights of those that become no parents any more."""
         if self.rules.inherit_weights:
-            p = self.population
-            living = {int(n) for n in p.number[p.slots[: p.counts[FILLED]]]} | {record.number}
-            self.weights = {n: w for n, w in self.weights.items() if n in living}
+            parents = {*self.searcher.parents(), record.number}
+            self.weights = {n: w for n, w in self.weights.items() if n in parents}
 
     def _sent_along(self, number: int) -> dict[str, Any]:
         return {"weights": list(self.weights[number])} if number in self.weights else {}
@@ -104,9 +110,11 @@ class CellIsland(ObjectIsland):
             **super()._own_state(),
             "weights": [[n, *weights] for n, weights in self.weights.items()],
             "best_weights": self.best_weights,
+            "members": self.members,
         }
 
     def _take_own_state(self, state: dict[str, Any]) -> None:
         super()._take_own_state(state)
         self.weights = {n: tuple(weights) for n, *weights in state["weights"]}
         self.best_weights = state["best_weights"]
+        self.members = list(state.get("members", ()))  # older versions have none

@@ -84,6 +84,8 @@ class LimitedSpace:
             return lambda: [g for g in self.space.smallest() if self.allows(g)]
         if name == "grown" and hasattr(self.space, name):
             return lambda genome: [g for g in self.space.grown(genome) if self.allows(g)]
+        if name == "size_of" and hasattr(self.space, name):
+            return self.space.size_of
         raise AttributeError(name)
 
     def choices(self, decisions: Decisions) -> Sequence[str]:

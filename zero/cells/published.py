@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from zero.cells.darts_text import genome_text, is_genotype
 from zero.cells.genome import Genome
 from zero.cells.networks.skeletons import Skeleton, usual_kind
+from zero.cells.normal_cells import NORMAL_CELLS
 from zero.cells.text import parse_genome
 from zero.errors import NetworkError, unknown_name
 
@@ -54,6 +55,7 @@ PRESETS: dict[str, Preset] = {
     "mnasnet_cifar": Preset(Skeleton("mnasnet", filters=32)),
     "mnasnet_imagenet": Preset(Skeleton("mnasnet", filters=32, dropout=0.2), _MOBILE, 1000),
     "mobilenet_imagenet": Preset(Skeleton("mobilenet_v2", filters=32, dropout=0.2), _MOBILE, 1000),
+    "blocks": Preset(Skeleton("blocks", filters=16)),
     "chain": Preset(Skeleton("chain", filters=64, dropout=0.5)),
     "hierarchical": Preset(Skeleton("hierarchical", 1, 16)),
     "chain_plain": Preset(Skeleton("chain_plain", filters=64, dropout=0.5)),
@@ -90,16 +92,14 @@ class Published:
 _CELLS = [
     Published(
         "nasnet_a", "Zoph et al. 2018",
-        """nasnet: normal sep5(cur)+sep3(prev) sep5(prev)+sep3(prev) avg3(cur)+id(prev)
-        avg3(prev)+avg3(prev) sep3(cur)+id(cur) out(prev,n1,n2,n3,n4,n5);
+        f"""nasnet: normal {NORMAL_CELLS["nasnet_a"]};
         reduction sep5(cur)+sep7(prev) max3(cur)+sep7(prev) avg3(cur)+sep5(prev)
         id(n2)+avg3(n1) sep3(n1)+max3(cur) out(n2,n3,n4,n5)""",
         "nasnet_cifar",
     ),
     Published(
         "amoebanet_a", "Real et al. 2019",
-        """amoebanet: normal avg3(cur)+max3(cur) sep3(prev)+id(prev) id(cur)+avg3(prev)
-        sep3(cur)+sep5(n1) avg3(n4)+sep3(cur) out(prev,n2,n3,n5);
+        f"""amoebanet: normal {NORMAL_CELLS["amoebanet_a"]};
         reduction sep3(prev)+avg3(cur) max3(cur)+sep7(n1) max3(prev)+max3(cur)
         sep3(n3)+1x7_7x1(cur) avg3(prev)+sep7(cur) out(n1,n2,n3,n4,n5)""",
         "amoebanet_cifar",
@@ -152,8 +152,7 @@ _CELLS = [
     ),
     Published(
         "darts_v2", "Liu et al. 2019, second order",
-        """darts: normal sep3(prev)+sep3(cur) sep3(prev)+sep3(cur) sep3(cur)+id(prev)
-        id(prev)+dil3(n1) out(n1,n2,n3,n4);
+        f"""darts: normal {NORMAL_CELLS["darts_v2"]};
         reduction max3(prev)+max3(cur) id(n1)+max3(cur) max3(prev)+id(n1)
         id(n1)+max3(cur) out(n1,n2,n3,n4)""",
         "darts_cifar",

@@ -41,6 +41,7 @@ class CellsView(View):
             "valid_accuracy": json_number(outcome.details.get("valid_accuracy", math.nan)),
             "test_accuracy": json_number(final),
             **_class_figures(outcome.details),
+            **_ensemble_figures(outcome.details),
             "parameters": outcome.details.get("parameters"),
             "multiply_adds": outcome.details.get("multiply_adds"),
             "published": {
@@ -73,6 +74,8 @@ class CellsView(View):
                 for name, pair in outcome.baselines.items()
             ),
         ]  # fmt: skip
+        if details.get("ensemble"):
+            rows.insert(1, _ensemble_row(details["ensemble"]))
         if images is not None:
             rows.append(_constant_row(images))
         print()
@@ -131,6 +134,8 @@ class CellsView(View):
             shown = shown_fitness(final["fitness"])
             rows.append(("test accuracy", shown + (column or network)))
         rows += _class_rows(path, results, final)
+        if "ensemble" in results:
+            rows.append(("ensemble", _ensemble_words(results["ensemble"])))
         rows += [
             ("parameters", f"{record.parameters:,}"),
             ("multiply-adds", f"{record.multiply_adds:,} an image"),
@@ -246,6 +251,36 @@ def _class_figures(details: dict[str, Any]) -> dict[str, Any]:
             for name, r, n in zip(images["classes"], right, counts["test"], strict=True)
         }
     return found
+
+
+def _ensemble_row(figures: dict[str, Any]) -> tuple:
+    """Returns the outcome table's row of an ensemble."""
+    shares = (figures["valid"], figures["final"], figures["balanced"])
+    return f"ensemble of {len(figures['numbers'])}", "", *map(shown_fitness, shares), ""
+
+
+def _ensemble_figures(details: dict[str, Any]) -> dict[str, Any]:
+    """Returns what the outcome's JSON says of an ensemble."""
+    figures = details.get("ensemble")
+    if not figures:
+        return {}
+    return {
+        "ensemble": {
+            "records": figures["numbers"].tolist(),
+            "valid_accuracy": figures["valid"],
+            "test_accuracy": figures["final"],
+        }
+    }
+
+
+def _ensemble_words(figures: dict[str, Any]) -> str:
+    """Returns an ensemble's figures, and those of its best member alone."""
+    shown = {name: shown_fitness(figures[name]) for name in ("valid", "final")}
+    alone = {name: shown_fitness(figures[f"member_{name}"][0]) for name in ("valid", "final")}
+    return (
+        f"valid {shown['valid']}, test {shown['final']}: the {len(figures['numbers'])} best candidates as "
+        f"the search trained them; the best one alone: {alone['valid']}, {alone['final']}"
+    )
 
 
 def _constant_row(images: dict[str, Any]) -> tuple:

@@ -101,6 +101,10 @@ class Latest:
         """How many individuals are alive."""
         return int(self.population.counts[FILLED])
 
+    def parents(self) -> set[int]:
+        """Returns the numbers of individuals that may yet become parents: those alive."""
+        return {int(n) for n in self.population.number[self.population.slots[: self.filled]]}
+
     # --- state ----------------------------------------------------------------------------------
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -223,6 +227,11 @@ class Following(Latest):
         """Tells the searcher as well."""
         super().settle(slot, genome, number, fitness, costs)
         self.searcher.tell(Proposal(genome, mutation=MIGRATION), number, fitness, 0, costs)
+
+    def parents(self) -> set[int]:
+        """Adds those that the searcher keeps for longer."""
+        kept: Any = getattr(self.searcher, "parents", list)
+        return super().parents() | set(kept())
 
     def mark(self) -> dict[str, Any]:
         """Returns what `back` needs, the searcher's state included."""

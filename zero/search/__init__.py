@@ -55,6 +55,11 @@ def breeds(name: str) -> bool:
     return getattr(get(name), "BREEDS", True)
 
 
+def inherits(name: str) -> bool:
+    """Returns whether a method's children begin with what their parent learnt, if nobody says."""
+    return getattr(get(name), "INHERITS", False)
+
+
 def lacking(name: str, space: Any) -> list[str]:
     """Returns what a method needs that a space does not have: keys of `OFFERS`."""
     needs = getattr(get(name), "NEEDS", ())

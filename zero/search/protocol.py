@@ -9,7 +9,9 @@ A method is a module of this folder, and all there is of it stands in its file:
   compile, returns a slot or `RANDOM`; `numbers(settings)` returns what it needs of the settings;
 * or `make(space, settings, rng)`, which returns a `Searcher` over a space of Python objects, and
   `NEEDS`, the names of what it asks of the space beyond `Space`;
-* `BREEDS = False` if it never makes a child, so that mutations do not matter to it.
+* `BREEDS = False` if it never makes a child, so that mutations do not matter to it;
+* `INHERITS = True` if its children begin with what they can take over of their parent, unless told not
+  to.
 
 Method files are imported to check a config, without a compiler: they draw by `zero.rng.splitmix`, which
 is imported as `from zero.rng import splitmix`, only when it is used.
@@ -181,6 +183,9 @@ class GrowingSpace(Space, Protocol):
         None if the genome is as large as the space allows.
         """
 
+    def size_of(self, genome: Any) -> int:
+        """Returns how large a genome is: 1 for the smallest, one more for each step of `grown`."""
+
 
 class Searcher(Protocol):
     """A search that goes on, one individual at a time: `ask`, evaluate, `tell`, `ask`, ...
@@ -214,3 +219,10 @@ class Searcher(Protocol):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Takes over a state that `state` gave."""
+
+
+class KeepsParents(Searcher, Protocol):
+    """A search whose parents may be older than the latest individuals."""
+
+    def parents(self) -> Sequence[int]:
+        """Returns the numbers of individuals that may yet become parents, latest ones or not."""

@@ -17,6 +17,7 @@ from zero.cells.drawing.parts import Part
 from zero.cells.genome import Genome
 from zero.cells.ops import SLIM, add_op
 from zero.nn.layers import LAYER_KINDS
+from zero.nn.layers.record import Layer
 from zero.nn.network import Builder
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
@@ -106,7 +107,11 @@ def op_family(op: str) -> str:
     """Returns the key in `FAMILIES` of an op, from the layers that it makes."""
     builder = Builder((32, 32, 8))
     add_op(builder, op, 0, 8, 1, SLIM)
-    layers = builder.layers[1:]
+    return family_of(builder.layers[1:])
+
+
+def family_of(layers: Sequence[Layer]) -> str:
+    """Returns the key in `FAMILIES` of what makes these layers."""
     if any(layer.dilation > 1 for layer in layers):
         return "dilated convolution"
     found = {LAYER_KINDS[layer.kind].drawn_as for layer in layers}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 from zero.cells.drawing.parts import Part
-from zero.cells.ops import get_cell_op
+from zero.cells.ops import Rules, check_op, get_cell_op
 
 
 class Form:
@@ -54,3 +54,8 @@ class Form:
     def check_op(cls, name: str) -> None:
         """Raises NetworkError if a space of this form cannot have an op of that name."""
         get_cell_op(name)
+
+    @classmethod
+    def try_op(cls, name: str, rules: Rules) -> None:
+        """Tries an op in a small network; raises NetworkError, for the user's own with its place."""
+        check_op(name, rules, cls.strides)

@@ -21,7 +21,7 @@ from zero.cells.networks.mobile import MOBILE_SKELETONS
 from zero.cells.networks.nas_bench import NAS_BENCH_SKELETONS
 from zero.cells.networks.pair_network import PAIR_SKELETONS
 from zero.cells.networks.skeleton import SKELETONS, Skeleton, SkeletonKind
-from zero.cells.ops import check_op
+from zero.cells.networks.stack_network import STACK_SKELETONS
 from zero.cells.spaces import SPACES
 
 __all__ = ["SKELETONS", "Skeleton", "SkeletonKind", "check_ops", "skeletons_of", "usual_kind"]
@@ -29,6 +29,7 @@ __all__ = ["SKELETONS", "Skeleton", "SkeletonKind", "check_ops", "skeletons_of",
 for _kinds in (
     PAIR_SKELETONS,
     NAS_BENCH_SKELETONS,
+    STACK_SKELETONS,
     CHAIN_SKELETONS,
     HIERARCHICAL_SKELETONS,
     MOBILE_SKELETONS,
@@ -37,10 +38,9 @@ for _kinds in (
 
 
 def check_ops(names: Iterable[str], kind: str) -> None:
-    """Tries ops in small networks as a kind of skeleton has them; see `zero.cells.ops.check_op`."""
-    rules = SKELETONS[kind].rules
+    """Tries ops in small networks as a kind of skeleton has them; see their form's `try_op`."""
     for name in names:
-        check_op(name, rules, SKELETONS[kind].form.strides)
+        SKELETONS[kind].form.try_op(name, SKELETONS[kind].rules)
 
 
 def skeletons_of(genome: Genome) -> list[str]:

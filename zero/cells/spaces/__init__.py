@@ -15,8 +15,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from zero.cells.blocks import BLOCKS
 from zero.cells.forms.form import Form
 from zero.cells.genome import Genome
+from zero.cells.spaces.blocks import BlockSpace
 from zero.cells.spaces.chain import ChainSpace
 from zero.cells.spaces.hierarchical import HierarchicalSpace
 from zero.cells.spaces.mobile import MobileSpace
@@ -66,6 +68,7 @@ SPACES: dict[str, Space] = {
             ("conv", "sep", "mb3", "mb6", "k3", "k5", "w0.75", "w1", "w1.25", "n-1", "n0", "n+1",
              "plain", "se", "none", "id", "pool"),
         ),
+        BlockSpace("blocks", "stacks of up to 8 blocks (Google Model Search)", tuple(BLOCKS)),
         ChainSpace(
             "chain", "whole networks, layers and skip connections (Zoph and Le 2017)",
             (*_CHAIN, "skips", "depth18", "size32"),

@@ -199,6 +199,10 @@ class ChainSpace:
         near = [*self._near(genome, "insert"), *(self._near(genome, "skip") if self.skips else ())]
         return [genome for genome in near if _count(genome) == old + 1]
 
+    def size_of(self, genome: Genome) -> int:
+        """Returns the number of layers and skip connections, the classes' layer counted."""
+        return 1 + _count(genome)
+
     def _near(self, genome: Genome, mutation: str) -> list[Genome]:
         """Returns what a mutation can make, each once, without the genome itself."""
         found: dict[Layers, None] = {}
