@@ -277,6 +277,11 @@ class _Pass:
         self.outputs = np.zeros((steps + 1, count, units))
 
 
+def _quarters(gates: np.ndarray) -> list[np.ndarray]:
+    units = gates.shape[-1] // 4
+    return [gates[..., k : k + units] for k in range(0, 4 * units, units)]
+
+
 def _cell(z: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns outputs, cells and gates of one step, from what the gates are given."""
     units = before.shape[-1]
@@ -285,7 +290,7 @@ def _cell(z: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
         0.5 * z[..., : 3 * units]
     )  # logistic, no overflow
     gates[..., 3 * units :] = np.tanh(z[..., 3 * units :])
-    let_in, keep, out, new = np.split(gates, 4, axis=-1)
+    let_in, keep, out, new = _quarters(gates)
     cells = keep * before + let_in * new
     return out * np.tanh(cells), cells, gates
 
@@ -310,7 +315,7 @@ def _backward(
     of_h = np.zeros((count, len(weights) // 4))
     of_c = np.zeros_like(of_h)
     for t in reversed(range(steps)):
-        let_in, keep, out, new = np.split(done.gates[t], 4, axis=-1)
+        let_in, keep, out, new = _quarters(done.gates[t])
         squashed = np.tanh(done.cells[t + 1])
         of_h = of_h + of_outputs[t]
         of_c = of_c + of_h * out * (1 - squashed**2)
