@@ -300,7 +300,8 @@ def _protocol(
         )
     return {
         "selection": selection,
-        "budget": f"{counted}{repeated}, at no cost (counting_repeats: where every individual counts)",
+        "budget": f"{counted}{repeated}, at no cost"
+        + (" (counting_repeats: where every individual counts)" if of == QUERIES else ""),
         "duplicates": f"each string is a {table.form.name}; isomorphic ones are not merged",
         "space": partial,
         "runs": f"{runs} runs of each search, from random streams of their own",

@@ -194,7 +194,7 @@ def _tell(result: dict[str, Any]) -> None:
         print()
         print_table(
             ("search", "over mean cell %", "std errors above random search", "queries to optimum",
-             "median", "met it %", "ms a proposal"),
+             "median", "met it %", "ms each"),
             [
                 (
                     name,
