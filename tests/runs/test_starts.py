@@ -10,6 +10,7 @@ from small_runs import all_records, archive_bytes, small_config
 from zero.config.load import load_config, make_config
 from zero.errors import ConfigError
 from zero.runs import run
+from zero.runs.archive import ArchiveData, read_archive, write_archive
 
 CHEAP = {"ops": ["none", "skip_connect", "nor_conv_1x1"], "training": {"epochs": 1}}
 
@@ -73,8 +74,6 @@ def test_a_run_goes_on_when_the_earlier_one_is_gone(earlier, tmp_path, method):
 
 
 def test_random_candidates_alone_are_the_yardstick(earlier, tmp_path):
-    from zero.runs.archive import read_archive
-
     run.start(started(earlier, search={"method": "random_search", "start_from": str(earlier)}),
               tmp_path / "run")  # fmt: skip
     assert read_archive(tmp_path / "run").results["random_sampling"]["count"] == 6
@@ -109,9 +108,9 @@ def test_runs_that_do_not_fit_are_refused_in_one_line(earlier, tmp_path):
     def of(name, **changes):
         return refusal(search={"start_from": str(name)}, **changes)
 
-    run.start(small_config(budget={"individuals": 50}), tmp_path / "programs")
-    assert of(tmp_path / "programs") == (
-        f"search.start_from: {tmp_path / 'programs'} is a run over programs; start_from needs one over "
+    write_archive(tmp_path / "programs.h5", ArchiveData(0, "", ["NO_OP"], "0.1"))
+    assert of(tmp_path / "programs.h5") == (
+        f"search.start_from: {tmp_path / 'programs.h5'} is a run over programs; start_from needs one over "
         "cells of the space nas_bench_201[none,skip_connect,nor_conv_1x1]"
     )
     darts = {"space": "darts", "ops": None, "skeleton": {"normal_cells": 0, "filters": 2}}
