@@ -3,7 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
+from small_cells import small_cells
 
+from zero.cells.domain import CellsDomain
 from zero.cells.option_rows import option_words, stopped_rows
 
 
@@ -39,3 +41,12 @@ def test_why_extrapolation_stopped_none():
     ((_, told),) = stopped_rows(cells, few)
     assert told == "0 by extrapolation (only with 3 that an island trained in full)"
     assert stopped_rows(cells, few + candidates("", "")) == [("stopped", "0 by extrapolation")]
+
+
+def test_a_run_says_once_from_when_on_candidates_are_stopped():
+    domain = CellsDomain(small_cells(cells={"extrapolation": {"after": 1, "curves": 7}}))
+    (told,) = domain.notes()
+    assert told == (
+        "cells.extrapolation: an island stops nothing before 7 of its candidates are trained in full"
+    )
+    assert CellsDomain(small_cells()).notes() == []
