@@ -39,6 +39,10 @@ KINDS = {
                                 "published": ["nas_bench_201_skip"]}},
     "pairs": {"cells": {"space": "darts", "skeleton": {"normal_cells": 0, "filters": 2}},
               "budget": {"individuals": 8}},
+    "mobile stages": {"cells": {"space": "mnasnet", "skeleton": {"filters": 1},
+                                "objective": {"kind": "mnasnet", "cost": "multiply_adds",
+                                              "target": 50_000}},
+                      "budget": {"individuals": 6}, "islands": {"count": 2}},
 }  # fmt: skip
 
 
