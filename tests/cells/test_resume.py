@@ -40,9 +40,9 @@ KINDS = {
     "pairs": {"cells": {"space": "darts", "skeleton": {"normal_cells": 0, "filters": 2}},
               "budget": {"individuals": 8}},
     "mobile stages": {"cells": {"space": "mnasnet", "skeleton": {"filters": 1},
-                                "objective": {"kind": "mnasnet", "cost": "multiply_adds",
-                                              "target": 50_000}},
-                      "budget": {"individuals": 6}, "islands": {"count": 2}},
+                                "ops": ["sep", "k3", "w1", "n-1", "plain", "se", "none", "id"],
+                                "training": {"epochs": 1}},
+                      "budget": {"individuals": 4}},
 }  # fmt: skip
 
 
