@@ -64,7 +64,8 @@ def test_the_promised_configs_are_there():
     promised = {
         "quickstart", "linear_demo", "linear_integration", "nonlinear_integration",
         "projected_binary_baseline", "cifar10_from_scratch_gpu", "own_csv", "amoebanet_digits",
-        "amoebanet_fashion", "amoebanet_cifar10", "nas_bench_201_table", "own_images",
+        "amoebanet_fashion", "amoebanet_cifar10", "nas_bench_201_table", "own_images", "search_chain",
+        "search_hierarchical",
     }  # fmt: skip
     assert promised <= set(CONFIGS)
 

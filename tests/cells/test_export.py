@@ -11,7 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from zero.cells.networks.build import build_network
+from zero.cells.networks.skeletons import Skeleton, usual_kind
 from zero.cells.published import PUBLISHED, get_preset
+from zero.cells.text import parse_genome
 from zero.data.preparation import Preparation
 from zero.errors import ArchiveError, DeviceError, NetworkError
 from zero.nn.export.numpy import to_numpy
@@ -174,6 +176,32 @@ def test_onnx_model_computes_the_same(kind, number, opset, ir):
     assert (model.ir_version, model.opset_import[0].version) == (ir, opset)
     (logits,) = ReferenceEvaluator(model).run(None, {"images": images()})
     assert_same(logits, expected(network, *trained(network), images()))
+
+
+WHOLE = (
+    "chain[conv3x3-1F,conv1x1-2F,pool2s2,pool3s2,fc4F,fc2F,skips,size9]: "
+    "conv3x3-1F conv1x1-2F conv3x3-1F(1) pool3s2 fc4F fc2F",
+    "chain[conv3x3-1F,pool2s2,gap]: conv3x3-1F pool2s2 conv3x3-1F gap",
+    "hierarchical[id,none,max3,sep3x3-bn-relu,dw3x3-bn-relu]: m1 id(in) id(in)+max3(n1) "
+    "sep3x3-bn-relu(in)+id(n2); m2 none() none() dw3x3-bn-relu(in); m3 none() none() none(); "
+    + "".join(f"m{k} none() none() none(); " for k in (4, 5, 6))
+    + "cell m1(in) m2(in)+m1(n1) m3(in) m2(n1)+m1(n2)",
+)
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_networks_of_other_forms_of_genome_are_exported(text, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    from onnx.reference import ReferenceEvaluator
+
+    genome = parse_genome(text)
+    skeleton = Skeleton(usual_kind(genome.space), 1, 4, dropout=0.4)
+    network = build_network(genome, skeleton, SHAPE, len(CLASSES))
+    wanted = expected(network, *trained(network), images())
+    assert_same(numpy_logits(network, tmp_path, images(), batch=2), wanted)
+    model = onnx.load_from_string(to_onnx(network, *trained(network), MEAN, STD, CLASSES))
+    (logits,) = ReferenceEvaluator(model).run(None, {"images": images()})
+    assert_same(logits, wanted)
 
 
 def test_onnx_model_is_for_old_runtimes_unless_told_otherwise():

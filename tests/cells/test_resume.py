@@ -69,6 +69,10 @@ KINDS = {
                                 "published": ["nas_bench_201_skip"]}},
     "pairs": {"cells": {"space": "darts", "skeleton": {"normal_cells": 0, "filters": 2}},
               "budget": {"individuals": 8}},
+    "mobile stages": {"cells": {"space": "mnasnet", "skeleton": {"filters": 1},
+                                "ops": ["sep", "k3", "w1", "n-1", "plain", "se", "none", "id"],
+                                "training": {"epochs": 1}},
+                      "budget": {"individuals": 4}},
 }  # fmt: skip
 
 

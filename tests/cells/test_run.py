@@ -260,9 +260,12 @@ def test_the_mnasnet_reward_is_the_fitness(tmp_path):
     assert {r.parameters > 2000 for r in all_records(outcome.folder)} == {True, False}
 
 
-def test_measured_latency_counts(tmp_path):
+@pytest.mark.parametrize("space", ["nas_bench_201", "mnasnet"])
+def test_measured_latency_counts(tmp_path, space):
     objective = {"kind": "mnasnet", "cost": "latency", "target": 0.01}
-    outcome = go(tmp_path / "run", cells={"objective": objective}, budget={"individuals": 6})
+    outcome = go(
+        tmp_path / "run", cells={"objective": objective, "space": space}, budget={"individuals": 6}
+    )
     for r in all_records(outcome.folder):
         assert 0 < r.latency < 10
         assert r.fitness == pytest.approx(r.accuracy * (r.latency / 0.01) ** -0.07)

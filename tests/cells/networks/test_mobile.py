@@ -11,6 +11,8 @@ from zero.cells.networks.skeletons import Skeleton
 from zero.cells.published import get_published
 from zero.cells.text import parse_genome
 from zero.errors import NetworkError
+from zero.nn.arrays import Arrays
+from zero.nn.cpu.model import CpuModel
 from zero.nn.reference import ReferenceModel
 from zero.nn.weights import initial_parameters
 
@@ -107,6 +109,14 @@ def test_drop_path_is_where_inputs_are_added_and_grows_with_depth():
     assert len(rates) == 10 and rates == sorted(rates) and rates[-1] == 16 / 17
     with pytest.raises(NetworkError, match="mobile networks have no auxiliary head"):
         build_network(MOBILENET, Skeleton("mnasnet", auxiliary=True))
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mnasnet_a1"])
+def test_the_estimate_of_memory_is_near_what_the_backend_takes(name):
+    """A depthwise convolution before a batch norm is kept, unlike one of cells."""
+    network = build_network(get_published(name).genome, Skeleton("mnasnet", filters=8))
+    taken = CpuModel(network, 16, arrays=Arrays(real=False)).activation_bytes
+    assert 0.8 < taken / network.activation_bytes(16) < 1.2
 
 
 def test_a_mobile_network_can_be_trained():

@@ -73,7 +73,8 @@ class MobileStages(Form):
         """Returns the network for people to read, a stage a line."""
         pairs = enumerate(zip(self.stages, self.channels, strict=True), 1)
         found = [
-            f"stage{number} = {stage} ({channels} channels)" for number, (stage, channels) in pairs
+            f"stage{number} = {stage} ({channels / STEM:g} F channels)"
+            for number, (stage, channels) in pairs
         ]
         return [*found, f"out = linear(mean(conv1x1(stage{len(MOBILENET)})))"]
 

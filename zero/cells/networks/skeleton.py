@@ -84,7 +84,8 @@ class Skeleton:
         if not 0 <= self.dropout < 1:
             raise NetworkError(f"dropout is {self.dropout!r}; it must be from 0 to below 1")
         if self.layers and "darts" not in self.kind:
-            raise NetworkError(f"kind {self.kind} has 3 * normal_cells cells; layers must be 0")
+            have = "3 * normal_cells" if self.of_kind.stem else "no"
+            raise NetworkError(f"kind {self.kind} has {have} cells; layers must be 0")
         if self.layers in (1, 2) or (self.of_kind.one_cell and self.normal_cells < 1):
             raise NetworkError("the skeleton has too few cells; normal_cells must be at least 1")
 

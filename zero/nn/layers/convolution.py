@@ -165,6 +165,11 @@ def _depthwise_onnx(graph: OnnxGraph, step: PredictionStep, inputs: list[str]) -
     return _onnx(graph, step, inputs[0], weight, step.layer.shape[2])
 
 
+def _apart(readers: list[Layer]) -> bool:
+    """Returns whether the cpu backend keeps the result: not if a 1x1 convolution alone reads it."""
+    return not (len(readers) == 1 and readers[0].kind == "conv" and readers[0].kernel == (1, 1))
+
+
 DEPTHWISE = LayerKind(
     "depthwise",
     "convolution of each channel by itself, without bias; weight (kh, kw, channels)",
@@ -177,7 +182,7 @@ DEPTHWISE = LayerKind(
     drawn_as="separable convolution",
     parameters=_depthwise_parameters,
     multiply_adds=lambda layer, inputs: _windows(layer) * layer.shape[2],
-    in_memory=False,
+    in_memory=_apart,
     temporaries=_temporaries,
     prediction=Prediction.FOLDABLE,
 )

@@ -248,7 +248,7 @@ class LayerKind:
     What it costs:
         multiply_adds: (layer, inputs' shapes) -> of one example's forward pass.
         in_memory: whether its output counts in the estimate of a training step's memory; no for what
-            the cpu backend computes on the fly or writes elsewhere.
+            the cpu backend computes on the fly or writes elsewhere. Or (layers that read it) -> whether.
         temporaries: (layer, values read, values made) -> about how many values `backward` has besides
             the gradients. view: whether its output takes no memory of its own (with drop path: while it
             is off).
@@ -273,7 +273,7 @@ class LayerKind:
     drawn_as: str | None = None
     parameters: Callable[[Layer, list[Shape]], list[Trainable]] = no_parameters
     multiply_adds: Callable[[Layer, list[Shape]], int] = no_multiply_adds
-    in_memory: bool = True
+    in_memory: bool | Callable[[list[Layer]], bool] = True
     temporaries: Callable[[Layer, int, int], int] = read_again
     view: bool = False
     statistics: Callable[[Call], list[np.ndarray]] | None = None
