@@ -57,7 +57,7 @@ class Settings(SearchSettings):
     """
 
     model: Literal["ridge", "forest", "ensemble"] = "ridge"
-    initial: Positive = 20
+    initial: Positive = 40
     batch: Positive = 5
     candidates: Positive = 200
     ridge: float = Field(1.0, gt=0)
