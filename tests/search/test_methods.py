@@ -29,6 +29,7 @@ from zero.search.section import methods_for, settings_model
 METHODS = search.names()
 RULES = [name for name in METHODS if search.chooses_parents(name)]
 NUMBERING = np.array([3, 2])
+SMALL = {"progressive": {"beam": 4}}  # settings with which the largest genomes are met in time
 
 
 def fitness_of(genome):
@@ -41,7 +42,8 @@ class Run:
 
     def __init__(self, name, seed=0, population=6, length=8):
         self.space, self.rng = BitSpace(length), new_state(seed, "methods")
-        settings = settings_model(SearchSettings, name)(population=population).fitted()
+        keys = {"population": population, **SMALL.get(name, {})}
+        settings = settings_model(SearchSettings, name)(**keys).fitted()
         self.searcher = make_searcher(
             settings, self.space, new_population(population), self.rng, NUMBERING
         )
@@ -142,7 +144,7 @@ def test_the_latest_individuals_are_the_population(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_an_immigrant_takes_a_slot_and_may_be_the_best(name):
     run = Run(name, population=5).go_on(7)
-    run.searcher.settle(1, (1,) * 8, 1000, 99.0)
+    run.searcher.settle(1, (*[1] * 7, 0), 1000, 99.0)  # that can still grow
     p = run.searcher.population
     assert p.number[p.slots[1]] == 1000 and p.best[0] == p.slot_fitness[1] == 99.0
     assert p.counts[INDIVIDUALS] == 7

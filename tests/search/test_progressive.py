@@ -90,12 +90,13 @@ def test_nothing_is_proposed_twice_and_what_was_left_out_comes_last():
 
 
 def test_a_level_in_its_middle_is_part_of_the_state():
-    whole = go_on(searcher(beam=5), worth, 70)
-    for cut in (20, 36, 38, 41, 63):
-        first, second = searcher(beam=5), searcher(beam=5, seed=4)
+    space = Cells("darts[sep3,id]")
+    whole = go_on(searcher(space, beam=3), worth, 24)
+    for cut in (2, 4, 6, 7, 19):
+        first, second = searcher(space, beam=3), searcher(space, beam=3, seed=4)
         go_on(first, worth, cut)
         second.restore(first.state())
-        assert go_on(second, worth, 70 - cut, 1 + cut) == whole[cut:]
+        assert go_on(second, worth, 24 - cut, 1 + cut) == whole[cut:]
 
 
 def test_the_smallest_are_drawn_where_there_are_more_than_are_wanted():
@@ -131,6 +132,19 @@ def test_failures_are_not_grown():
     made = searcher(beam=4)
     proposals = go_on(made, lambda g: -np.inf, 45)
     assert {p.mutation for p in proposals[36:]} == {"random"}
+
+
+def test_children_that_are_not_allowed_are_passed_over():
+    space, asked = Cells(), []
+
+    def allows(genome):
+        asked.append(genome)
+        return "sep5" not in str(genome.normal)
+
+    space.allows = allows
+    proposals = go_on(searcher(space, beam=4), worth, 44)
+    assert all("sep5" not in str(p.genome.normal) for p in proposals[36:])
+    assert {size(p.genome) for p in proposals[36:]} == {2, 3} and len(asked) < 300
 
 
 def test_an_individual_from_elsewhere_is_grown_with_the_level():

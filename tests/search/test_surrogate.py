@@ -16,7 +16,8 @@ MODELS = ["ridge", "forest", "ensemble"]
 
 
 def searcher(model="ridge", space=None, seed=0, **settings):
-    made = settings_model(SearchSettings, "surrogate")(model=model, **settings)
+    keys = {"model": model, "initial": 20, **settings}
+    made = settings_model(SearchSettings, "surrogate")(**keys)
     space = space or BitSpace()
     return search.get("surrogate").make(space, made, new_state(seed, "surrogate"))
 

@@ -20,7 +20,7 @@ Predictor = Callable[[np.ndarray], np.ndarray]
 DIGITS = 9  # of predictions that are compared: the last bits of a sum are the machine's
 TREES = 10  # of a forest, as SMAC's
 FEATURES = 5 / 6  # of which a tree chooses one to split at
-SPLIT, LEAF = 3, 3  # the least samples of a node that is split, and of a leaf
+SPLIT, LEAF = 2, 1  # the least samples of a node that is split, and of a leaf (SMAC's: 3 and 3)
 MEMBERS = 5  # of an ensemble
 WORDS, COLUMNS = (
     4,

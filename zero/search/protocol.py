@@ -180,7 +180,8 @@ class GrowingSpace(Space, Protocol):
     def grown(self, genome: Any) -> Sequence[Any]:
         """Returns all genomes one size larger that hold this one, always in the same order.
 
-        None if the genome is as large as the space allows.
+        None if the genome is as large as the space allows. Where the space has `allows(genome)`, what
+        is not allowed may be among them, since to know it takes time: ask before one is proposed.
         """
 
     def size_of(self, genome: Any) -> int:
