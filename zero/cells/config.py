@@ -60,10 +60,11 @@ Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 class SkeletonSettings(Section):
     """The network around the cells (`zero cells list skeletons`).
 
-    kind: by default slim_cifar for nasnet and amoebanet, else the one of the space's name.
-    normal_cells: between two reductions (NAS-Benches: cells a stage). filters: channels of the first
-    cells' nodes. layers: number of cells instead, of kind darts. auxiliary: with the auxiliary head.
-    drop_path: with layers for scheduled drop path (training.drop_path says how much).
+    kind: by default slim_cifar for nasnet and amoebanet, chain for metaqnn, else the one of the space's
+    name. normal_cells: between two reductions (NAS-Benches, hierarchical: cells a stage). filters:
+    channels of the first cells' nodes (chain: F in the names of layers). layers: number of cells
+    instead, of kind darts. auxiliary: with the auxiliary head. drop_path: with layers for scheduled drop
+    path (training.drop_path says how much).
     """
 
     kind: Annotated[str, one_of("kind of skeleton", lambda: SKELETONS)] | None = None

@@ -9,6 +9,8 @@ Texts, white space free, lines that start with `#` left out:
                reduction ... out(n4,n5)
     nas_bench_101: conv3x3-bn-relu(in) maxpool3x3(in,n1) out(n1,n2)
     nas_bench_201: |nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|none~2|
+    chain: conv3x3-1F conv3x3-2F conv1x1-2F(1) pool2s2 gap
+    hierarchical: m1 id(in) id(in)+max3(n1) avg3(n2); ... m6 ...; cell m1(in) m2(in)+m1(n1) none() m2(n1)
 
 Without `out(...)` a pair cell's output is all states that nobody reads; without a reduction cell the
 normal cell stands for both; NAS-Bench-201's text may stand alone.
