@@ -27,6 +27,7 @@ KINDS = {
         "islands": {"count": 2},
     },
     "an ensemble": {"cells": {"ensemble": 3}, "islands": {"count": 2}},
+    "distillation": {"cells": {"distillation": {"weight": 0.5}}, "islands": {"count": 2}},
     "inherited weights": {"cells": {"inherit_weights": True}, "islands": {"count": 2}},
     "duplicates trained": {"cells": {"ops": ["skip_connect", "nor_conv_1x1"],
                                      "retrain_duplicates": True}},

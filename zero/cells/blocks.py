@@ -202,6 +202,7 @@ block("reduce3", "3x3 convolution of twice the width that halves the image")(_co
 block("dil3", "3x3 convolution of dilation 2")(_conv(3, dilation=2))
 for _k in (3, 5):
     block(f"sep{_k}", f"{_k}x{_k} depthwise-separable convolution")(_separable(_k))
+for _k in (3, 5):
     block(f"residual{_k}", f"two {_k}x{_k} convolutions plus the input")(_residual(_k))
 block("max_pool3", "3x3 max pooling that halves the image")(
     lambda b, x: b.pool("max", _halvable(b, x), 3, 2)

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from zero import search
 from zero.cells.cost import WEIGHED
+from zero.cells.distillation import Distillation
 from zero.cells.networks.skeletons import SKELETONS, Skeleton, usual_kind
 from zero.cells.published import PUBLISHED, as_listed
 from zero.cells.spaces import SPACES, get_space, space_with_ops
@@ -146,8 +147,8 @@ class Cells(Section):
     trained like the outcome and set beside it. inherit_weights: children start with the weights of
     those of their parent's layers that they share; if nobody says, the method does (beam: yes).
     retrain_duplicates: the same cells are trained again, from other weights. ensemble: of so many of
-    the best candidates as the search trained them, set beside the outcome. none switches halving,
-    final and ensemble off.
+    the best candidates as the search trained them, set beside the outcome. distillation: candidates
+    learn from the best so far as well. none switches halving, final and these two off.
     """
 
     space: Annotated[str, one_of("space", lambda: SPACES)] = "amoebanet"
@@ -165,6 +166,7 @@ class Cells(Section):
     final: FinalSettings | None = None
     published: Annotated[Names, BeforeValidator(_published_names)] = ()
     ensemble: Whole | None = Field(None, ge=2, le=100)
+    distillation: Distillation | None = None
 
 
 class CellSearch(SearchSettings):
@@ -382,7 +384,8 @@ def _check_table(config: Any) -> Iterator[Found]:
     if not _is_table(cells):
         return
     unused = {"images": None, "halving": None, "final": None, "published": ()}
-    unused |= {"ensemble": None, "inherit_weights": False, "training": TrainSettings()}
+    unused |= {"ensemble": None, "distillation": None}
+    unused |= {"inherit_weights": False, "training": TrainSettings()}
     for key, default in unused.items():
         if key in cells.model_fields_set and _differs(cells, key, default):
             yield ("cells", key), "has no meaning with a table; leave it out"

@@ -247,6 +247,7 @@ class CellsDomain(ObjectDomain):
             retrain_duplicates=cells.retrain_duplicates,
             inherit_weights=cells.inherit_weights or False,
             ensemble=cells.ensemble or 0,
+            distillation=cells.distillation,
         )
 
     def _warm_up(self) -> None:

@@ -301,6 +301,8 @@ def _search_rows(search: dict[str, Any], cells: dict[str, Any]) -> list[tuple[st
         words.append("successive halving")
     if cells.get("inherit_weights"):
         words.append("weights inherited")
+    if cells.get("distillation"):
+        words.append("distilled from the best so far")
     return [("search", ", ".join(words))]
 
 
