@@ -94,7 +94,7 @@ def records_of(island):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads processes from /proc")
-@pytest.mark.parametrize("name", ["halving", "last training"])
+@pytest.mark.parametrize("name", ["halving", "last training", "stacks that grow"])
 def test_killed_at_random_moments(name, tmp_path):
     config = small_cells(**KINDS[name])
     began = time.monotonic()

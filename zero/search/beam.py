@@ -78,9 +78,8 @@ class Beam:
         if not self.held:
             return Proposal(self._first())
         parent = self.held[splitmix.below(self.rng, len(self.held))]
-        children = self._grown(parent.genome)
-        if children:
-            child = children[splitmix.below(self.rng, len(children))]
+        child = self._grown(parent.genome)
+        if child is not None:
             return Proposal(child, parent.number, 1, GROWN)
         child = self._replaced(parent.genome)
         return Proposal(child, parent.number, int(child != parent.genome), REPLACED)
@@ -101,16 +100,18 @@ class Beam:
             return space.random(self.rng)
         return smallest[splitmix.below(self.rng, len(smallest))]
 
-    def _grown(self, genome: Any) -> Sequence[Any]:
-        """Returns the genomes one block larger if that is what comes next, else none."""
+    def _grown(self, genome: Any) -> Any:
+        """Returns the genome with one block more if that is what comes next, else None."""
         if not self.grows:
-            return ()
+            return None
         space: Any = self.space
         allowed = 1 + self.finished // self.settings.trials_per_depth
         if self._size(genome) >= allowed or splitmix.unit(self.rng) >= self.settings.growing:
-            return ()
+            return None
+        if hasattr(space, "one_grown"):  # where it takes time to know which are allowed
+            return space.one_grown(genome, self.rng)
         found: Sequence[Any] = space.grown(genome)
-        return found
+        return found[splitmix.below(self.rng, len(found))] if found else None
 
     def _replaced(self, genome: Any) -> Any:
         """Returns the genome with one decision made otherwise, where it can be without others."""

@@ -1,9 +1,11 @@
 """The space of stacks: how many there are, how they grow, and what a mutation changes."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from zero.cells.limits import LimitedSpace
 from zero.cells.spaces import get_space
 from zero.cells.spaces.blocks import BlockSpace
 from zero.cells.text import parse_genome
@@ -98,3 +100,18 @@ def test_mutants_are_neighbours():
         assert _apart(child, genome)
         genome = child
     assert names == set(SMALL.mutations)
+
+
+def test_one_grown_stack_is_drawn_of_those_within_the_limits():
+    def cost(genome):
+        return genome.normal.blocks.count("sep3")  # at most one of them
+
+    limits = SimpleNamespace(exceeded=lambda count: "blocks" if count > 1 else None)
+    limited = LimitedSpace(SMALL, SimpleNamespace(cost=cost), limits)
+    genome, rng = parse_genome("blocks: sep3 dense"), new_state(3, "stacks")
+    drawn_ones = [limited.one_grown(genome, rng) for _ in range(600)]
+    allowed = limited.grown(genome)
+    assert set(drawn_ones) == set(allowed) and len(allowed) == 4
+    assert all(100 < drawn_ones.count(child) < 200 for child in allowed)
+    most = parse_genome("blocks: " + " ".join(["conv3"] * 8))
+    assert limited.one_grown(most, rng) is None
