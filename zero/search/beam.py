@@ -40,7 +40,7 @@ DESCRIPTION = (
 NEEDS = ("decisions",)
 INHERITS = True
 
-GROWN, REPLACED = "grown", "replaced"  # mutations
+GROWN, REPLACED, SMALLEST = "grown", "replaced", "smallest"  # mutations; the last has no parent
 TRIES = 100  # of a replacement that leaves all other decisions as they are
 
 
@@ -76,7 +76,7 @@ class Beam:
     def ask(self) -> Proposal:
         """Returns a child of one of the beam, a first genome as long as there is none."""
         if not self.held:
-            return Proposal(self._first())
+            return self._first()
         parent = self.held[splitmix.below(self.rng, len(self.held))]
         child = self._grown(parent.genome)
         if child is not None:
@@ -93,12 +93,12 @@ class Beam:
         space: Any = self.space
         return int(space.size_of(genome)) if self.grows else 1
 
-    def _first(self) -> Any:
+    def _first(self) -> Proposal:
         space: Any = self.space
         smallest: Sequence[Any] = space.smallest() if self.grows else ()
         if not smallest:
-            return space.random(self.rng)
-        return smallest[splitmix.below(self.rng, len(smallest))]
+            return Proposal(space.random(self.rng))
+        return Proposal(smallest[splitmix.below(self.rng, len(smallest))], mutation=SMALLEST)
 
     def _grown(self, genome: Any) -> Any:
         """Returns the genome with one block more if that is what comes next, else None."""
