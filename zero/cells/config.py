@@ -272,16 +272,21 @@ def _inheriting(config: CellsConfig) -> Cells:
 
 
 def _check_ops(config: Any) -> Iterator[Found]:
-    cells, loc = config.cells, ("cells", "ops")
+    cells, loc, faulty = config.cells, ("cells", "ops"), False
     for i, op in enumerate(cells.ops or ()):
         try:
             SPACES[cells.space].form.check_op(op)
         except NetworkError as error:
+            faulty = True
             yield (*loc, i), str(error)
-            loc = ("cells", "ops")
     if cells.ops is not None and (not cells.ops or len(set(cells.ops)) < len(cells.ops)):
         given = ", ".join(cells.ops)
         yield loc, f"a space needs at least one op, each named once; got {given}"
+    elif cells.ops is not None and not faulty:
+        try:
+            space_with_ops(cells.space, cells.ops)
+        except NetworkError as error:
+            yield loc, str(error)
 
 
 def _check_method(config: Any) -> Iterator[Found]:

@@ -62,7 +62,7 @@ SPACES: dict[str, Space] = {
             "nas_bench_201", "6 edges with one of 5 ops each (Dong and Yang 2020)",
             ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"),
         ),
-        BlockSpace("blocks", "stacks of up to 8 blocks (Google Model Search)", tuple(BLOCKS)),
+        BlockSpace("blocks", "stacks of blocks (Google Model Search)", (*BLOCKS, "depth8")),
         ChainSpace(
             "chain", "whole networks, layers and skip connections (Zoph and Le 2017)",
             (*_CHAIN, "skips", "depth18", "size32"),
