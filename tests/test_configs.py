@@ -65,7 +65,7 @@ def test_the_promised_configs_are_there():
         "quickstart", "linear_demo", "linear_integration", "nonlinear_integration",
         "projected_binary_baseline", "cifar10_from_scratch_gpu", "own_csv", "amoebanet_digits",
         "amoebanet_fashion", "amoebanet_cifar10", "nas_bench_201_table", "own_images", "search_chain",
-        "search_hierarchical",
+        "search_hierarchical", "search_beam",
     }  # fmt: skip
     assert promised <= set(CONFIGS)
 
@@ -148,7 +148,7 @@ def test_cells_run(name, tmp_path):
         table = f"cells.evaluate={{table: {table}, select: valid, report: test}}"
         options = [table, *SMALL_TABLE]
     elif load_config(name).cells.final:
-        options = [*options, "cells.final={filters: 3, epochs: 1}"]
+        options = [*options, "cells.final={filters: 3, epochs: 3}"]
     config = load_config(name, options)
     outcome = run.start(config, tmp_path / "run")
     assert outcome.reason == "individuals"

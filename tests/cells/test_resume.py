@@ -45,6 +45,7 @@ KINDS = {
         "islands": {"count": 2},
     },
     "an ensemble": {"cells": {"ensemble": 3}, "islands": {"count": 2}},
+    "distillation": {"cells": {"distillation": {"weight": 0.5}}, "islands": {"count": 2}},
     "inherited weights": {"cells": {"inherit_weights": True}, "islands": {"count": 2}},
     "exact inheritance": {"cells": {"inherit_weights": "exact", "final": {
         "filters": 3, "normal_cells": 2, "epochs": 2, "warm_start": True}}},
@@ -126,8 +127,12 @@ def records_of(island):
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads processes from /proc")
 @pytest.mark.parametrize(
-    "name", ["halving", "hyperband", "forecasts", "power laws", "fidelity", "last training"]
-)
+    "name",
+    [
+        "halving", "hyperband", "forecasts", "power laws", "fidelity", "last training",
+        "stacks that grow",
+    ],
+)  # fmt: skip
 def test_killed_at_random_moments(name, tmp_path):
     config = small_cells(**KINDS[name])
     began = time.monotonic()

@@ -293,6 +293,24 @@ def test_the_loss_by_hand():
     assert softmax_cross_entropy(logits + 1e4, labels)[0] == pytest.approx(loss), "no overflow"
 
 
+def test_a_teacher_adds_its_own_cross_entropy():
+    rng = np.random.default_rng(4)
+    logits, labels = rng.standard_normal((5, 3)), np.array([0, 2, 1, 1, 0])
+    taught = rng.dirichlet(np.ones(3), 5)
+    loss, gradient = softmax_cross_entropy(logits, labels, 0.1, taught, 0.7)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    own = softmax_cross_entropy(logits, labels, 0.1)[0]
+    assert loss == pytest.approx(own - 0.7 * (taught * np.log(shares)).sum(axis=1).mean())
+    for place in np.ndindex(logits.shape):
+        step = np.zeros_like(logits)
+        step[place] = 1e-6
+        up, down = (
+            softmax_cross_entropy(logits + sign * step, labels, 0.1, taught, 0.7)[0]
+            for sign in (1, -1)
+        )
+        assert gradient[place] == pytest.approx((up - down) / 2e-6, abs=1e-8)
+
+
 def test_counts_of_right_answers():
     network = _network((1, 1, 3), lambda b: b.linear(0, 3, bias=False))
     model = ReferenceModel(network, 4)

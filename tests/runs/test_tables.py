@@ -5,6 +5,7 @@ import re
 import pytest
 from commands import zero_
 
+from zero.cells.blocks import BLOCKS
 from zero.cells.networks.skeletons import SKELETONS
 from zero.cells.ops import CELL_OPS
 from zero.cells.published import PUBLISHED
@@ -35,6 +36,7 @@ LISTS = {
     "list configs": [f"{name} {header(path)}" for name, path in shipped_configs().items()],
     "cells list": [f"{c.name} {c.source} {c.preset}" for c in PUBLISHED.values()],
     "cells list ops": [f"{op.name} {op.description}" for op in CELL_OPS.values()],
+    "cells list blocks": [f"{b.name} {b.description}" for b in BLOCKS.values()],
     "cells list spaces": [f"{s.name} {s.description}" for s in SPACES.values()],
     "cells list skeletons": [kind.description for kind in SKELETONS.values()],
 }

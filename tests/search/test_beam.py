@@ -107,7 +107,7 @@ def test_parents_are_the_best_different_genomes():
 def test_until_something_can_be_evaluated_genomes_are_of_the_smallest():
     proposals = made(search(Words()), lambda word: -math.inf, 30)
     assert {p.genome for p in proposals} == {"a", "b", "c"}
-    assert all(p.parent == -1 for p in proposals)
+    assert all((p.parent, p.mutation) == (-1, "smallest") for p in proposals)
 
 
 def test_a_genome_that_no_decisions_give_still_has_children():

@@ -183,7 +183,7 @@ def test_methods_that_decide_serve_any_space_and_failures_only(name):
         limits = SimpleNamespace(exceeded=lambda cost: None)
         return LimitedSpace(get_space(space), SimpleNamespace(cost=lambda genome: 0), limits)
 
-    for space in ("nas_bench_201[none]", "nas_bench_101", "darts[sep3,id]", "amoebanet"):
+    for space in ("nas_bench_201[none]", "nas_bench_101", "darts[sep3,id]", "amoebanet", "blocks"):
         for value in (-np.inf, np.nan, 0.5):
             rng = new_state(1, space)
             settings = settings_model(SearchSettings, name)()

@@ -31,6 +31,9 @@ if TYPE_CHECKING:  # names are completed by the shell without it
 BlockFunction = Callable[["Builder", int], int]  # (builder, layer) -> layer
 
 END = "end"  # no block's name: the decision that a stack has no more
+DEPTH = re.compile(
+    r"depth([1-9]\d{0,2})"
+)  # nor such: how many blocks stacks of a space have at most
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,10 @@ def block(name: str, description: str, dense: bool = False) -> Callable:
     """
 
     def register(function: BlockFunction) -> BlockFunction:
-        if not re.fullmatch(r"[\w.\-]+", name) or name == END:
+        if not re.fullmatch(r"[\w.\-]+", name) or name == END or DEPTH.fullmatch(name):
             raise NetworkError(
-                f"'{name}' cannot name a block; use letters, digits, '_', '.' and '-' (not '{END}')"
+                f"'{name}' cannot name a block; use letters, digits, '_', '.' and '-' (not '{END}' or "
+                "'depth8')"
             )
         if name in BLOCKS:
             raise NetworkError(f"there is a block '{name}' already; choose another name")
@@ -202,6 +206,7 @@ block("reduce3", "3x3 convolution of twice the width that halves the image")(_co
 block("dil3", "3x3 convolution of dilation 2")(_conv(3, dilation=2))
 for _k in (3, 5):
     block(f"sep{_k}", f"{_k}x{_k} depthwise-separable convolution")(_separable(_k))
+for _k in (3, 5):
     block(f"residual{_k}", f"two {_k}x{_k} convolutions plus the input")(_residual(_k))
 block("max_pool3", "3x3 max pooling that halves the image")(
     lambda b, x: b.pool("max", _halvable(b, x), 3, 2)

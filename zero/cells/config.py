@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from zero import search
 from zero.cells import fidelity
 from zero.cells.cost import WEIGHED
+from zero.cells.distillation import Distillation
 from zero.cells.fidelity import Fidelity
 from zero.cells.networks.skeletons import SKELETONS, Skeleton, usual_kind
 from zero.cells.published import PUBLISHED, as_listed
@@ -169,7 +170,8 @@ class Cells(Section):
     retrain_duplicates: the same cells are trained again, from other weights. scores: candidates are drawn
     by a score that takes no training. fidelity: what candidates are trained with instead of the full
     thing. extrapolation: stops those that will not become the best. ensemble: of so many of the best
-    candidates as the search trained them, set beside the outcome. none switches a section off.
+    candidates as the search trained them, set beside the outcome. distillation: candidates learn from the
+    best so far as well. none switches a section off.
     """
 
     space: Annotated[str, one_of("space", lambda: SPACES)] = "amoebanet"
@@ -190,6 +192,7 @@ class Cells(Section):
     published: Annotated[Names, BeforeValidator(_published_names)] = ()
     scores: ScoreFilter | None = None
     ensemble: Whole | None = Field(None, ge=2, le=100)
+    distillation: Distillation | None = None
 
 
 class CellSearch(SearchSettings):
@@ -300,16 +303,21 @@ def _inheriting(config: CellsConfig) -> Cells:
 
 
 def _check_ops(config: Any) -> Iterator[Found]:
-    cells, loc = config.cells, ("cells", "ops")
+    cells, loc, faulty = config.cells, ("cells", "ops"), False
     for i, op in enumerate(cells.ops or ()):
         try:
             SPACES[cells.space].form.check_op(op)
         except NetworkError as error:
+            faulty = True
             yield (*loc, i), str(error)
-            loc = ("cells", "ops")
     if cells.ops is not None and (not cells.ops or len(set(cells.ops)) < len(cells.ops)):
         given = ", ".join(cells.ops)
         yield loc, f"a space needs at least one op, each named once; got {given}"
+    elif cells.ops is not None and not faulty:
+        try:
+            space_with_ops(cells.space, cells.ops)
+        except NetworkError as error:
+            yield loc, str(error)
 
 
 def _check_method(config: Any) -> Iterator[Found]:
@@ -447,8 +455,8 @@ def _check_table(config: Any) -> Iterator[Found]:
     if not _is_table(cells):
         return
     unused = {"images": None, "halving": None, "final": None, "published": ()}
-    unused |= {"ensemble": None, "inherit_weights": False, "training": TrainSettings()}
-    unused |= {"fidelity": None, "extrapolation": None}
+    unused |= {"ensemble": None, "distillation": None, "fidelity": None, "extrapolation": None}
+    unused |= {"inherit_weights": False, "training": TrainSettings()}
     for key, default in unused.items():
         if key in cells.model_fields_set and _differs(cells, key, default):
             yield ("cells", key), "has no meaning with a table; leave it out"

@@ -68,11 +68,12 @@ from zero.runs.progress import duration
 from zero.runs.state import Experiment, IslandState
 from zero.search.decisions import checked
 from zero.search.pareto import hypervolume, pareto_front
-from zero.search.protocol import START_MUTATION
+from zero.search.protocol import FIRST_MUTATION, RANDOM_MUTATION
 from zero.system.files import write_bytes
 from zero.system.memory import usable_bytes
 from zero.system.signals import Stop
 
+AT_RANDOM = (FIRST_MUTATION, RANDOM_MUTATION)  # how candidates came about that stand for the space
 OUTCOME = "outcome"  # the name of the run's own cells among the last trainings
 
 
@@ -323,6 +324,7 @@ class CellsDomain(ObjectDomain):
             retrain_duplicates=cells.retrain_duplicates,
             inherit_weights=cells.inherit_weights or False,
             ensemble=cells.ensemble or 0,
+            distillation=cells.distillation,
         )
 
     def _warm_up(self) -> None:
@@ -652,7 +654,7 @@ def _random_sampling(records: list[RawCell], objective: Objective) -> dict[str, 
     """
     balanced = objective.metric != "accuracy" and objective.kind != "mnasnet"
     column, metric = ("fitness", objective.metric) if balanced else ("accuracy", "accuracy")
-    drawn = (r for r in records if r.parent < 0 and r.mutation != START_MUTATION)
+    drawn = (r for r in records if r.parent < 0 and r.mutation in AT_RANDOM)
     found = [getattr(r, column) for r in drawn if r.reason == ""]
     values = np.array(found, dtype=np.float64)
     mean, std = (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)

@@ -44,20 +44,21 @@ def ensemble_figures(evaluator: TrainEvaluator, members: Sequence[Member]) -> di
     Returns: numbers, int64 (n,); valid, final (on the test images): shares of all images, balanced: mean
     over classes of the test images' shares; member_valid, member_final: (n,) float64.
     """
-    parts = {"valid": evaluator.data.valid_y, "final": evaluator.data.test_y}
+    data = evaluator.data
+    parts = {"valid": (data.valid_x, data.valid_y), "final": (data.test_x, data.test_y)}
     summed: dict[str, np.ndarray] = {}
     alone: dict[str, list[float]] = {part: [] for part in parts}
     for one in members:
-        logits = _logits(evaluator, one)
-        for part, labels in parts.items():
-            summed[part] = summed.get(part, 0) + logits[part]
-            alone[part].append(float((_answers(logits[part]) == labels).mean()))
+        for part, (x, labels) in parts.items():
+            logits = logits_of(evaluator, one, x)
+            summed[part] = summed.get(part, 0) + logits
+            alone[part].append(float((_answers(logits) == labels).mean()))
     answers = {part: _answers(logits) for part, logits in summed.items()}
-    labels, counts = evaluator.data.test_y, evaluator.data.counts("test")
+    labels, counts = data.test_y, data.counts("test")
     right = np.bincount(labels[answers["final"] == labels], minlength=len(counts))
     return {
         "numbers": np.array([one["number"] for one in members], dtype=np.int64),
-        **{part: float((answers[part] == y).mean()) for part, y in parts.items()},
+        **{part: float((answers[part] == y).mean()) for part, (_, y) in parts.items()},
         "balanced": balanced_accuracy(right, counts),
         **{f"member_{part}": np.array(shares) for part, shares in alone.items()},
     }
@@ -67,8 +68,8 @@ def _answers(logits: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
 
 
-def _logits(evaluator: TrainEvaluator, one: Member) -> dict[str, np.ndarray]:
-    """Returns a member's logits (N, K), float64, of the valid and the test images."""
+def logits_of(evaluator: TrainEvaluator, one: Member, x: np.ndarray) -> np.ndarray:
+    """Returns a member's logits (N, K), float64, of images as the evaluator's data has them."""
     data, settings = evaluator.data, evaluator.settings
     network = trained_network(evaluator.network(parse_genome(one["text"])), settings)
     batch = min(settings.batch, len(data.train_x))
@@ -76,8 +77,5 @@ def _logits(evaluator: TrainEvaluator, one: Member) -> dict[str, np.ndarray]:
     model.parameters[:], model.statistics[:] = one["parameters"], one["statistics"]
     normalise = Normaliser(data.image_shape, data.mean, data.std)
     size = batch * max(EVALUATED_AT_ONCE // batch, 1)
-    found = {}
-    for part, x in (("valid", data.valid_x), ("final", data.test_x)):
-        pieces = [model.predict(normalise(x[k : k + size])) for k in range(0, len(x), size)]
-        found[part] = np.concatenate(pieces).astype(np.float64)
-    return found
+    pieces = [model.predict(normalise(x[k : k + size])) for k in range(0, len(x), size)]
+    return np.concatenate(pieces).astype(np.float64)

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from zero.cells.distillation import Distillation, taught_by
 from zero.cells.ensemble import Member, best_members, member
 from zero.cells.evaluator import Weights
 from zero.cells.genome import Genome
@@ -27,6 +28,7 @@ class CellRules(Rules):
 
     inherit_weights: bool | str = False
     ensemble: int = 0
+    distillation: Distillation | None = None
 
 
 class CellIsland(ObjectIsland):
@@ -40,9 +42,8 @@ class CellIsland(ObjectIsland):
         super().__init__(*arguments, **named)
         self.weights: dict[int, Weights] = {}  # of parents to be, for their children to inherit
         self.best_weights: dict[str, Any] | None = None  # of the best that was trained here
-        self.members: list[
-            Member
-        ] = []  # the best that were trained here, as many as an ensemble has
+        self.members: list[Member] = []  # the best trained here, as many as an ensemble has
+        self._taught: tuple[int, Any] = (-1, None)  # a teacher's number, what it says
 
     # --- figures --------------------------------------------------------------------------------
 
@@ -69,6 +70,16 @@ class CellIsland(ObjectIsland):
             return None
         text = self.records[record.parent].text
         return parse_genome(text), self.weights[record.parent]
+
+    def _trial(self, genome: Genome, record: RawCell) -> Any:
+        begins, trial = self.trial is None, super()._trial(genome, record)
+        how, best = self.rules.distillation, self.best_weights
+        if begins and how is not None and best is not None:
+            if self._taught[0] != best["number"]:
+                teacher = {**best, "text": self.records[best["number"]].text}
+                self._taught = best["number"], taught_by(self.evaluator, teacher, how.temperature)
+            trial.trainer.taught, trial.trainer.taught_weight = self._taught[1], how.weight
+        return trial
 
     def _finished(self, trial: Any, record: RawCell) -> None:
         better = record.fitness > self.population.best[0]

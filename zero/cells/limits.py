@@ -88,6 +88,17 @@ class LimitedSpace:
             return self.space.size_of
         raise AttributeError(name)
 
+    def one_grown(self, genome: Genome, rng: np.ndarray) -> Genome | None:
+        """Returns one of `grown`, drawn evenly without asking what all of them cost; None if none is."""
+        from zero.rng.splitmix import below
+
+        left = list(self.space.grown(genome))
+        while left:
+            child: Genome = left.pop(below(rng, len(left)))
+            if self.allows(child):
+                return child
+        return None
+
     def choices(self, decisions: Decisions) -> Sequence[str]:
         """Returns the names of which the next decision is one."""
         return self.space.choices(decisions)

@@ -324,6 +324,8 @@ def _search_rows(search: dict[str, Any], cells: dict[str, Any]) -> list[tuple[st
     if cells.get("inherit_weights"):
         exact = cells["inherit_weights"] == "exact"
         words.append("weights inherited" + (", exactly where that can be" if exact else ""))
+    if cells.get("distillation"):
+        words.append("distilled from the best so far")
     scores = cells.get("scores")
     if scores:
         how = (

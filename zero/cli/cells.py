@@ -40,6 +40,7 @@ class CellTopic(StrEnum):
 
     cells = "cells"
     ops = "ops"
+    blocks = "blocks"
     spaces = "spaces"
     skeletons = "skeletons"
     scores = "scores"
@@ -125,14 +126,18 @@ def _find_placed(what: str, config: str | None, settings: list[str] | None) -> t
 @guarded
 def list_(
     topic: Annotated[CellTopic, typer.Argument(metavar="[TOPIC]", show_choices=True,
-              help="cells, ops, spaces, skeletons or scores.")] = CellTopic.cells,
+              help="cells, ops, blocks, spaces, skeletons or scores.")] = CellTopic.cells,
     debug: Debug = False,
 ) -> None:  # fmt: skip
-    """List published cells, ops, search spaces, skeletons or zero-cost scores."""
+    """List published cells, ops of cells, blocks of stacks, search spaces, skeletons or scores."""
     if topic == CellTopic.ops:
         from zero.cells.ops import CELL_OPS
 
         print_table(("op", "what it is"), [(op.name, op.description) for op in CELL_OPS.values()])
+    elif topic == CellTopic.blocks:
+        from zero.cells.blocks import BLOCKS
+
+        print_table(("block", "what it is"), [(b.name, b.description) for b in BLOCKS.values()])
     elif topic == CellTopic.spaces:
         from zero.cells.spaces import SPACES
 

@@ -133,6 +133,11 @@ class Trainer:
         checkpoints: whether `state` will be taken and written meanwhile, which takes memory, too.
         name: of the candidate, for messages.
 
+    Attributes:
+        taught, taught_weight: a teacher's probabilities for the train images, (N, classes), and the
+            weight of its part of the loss (`zero.nn.loss`). No part of a state: whoever goes on sets
+            them again.
+
     Raises:
         NetworkError: the network does not fit the images, or is too large for the memory.
     """
@@ -172,6 +177,8 @@ class Trainer:
         )
         shape = data.image_shape
         self.augment = Augmenter(shape, data.mean, data.std, settings.pad, settings.cutout)
+        self.taught: np.ndarray | None = None
+        self.taught_weight = 0.0
         self._drawn_epoch, self._order, self._choices = -1, np.zeros(0, np.int64), None
         self.step, self.seconds, self.reason = 0, 0.0, "paused"
         self.curve: list[EpochRecord] = []
@@ -242,13 +249,15 @@ class Trainer:
     def _train_step(self) -> None:
         """Takes one step; where it diverges, sets `reason` and leaves the parameters alone."""
         settings, model = self.settings, self.model
-        images, labels = self._next_batch()
+        images, labels, taught = self._next_batch()
         loss, right = model.train_step(
             images,
             labels,
             self.masks.draw(self.step, len(images)),
             settings.label_smoothing,
             settings.auxiliary_weight,
+            taught,
+            self.taught_weight,
         )
         norm = clip_gradients(model.gradients, settings.clip)
         if not (loss <= settings.max_loss and np.isfinite(norm)):  # NaN is not below anything
@@ -263,8 +272,8 @@ class Trainer:
         self._right += right
         self._seen += len(images)
 
-    def _next_batch(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the images, augmented and normalised, and labels of the next step."""
+    def _next_batch(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Returns the next step's images, augmented and normalised, labels, what a teacher says."""
         data, settings = self.data, self.settings
         epoch, at = divmod(self.step, self.steps_per_epoch)
         if epoch != self._drawn_epoch:
@@ -277,9 +286,11 @@ class Trainer:
             self._drawn_epoch = epoch
         rows = self._order[at * self.batch : (at + 1) * self.batch]
         images, labels = data.train_x[rows], data.train_y[rows]
+        taught = None if self.taught is None else self.taught[rows]
         if self._choices is None:
-            return self.augment(images), labels
-        return self.augment.batch(images, Choices(*(c[rows] for c in self._choices))), labels
+            return self.augment(images), labels, taught
+        images = self.augment.batch(images, Choices(*(c[rows] for c in self._choices)))
+        return images, labels, taught
 
     def _end_epoch(self) -> None:
         """Validates, writes the epoch's record, and checks whether training is over."""

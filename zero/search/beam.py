@@ -40,7 +40,7 @@ DESCRIPTION = (
 NEEDS = ("decisions",)
 INHERITS = True
 
-GROWN, REPLACED = "grown", "replaced"  # mutations
+GROWN, REPLACED, SMALLEST = "grown", "replaced", "smallest"  # mutations; the last has no parent
 TRIES = 100  # of a replacement that leaves all other decisions as they are
 
 
@@ -76,11 +76,10 @@ class Beam:
     def ask(self) -> Proposal:
         """Returns a child of one of the beam, a first genome as long as there is none."""
         if not self.held:
-            return Proposal(self._first())
+            return self._first()
         parent = self.held[splitmix.below(self.rng, len(self.held))]
-        children = self._grown(parent.genome)
-        if children:
-            child = children[splitmix.below(self.rng, len(children))]
+        child = self._grown(parent.genome)
+        if child is not None:
             return Proposal(child, parent.number, 1, GROWN)
         child = self._replaced(parent.genome)
         return Proposal(child, parent.number, int(child != parent.genome), REPLACED)
@@ -94,23 +93,25 @@ class Beam:
         space: Any = self.space
         return int(space.size_of(genome)) if self.grows else 1
 
-    def _first(self) -> Any:
+    def _first(self) -> Proposal:
         space: Any = self.space
         smallest: Sequence[Any] = space.smallest() if self.grows else ()
         if not smallest:
-            return space.random(self.rng)
-        return smallest[splitmix.below(self.rng, len(smallest))]
+            return Proposal(space.random(self.rng))
+        return Proposal(smallest[splitmix.below(self.rng, len(smallest))], mutation=SMALLEST)
 
-    def _grown(self, genome: Any) -> Sequence[Any]:
-        """Returns the genomes one block larger if that is what comes next, else none."""
+    def _grown(self, genome: Any) -> Any:
+        """Returns the genome with one block more if that is what comes next, else None."""
         if not self.grows:
-            return ()
+            return None
         space: Any = self.space
         allowed = 1 + self.finished // self.settings.trials_per_depth
         if self._size(genome) >= allowed or splitmix.unit(self.rng) >= self.settings.growing:
-            return ()
+            return None
+        if hasattr(space, "one_grown"):  # where it takes time to know which are allowed
+            return space.one_grown(genome, self.rng)
         found: Sequence[Any] = space.grown(genome)
-        return found
+        return found[splitmix.below(self.rng, len(found))] if found else None
 
     def _replaced(self, genome: Any) -> Any:
         """Returns the genome with one decision made otherwise, where it can be without others."""

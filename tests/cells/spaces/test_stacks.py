@@ -1,12 +1,16 @@
 """The space of stacks: how many there are, how they grow, and what a mutation changes."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+from small_cells import small_cells
 
+from zero.cells.limits import LimitedSpace
 from zero.cells.spaces import get_space
 from zero.cells.spaces.blocks import BlockSpace
 from zero.cells.text import parse_genome
+from zero.errors import ConfigError, NetworkError
 from zero.rng.splitmix import new_state
 from zero.search.decisions import drawn
 
@@ -14,13 +18,7 @@ SPACE = get_space("blocks")
 SMALL = replace(SPACE, ops=("conv3", "sep3", "avg_pool2", "dense", "dense128"))
 
 
-class Short(BlockSpace):
-    """Stacks of at most three blocks."""
-
-    most = 3
-
-
-SHORT = Short("blocks", "", SMALL.ops)
+SHORT = BlockSpace("blocks", "", (*SMALL.ops, "depth3"))
 
 
 def sequences(space, done=()):
@@ -83,7 +81,7 @@ def test_random_stacks_have_all_sizes_and_blocks(space):
     rng = new_state(1, "stacks")
     made = [space.random(rng) for _ in range(400)]
     assert {space.size_of(g) for g in made} == set(range(1, space.most + 1))
-    assert {name for g in made for name in g.normal.blocks} == set(space.ops)
+    assert {name for g in made for name in g.normal.blocks} == set(space.blocks)
     assert space.genome_of(drawn(space.choices, rng)).normal.blocks
 
 
@@ -98,3 +96,38 @@ def test_mutants_are_neighbours():
         assert _apart(child, genome)
         genome = child
     assert names == set(SMALL.mutations)
+
+
+def test_one_grown_stack_is_drawn_of_those_within_the_limits():
+    def cost(genome):
+        return genome.normal.blocks.count("sep3")  # at most one of them
+
+    limits = SimpleNamespace(exceeded=lambda count: "blocks" if count > 1 else None)
+    limited = LimitedSpace(SMALL, SimpleNamespace(cost=cost), limits)
+    genome, rng = parse_genome("blocks: sep3 dense"), new_state(3, "stacks")
+    drawn_ones = [limited.one_grown(genome, rng) for _ in range(600)]
+    allowed = limited.grown(genome)
+    assert set(drawn_ones) == set(allowed) and len(allowed) == 4
+    assert all(100 < drawn_ones.count(child) < 200 for child in allowed)
+    most = parse_genome("blocks: " + " ".join(["conv3"] * 8))
+    assert limited.one_grown(most, rng) is None
+
+
+def test_how_deep_stacks_may_be():
+    deep = get_space("blocks[conv3,dense,depth12]")
+    assert (deep.most, deep.blocks) == (12, ("conv3", "dense"))
+    genome = parse_genome("blocks[conv3,dense,depth12]: " + " ".join(["conv3"] * 12))
+    assert deep.size_of(genome) == 12 and not deep.grown(genome)
+    assert get_space("blocks[conv3]").most == SPACE.most == 8
+    for name, words in (
+        ("blocks[conv3,depth3,depth4]", "has more than one depth"),
+        ("blocks[depth3]", "has no block"),
+        ("blocks[conv3,depth0]", "unknown block 'depth0'"),
+    ):
+        with pytest.raises(NetworkError, match=words):
+            get_space(name)
+
+
+def test_a_depth_without_blocks_is_told_by_the_config():
+    with pytest.raises(ConfigError, match=r"cells\.ops: blocks\[depth3\] has no block"):
+        small_cells(cells={"space": "blocks", "ops": ["depth3"]})

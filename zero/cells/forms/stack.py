@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
-from zero.cells.blocks import add_block, check_block, get_block
+from zero.cells.blocks import DEPTH, add_block, check_block, get_block
 from zero.cells.drawing.parts import Part
 from zero.cells.forms.form import Form
 from zero.cells.ops import Rules
@@ -69,13 +69,15 @@ class Stack(Form):
 
     @classmethod
     def check_op(cls, name: str) -> None:
-        """Raises NetworkError if there is no such block."""
-        get_block(name)
+        """Raises NetworkError if a name is neither a block's nor a space's limit such as depth8."""
+        if not DEPTH.fullmatch(name):
+            get_block(name)
 
     @classmethod
     def try_op(cls, name: str, rules: Rules) -> None:
         """Tries a block in a small network; raises NetworkError if it fails."""
-        check_block(name)
+        if not DEPTH.fullmatch(name):
+            check_block(name)
 
 
 @lru_cache(maxsize=256)

@@ -68,7 +68,7 @@ SPACES: dict[str, Space] = {
             ("conv", "sep", "mb3", "mb6", "k3", "k5", "w0.75", "w1", "w1.25", "n-1", "n0", "n+1",
              "plain", "se", "none", "id", "pool"),
         ),
-        BlockSpace("blocks", "stacks of up to 8 blocks (Google Model Search)", tuple(BLOCKS)),
+        BlockSpace("blocks", "stacks of blocks (Google Model Search)", (*BLOCKS, "depth8")),
         ChainSpace(
             "chain", "whole networks, layers and skip connections (Zoph and Le 2017)",
             (*_CHAIN, "skips", "depth18", "size32"),

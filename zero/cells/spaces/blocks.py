@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from zero.cells.blocks import END, get_block
+from zero.cells.blocks import DEPTH, END, get_block
 from zero.cells.forms.stack import Stack
 from zero.cells.genome import Genome
 from zero.errors import NetworkError, unknown_name
@@ -25,7 +26,9 @@ def _below(rng: np.ndarray, n: int) -> int:
 
 @dataclass(frozen=True)
 class BlockSpace:
-    """Stacks of one to `most` blocks, those of images before the dense ones.
+    """Stacks of blocks, those of images before the dense ones.
+
+    ops: the blocks' names; `depthN`, at most N blocks (8 if it is not said).
 
     Decisions: the blocks, from the images on, then "end" where there could be more. It grows as in the
     source: a block of images at the end of those, a dense one at the very end.
@@ -37,7 +40,22 @@ class BlockSpace:
 
     form = Stack
     mutations = ("insert", "replace", "remove")
-    most = 8
+
+    def __post_init__(self) -> None:
+        if len(self.ops) - len(self.blocks) > 1:
+            raise NetworkError(f"{self.name} has more than one depth; name one")
+        if not self.blocks:
+            raise NetworkError(f"{self.name} has no block; name one at least")
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """The names of its blocks."""
+        return tuple(op for op in self.ops if not DEPTH.fullmatch(op))
+
+    @cached_property
+    def most(self) -> int:
+        """The most blocks of a stack."""
+        return next((int(found[1]) for op in self.ops if (found := DEPTH.fullmatch(op))), 8)
 
     def check(self, genome: Genome) -> None:
         """Raises NetworkError if the genome is none of this space."""
@@ -45,8 +63,8 @@ class BlockSpace:
         if genome.reduction is not None or not isinstance(stack, Stack):
             raise NetworkError(f"{self.name}: a genome is one stack of blocks")
         for name in stack.blocks:
-            if name not in self.ops:
-                words = unknown_name(f"block of {self.name}", name, self.ops)
+            if name not in self.blocks:
+                words = unknown_name(f"block of {self.name}", name, self.blocks)
                 raise NetworkError(f"{self.name}: {words}")
         try:
             stack.check()
@@ -60,7 +78,7 @@ class BlockSpace:
     def random(self, rng: np.ndarray) -> Genome:
         """Returns a genome; the number of blocks and each of them drawn evenly, dense ones put last."""
         count = 1 + _below(rng, self.most)
-        drawn = [self.ops[_below(rng, len(self.ops))] for _ in range(count)]
+        drawn = [self.blocks[_below(rng, len(self.blocks))] for _ in range(count)]
         return self._genome(tuple(sorted(drawn, key=lambda name: get_block(name).dense)))
 
     def mutate(self, genome: Genome, rng: np.ndarray) -> tuple[Genome, str]:
@@ -81,14 +99,14 @@ class BlockSpace:
 
     def smallest(self) -> list[Genome]:
         """Returns the stacks of one block."""
-        return [self._genome((name,)) for name in self.ops]
+        return [self._genome((name,)) for name in self.blocks]
 
     def grown(self, genome: Genome) -> list[Genome]:
         """Returns the stacks with one block more at the end of its kind, none of the largest size."""
         blocks, images = genome.normal.blocks, genome.normal.of_images
         if len(blocks) >= self.most:
             return []
-        ends = {name: len(blocks) if get_block(name).dense else images for name in self.ops}
+        ends = {name: len(blocks) if get_block(name).dense else images for name in self.blocks}
         return [self._genome((*blocks[:at], name, *blocks[at:])) for name, at in ends.items()]
 
     def size_of(self, genome: Genome) -> int:
@@ -118,7 +136,7 @@ class BlockSpace:
     def _following(self, blocks: Blocks) -> Blocks:
         """Returns the blocks that can follow."""
         dense = bool(blocks) and get_block(blocks[-1]).dense
-        return tuple(n for n in self.ops if get_block(n).dense or not dense)
+        return tuple(n for n in self.blocks if get_block(n).dense or not dense)
 
     def _changed(self, genome: Genome, mutation: str) -> list[Blocks]:
         """Returns the different stacks that a mutation can make of one."""
@@ -129,7 +147,7 @@ class BlockSpace:
         else:
             kept = 0 if mutation == "insert" else 1
             room = len(old) + 1 - kept <= self.most
-            made = [(*old[:at], n, *old[at + kept :]) for at in places for n in self.ops if room]
+            made = [(*old[:at], n, *old[at + kept :]) for at in places for n in self.blocks if room]
         return [stack for stack in dict.fromkeys(made) if stack != old and self._is_ordered(stack)]
 
     def _is_ordered(self, blocks: Blocks) -> bool:

@@ -131,6 +131,8 @@ class CpuModel:
         masks: dict[int, np.ndarray] | None = None,
         label_smoothing: float = 0.0,
         auxiliary_weight: float = 0.0,
+        taught: np.ndarray | None = None,
+        taught_weight: float = 0.0,
     ) -> tuple[float, int]:
         """Returns (loss, number of images classified rightly); fills `gradients`.
 
@@ -148,7 +150,9 @@ class CpuModel:
             weight = 1.0 if number == 0 else auxiliary_weight
             logits = self._logits(number, count)
             shifted = logits - logits.max(1, keepdims=True)
-            part, slope = softmax_cross_entropy(shifted.astype(np.float64), labels, label_smoothing)
+            part, slope = softmax_cross_entropy(
+                shifted.astype(np.float64), labels, label_smoothing, taught, taught_weight
+            )
             loss += weight * part
             if number == 0:
                 correct = int(np.count_nonzero(logits.argmax(1) == labels))
