@@ -74,6 +74,13 @@ def test_every_method_describes_itself_in_a_line(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_every_method_says_when_to_use_it_what_it_costs_and_where_it_comes_from(name):
+    words = search.get(name).__doc__
+    places = [words.index(f"\n{start} ") for start in ("When to use it:", "Cost:", "Source:")]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_the_random_stream_decides_what_is_proposed(name):
     made = [Run(name, seed).go_on(60).made for seed in (0, 0, 1)]
     assert made[0] == made[1] != made[2]
@@ -213,6 +220,17 @@ def test_one_replay_of_q_learning_by_hand():
     learner._learn(learner.paths[0], 1.0)
     assert learner.values[("on",)] == pytest.approx([0.55, 0.5])
     assert learner.values[()] == pytest.approx([0.5, 0.505])
+
+
+def test_a_shaped_reward_is_given_in_even_parts():
+    from zero.search.q_learning import QLearning, Settings
+
+    settings = Settings(method="q_learning", replay=1, rate=1, shaped=True)
+    learner = QLearning(BitSpace(2), settings, new_state(1, "q"))
+    learner._know(("on", "off"), "10")
+    learner._learn(learner.paths[0], 1.0)
+    assert learner.values[("on",)] == pytest.approx([0.5, 0.5])  # the last decision's half
+    assert learner.values[()] == pytest.approx([0.5, 1.0])  # and the first one's beside it
 
 
 # --- rules for parents: asking and telling is the compiled loop ---------------------------------------

@@ -68,12 +68,11 @@ from zero.runs.progress import duration
 from zero.runs.state import Experiment, IslandState
 from zero.search.decisions import checked
 from zero.search.pareto import hypervolume, pareto_front
-from zero.search.protocol import FIRST_MUTATION, RANDOM_MUTATION
+from zero.search.protocol import AT_RANDOM
 from zero.system.files import write_bytes
 from zero.system.memory import usable_bytes
 from zero.system.signals import Stop
 
-AT_RANDOM = (FIRST_MUTATION, RANDOM_MUTATION)  # how candidates came about that stand for the space
 OUTCOME = "outcome"  # the name of the run's own cells among the last trainings
 
 

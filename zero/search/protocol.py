@@ -31,8 +31,12 @@ from zero.config.settings import Settings
 
 # What `choose` returns instead of a slot, for a new random individual.
 RANDOM = -1
-# Mutations of individuals without a parent; the last two came from another search, an earlier one.
-FIRST_MUTATION, RANDOM_MUTATION, MIGRATION, START_MUTATION = "first", "random", "migration", "start"
+# Mutations of individuals without a parent. Drawn evenly, as a space's random genomes are: of those the mean
+# is what random sampling finds.
+FIRST_MUTATION, RANDOM_MUTATION, TOO_FEW_MUTATION = "first", "random", "too_few_results"
+AT_RANDOM = (FIRST_MUTATION, RANDOM_MUTATION, TOO_FEW_MUTATION)
+# By what a method has learnt; from another search; from an earlier one.
+DRAWN_MUTATION, MIGRATION, START_MUTATION = "drawn", "migration", "start"
 
 
 def _whole(value: Any) -> Any:

@@ -10,7 +10,9 @@ replayed, each from its last decision to its first:
 Epsilon falls with the number of different genomes, in the paper's proportions: 1 for 55 % of `schedule`,
 0.9 to 0.7 for 4 % each, 0.6 to 0.1 for 6 % each, 0.1 from then on. The reward, an accuracy in the paper,
 is here the share of results that are worse (half of equal ones among them), which serves fitness of any
-scale: failed genomes have the lowest.
+scale: failed genomes have the lowest. With `shaped` every decision is given an even part of it, and not
+the last one all of it, so that the first values move as soon as the last (Zhong et al. 2018, "Practical
+Block-wise Neural Network Architecture Generation", BlockQNN).
 
 When to use it: few decisions, many trainings. More than half of them are random, as published; with a
 hundred it is hardly better than random search.
@@ -32,7 +34,15 @@ from pydantic import Field
 
 from zero.rng import splitmix
 from zero.search.decisions import Decisions, decided, genome_drawn, shares_worse
-from zero.search.protocol import DecisionSpace, Positive, Proposal, Searcher, SearchSettings
+from zero.search.protocol import (
+    DRAWN_MUTATION,
+    RANDOM_MUTATION,
+    DecisionSpace,
+    Positive,
+    Proposal,
+    Searcher,
+    SearchSettings,
+)
 
 # Where a genome's decisions stand, last one first: the values of a prefix and the choice's place there.
 Path = list[tuple[list[float], int]]
@@ -48,11 +58,15 @@ EPSILONS = ((1.0, 1500), (0.9, 100), (0.8, 100), (0.7, 100),
 
 
 class Settings(SearchSettings):
-    """rate: of learning. replay: genomes for each result. schedule: different genomes, see epsilon."""
+    """rate: of learning. replay: genomes for each result. schedule: different genomes, see epsilon.
+
+    shaped: whether each decision has a part of the reward.
+    """
 
     rate: float = Field(0.1, gt=0, le=1)
     replay: Positive = 128
     schedule: Positive = 100
+    shaped: bool = False
 
 
 def epsilon(different: int, schedule: int) -> float:
@@ -92,7 +106,9 @@ class QLearning:
             return names[splitmix.below(self.rng, len(names))]
 
         genome = genome_drawn(self.space, lambda: decided(self.space.choices, chosen))
-        return Proposal(self.space.random(self.rng) if genome is None else genome)
+        if genome is None:
+            return Proposal(self.space.random(self.rng))
+        return Proposal(genome, mutation=RANDOM_MUTATION if random == 1 else DRAWN_MUTATION)
 
     def tell(
         self,
@@ -125,10 +141,12 @@ class QLearning:
         self.paths.append(path[::-1])
 
     def _learn(self, path: Path, reward: float) -> None:
-        rate = self.settings.rate
+        rate, part = self.settings.rate, 0.0
+        if self.settings.shaped:
+            reward = part = reward / len(path)
         for values, choice in path:
             values[choice] += rate * (reward - values[choice])
-            reward = max(values)
+            reward = part + max(values)
 
     def state(self) -> dict[str, Any]:
         """Returns where the search stands; values in the order in which `_know` makes them."""

@@ -38,7 +38,14 @@ from pydantic import Field
 from zero.rng import splitmix
 from zero.search.controller import ByRow, Lstm, Path, Policy, Softmaxes
 from zero.search.decisions import Decisions, decided, genome_drawn
-from zero.search.protocol import DecisionSpace, Positive, Proposal, Searcher, SearchSettings
+from zero.search.protocol import (
+    DRAWN_MUTATION,
+    DecisionSpace,
+    Positive,
+    Proposal,
+    Searcher,
+    SearchSettings,
+)
 
 DESCRIPTION = "a policy over decisions, softmaxes or recurrent, moved towards what does well"
 NEEDS = ("decisions",)
@@ -95,7 +102,9 @@ class Reinforce:
     def ask(self) -> Proposal:
         """Returns a genome drawn by the policy."""
         genome = genome_drawn(self.space, self._drawn)
-        return Proposal(self.space.random(self.rng) if genome is None else genome)
+        if genome is None:
+            return Proposal(self.space.random(self.rng))
+        return Proposal(genome, mutation=DRAWN_MUTATION)
 
     def _drawn(self) -> Decisions:
         step = self.policy.walk()

@@ -37,6 +37,7 @@ from zero.search import predictors
 from zero.search.decisions import Decisions, altered, drawn, genome_drawn, listed, shares_worse
 from zero.search.protocol import (
     RANDOM_MUTATION,
+    TOO_FEW_MUTATION,
     DecisionSpace,
     Positive,
     Proposal,
@@ -47,8 +48,8 @@ from zero.search.protocol import (
 DESCRIPTION = "a regression on decisions predicts which genome is best (ridge, forest, ensemble)"
 NEEDS = ("decisions",)
 
-# Mutations: random because too little is known; predicted, one decision from a parent or none.
-TOO_FEW, ALTERED, PREDICTED = "too_few_results", "decision", "predicted"
+# Mutations: predicted, one decision from a parent or none.
+ALTERED, PREDICTED = "decision", "predicted"
 FEW = 20_000  # genomes of a space that are candidates all
 LATEST = 1000  # results that the regression is fitted to, at most
 TRIES = 100  # of a random genome that was not evaluated before
@@ -87,7 +88,7 @@ class Surrogate:
         """Returns the genome of the highest score, a random one as long as little is known."""
         usable = np.isfinite(self.fitness)
         if usable.sum() < 2 or len(usable) < self.settings.initial:
-            return self._random(TOO_FEW)
+            return self._random(TOO_FEW_MUTATION)
         if self.settings.model == "forest":
             if splitmix.unit(self.rng) < self.settings.random_share:
                 return self._random()
