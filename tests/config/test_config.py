@@ -635,6 +635,14 @@ SHIPPED = [
     "own_images",
     "projected_binary_baseline",
     "quickstart",
+    "search_beam",
+    "search_chain",
+    "search_hierarchical",
+    "search_mnasnet",
+    "search_nsga2",
+    "search_progressive",
+    "search_reinforce",
+    "search_surrogate",
 ]
 
 

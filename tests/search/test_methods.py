@@ -211,6 +211,29 @@ def test_epsilon_falls_as_in_the_paper():
     assert steps == sorted(steps, reverse=True) and set(steps[2550:]) == {0.1}
 
 
+def test_epsilons_of_ones_own():
+    given = make_config({"cells": {"images": {"source": "digits"}}, "budget": {"individuals": 9},
+                         "search": {"method": "q_learning", "epsilons": [[1, 4], [0.25, 6]]}})  # fmt: skip
+    assert given.search.epsilons == [(1.0, 4), (0.25, 6)]
+    from zero.search.q_learning import epsilon
+
+    found = [epsilon(count, 10, given.search.epsilons) for count in range(12)]
+    assert found == [1.0] * 4 + [0.25] * 8
+    for epsilons, message in (
+        ([[0.5, 4], [0.5, 4]], "epsilons: must fall; got 0.5, 0.5"),
+        ([[1.5, 4]], "must be"),
+        ([[1, 0]], "must be"),
+        ([], "must"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            make_config(
+                {**given.model_dump(), "search": {"method": "q_learning", "epsilons": epsilons}}
+            )
+    settings = {"method": "q_learning", "schedule": 11, "epsilons": [[1, 4], [0.25, 6]]}
+    with pytest.raises(ConfigError, match="are for 10 genomes together, but schedule is 11"):
+        make_config({**given.model_dump(), "search": settings})
+
+
 def test_one_replay_of_q_learning_by_hand():
     from zero.search.q_learning import QLearning, Settings
 

@@ -133,7 +133,7 @@ def check_fidelity(config: Any) -> Iterator[Found]:
     fidelity = config.cells.fidelity
     if fidelity is None:
         return
-    if all(value is None for _, value in fidelity):
+    if all(getattr(fidelity, name) is None for name in Fidelity.model_fields):
         yield (
             ("cells", "fidelity"),
             f"give one of {', '.join(Fidelity.model_fields)}, or leave it out",

@@ -8,11 +8,11 @@ replayed, each from its last decision to its first:
     Q(prefix, choice) += rate * (best value after the choice, or the reward at the end - Q(prefix, choice))
 
 Epsilon falls with the number of different genomes, in the paper's proportions: 1 for 55 % of `schedule`,
-0.9 to 0.7 for 4 % each, 0.6 to 0.1 for 6 % each, 0.1 from then on. The reward, an accuracy in the paper,
-is here the share of results that are worse (half of equal ones among them), which serves fitness of any
-scale: failed genomes have the lowest. With `shaped` every decision is given an even part of it, and not
-the last one all of it, so that the first values move as soon as the last (Zhong et al. 2018, "Practical
-Block-wise Neural Network Architecture Generation", BlockQNN).
+0.9 to 0.7 for 4 % each, 0.6 to 0.1 for 6 % each, 0.1 from then on; or as `epsilons` say. The reward, an
+accuracy in the paper, is here the share of results that are worse (half of equal ones among them), which
+serves fitness of any scale: failed genomes have the lowest. With `shaped` every decision is given an even
+part of it, and not the last one all of it, so that the first values move as soon as the last (Zhong et al.
+2018, "Practical Block-wise Neural Network Architecture Generation", BlockQNN).
 
 When to use it: few decisions, many trainings. More than half of them are random, as published; with a
 hundred it is hardly better than random search.
@@ -26,12 +26,14 @@ Source: Baker, Gupta, Naik and Raskar 2017; replay, start and schedule as in the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from zero.config.sections import as_tuple
+from zero.config.settings import Check, Found
 from zero.rng import splitmix
 from zero.search.decisions import Decisions, decided, genome_drawn, shares_worse
 from zero.search.protocol import (
@@ -57,26 +59,50 @@ EPSILONS = ((1.0, 1500), (0.9, 100), (0.8, 100), (0.7, 100),
             *((tenth / 10, 150) for tenth in range(6, 0, -1)))  # fmt: skip
 
 
+def _check_epsilons(settings: Any) -> Iterator[Found]:
+    if settings.epsilons is None:
+        return
+    values = [value for value, _ in settings.epsilons]
+    total = sum(models for _, models in settings.epsilons)
+    if values != sorted(set(values), reverse=True):
+        yield ("epsilons",), f"must fall; got {', '.join(f'{v:g}' for v in values)}"
+    if "schedule" in settings.model_fields_set and settings.schedule != total:
+        message = (
+            f"are for {total} genomes together, but schedule is {settings.schedule}; leave it out"
+        )
+        yield ("epsilons",), message
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Step = Annotated[tuple[Share, Positive], BeforeValidator(as_tuple)]
+
+
 class Settings(SearchSettings):
     """rate: of learning. replay: genomes for each result. schedule: different genomes, see epsilon.
 
-    shaped: whether each decision has a part of the reward.
+    epsilons: instead, pairs of an epsilon and for how many different genomes it holds; the last one holds
+    from then on. shaped: whether each decision has a part of the reward.
     """
+
+    checks: ClassVar[tuple[Check, ...]] = (_check_epsilons,)
 
     rate: float = Field(0.1, gt=0, le=1)
     replay: Positive = 128
     schedule: Positive = 100
+    epsilons: list[Step] | None = Field(None, min_length=1)
     shaped: bool = False
 
 
-def epsilon(different: int, schedule: int) -> float:
+def epsilon(
+    different: int, schedule: int, epsilons: Sequence[tuple[float, int]] = EPSILONS
+) -> float:
     """Returns the share of decisions that are random after so many different genomes."""
-    total, left = sum(models for _, models in EPSILONS), 0
-    for value, models in EPSILONS:
+    total, left = sum(models for _, models in epsilons), 0
+    for value, models in epsilons:
         left += models
         if different * total < left * schedule:
             return value
-    return EPSILONS[-1][0]
+    return epsilons[-1][0]
 
 
 class QLearning:
@@ -96,7 +122,11 @@ class QLearning:
 
     def ask(self) -> Proposal:
         """Returns a genome whose decisions are the best known or random."""
-        random = epsilon(len(self.known), self.settings.schedule)
+        epsilons = self.settings.epsilons or EPSILONS
+        schedule = self.settings.schedule
+        if self.settings.epsilons:
+            schedule = sum(models for _, models in epsilons)
+        random = epsilon(len(self.known), schedule, epsilons)
 
         def chosen(decisions: Decisions, names: Sequence[str]) -> str:
             values = self.values.get(decisions)
