@@ -50,7 +50,7 @@ def test_the_first_candidate_has_no_teacher_and_others_the_best_before_them(monk
         assert weight == 2.0
         np.testing.assert_allclose(taught.sum(axis=1), 1, rtol=1e-5)
         assert taught.shape == (60, 10)
-    assert sum(taught is not None for _, taught, _ in seen) >= 5
+    assert sum(taught is not None for _, taught, _ in seen) >= 2
 
 
 def test_candidates_that_are_taught_are_trained_otherwise():

@@ -28,7 +28,8 @@ def outcome(tmp_path_factory):
 def test_members_are_the_best_candidates_of_all_islands(outcome):
     figures = read_archive(outcome.folder).results["ensemble"]
     trained = [r for r in all_records(outcome.folder) if r.same_as < 0 and r.reason == ""]
-    best = sorted(trained, key=lambda r: (-r.fitness, r.id))[:3]
+    best = sorted(trained, key=lambda r: (-r.fitness, r.id))
+    best = [r for k, r in enumerate(best) if r.text not in [b.text for b in best[:k]]][:3]
     assert figures["numbers"].tolist() == [r.id for r in best]
     assert figures["member_valid"].tolist() == [r.accuracy for r in best]
     assert figures["valid"] >= min(figures["member_valid"])
@@ -69,8 +70,9 @@ def test_a_member_without_numbers_makes_the_ensemble_wrong():
     assert figures["member_valid"][0] > 0
 
 
-def test_of_equal_members_the_earlier_ones_are_kept():
-    members = [{"number": n, "fitness": f} for n, f in ((5, 0.5), (3, 0.9), (4, 0.5), (9, 0.7))]
+def test_of_equal_members_the_earlier_ones_are_kept_and_each_genome_once():
+    rows = ((5, 0.5, "a"), (3, 0.9, "b"), (4, 0.5, "c"), (9, 0.7, "d"), (8, 0.8, "b"))
+    members = [{"number": n, "fitness": f, "text": text} for n, f, text in rows]
     assert [m["number"] for m in best_members(members, 3)] == [3, 9, 4]
 
 

@@ -31,8 +31,14 @@ def member(record: Any, weights: Weights) -> Member:
 
 
 def best_members(members: Sequence[Member], count: int) -> list[Member]:
-    """Returns the fittest, best first, at most so many; of equal ones those of lower numbers."""
-    return sorted(members, key=lambda m: (-m["fitness"], m["number"]))[:count]
+    """Returns the fittest, best first, at most so many; of equal ones those of lower numbers.
+
+    Each genome once: islands may have trained the same one, even to the same weights.
+    """
+    found: dict[str, Member] = {}
+    for one in sorted(members, key=lambda m: (-m["fitness"], m["number"])):
+        found.setdefault(one["text"], one)
+    return list(found.values())[:count]
 
 
 def ensemble_figures(evaluator: TrainEvaluator, members: Sequence[Member]) -> dict[str, Any]:
