@@ -76,6 +76,14 @@ CASES = {
         lambda b, x: b.pool("avg", x, 3),
         lambda b, x: b.pool("avg", x, (2, 3), stride=2, pad=(1, 0, -2, 1)),
     ],
+    **{
+        kind: [lambda b, x, kind=kind: b.add_layer(kind, x)]
+        for kind in ("relu6", "sigmoid", "hard_sigmoid", "swish", "h_swish")
+    },
+    "scale_channels": [
+        lambda b, x: b.squeeze_excite(x, 2),
+        lambda b, x: b.relu(b.batch_norm(b.squeeze_excite(x, 3, "h_swish", "hard_sigmoid"))),
+    ],
     "add": [lambda b, x: b.add(x, x), lambda b, x: b.add(x, b.relu(x), b.pool("avg", x, 3))],
     "concat": [lambda b, x: b.concat(x, b.relu(x), x)],
     "slice": [lambda b, x: b.first_channels(x, 4)],

@@ -29,6 +29,7 @@ TUNED: dict[str, dict[str, int]] = {
     "regularized_evolution": {"population": 10, "tournament": 8},
     "local_search": {"population": 10},
     "random_search": {},
+    "nsga2": {"population": 10},  # as evolution, not tuned; its own default is a random budget here
 }
 TUNING = (
     "benchmarks/nas_table.py on NAS-Bench-201's column cifar10_val, with seeds of its own, at the "
@@ -117,7 +118,7 @@ def settings_of(
         return {}
     if not search.chooses_parents(name):
         planned = {SCHEDULE: budget} if SCHEDULE in search.keys_of(name) else {}
-        return planned | own
+        return planned | TUNED.get(name, {}) | own
     usual = TUNED.get(name, TUNED["regularized_evolution"])
     usual = {key: value for key, value in usual.items() if key in search.keys_of(name)}
     settings = {key: own.get(key) or given.get(key) or value for key, value in usual.items()} | own
