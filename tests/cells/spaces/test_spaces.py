@@ -216,7 +216,27 @@ def test_nas_bench_101_grows_from_a_cell_without_vertices():
 
 # --- growth ---------------------------------------------------------------------------------------
 
-GROWING = [name for name in SPACE_NAMES if hasattr(get_space(name), "grown")]
+GROWS = [name for name in SPACE_NAMES if hasattr(get_space(name), "grown")]
+SIZED = [name for name in GROWS if hasattr(get_space(name), "size_of")]  # whole networks
+GROWING = [name for name in GROWS if name not in SIZED]
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_networks_grow_by_one(name):
+    space, rng = get_space(name), stream("growth")
+    found = space.smallest()
+    assert found == space.smallest() and found
+    for _ in range(5):
+        assert len(set(found)) == len(found)
+        at = found[below(rng, len(found))]
+        size_of = space.size_of(at)
+        found = space.grown(at)
+        assert found == space.grown(at) and found
+        for large in found[:: max(1, len(found) // 20)]:
+            assert space.size_of(large) == size_of + 1
+            space.check(large)
+            assert parse_genome(str(large)) == large
+            assert space.genome_of(space.decisions_of(large)) == large
 
 
 def size(genome):
