@@ -39,13 +39,14 @@ SMALL = [
     "search.population=12",
 ]
 FASHION = (
-    "cells.images={source: npz, path: IMAGES, train: 1000, valid: 2000, "
+    "cells.images={source: npz, path: IMAGES, train: 600, valid: 1000, "
     "arrays: {x: X, y: y, test_x: test_X, test_y: test_y}}"
 )
+DIGITS = "cells.images={source: digits, train: 600, valid: 500}"
 PARTS = {  # the config, settings, train steps of a candidate
-    "digits": ("amoebanet_digits", [], 2 * (1079 // 32)),
-    "fashion": ("amoebanet_digits", [FASHION], 2 * (1000 // 32)),
-    "fashion_blocks": ("search_beam", [FASHION], 2 * (1000 // 32)),
+    "digits": ("amoebanet_digits", [DIGITS], 2 * (600 // 32)),
+    "fashion": ("amoebanet_digits", [FASHION], 2 * (600 // 32)),
+    "fashion_blocks": ("search_beam", ["cells.ensemble=none", FASHION], 2 * (600 // 32)),
 }
 
 
