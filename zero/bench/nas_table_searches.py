@@ -75,6 +75,11 @@ def chosen(names: Sequence[str] | None) -> list[Contestant]:
 def _contestant(text: str, known: dict[str, str]) -> Contestant:
     name, *settings = text.split(":")
     method = ALIASES.get(name, name)
+    if method in search.names() and method not in known:
+        lacks = " and ".join(search.lacking(method, RowSpace))
+        raise ConfigError(
+            f"{method} cannot search a table, whose rows have no {lacks}; use some of {', '.join(known)}"
+        )
     if method not in known:
         raise ConfigError(unknown_name("search", name, [*known, *ALIASES]))
     own = {}

@@ -103,7 +103,7 @@ def compare(
     wanted = []
     for seed in range(first, first + seeds):  # seed by seed: what there is early can be compared
         for label, own in labels.items():
-            run = load_config(config, [*settings, *own, f"seed={seed}"])
+            run = _loaded(config, settings, label, own, seed)
             _check_budget(run)
             wanted.append((label, seed, run))
     runs: list[MethodRun] = []
@@ -143,6 +143,17 @@ def serving(config: str, settings: Sequence[str]) -> list[str]:
             load_config(config, [*settings, f"search.method={name}"])
             found.append(name)
     return found
+
+
+def _loaded(config: str, settings: Sequence[str], label: str, own: list[str], seed: int) -> Any:
+    """Returns the config of a run; what is wrong with a method's own settings is said of `label`."""
+    try:
+        return load_config(config, [*settings, *own, f"seed={seed}"])
+    except ConfigError as error:
+        text = str(error)
+        for setting in own:
+            text = text.replace(f"--set {setting}: ", f"--methods {label}: ")
+        raise ConfigError(text) from None
 
 
 def known_differences(result: dict[str, Any]) -> list[Difference]:
@@ -279,7 +290,9 @@ def draw(result: dict[str, Any], figure: Any) -> None:
         )
     count = len(result["seeds"])
     axes.set_title(
-        f"Best so far, mean of {count} seed{'s' if count > 1 else ''}, 2 standard errors"
+        f"Best so far, mean of {count} seeds, bands of two standard errors"
+        if count > 1
+        else "Best so far, 1 seed"
     )
     axes.set_xlabel("individuals")
     axes.set_ylabel("search fitness")

@@ -49,10 +49,13 @@ def search_methods(
     from zero.bench import search_methods as bench
     from zero.config.load import load_config
     from zero.runs import pictures
-    from zero.system.files import write_bytes
+    from zero.system.files import check_place, write_bytes
 
     if plot is not None:
         pictures.check(plot)
+    for output in (plot, json_file):
+        if output is not None:
+            check_place(output)
     checked = load_config(config, settings or [])
     wanted = None if methods is None else [name for name in methods.split(",") if name.strip()]
     out = out or Path("runs") / f"compare-{checked.name}"
