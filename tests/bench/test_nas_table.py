@@ -247,7 +247,7 @@ def test_one_run_has_no_spread(hills):
         ({"budget": 730}, "a budget of 730 queries is more than the 729 cells"),
         (
             {"searches": ["progressive"]},
-            "progressive cannot search a table, whose rows have no growth",
+            "progressive cannot search a table: it needs a space with growth",
         ),
         ({"population": 4, "tournament": 5}, "a tournament of 5 in a population of 4"),
     ],

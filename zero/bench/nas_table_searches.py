@@ -78,7 +78,8 @@ def _contestant(text: str, known: dict[str, str]) -> Contestant:
     if method in search.names() and method not in known:
         lacks = " and ".join(search.lacking(method, RowSpace))
         raise ConfigError(
-            f"{method} cannot search a table, whose rows have no {lacks}; use some of {', '.join(known)}"
+            f"{method} cannot search a table: it needs a space with {lacks}; use some of "
+            f"{', '.join(known)}"
         )
     if method not in known:
         raise ConfigError(unknown_name("search", name, [*known, *ALIASES]))

@@ -103,7 +103,12 @@ def _tell(result: dict[str, Any]) -> None:
             "the runs have no final figure: what is compared is what the search itself saw"
         )
     print()
-    for sentence in in_words(known_differences(result)):
+    notes = in_words(known_differences(result))
+    if improved:
+        notes.append(
+            "over random: the search's best above the mean of the random candidates of the same run"
+        )
+    for sentence in notes:
         print_paragraph(sentence, "* ", "  ")
 
 
