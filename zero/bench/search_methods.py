@@ -76,6 +76,7 @@ def compare(
     seeds: int,
     out: Path,
     tell: Callable[[MethodRun, int, int], None] | None = None,
+    command: list[str] | None = None,
 ) -> dict[str, Any]:
     """Makes all runs that are not there yet, and returns their figures.
 
@@ -86,6 +87,7 @@ def compare(
         seeds: how many, from the config's own on.
         out: a folder for all runs: OUT/METHOD/seed-N.
         tell: is given each run as it is known, its place, and how many there are.
+        command: kept in the records of runs.
 
     Returns:
         methods: by label, the summary of each method (`summary`) and its runs; differences: see
@@ -109,7 +111,7 @@ def compare(
     runs: list[MethodRun] = []
     for label, seed, run in wanted:
         folder = out / re.sub(r"[^\w.=-]+", "_", label) / f"seed-{seed}"
-        runs.append(_made(label, seed, run, folder))
+        runs.append(_made(label, seed, run, folder, command))
         if tell is not None:
             tell(runs[-1], len(runs), len(wanted))
     by_method = {label: [r for r in runs if r.method == label] for label in labels}
@@ -171,7 +173,7 @@ def _check_budget(run: Any) -> None:
         )
 
 
-def _made(label: str, seed: int, config: Any, folder: Path) -> MethodRun:
+def _made(label: str, seed: int, config: Any, folder: Path, command: list[str] | None) -> MethodRun:
     """Returns a run, made, gone on with, or read where it is over.
 
     Raises:
@@ -179,7 +181,7 @@ def _made(label: str, seed: int, config: Any, folder: Path) -> MethodRun:
         ConfigError: the folder has a run of other settings.
     """
     if not (folder / RunFolder.CONFIG).exists():
-        outcome = start(config, folder, quiet=True)
+        outcome = start(config, folder, command=command, quiet=True)
     else:
         kept = (folder / RunFolder.CONFIG).read_text(encoding="utf-8")
         if kept != config_to_yaml(config):

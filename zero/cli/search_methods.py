@@ -66,7 +66,7 @@ def search_methods(
         print(f"{number}/{of} {run.method}, seed {run.seed}: {figures}, {taken}", file=sys.stderr)
 
     try:
-        result = bench.compare(config, settings or [], wanted, seeds, out, tell)
+        result = bench.compare(config, settings or [], wanted, seeds, out, tell, sys.argv)
     except bench.Stopped:
         print(f"stopped; the same command goes on with {out}", file=sys.stderr)
         raise typer.Exit(130) from None
