@@ -245,6 +245,10 @@ def test_one_run_has_no_spread(hills):
         ({"budget": 5, "seconds": 5, "seconds_column": "test"}, "--budget or --seconds, not both"),
         ({"seconds": 5, "seconds_column": "test"}, "a budget of 5 seconds is less than one query"),
         ({"budget": 730}, "a budget of 730 queries is more than the 729 cells"),
+        (
+            {"searches": ["progressive"]},
+            "progressive cannot search a table: it needs a space with growth",
+        ),
         ({"population": 4, "tournament": 5}, "a tournament of 5 in a population of 4"),
     ],
 )

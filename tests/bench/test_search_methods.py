@@ -105,5 +105,26 @@ def test_the_command(config, tmp_path):
     assert "4/4 random_search, seed 1: search" in err
     assert plot.read_text().count("<svg") == 1
     assert json.loads(file.read_text())["seeds"] == [0, 1]
+    checklist, _ = zero_("show", folder / "local_search" / "seed-1", "--checklist")
+    assert "random search beside it" in checklist
     _, err = zero_(*command, "--methods", "no_such", "--out", tmp_path / "x", code=1)
-    assert "unknown search method 'no_such'" in err
+    assert "--methods no_such: search.method: unknown search method 'no_such'" in err
+    for option in ("--plot", "--json"):  # told before any run
+        _, err = zero_(
+            *command, option, tmp_path / "none" / "a.svg", "--out", tmp_path / "y", code=1
+        )
+        assert "cannot write" in err and "there is no folder" in err and "1/" not in err
+    assert not (tmp_path / "y").exists()
+
+
+def test_runs_keep_the_command_that_made_them(config, tmp_path):
+    found = compare(config, [], [], 1, tmp_path, command=["zero", "bench", "search-methods"])
+    folder = found["methods"]["random_search"]["runs"][0]["folder"]
+    checklist, _ = zero_("show", folder, "--checklist")
+    assert re.search(r"^command +zero bench search-methods$", checklist, re.MULTILINE)
+
+
+def test_a_mistake_in_a_methods_own_setting_is_told_of_that_method(config, tmp_path):
+    text = "regularized_evolution:turnament=2"
+    with pytest.raises(ConfigError, match=f"--methods {text}: search.turnament: unknown key"):
+        compare(config, [], [text], 1, tmp_path)

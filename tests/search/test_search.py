@@ -50,6 +50,19 @@ def test_unknown_method():
         search.get("random_serch")
 
 
+@pytest.mark.parametrize("part", ["DESCRIPTION", "Settings", "numbers", "choose"])
+def test_a_methods_file_that_lacks_something_is_told(monkeypatch, part):
+    monkeypatch.delattr(random_search, part)
+    with pytest.raises(ConfigError, match=f"random_search.py is not complete .* it has no {part};"):
+        search.get("random_search")
+
+
+def test_a_method_that_proposes_says_what_it_needs(monkeypatch):
+    monkeypatch.delattr(search.get("surrogate"), "NEEDS")
+    with pytest.raises(ConfigError, match="it has no NEEDS;"):
+        search.get("surrogate")
+
+
 # --- tournament -----------------------------------------------------------------------------------
 
 

@@ -302,7 +302,7 @@ def _protocol(
         "selection": selection,
         "budget": f"{counted}{repeated}, at no cost"
         + (" (counting_repeats: where every individual counts)" if of == QUERIES else ""),
-        "duplicates": f"each string is a {table.form.name}; isomorphic ones are not merged",
+        "duplicates": f"each row is a {table.form.name} of its own; isomorphic networks are not merged",
         "space": partial,
         "runs": f"{runs} runs of each search, from random streams of their own",
         "baselines": "random sampling: the result of one draw; random search: the best of the same "

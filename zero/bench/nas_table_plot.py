@@ -72,5 +72,6 @@ def of_comparison(result: dict[str, Any]) -> Draw:
         if "regret_curve" in entry and name not in ALIASES
     }
     table = result["table"]
-    title = f"'{result['report']}' below its highest, {result['runs']} runs\n{table['file']}"
+    bands = ", bands of one standard error" if result["runs"] > 1 else ""
+    title = f"'{result['report']}' below its highest, {result['runs']} runs{bands}\n{table['file']}"
     return regret_curves(curves, title, result["budget_of"])

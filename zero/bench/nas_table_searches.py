@@ -76,6 +76,12 @@ def chosen(names: Sequence[str] | None) -> list[Contestant]:
 def _contestant(text: str, known: dict[str, str]) -> Contestant:
     name, *settings = text.split(":")
     method = ALIASES.get(name, name)
+    if method in search.names() and method not in known:
+        lacks = " and ".join(search.lacking(method, RowSpace))
+        raise ConfigError(
+            f"{method} cannot search a table: it needs a space with {lacks}; use some of "
+            f"{', '.join(known)}"
+        )
     if method not in known:
         raise ConfigError(unknown_name("search", name, [*known, *ALIASES]))
     own = {}

@@ -76,6 +76,7 @@ def compare(
     seeds: int,
     out: Path,
     tell: Callable[[MethodRun, int, int], None] | None = None,
+    command: list[str] | None = None,
 ) -> dict[str, Any]:
     """Makes all runs that are not there yet, and returns their figures.
 
@@ -86,6 +87,7 @@ def compare(
         seeds: how many, from the config's own on.
         out: a folder for all runs: OUT/METHOD/seed-N.
         tell: is given each run as it is known, its place, and how many there are.
+        command: kept in the records of runs.
 
     Returns:
         methods: by label, the summary of each method (`summary`) and its runs; differences: see
@@ -103,13 +105,13 @@ def compare(
     wanted = []
     for seed in range(first, first + seeds):  # seed by seed: what there is early can be compared
         for label, own in labels.items():
-            run = load_config(config, [*settings, *own, f"seed={seed}"])
+            run = _loaded(config, settings, label, own, seed)
             _check_budget(run)
             wanted.append((label, seed, run))
     runs: list[MethodRun] = []
     for label, seed, run in wanted:
         folder = out / re.sub(r"[^\w.=-]+", "_", label) / f"seed-{seed}"
-        runs.append(_made(label, seed, run, folder))
+        runs.append(_made(label, seed, run, folder, command))
         if tell is not None:
             tell(runs[-1], len(runs), len(wanted))
     by_method = {label: [r for r in runs if r.method == label] for label in labels}
@@ -145,6 +147,17 @@ def serving(config: str, settings: Sequence[str]) -> list[str]:
     return found
 
 
+def _loaded(config: str, settings: Sequence[str], label: str, own: list[str], seed: int) -> Any:
+    """Returns the config of a run; what is wrong with a method's own settings is said of `label`."""
+    try:
+        return load_config(config, [*settings, *own, f"seed={seed}"])
+    except ConfigError as error:
+        text = str(error)
+        for setting in own:
+            text = text.replace(f"--set {setting}: ", f"--methods {label}: ")
+        raise ConfigError(text) from None
+
+
 def known_differences(result: dict[str, Any]) -> list[Difference]:
     """Returns the differences of what `compare` returned."""
     keys = Difference.__dataclass_fields__
@@ -160,7 +173,7 @@ def _check_budget(run: Any) -> None:
         )
 
 
-def _made(label: str, seed: int, config: Any, folder: Path) -> MethodRun:
+def _made(label: str, seed: int, config: Any, folder: Path, command: list[str] | None) -> MethodRun:
     """Returns a run, made, gone on with, or read where it is over.
 
     Raises:
@@ -168,7 +181,7 @@ def _made(label: str, seed: int, config: Any, folder: Path) -> MethodRun:
         ConfigError: the folder has a run of other settings.
     """
     if not (folder / RunFolder.CONFIG).exists():
-        outcome = start(config, folder, quiet=True)
+        outcome = start(config, folder, command=command, quiet=True)
     else:
         kept = (folder / RunFolder.CONFIG).read_text(encoding="utf-8")
         if kept != config_to_yaml(config):
@@ -279,7 +292,9 @@ def draw(result: dict[str, Any], figure: Any) -> None:
         )
     count = len(result["seeds"])
     axes.set_title(
-        f"Best so far, mean of {count} seed{'s' if count > 1 else ''}, 2 standard errors"
+        f"Best so far, mean of {count} seeds, bands of two standard errors"
+        if count > 1
+        else "Best so far, 1 seed"
     )
     axes.set_xlabel("individuals")
     axes.set_ylabel("search fitness")

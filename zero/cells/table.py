@@ -100,7 +100,14 @@ def read_cell_table(
             is not a finite number.
     """
     where = str(path)
-    table = read_table(Path(path), Wanted(ARCH, list(dict.fromkeys(columns))))
+    try:
+        table = read_table(Path(path), Wanted(ARCH, list(dict.fromkeys(columns))))
+    except TaskError as error:  # which speaks of columns as tasks have them
+        words = str(error).replace("unknown feature column", "unknown column")
+        if "unknown target column" in words:
+            words = words.replace("unknown target column", "unknown column")
+            words += "; the texts of architectures stand in a column of that name"
+        raise TaskError(words) from None
     assert table.target is not None
     if not len(table.target):
         raise TaskError(f"{where}: no rows below the header")

@@ -24,7 +24,7 @@ from zero.cli.common import (
 )
 
 bench = typer.Typer(
-    help="Measure speed, and compare with recorded cases.",
+    help="Compare search methods, measure speed, compare with recorded cases.",
     no_args_is_help=True,
     cls=Commands,
     rich_markup_mode=None,

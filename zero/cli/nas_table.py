@@ -117,12 +117,15 @@ def nas_table(
 ) -> None:
     """Compare search methods on a table of evaluated cells."""
     from zero.bench.nas_table import compare
-    from zero.system.files import write_bytes
+    from zero.system.files import check_place, write_bytes
 
     if plot is not None:
         from zero.runs.pictures import check, save
 
         check(plot)
+    for output in (plot, csv_file, json_file):
+        if output is not None:
+            check_place(output)
     names = None if searches is None else [n.strip() for n in searches.split(",") if n.strip()]
     result = compare(
         file, select, report, names, runs, budget, seed, population, tournament, skip_known,

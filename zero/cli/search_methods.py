@@ -49,10 +49,13 @@ def search_methods(
     from zero.bench import search_methods as bench
     from zero.config.load import load_config
     from zero.runs import pictures
-    from zero.system.files import write_bytes
+    from zero.system.files import check_place, write_bytes
 
     if plot is not None:
         pictures.check(plot)
+    for output in (plot, json_file):
+        if output is not None:
+            check_place(output)
     checked = load_config(config, settings or [])
     wanted = None if methods is None else [name for name in methods.split(",") if name.strip()]
     out = out or Path("runs") / f"compare-{checked.name}"
@@ -63,7 +66,7 @@ def search_methods(
         print(f"{number}/{of} {run.method}, seed {run.seed}: {figures}, {taken}", file=sys.stderr)
 
     try:
-        result = bench.compare(config, settings or [], wanted, seeds, out, tell)
+        result = bench.compare(config, settings or [], wanted, seeds, out, tell, sys.argv)
     except bench.Stopped:
         print(f"stopped; the same command goes on with {out}", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -100,7 +103,12 @@ def _tell(result: dict[str, Any]) -> None:
             "the runs have no final figure: what is compared is what the search itself saw"
         )
     print()
-    for sentence in in_words(known_differences(result)):
+    notes = in_words(known_differences(result))
+    if improved:
+        notes.append(
+            "over random: the search's best above the mean of the random candidates of the same run"
+        )
+    for sentence in notes:
         print_paragraph(sentence, "* ", "  ")
 
 

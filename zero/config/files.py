@@ -56,13 +56,15 @@ def run_imports(document: Document, data: dict[str, Any]) -> list[Problem]:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            message = f"'{visible(name)}' cannot be imported: {_reason(error)}"
+            message = f"'{visible(name)}' cannot be imported: {_reason(error, name)}"
             problems.append(document.problem(("imports", i), message))
     return problems
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, name: str) -> str:
     """Returns what an import did instead of coming to its end, where, and what to do."""
+    if isinstance(error, FileNotFoundError) and str(error.filename) == name:
+        return "there is no such file; give a .py file or a module's name"
     fault = fault_of(error)
     if isinstance(error, ZeroError):
         return fault

@@ -18,7 +18,8 @@ _NO_METHODS = (
     "controller", "decisions", "neighbourhood", "pareto", "predictors", "protocol", "section",
 )  # fmt: skip
 
-
+# What a rule for parents has, and what a method that proposes genomes by itself.
+RULE, PROPOSES = ("choose", "numbers"), ("make", "NEEDS")
 # What methods may need of a space (`protocol`), and the method of a space that has it.
 OFFERS = {"neighbours": "neighbours", "decisions": "choices", "growth": "grown"}
 
@@ -33,11 +34,20 @@ def get(name: str) -> ModuleType:
     """Returns the module of a search method.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is none of that name, or its file lacks something that a method has.
     """
     if name not in names():
         raise ConfigError(unknown_name("search method", name, names()))
-    return importlib.import_module(f"{__name__}.{name}")
+    method = importlib.import_module(f"{__name__}.{name}")
+    one_of = RULE if hasattr(method, "choose") or not hasattr(method, "make") else PROPOSES
+    missing = [part for part in ("DESCRIPTION", "Settings", *one_of) if not hasattr(method, part)]
+    if missing:
+        raise ConfigError(
+            f"{method.__file__} is not complete as a search method: it has no "
+            f"{' and no '.join(missing)}; each has DESCRIPTION, Settings, and "
+            f"{' and '.join(RULE)} or {' and '.join(PROPOSES)}"
+        )
+    return method
 
 
 def methods() -> dict[str, str]:

@@ -13,7 +13,9 @@ worse. How well each level was ranked before it was evaluated is in the state: `
 
 When to use it: for cells of repeated blocks, when large ones are dear to train and small ones tell
 something of them; a budget should be a few times `beam` a level.
+
 Cost: a level is ranked at once, in a quarter of a second a thousand children.
+
 Source: Liu et al. 2018, "Progressive Neural Architecture Search", section 4 and algorithm 1.
 """
 

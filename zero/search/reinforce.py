@@ -57,7 +57,7 @@ LEAST = 1e-9  # a probability below it counts as it
 
 
 class Settings(SearchSettings):
-    """How the policy is made, and how it learns.
+    """controller: `softmax` or `lstm`, the policy. update: `reinforce` or `ppo`, how it learns.
 
     learning_rate: Adam's; with softmaxes about how far one genome moves a logit; by default 0.1, with
     the recurrent controller 0.003. entropy: its weight, in units of fitness (NASNet: 1e-5). samples:

@@ -17,7 +17,9 @@ decide the fit. A genome one decision away from results is a child of the best o
 
 When to use it: for tens to hundreds of costly evaluations, where decisions or pairs of them count much by
 themselves. On NAS-Bench-201 `ridge` and `ensemble` are level, `forest` is behind.
+
 Cost: a fit and a ranking a batch; with 500 results and 15,625 candidates some 40 ms a proposal on average.
+
 Source: Hutter et al. 2011, "Sequential Model-Based Optimization for General Algorithm Configuration"
 (SMAC); White et al. 2021, "BANANAS", section 3; the ridge is our own.
 """

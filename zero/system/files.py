@@ -46,6 +46,16 @@ def write_bytes(path: str | Path, data: bytes | memoryview) -> None:
         raise cannot_write(path, error) from error
 
 
+def check_place(path: str | Path) -> None:
+    """Raises ArchiveError if the folder of a file to be written is missing or is none.
+
+    For commands that write only after long work.
+    """
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise cannot_write(path, OSError(errno.ENOENT, f"there is no folder {folder}"))
+
+
 def cannot_write(path: str | Path, error: OSError) -> ArchiveError:
     """Returns the error for users that says why `path` could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
