@@ -55,7 +55,9 @@ def regret_curves(curves: dict[str, dict[str, Any]], title: str, of: str) -> Dra
         axes.set_ylim(bottom=floor)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.yaxis.set_minor_formatter(lambda value, _: "")
+        low, high = axes.get_ylim()
+        few = high / low < 20  # so few powers of ten that values between them are told too
+        axes.yaxis.set_minor_formatter(lambda value, _: f"{value:.3g}" if few else "")
         axes.set_xlabel(of)
         axes.set_ylabel("mean regret")
         axes.set_title(title)
