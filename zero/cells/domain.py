@@ -443,7 +443,8 @@ class CellsDomain(ObjectDomain):
 
     def _warm_start(self, best: RawCell, kept: Any) -> tuple[Network, Weights] | None:
         """Returns what the outcome's last training starts from: its network as the search trained it."""
-        if not self.cells.final.warm_start or kept is None:
+        final = self.cells.final
+        if final is None or not final.warm_start or kept is None:
             return None
         network = self.evaluator.network(parse_genome(best.text))
         weights = (kept["parameters"], kept["statistics"])
