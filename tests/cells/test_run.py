@@ -186,6 +186,12 @@ def test_random_sampling_is_told(plain):
     assert told["mean"] == pytest.approx(np.mean(accuracies))
 
 
+def test_of_candidates_drawn_by_score_no_mean_is_of_random_ones(tmp_path):
+    scores = {"filter": "parameters", "candidates": 2}
+    outcome = go(tmp_path / "run", cells={"scores": scores}, budget={"individuals": 6})
+    assert read_archive(outcome.folder).results["random_sampling"]["count"] == 0
+
+
 def test_the_last_training_may_see_more_images(tmp_path):
     images = {"source": "digits", "train": 200, "valid": 50, "test": 300}
     outcome = go(tmp_path / "run", cells={"final": {"images": images}}, budget={"individuals": 5})
