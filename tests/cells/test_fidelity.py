@@ -16,6 +16,7 @@ from zero.cells.networks.build import build_network
 from zero.cells.text import parse_genome
 from zero.data.images import ImageSettings, load_images
 from zero.errors import ConfigError, NetworkError
+from zero.rng.splitmix import new_state
 from zero.runs import run
 from zero.runs.archive import read_archive
 
@@ -107,6 +108,19 @@ def test_a_candidate_is_trained_with_less_and_costs_what_the_full_network_does()
     low = candidate_of(domain.cells)
     assert (low.training.epochs, low.skeleton.filters) == (2, 2)
     assert (domain.cells.training.epochs, domain.cells.skeleton.filters) == (4, 4)
+
+
+def test_scores_are_those_of_the_full_network():
+    """Those that look at images take them in full, too."""
+    for name in ("parameters", "grad_norm"):
+        scores = {"filter": name, "candidates": 2}
+        spaces = [
+            CellsDomain(small_cells(cells={**FULL, **low, "scores": scores})).search_space
+            for low in ({}, {"fidelity": LOW})
+        ]
+        genome = spaces[0].space.random(new_state(0, "test"))
+        full, told = (space.scorer(genome) for space in spaces)
+        assert np.isfinite(full) and told == full
 
 
 def test_the_outcome_is_trained_in_full(outcome):

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from small_cells import small_cells, table_settings, write_table
+from small_cells import small_cell_settings, small_cells, table_settings, write_table
 from small_runs import all_records, archive_bytes
 
 from zero.cells.config import skeleton_of
@@ -17,9 +17,11 @@ from zero.cells.genome import canonical_key
 from zero.cells.island import CellIsland
 from zero.cells.networks.build import build_network
 from zero.cells.text import parse_genome
+from zero.cli.common import REASONS
 from zero.config.load import make_config
 from zero.data.images import load_images
 from zero.errors import ConfigError, NetworkError, ZeroError
+from zero.evolution import object_island
 from zero.nn import make_model
 from zero.nn.saved import load_network
 from zero.nn.train import Trainer, evaluate
@@ -182,6 +184,12 @@ def test_random_sampling_is_told(plain):
     accuracies = [r.accuracy for r in all_records(outcome.folder) if r.parent < 0]
     assert told["count"] == len(accuracies) >= 10
     assert told["mean"] == pytest.approx(np.mean(accuracies))
+
+
+def test_of_candidates_drawn_by_score_no_mean_is_of_random_ones(tmp_path):
+    scores = {"filter": "parameters", "candidates": 2}
+    outcome = go(tmp_path / "run", cells={"scores": scores}, budget={"individuals": 6})
+    assert read_archive(outcome.folder).results["random_sampling"]["count"] == 0
 
 
 def test_the_last_training_may_see_more_images(tmp_path):
@@ -572,3 +580,26 @@ def test_fitness_and_patience_end_a_run(tmp_path):
     best = max(records, key=lambda r: (r.fitness, -r.individuals))
     assert outcome.reason == "patience"
     assert outcome.individuals == best.individuals + 4
+
+
+@pytest.mark.parametrize("method", ["random_search", "reinforce", "q_learning"])
+def test_a_space_with_nothing_new_left_ends_a_run(tmp_path, monkeypatch, method):
+    monkeypatch.setattr(object_island, "IDLE", 30)
+    config = make_config({
+        **small_cell_settings(cells={"ops": ["skip_connect", "nor_conv_1x1"]}),
+        "search": {"method": method, "population": 5},
+        "budget": {"train_steps": 10**6},
+    })  # fmt: skip
+    outcome = run.start(config, tmp_path / "whole")
+    records = all_records(outcome.folder)
+    assert outcome.reason == "exhausted" in REASONS
+    assert [r.same_as >= 0 for r in records][-31:] == [False] + 30 * [True]
+    run.start(config, tmp_path / "cut", max_seconds=0.3)
+    run.resume(tmp_path / "cut")
+    assert archive_bytes(tmp_path / "cut") == archive_bytes(tmp_path / "whole")
+
+
+def test_a_budget_of_individuals_is_used_up_whatever_is_new(tmp_path, monkeypatch):
+    monkeypatch.setattr(object_island, "IDLE", 3)
+    outcome = go(tmp_path / "run", cells={"ops": ["skip_connect"]}, budget={"individuals": 12})
+    assert (outcome.reason, outcome.individuals) == ("individuals", 12)

@@ -5,8 +5,10 @@ from pathlib import Path
 import onemax
 import pytest
 from commands import zero_
+from small_cells import small_cells
 
 from zero.config.load import make_config
+from zero.runs.archive import best_record, read_archive
 from zero.runs.run import start
 
 
@@ -68,6 +70,17 @@ def test_runs_of_the_same_settings_stand_beside_it(runs):
     # As `zero bench search-methods` lays them out, a folder for each method.
     compared = answers(runs / "compared" / "local_search" / "seed-1")
     assert "random_search/seed-1" in compared["random search beside it"].replace(" ", "")
+
+
+def test_the_gain_over_random_sampling_is_the_outcomes(tmp_path):
+    """With seed 5 that is of the first of two experiments."""
+    small = {"budget": {"individuals": 8}, "experiments": {"max": 2, "individuals": 4}}
+    start(small_cells(seed=5, **small), tmp_path / "run", quiet=True)
+    data = read_archive(tmp_path / "run")
+    best, last = best_record(data), data.experiments[1].records
+    assert best.accuracy > max(r.accuracy for r in last)
+    told = answers(tmp_path / "run")["over random sampling"]
+    assert f"valid accuracy {best.accuracy:.4f}" in told
 
 
 def test_a_folder_without_an_archive(tmp_path):

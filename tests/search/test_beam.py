@@ -122,3 +122,17 @@ def test_in_a_space_of_one_size_one_decision_changes(length):
     searcher.tell(Proposal(start), 1, 1.0)
     children = {searcher.ask().genome for _ in range(200)}
     assert children == set(BitSpace(length).neighbours(start))
+
+
+def test_a_block_that_has_no_other_is_kept_until_it_may_grow():
+    """Its mutants are all larger."""
+
+    class OneLetter(Words):
+        letters = "a"
+
+        def mutate(self, genome, rng):
+            return genome + "a", "letter"
+
+    words = made(search(OneLetter(), growing=1.0), lambda word: 0.5, 12)
+    assert [len(p.genome) for p in words[:6]] == [1, 1, 1, 1, 1, 2]
+    assert [p.steps for p in words[:6]] == [0, 0, 0, 0, 0, 1]

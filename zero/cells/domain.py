@@ -309,7 +309,9 @@ class CellsDomain(ObjectDomain):
         if scores is None:
             return limited
         data = None if self.is_table else self.data
-        scorer = Scorer(scores.filter, self.evaluator.network, seed, data, scores.batch)
+        # Of what a candidate stands for, whatever it is trained with, as its costs are.
+        full = getattr(self.evaluator, "full", None) or self.evaluator
+        scorer = Scorer(scores.filter, full.network, seed, data, scores.batch)
         return ScoredSpace(limited, scorer, scores.candidates, scores.keep, scores.sample, seed)
 
     @property
@@ -525,8 +527,9 @@ class CellsDomain(ObjectDomain):
         records = [r for e in experiments for r in self.unpack(e.records)]
         results = self._outline(best, folder) | {
             "final": final,
-            # Where only the better ones are trained in full, no mean of those is of random cells.
-            "random_sampling": _random_sampling([] if self._stops_some else records, objective),
+            # Where only those of high scores are drawn, or only the better ones are trained in full,
+            # no mean of those is of random cells.
+            "random_sampling": _random_sampling([] if self._selects else records, objective),
             "published": {
                 name: {k: v for k, v in figures.items() if k != "weights"}
                 for name, figures in done.items()
@@ -553,8 +556,8 @@ class CellsDomain(ObjectDomain):
         return Conclusion(genome, score, pairs, results, details)
 
     @property
-    def _stops_some(self) -> bool:
-        return bool(self.cells.halving or self.cells.extrapolation)
+    def _selects(self) -> bool:
+        return bool(self.cells.halving or self.cells.extrapolation or self.cells.scores)
 
     def _final(
         self,

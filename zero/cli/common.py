@@ -223,6 +223,7 @@ REASONS = {
     "seconds": "budget.seconds have passed",
     "fitness": "budget.fitness was reached",
     "patience": "no improvement for budget.patience individuals",
+    "exhausted": "the search proposed 1,000 candidates in a row that needed no evaluation",
     "sufficient_fitness": "experiments.sufficient_fitness was reached on the select tasks",
     "experiments": "all experiments were made",
     "interrupted": "stopped by Ctrl-C or another signal",

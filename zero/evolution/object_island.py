@@ -8,7 +8,8 @@ therefore holds whole individuals and at most one evaluation, and where it was c
 
 Every candidate becomes a record, also those that fail; their fitness is -inf. A candidate of a key that
 was evaluated before on this island (or came here) takes over that one's figures, unless duplicates are
-to be evaluated anew.
+to be evaluated anew. Where only train steps, a fitness or seconds limit a run, an island ends once `IDLE`
+candidates in a row were evaluated before or failed unseen: else it would go on for ever.
 
 A kind of genome gives an `ObjectEvaluator`, its records and what else it knows of a candidate: see the
 methods of `ObjectIsland` that say "a kind may".
@@ -29,7 +30,7 @@ from zero.evolution import loop
 from zero.evolution.ageing import make_searcher
 from zero.evolution.extrapolation import Extrapolation
 from zero.evolution.halving import Rungs
-from zero.evolution.island import BaseIsland, Limits
+from zero.evolution.island import NEVER, BaseIsland, Limits
 from zero.evolution.object_records import ObjectRecord, pack_records, unpack_records
 from zero.evolution.objective import Objective
 from zero.evolution.population import (
@@ -44,6 +45,8 @@ from zero.evolution.stopping import Stopping
 from zero.rng.philox import key_for
 from zero.search.pareto import pareto_ranks
 from zero.search.protocol import START_MUTATION, Proposal, SearchSettings
+
+IDLE = 1000  # candidates in a row without an evaluation, after which a search finds no other ones
 
 
 class Trial(Protocol):
@@ -179,6 +182,7 @@ class ObjectIsland(BaseIsland):
         self.trial: Any = None  # of what is pending, once it is begun
         self.trial_state: dict[str, Any] | None = None  # the same, before it is taken up again
         self.duplicates = 0  # candidates that took over another one's figures
+        self.evaluated_at = 0  # individuals when one was evaluated last
 
     # --- what a kind of genome gives ------------------------------------------------------------
 
@@ -232,6 +236,8 @@ class ObjectIsland(BaseIsland):
             self.pending = None
             self.records[record.number] = record
             self.known.setdefault(record.key, record.number)
+            if _is_evaluated(record):
+                self.evaluated_at = record.individuals
             self._kept(record)
             self.searcher.tell(
                 pending.proposal, record.number, record.fitness, record.train_steps,
@@ -240,6 +246,13 @@ class ObjectIsland(BaseIsland):
             if counts[BEST_AT] == counts[INDIVIDUALS]:
                 return loop.IMPROVED
         return loop.QUOTA
+
+    def _check_limits(self, round_end: int) -> None:
+        limits = self.limits
+        endless = limits.individuals == limits.patience == NEVER
+        if endless and not self.reason and self.individuals - self.evaluated_at >= IDLE:
+            self.reason = "exhausted"
+        super()._check_limits(round_end)
 
     def _asked(self) -> _Pending:
         """Returns the next candidate."""
@@ -432,6 +445,8 @@ class ObjectIsland(BaseIsland):
         known = state["known"]
         self.known = dict(zip(known["keys"], known["numbers"].tolist(), strict=True))
         self.duplicates = state["duplicates"]
+        own = (r for r in self.records.values() if r.island == self.index and _is_evaluated(r))
+        self.evaluated_at = max((r.individuals for r in own), default=0)
         self.stopping.rungs = [rung.tolist() for rung in state["rungs"]]
         self.trial, self.trial_state = None, state["trial"]
 
@@ -443,3 +458,8 @@ class ObjectIsland(BaseIsland):
             epoch = min(self.trial.epochs + 1, self.trial.all_epochs)
             now = f"epoch {epoch} of {self.trial.all_epochs}{accuracy}"
         return {**super().stats(), "now": now}
+
+
+def _is_evaluated(record: Any) -> bool:
+    """Returns whether a candidate told something new: no duplicate, nor one that failed unseen."""
+    return record.same_as < 0 and (record.train_steps > 0 or math.isfinite(record.accuracy))

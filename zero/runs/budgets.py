@@ -68,7 +68,7 @@ def end_of_run(config: Any, finished: Sequence[Experiment]) -> str | None:
     enough = experiments.sufficient_fitness
     if enough is not None and last.select_fitness >= enough:
         return "sufficient_fitness"
-    if last.reason in ("fitness", "patience"):
+    if last.reason in ("fitness", "patience", "exhausted"):
         return last.reason
     for key in COUNTED:
         total = getattr(budget, key)

@@ -16,7 +16,7 @@ from typing import Any
 
 from zero.config import yaml as yaml_loader
 from zero.errors import ZeroError
-from zero.runs.archive import ArchiveData, read_archive
+from zero.runs.archive import ArchiveData, best_record, read_archive
 from zero.runs.folder import RunFolder
 from zero.runs.progress import duration
 from zero.runs.tables import shown_fitness
@@ -123,10 +123,9 @@ def _improvement(data: ArchiveData, results: dict[str, Any]) -> str:
     of = "fitness"
     best = results["search"]["fitness"]
     if sampled.get("metric", "accuracy") == "accuracy":
-        by_id = {r.id: r for e in data.experiments for r in e.records}
-        accuracy = [r.accuracy for r in by_id.values() if r.is_best and math.isfinite(r.accuracy)]
-        if accuracy:
-            best, of = accuracy[-1], "valid accuracy"
+        accuracy = getattr(best_record(data), "accuracy", math.nan)
+        if math.isfinite(accuracy):
+            best, of = accuracy, "valid accuracy"
     gain = 100 * (best - sampled["mean"]) / sampled["mean"]
     return (
         f"{gain:+.2f} %: {of} {shown_fitness(float(best))}, of {sampled['count']} random candidates "

@@ -42,6 +42,7 @@ INHERITS = True
 
 GROWN, REPLACED, SMALLEST = "grown", "replaced", "smallest"  # mutations; the last has no parent
 TRIES = 100  # of a replacement that leaves all other decisions as they are
+MUTANTS = 10  # where there is none; of them the first that is not too large
 
 
 class Settings(SearchSettings):
@@ -93,6 +94,11 @@ class Beam:
         space: Any = self.space
         return int(space.size_of(genome)) if self.grows else 1
 
+    @property
+    def _allowed(self) -> int:
+        """The size up to which genomes grow."""
+        return 1 + self.finished // self.settings.trials_per_depth
+
     def _first(self) -> Proposal:
         space: Any = self.space
         smallest: Sequence[Any] = space.smallest() if self.grows else ()
@@ -105,8 +111,7 @@ class Beam:
         if not self.grows:
             return None
         space: Any = self.space
-        allowed = 1 + self.finished // self.settings.trials_per_depth
-        if self._size(genome) >= allowed or splitmix.unit(self.rng) >= self.settings.growing:
+        if self._size(genome) >= self._allowed or splitmix.unit(self.rng) >= self.settings.growing:
             return None
         if hasattr(space, "one_grown"):  # where it takes time to know which are allowed
             return space.one_grown(genome, self.rng)
@@ -114,7 +119,10 @@ class Beam:
         return found[splitmix.below(self.rng, len(found))] if found else None
 
     def _replaced(self, genome: Any) -> Any:
-        """Returns the genome with one decision made otherwise, where it can be without others."""
+        """Returns the genome with one decision made otherwise, where it can be without others.
+
+        Else a mutant of an allowed size, or the genome itself if there is none.
+        """
         try:
             old = self.space.decisions_of(genome)
         except ZeroError:  # written down with something that no decision gives
@@ -129,7 +137,12 @@ class Beam:
                 continue
             if self._size(child) == self._size(genome):
                 return child
-        return self.space.mutate(genome, self.rng)[0]
+        most = max(self._allowed, self._size(genome))
+        for _ in range(MUTANTS):
+            child = self.space.mutate(genome, self.rng)[0]
+            if self._size(child) <= most:
+                return child
+        return genome
 
     def tell(
         self,
