@@ -19,13 +19,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zero.cells.config import (
-    Cells,
     CellsConfig,
     TableSettings,
     skeleton_of,
@@ -41,21 +39,21 @@ from zero.cells.genome import Genome
 from zero.cells.island import CellIsland, CellRules
 from zero.cells.limits import DRAWS, LimitedSpace, draw_within
 from zero.cells.networks.build import build_network
-from zero.cells.networks.skeletons import Skeleton, check_ops
+from zero.cells.networks.skeletons import check_ops
 from zero.cells.published import get_published
 from zero.cells.raw_records import RawCell
 from zero.cells.records import CellRecord
+from zero.cells.results import front_of, plain, random_sampling
 from zero.cells.spaces import make_genome
 from zero.cells.table import read_cell_table
 from zero.cells.text import parse_genome
+from zero.cells.weights_file import save_weights
 from zero.data.classes import balanced_accuracy
 from zero.data.images import ImageData, load_images
 from zero.errors import ConfigError, NetworkError
 from zero.evolution.extrapolation import warm_up
-from zero.evolution.objective import Objective
 from zero.nn import make_model
 from zero.nn.network import Network
-from zero.nn.saved import save_network
 from zero.nn.train import right_by_class
 from zero.nn.train_memory import image_bytes, training_bytes
 from zero.nn.train_settings import trained_network
@@ -67,8 +65,6 @@ from zero.runs.object_domain import ObjectDomain
 from zero.runs.progress import duration
 from zero.runs.state import Experiment, IslandState
 from zero.search.decisions import checked
-from zero.search.pareto import hypervolume, pareto_front
-from zero.search.protocol import AT_RANDOM
 from zero.system.files import write_bytes
 from zero.system.memory import usable_bytes
 from zero.system.signals import Stop
@@ -529,7 +525,7 @@ class CellsDomain(ObjectDomain):
             "final": final,
             # Where only those of high scores are drawn, or only the better ones are trained in full,
             # no mean of those is of random cells.
-            "random_sampling": _random_sampling([] if self._selects else records, objective),
+            "random_sampling": random_sampling([] if self._selects else records, objective),
             "published": {
                 name: {k: v for k, v in figures.items() if k != "weights"}
                 for name, figures in done.items()
@@ -537,7 +533,7 @@ class CellsDomain(ObjectDomain):
             },
         }
         if not self.is_table:
-            results |= {"images": _plain(self.data), "final_images": _plain(self.final_data)}
+            results |= {"images": plain(self.data), "final_images": plain(self.final_data)}
             retrained = bool(final and final.get("retrained"))
             details["images"] = (self.final_data if retrained else self.data).summary()
         members = (experiments[number].best_state or {}).get("members") or ()
@@ -545,7 +541,7 @@ class CellsDomain(ObjectDomain):
             figures = ensemble_figures(self.evaluator, members)
             results["ensemble"] = details["ensemble"] = figures
         if objective.kind == "pareto":
-            results |= _front(records, self.cells)
+            results |= front_of(records, self.cells)
         pairs = {n: (f["select"], f["final"]) for n, f in done.items() if n != OUTCOME}
         if final:
             details |= {k: v for k, v in final.items() if k != "fitness"}
@@ -627,67 +623,3 @@ def _details(best: RawCell) -> dict[str, Any]:
         "parameters": best.parameters,
         "multiply_adds": best.multiply_adds,
     }
-
-
-def save_weights(
-    path: Path, genome: Genome, skeleton: Skeleton, data: ImageData, weights: Weights, **extra: Any
-) -> None:
-    """Writes a network that was trained on the images; extra: as for `zero.nn.saved.save_network`.
-
-    Raises:
-        ArchiveError: as `save_network` does.
-    """
-    *network, layers, preparation = saved_form(genome, skeleton, data)
-    save_network(path, *network, *weights, extra, layers, preparation)
-
-
-def saved_form(genome: Genome, skeleton: Skeleton, data: ImageData) -> tuple:
-    """Returns the arguments of `zero.nn.saved.network_tree`."""
-    network = build_network(genome, skeleton, data.image_shape, len(data.classes))
-    return (
-        str(genome), asdict(skeleton), data.image_shape, data.classes, data.mean, data.std, network,
-        data.preparation,
-    )  # fmt: skip
-
-
-def _random_sampling(records: list[RawCell], objective: Objective) -> dict[str, Any]:
-    """Returns how good random candidates are: number, mean and spread of their accuracies.
-
-    metric: which accuracy that is; the balanced one is known where it alone is the fitness.
-    """
-    balanced = objective.metric != "accuracy" and objective.kind != "mnasnet"
-    column, metric = ("fitness", objective.metric) if balanced else ("accuracy", "accuracy")
-    drawn = (r for r in records if r.parent < 0 and r.mutation in AT_RANDOM)
-    found = [getattr(r, column) for r in drawn if r.reason == ""]
-    values = np.array(found, dtype=np.float64)
-    mean, std = (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
-    return {"count": len(values), "mean": mean, "std": std, "metric": metric}
-
-
-def _plain(data: ImageData) -> dict[str, Any]:
-    """Returns the images' summary as archives keep it."""
-    summary = data.summary()
-    counts = {part: np.array(n, dtype=np.int64) for part, n in summary["counts"].items()}
-    return {**summary, "counts": counts}
-
-
-def _front(records: list[RawCell], cells: Cells) -> dict[str, Any]:
-    """Returns the candidates that no other dominates, and the volume of what they dominate.
-
-    front: their ids, cheapest first, int64 (n,). hypervolume: as a share of the box between accuracy 0
-    and 1 and costs of 0 and `hypervolume_reference`, the budget of a candidate or else the largest cost
-    of the run's.
-    """
-    whole, names = [r for r in records if r.reason == ""], cells.objective.weighed
-    fitness = np.array([r.fitness for r in whole], dtype=np.float64)
-    costs = np.array([[getattr(r, name) for name in names] for r in whole], dtype=np.float64)
-    front = pareto_front(fitness, costs)
-    found: dict[str, Any] = {"front": np.array([whole[k].number for k in front], dtype=np.int64)}
-    if front:
-        limits = [getattr(cells.budget, name, None) for name in names]
-        largest = costs.max(axis=0).tolist()
-        most = np.array([limit or most for limit, most in zip(limits, largest, strict=True)])
-        losses = np.column_stack([-fitness[front], costs[front] / np.maximum(most, 1e-12)])
-        found["hypervolume"] = hypervolume(losses, np.array([0.0, *np.ones(len(names))]))
-        found["hypervolume_reference"] = dict(zip(names, most.tolist(), strict=True))
-    return found

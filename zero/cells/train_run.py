@@ -24,7 +24,7 @@ import numpy as np
 
 from zero.cells.config import CellsConfig, skeleton_of
 from zero.cells.cost import cost_of
-from zero.cells.domain import OUTCOME, CellsDomain, save_weights, saved_form
+from zero.cells.domain import OUTCOME, CellsDomain
 from zero.cells.drawing.svg import draw_svg
 from zero.cells.genome import Genome
 from zero.cells.networks.skeletons import check_ops
@@ -36,6 +36,7 @@ from zero.cells.train_config import (
     read_genome,
     training_config,
 )
+from zero.cells.weights_file import save_weights, saved_form
 from zero.config.load import config_to_yaml
 from zero.data.classes import balanced_accuracy
 from zero.data.images import ImageData
