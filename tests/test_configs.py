@@ -65,7 +65,8 @@ def test_the_promised_configs_are_there():
         "quickstart", "linear_demo", "linear_integration", "nonlinear_integration",
         "projected_binary_baseline", "cifar10_from_scratch_gpu", "own_csv", "amoebanet_digits",
         "amoebanet_fashion", "amoebanet_cifar10", "nas_bench_201_table", "own_images", "search_chain",
-        "search_hierarchical", "search_beam",
+        "search_hierarchical", "search_beam", "search_mnasnet", "search_nsga2", "search_progressive",
+        "search_reinforce", "search_surrogate",
     }  # fmt: skip
     assert promised <= set(CONFIGS)
 

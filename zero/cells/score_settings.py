@@ -23,7 +23,8 @@ class ScoreFilter(Section):
 
     filter: the score. candidates: of so many random genomes or mutants the one of the highest score is
     proposed; or keep: only genomes of a score that this share of random ones has, `sample` of them drawn
-    once. batch: train images that a score looks at.
+    once. What a space lists by size, which progressive and beam search grow, is not filtered. batch: train
+    images that a score looks at.
     """
 
     filter: Annotated[str, one_of("score", lambda: SCORES)]
