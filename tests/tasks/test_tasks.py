@@ -558,8 +558,11 @@ def test_the_larger_value_is_positive(tmp_path, low, high, positive):
         (GOOD_CSV.replace("label", "Label"), "unknown target column 'label'; did you mean 'Label'"),
         (GOOD_CSV + '1,"2,a\n', "line 7: not CSV"),
         (GOOD_CSV.encode() + b"\xff\xfe,1,a\n", "not UTF-8 text"),
-        (GOOD_CSV.encode("utf-16")[2:], "5 of 5|numbers|only one column|unknown target"),
-        (GOOD_CSV.replace("1,2,a", "1,2,a\x00"), r"3 distinct values \(.*x00"),
+        (GOOD_CSV.encode("utf-16")[2:], "line 1: a NUL character.*encoding: utf-16-le"),
+        (
+            GOOD_CSV.replace("1,2,a", "1,2,a\x00"),
+            "line 2: a NUL character, which text does not have",
+        ),
         ("k,j,label\n5,1,a\n5,1,b\n5.0,1,a\n", "column 'k' has the same value.*every other"),
         ("label\na\nb\na\n", "only one column, 'label'"),
     ],

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,9 @@ class _File:
         marks = (b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
         plain = encoding is None or encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii")
         self._plain = plain and not head.startswith(marks)
+        if self._plain and head:
+            with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+                _check_no_nul(data, str(path))
         head = head if self._plain else self.text[:HEAD]
         self.head = head[: head.rfind(b"\n") + 1] or head if len(head) == HEAD else head
         try:
@@ -140,8 +144,10 @@ def _decoded(data: bytes, where: str, encoding: str | None) -> bytes:
             data = data.removeprefix(b"\xef\xbb\xbf")
             if not data.isascii():
                 data.decode()
-            return data
-        return data.decode(encoding).removeprefix("\ufeff").encode()
+        else:
+            data = data.decode(encoding).removeprefix("\ufeff").encode()
+        _check_no_nul(data, where)
+        return data
     except LookupError:
         raise TaskError(
             f"{where}: encoding: {one_line(encoding)} is not known; utf-8, cp1252 (Windows), latin-1, "
@@ -149,6 +155,17 @@ def _decoded(data: bytes, where: str, encoding: str | None) -> bytes:
         ) from None
     except UnicodeError as error:
         raise _not_text(where, encoding, error) from None
+
+
+def _check_no_nul(text: bytes | mmap, where: str) -> None:
+    """Raises TaskError if a text has a NUL character: pandas's versions read on in different ways."""
+    place = text.find(b"\0")
+    if place >= 0:
+        line = text[:place].count(b"\n") + 1
+        raise TaskError(
+            f"{where} line {line}: a NUL character, which text does not have; say encoding: utf-16-le if it "
+            "is of that kind, or save it as UTF-8"
+        )
 
 
 def _not_text(where: str, encoding: str, error: UnicodeError) -> TaskError:
