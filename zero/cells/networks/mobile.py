@@ -8,12 +8,15 @@ the stem's channels (32 in the published networks).
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from zero.cells.forms.mobile import HEAD, MOBILENET, STEM, MobileStages, Stage
 from zero.cells.genome import Genome
 from zero.cells.networks.skeleton import Skeleton, SkeletonKind
 from zero.errors import NetworkError
-from zero.nn.network import Builder, Network
+
+if TYPE_CHECKING:  # names are completed by the shell without it
+    from zero.nn.network import Builder, Network
 
 SQUEEZED = 0.25  # of a block's input channels
 LEAST = 4  # pixels of the last image's sides
