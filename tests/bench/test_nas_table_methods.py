@@ -143,7 +143,7 @@ def test_settings_of_a_search_may_be_named_with_it(strings):
     names = ["surrogate", "surrogate:initial=5:candidates=20", "random:population=7"]
     found = compare(strings, "valid", "test", names, 5, 30)["searches"]
     one, two = found["surrogate"], found["surrogate:initial=5:candidates=20"]
-    assert (one["settings"]["initial"], two["settings"]["initial"]) == (20, 5)
+    assert (one["settings"]["initial"], two["settings"]["initial"]) == (40, 5)
     assert one["mean"] != two["mean"]
 
 
