@@ -42,7 +42,12 @@ PAGES = {  # the page that shows a file
     "kernels/README.md": "design/kernels.md",
     "benchmarks/README.md": "design/benchmarks.md",
 }
-IMAGES = ("zero/cells/amoebanet_a.svg", "benchmarks/results/growth.svg")
+IMAGES = (
+    "zero/cells/amoebanet_a.svg",
+    "benchmarks/results/growth.svg",
+    "benchmarks/results/nas_table.svg",
+    "benchmarks/results/search_methods_fashion_blocks.svg",
+)
 
 
 def on_files(files: Files, config: Any) -> Files:
