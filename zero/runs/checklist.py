@@ -162,12 +162,15 @@ def _beside(path: Path, settings: dict[str, Any]) -> Iterator[Beside]:
     for folder in sorted({p.resolve() for p in around} - {path}):
         if not (folder / RunFolder.CONFIG).is_file() or not (folder / RunFolder.ARCHIVE).is_file():
             continue
-        try:
+        try:  # the config first: archives of other settings are not read
+            text = (folder / RunFolder.CONFIG).read_text(encoding="utf-8", errors="replace")
+            other = yaml_loader.parse(text, "config").data
+            if _without_search(other) != own:
+                continue
             data = read_archive(folder)
-            other = yaml_loader.parse(data.config, "config").data
-        except ZeroError:
+        except (ZeroError, OSError):
             continue
-        if not data.results or _without_search(other) != own:
+        if not data.results:
             continue
         final = data.results.get("final")
         yield Beside(
