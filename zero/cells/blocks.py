@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zero.cells.normal_cells import NORMAL_CELLS
-from zero.cells.ops import DARTS, SLIM
+from zero.cells.ops import DARTS, SLIM, check_trains
 from zero.errors import NetworkError, unknown_name
 from zero.system.own_code import fault_of, is_own, place_of
 
@@ -113,27 +113,13 @@ def check_block(name: str) -> None:
     Raises:
         NetworkError: That fails; for a block of the user's own with file and line.
     """
-    import numpy as np
-
     from zero.nn.network import Builder
-    from zero.nn.reference import ReferenceModel
-    from zero.nn.weights import initial_parameters
 
     b = Builder((9, 8, 4))
     x = b.relu(0)
     with b.scope(name):
         y = add_block(b, name, b.global_pool(x) if get_block(name).dense else x)
-    network = b.network(b.linear(b.global_pool(y), 2))
-    try:
-        model = ReferenceModel(network, 2, "float32")
-        model.parameters[:] = initial_parameters(network, 0, "float32")
-        images = np.zeros((2, *b.shape(0)), dtype=np.float32)
-        model.train_step(images, np.array([0, 1]))
-    except Exception as error:
-        place = place_of(get_block(name).build)
-        raise NetworkError(
-            f"block '{name}' makes layers that cannot be trained ({place}): {fault_of(error)}"
-        ) from error
+    check_trains(b, y, f"block '{name}'", get_block(name).build)
 
 
 # --- the table ----------------------------------------------------------------------------------

@@ -146,28 +146,39 @@ def check_op(name: str, rules: Rules, strides: tuple[int, ...] = (1, 2)) -> None
     Raises:
         NetworkError: That fails; for an op of the user's own with file and line.
     """
-    import numpy as np
-
     from zero.nn.network import Builder
-    from zero.nn.reference import ReferenceModel
-    from zero.nn.weights import initial_parameters
 
     for stride in strides:
         for channels in (4, 6):  # as many as the op gets, and others
             b = Builder((9, 8, 4))
             with b.scope(name):
                 y = add_op(b, name, b.relu(0), channels, stride, rules)
-            network = b.network(b.linear(b.global_pool(y), 2))
-            try:
-                model = ReferenceModel(network, 2, "float32")
-                model.parameters[:] = initial_parameters(network, 0, "float32")
-                images = np.zeros((2, *b.shape(0)), dtype=np.float32)
-                model.train_step(images, np.array([0, 1]))
-            except Exception as error:
-                place = place_of(get_cell_op(name).build)
-                raise NetworkError(
-                    f"op '{name}' makes layers that cannot be trained ({place}): {fault_of(error)}"
-                ) from error
+            check_trains(b, y, f"op '{name}'", get_cell_op(name).build)
+
+
+def check_trains(b: Builder, y: int, what: str, build: Callable[..., int]) -> None:
+    """Trains a small network for one step, which ends in a linear layer of the layer `y`'s mean pixel.
+
+    what: that made its layers, and build: its function, for messages.
+
+    Raises:
+        NetworkError: That fails, with file and line of the function.
+    """
+    import numpy as np
+
+    from zero.nn.reference import ReferenceModel
+    from zero.nn.weights import initial_parameters
+
+    network = b.network(b.linear(b.global_pool(y), 2))
+    try:
+        model = ReferenceModel(network, 2, "float32")
+        model.parameters[:] = initial_parameters(network, 0, "float32")
+        images = np.zeros((2, *b.shape(0)), dtype=np.float32)
+        model.train_step(images, np.array([0, 1]))
+    except Exception as error:
+        raise NetworkError(
+            f"{what} makes layers that cannot be trained ({place_of(build)}): {fault_of(error)}"
+        ) from error
 
 
 # --- parts that several ops and skeletons use ---------------------------------------------------
