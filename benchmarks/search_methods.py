@@ -21,11 +21,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
+from cells_search import small_images
 
 from zero.bench import search_methods
 from zero.bench.differences import in_words
-from zero.data.images import ImageSettings, load_images
 from zero.runs import pictures
 from zero.runs.folder import run_info
 
@@ -50,27 +49,15 @@ PARTS = {  # the config, settings, train steps of a candidate
 }
 
 
-def small_images(path: Path) -> Path:
-    """Writes Fashion-MNIST at half its size, unless it is there, and returns the file."""
-    if path.exists():
-        return path
-    data = load_images(ImageSettings(source="fashion_mnist", valid=1))
-    halves = {}
-    for part in ("train", "test"):
-        x = getattr(data, f"{part}_x")[..., 0].reshape(-1, 14, 2, 14, 2).mean((2, 4))
-        prefix = "test_" if part == "test" else ""
-        halves[f"{prefix}X"] = np.rint(x).astype(np.uint8)
-        halves[f"{prefix}y"] = getattr(data, f"{part}_y")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **halves)
-    return path
-
-
 def make(part: str, methods: list[str] | None, seeds: int, out: Path) -> dict:
     """Returns the comparison of a part, and draws it."""
     config, settings, steps = PARTS[part]
     if any("IMAGES" in setting for setting in settings):
-        images = str(small_images(out / "fashion.npz").resolve())
+        images_file = out / "fashion.npz"
+        if not images_file.exists():
+            out.mkdir(parents=True, exist_ok=True)
+            small_images(images_file)
+        images = str(images_file.resolve())
         settings = [setting.replace("IMAGES", images) for setting in settings]
     budget = f"budget={{train_steps: {CANDIDATES * steps}, individuals: {4 * CANDIDATES}}}"
     found = search_methods.compare(
