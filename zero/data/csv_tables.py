@@ -35,6 +35,7 @@ from zero.data.table import (
     decimal_of,
     one_line,
     raw_of,
+    renamed_note,
     table_of,
 )
 from zero.errors import TaskError, written
@@ -336,12 +337,12 @@ def read_text(path: Path, wanted: Wanted, reading: Reading) -> Table:
     raw = {i: raw_of(frame[i]) for i in chosen.used}
     decimal = reading.decimal or ("." if shape.delimiter == "," else decimal_of(raw.values()))
     columns = {
-        i: as_written(shape.names[i], values)
+        i: as_written(chosen.names[i], values)
         if i == chosen.target
-        else column_of(shape.names[i], values, decimal)
+        else column_of(chosen.names[i], values, decimal)
         for i, values in raw.items()
     }
-    notes = []
+    notes = renamed_note(where, shape.names, chosen)
     if decimal != "." and reading.decimal is None:
         notes.append(f"{where}: {COMMA_NOTE}")
     lines = _Lines(path, reading.encoding, shape.delimiter, shape.skip)

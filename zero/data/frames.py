@@ -20,6 +20,7 @@ from zero.data.table import (
     column_of,
     decimal_of,
     raw_of,
+    renamed_note,
     table_of,
 )
 from zero.errors import TaskError, visible
@@ -36,7 +37,9 @@ def of_frame(frame: Any, wanted: Wanted, where: str = "frame", decimal: str | No
         frame = frame.to_pandas()
     names = [str(column) for column in frame.columns]
     chosen = wanted.choose(names, where)
-    cells = {i: _of_series(names[i], frame.iloc[:, i], i == chosen.target) for i in chosen.used}
+    cells = {
+        i: _of_series(chosen.names[i], frame.iloc[:, i], i == chosen.target) for i in chosen.used
+    }
     return _of_cells(where, names, cells, chosen, decimal)
 
 
@@ -76,12 +79,13 @@ def _of_cells(
     columns = {
         i: values
         if isinstance(values, Column)
-        else as_written(names[i], values)
+        else as_written(chosen.names[i], values)
         if i == chosen.target
-        else column_of(names[i], values, seen)
+        else column_of(chosen.names[i], values, seen)
         for i, values in cells.items()
     }
     notes = [f"{where}: {COMMA_NOTE}"] if decimal is None and seen != "." else []
+    notes += renamed_note(where, names, chosen)
     return table_of(where, columns, chosen, seen, notes)
 
 
@@ -145,7 +149,9 @@ def of_arrays(
     known = [str(i) for i in range(width)] if names is None else [str(name) for name in names]
     chosen = wanted.choose(known, where)
     cells = {
-        i: _of_array(known[i], x[:, i]) if frame is None else _of_series(known[i], x.iloc[:, i])
+        i: _of_array(chosen.names[i], x[:, i])
+        if frame is None
+        else _of_series(chosen.names[i], x.iloc[:, i])
         for i in chosen.used
     }
     target = None

@@ -161,6 +161,7 @@ class Chosen:
     features: list[int]
     special: dict[str, int]
     ignored: tuple[Name, ...]  # as they were named
+    names: list[str]  # of all columns
 
     @property
     def texts(self) -> list[int]:
@@ -180,7 +181,8 @@ class Wanted:
     target: the target column, None if it lies elsewhere or nobody needs it. keep: the features, None for
     all others. ignore: columns that are no features. special: further columns by what they are for, such
     as {"groups": "patient"}; no features either. only: names of the features; other columns are not looked
-    at, and such names may be missing.
+    at, and such names may be missing. rename: columns with the name of another become `name.2` and so on;
+    without it they are an error.
     """
 
     target: Name | None = None
@@ -188,6 +190,7 @@ class Wanted:
     ignore: Sequence[Name] = ()
     special: dict[str, Name] = field(default_factory=dict)
     only: Sequence[str] | None = None
+    rename: bool = False
 
     @property
     def names(self) -> set[str]:
@@ -203,9 +206,11 @@ class Wanted:
                 that are wrong.
         """
         faults: list[str] = []
+        given, names = names, _distinct(names) if self.rename else list(names)
 
         def number(column: Name, what: str, key: str, listed: bool = True) -> int:
-            found = column_number(names, column, what, key, listed)
+            among = given if given.count(str(column)) > 1 else names
+            found = column_number(among, column, what, key, listed)
             if isinstance(found, str):
                 faults.append(found)
                 return -1
@@ -228,7 +233,33 @@ class Wanted:
         features = [i for i in features if i not in ignored and i not in special.values()]
         if not features:
             raise TaskError(f"{where}: no feature column is left besides the target")
-        return Chosen(at, features, special, tuple(self.ignore))
+        return Chosen(at, features, special, tuple(self.ignore), names)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Returns the names, the second `name` as `name.2` and so on; those without a name stay so."""
+    taken, found = set(names), []
+    seen: set[str] = set()
+    for name in names:
+        if name and name in seen:
+            number = 2
+            while f"{name}.{number}" in taken:
+                number += 1
+            name = f"{name}.{number}"
+            taken.add(name)
+        seen.add(name)
+        found.append(name)
+    return found
+
+
+def renamed_note(where: str, given: Sequence[str], chosen: Chosen) -> list[str]:
+    """Returns the line on columns that were given another name than they had."""
+    renamed = [i for i in chosen.used if chosen.names[i] != given[i]]
+    if not renamed:
+        return []
+    told = ", ".join(f"column {i} (from 0) is '{visible(chosen.names[i])}'" for i in renamed[:10])
+    more = f" and {len(renamed) - 10} more" if len(renamed) > 10 else ""
+    return [f"{where}: columns with the name of another got one of their own: {told}{more}"]
 
 
 def table_of(

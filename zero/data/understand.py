@@ -1,7 +1,7 @@
 """What a table means: which columns are used and as what, what is predicted, what a person should know.
 
 All columns that cannot be used are told at once, with one `ignore:` line to copy. Called by
-`zero.tasks.table`.
+`zero.tasks.table` and for pipelines, which can do with more: `texts` and `lenient` of `understand`.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from zero.data.columns import FLAGS, Column, as_text, number_text, numbers_of
-from zero.data.prepare import RARE, ColumnKind, plan_column
+from zero.data.columns import Column, as_text, numbers_of
+from zero.data.mended import MOST_NAMED, Mended, mended_notes, mended_numbers, mixed_note
+from zero.data.prepare import MOST_CATEGORIES, RARE, plan_column
 from zero.data.table import Table, counts_rows, one_line
+from zero.data.target import Problem, target_of
 from zero.errors import TaskError, visible, written
 from zero.system.trees import Tree
 
-Problem = Literal["regression", "binary", "multiclass"]
-Types = Mapping[str, ColumnKind]
+Kind = Literal["number", "category", "date", "text"]  # what a column is; text for pipelines only
+Types = Mapping[str, Kind]
 
-MOST_CLASSES = 50
-FEW = 10  # different whole numbers that are taken for classes where nobody says
 TYPOS = 0.05  # of a column's cells at most: then it is one of numbers, with mistakes
-MOST_NAMED = 10
+MOST_COUNTED = 10  # rows, up to which a column that counts them may be more than their number
+WORDS = 3  # of half the cells of a column at least: then it is one of texts to read
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ class TableData:
 
     where: str
     columns: tuple[Column, ...]
-    kinds: tuple[ColumnKind, ...]
+    kinds: tuple[Kind, ...]
     y: np.ndarray
     problem: Problem
     classes: tuple[str, ...]
@@ -101,10 +102,24 @@ def from_tree(tree: Tree, where: Path) -> TableData:
 class _Found:
     """What was found of the feature columns, in their order."""
 
-    used: list[tuple[Column, ColumnKind]]
-    constant: list[str]
-    left_out: list[tuple[str, str]]  # name, why
-    faults: list[tuple[str, int, str]]  # name, a row, what is wrong there
+    used: list[tuple[Column, Kind]] = field(default_factory=list)
+    constant: list[str] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)  # name, why
+    faults: list[tuple[str, int, str]] = field(default_factory=list)  # name, a row, what is wrong
+    mended: list[Mended] = field(default_factory=list)
+    mixed: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _How:
+    """How columns are taken, see `understand`."""
+
+    types: Types
+    missing: str
+    categories: str
+    asked_for: bool
+    texts: bool
+    lenient: bool
 
 
 def understand(
@@ -115,6 +130,8 @@ def understand(
     categories: str = "one_hot",
     asked_for: bool = False,
     tests: int = 0,
+    texts: bool = False,
+    lenient: bool = False,
 ) -> TableData:
     """Returns a table's columns as features and its target as numbers.
 
@@ -126,6 +143,10 @@ def understand(
         categories: "refuse" for an error where a column has texts.
         asked_for: whether the features were named one by one: then none is left out as useless.
         tests: how many rows, the last ones, are of a test file.
+        texts: use columns of texts that are no categories, too: as "text" where half the cells or more have
+            several words (words recur where whole cells don't), as "category" where there are at least
+            twice as many cells as different texts.
+        lenient: take cells that cannot be used as empty, with a note, and allow more classes.
 
     Raises:
         TaskError: fewer than 3 rows with a target, cells that cannot be used, nothing but constant
@@ -143,9 +164,10 @@ def understand(
         found = "only 1 row" if rows == 1 else f"only {rows} rows"
         raise TaskError(f"{table.where}: {found}; train, valid and test need at least one each")
     table = _with_weights(table, notes)
-    found_columns = _columns(table, types or {}, missing, categories, asked_for)
+    how = _How(types or {}, missing, categories, asked_for, texts, lenient)
+    found_columns = _columns(table, how)
     notes += _column_notes(table, found_columns)
-    y, problem, classes, note = _target(table, target, problem)
+    y, problem, classes, note = target_of(table, target, problem, lenient)
     notes += note
     _check_used(table, found_columns)
     columns, kinds = zip(*found_columns.used, strict=True)
@@ -205,43 +227,58 @@ def _with_weights(table: Table, notes: list[str]) -> Table:
     return replace(table, special={**table.special, "weights": Column(column.name, values)})
 
 
-def _columns(table: Table, types: Types, missing: str, categories: str, asked_for: bool) -> _Found:
-    found = _Found([], [], [], [])
-    for name in types:
+def _columns(table: Table, how: _How) -> _Found:
+    found = _Found()
+    for name in how.types:
         if name not in table.features:
             raise TaskError(
                 f"{table.where}: types: there is no feature column '{visible(name)}'; the features are "
                 f"{', '.join(visible(n) for n in table.features)}"
             )
     for name, column in table.features.items():
-        empty = column.empty
-        if missing == "refuse" and empty.any():
-            found.faults.append((name, int(np.argmax(empty)), "is empty, as missing: refuse says"))
-            continue
-        if empty.all():
+        if how.missing == "refuse" and column.empty.any():
+            row = int(np.argmax(column.empty))
+            found.faults.append((name, row, "is empty, as missing: refuse says"))
+        elif column.empty.all():
             found.left_out.append((name, "empty everywhere"))
-            continue
-        kind = types.get(name) or _kind(column)
-        column, fault = _as_kind(column, kind, table.decimal)
-        if fault is None and kind == "category" and categories == "refuse":
-            row = int(np.argmin(empty))
-            fault = row, f"{one_line(column.cell(row))} is text, as categories: refuse says"
-        if fault is not None:
-            found.faults.append((name, *fault))
-        elif not empty.any() and (column.values == column.values[0]).all():
-            found.constant.append(name)
-        elif name in types or asked_for:
-            found.used.append((column, kind))
-        elif kind == "category":
-            _text_column(found, column, empty)
-        elif counts_rows(column) and len(column) > FEW:
-            found.left_out.append((name, "counts the rows"))
         else:
-            found.used.append((column, kind))
+            _one_column(found, column, how, table.decimal)
     return found
 
 
-def _kind(column: Column) -> ColumnKind:
+def _one_column(found: _Found, column: Column, how: _How, decimal: str) -> None:
+    """Sorts a column that is not empty."""
+    name = column.name
+    kind = how.types.get(name) or _kind(column)
+    if how.lenient:
+        if kind == "category" and name not in how.types and _is_mixed(column, decimal):
+            kind = "category" if _few_numbers(column, decimal) else "number"
+            found.mixed += [name] if kind == "category" else []
+        if kind == "number" and column.form is None:
+            numbers, mended = mended_numbers(column, decimal)
+            if 2 * sum(m.count for m in mended) < (~column.empty).sum():
+                found.mended += mended
+                column = numbers
+    column, fault = _as_kind(column, kind, decimal)
+    empty = column.empty
+    if fault is None and kind == "category" and how.categories == "refuse":
+        row = int(np.argmin(empty))
+        fault = row, f"{one_line(column.cell(row))} is text, as categories: refuse says"
+    if fault is not None:
+        found.faults.append((name, *fault))
+    elif not empty.any() and (column.values == column.values[0]).all():
+        found.constant.append(name)
+    elif name in how.types or how.asked_for:
+        found.used.append((column, kind))
+    elif kind == "category":
+        _text_column(found, column, empty, how.texts)
+    elif counts_rows(column) and len(column) > MOST_COUNTED:
+        found.left_out.append((name, "counts the rows"))
+    else:
+        found.used.append((column, kind))
+
+
+def _kind(column: Column) -> Kind:
     if column.form is not None:
         return "date"
     if column.texts is None:
@@ -252,11 +289,21 @@ def _kind(column: Column) -> ColumnKind:
     return "number" if len(bad) <= few and len(bad) * 2 < filled else "category"
 
 
-def _as_kind(
-    column: Column, kind: ColumnKind, decimal: str
-) -> tuple[Column, tuple[int, str] | None]:
+def _is_mixed(column: Column, decimal: str) -> bool:
+    """Returns whether most cells of a column of texts are numbers."""
+    _, bad = numbers_of(column, decimal)
+    return column.texts is not None and 2 * len(bad) < int((~column.empty).sum())
+
+
+def _few_numbers(column: Column, decimal: str) -> bool:
+    """Returns whether a column has so few different numbers that they may be names, as grades are."""
+    values, _ = numbers_of(column, decimal)
+    return len(np.unique(values[np.isfinite(values)])) <= MOST_CATEGORIES
+
+
+def _as_kind(column: Column, kind: Kind, decimal: str) -> tuple[Column, tuple[int, str] | None]:
     """Returns the column as one of a kind; if it is none, also a row and what is wrong there."""
-    if kind == "category":
+    if kind in ("category", "text"):
         return as_text(column), None
     first = int(np.argmin(column.empty))
     if kind == "date":
@@ -276,7 +323,7 @@ def _as_kind(
     return Column(column.name, values), None
 
 
-def _text_column(found: _Found, column: Column, empty: np.ndarray) -> None:
+def _text_column(found: _Found, column: Column, empty: np.ndarray, texts: bool) -> None:
     """Sorts a column of texts that nobody asked for: most of its cells must be in a category."""
     plan = plan_column(column, "category")
     assert column.texts is not None
@@ -286,7 +333,9 @@ def _text_column(found: _Found, column: Column, empty: np.ndarray) -> None:
     in_categories = 2 * int(np.isin(column.values, known).sum()) >= filled
     # Many tables leave a cell empty for a reason, whatever the others say.
     tells_by_gaps = filled >= some and len(column) - filled >= some
-    if in_categories or tells_by_gaps:
+    if not in_categories and texts and _has_words(column):
+        found.used.append((column, "text"))
+    elif in_categories or tells_by_gaps or (texts and 2 * len(column.texts) <= filled):
         found.used.append((column, "category"))
     else:
         found.left_out.append(
@@ -294,8 +343,16 @@ def _text_column(found: _Found, column: Column, empty: np.ndarray) -> None:
         )
 
 
+def _has_words(column: Column) -> bool:
+    """Returns whether half the cells or more have several words."""
+    assert column.texts is not None
+    words = np.array([len(text.split()) for text in column.texts])
+    return 2 * int((words[column.values[~column.empty]] >= WORDS).sum()) >= (~column.empty).sum()
+
+
 def _column_notes(table: Table, found: _Found) -> list[str]:
-    notes, where = [], table.where
+    where = table.where
+    notes = mended_notes(where, found.mended, table.place) + mixed_note(where, found.mixed)
     total = len(found.used) + len(found.constant) + len(found.left_out) + len(found.faults)
     if found.constant and (found.used or found.faults):
         names = _named(found.constant)
@@ -348,102 +405,4 @@ def _check_used(table: Table, found: _Found) -> None:
         told = ", ".join(useless)
         raise TaskError(
             f"{where}: no feature column can be used: {told}; there is nothing to learn from"
-        )
-
-
-# --- the target -----------------------------------------------------------------------------------
-
-
-def _target(
-    table: Table, target: Column, problem: Problem | None
-) -> tuple[np.ndarray, Problem, tuple[str, ...], list[str]]:
-    """Returns the target as numbers, the problem, the classes and notes on them."""
-    where = f"{table.where}, target column '{visible(target.name)}'"
-    values, bad = numbers_of(target, table.decimal)
-    if target.form is not None:
-        bad = np.arange(1)
-    infinite = np.flatnonzero(np.isinf(values))
-    if len(infinite):
-        raise TaskError(
-            f"{table.where} {table.place(int(infinite[0]))}: target '{visible(target.name)}' is infinite; "
-            "mend the cell or drop the row"
-        )
-    texts = _one_spelling(as_text(target))
-    assert texts.texts is not None
-    names = sorted({texts.texts[i] for i in np.unique(texts.values).tolist()})
-    notes: list[str] = []
-    if problem is None:
-        problem = _likely_problem(where, names, values, len(bad))
-        notes = [f"{where}: {_said(problem, names)}"]
-    if problem == "regression":
-        if len(bad):
-            row = int(bad[0])
-            cell = "a date" if target.form is not None else target.cell(row)
-            raise TaskError(
-                f"{where}, {table.place(row)}: {one_line(cell)} is not a number, as problem: regression "
-                "needs (binary takes any two values, multiclass more)"
-            )
-        if np.ptp(values) == 0:
-            raise TaskError(
-                f"{where}: the same value, {values[0]:g}, in every row; nothing to learn"
-            )
-        return values, problem, (), notes
-    if not len(bad) and not all(name.lower() in FLAGS for name in names):
-        # 1 and 1.0 are one class, and 9 comes before 10.
-        distinct, at = np.unique(values, return_inverse=True)
-        names, y = [number_text(value) for value in distinct.tolist()], at.astype(np.float64)
-    else:
-        place = {text: i for i, text in enumerate(names)}
-        y = np.array([place.get(text, -1) for text in texts.texts], np.float64)[texts.values]
-    _check_classes(where, names, problem)
-    return y, problem, tuple(names), notes
-
-
-def _one_spelling(target: Column) -> Column:
-    """Returns a target of True and False in several spellings with one for each."""
-    assert target.texts is not None
-    small = [text.lower() for text in target.texts]
-    if not set(small) <= set(FLAGS) or len(set(small)) == len(small):
-        return target
-    texts = [text.capitalize() for text in sorted(set(small))]
-    codes = np.array([*(texts.index(text.capitalize()) for text in small), -1], dtype=np.int32)
-    return Column(target.name, codes[target.values], texts)
-
-
-def _likely_problem(where: str, names: Sequence[str], values: np.ndarray, bad: int) -> Problem:
-    """Returns what the values of a target look like; bad: how many are no numbers."""
-    distinct = len(names) if bad else len(np.unique(values))
-    if distinct <= 2:
-        return "binary"
-    whole = not bad and bool((values == np.round(values)).all())
-    if bad and distinct <= MOST_CLASSES and bad * 2 > len(values):
-        return "multiclass"
-    if whole and distinct <= FEW and len(values) >= 5 * distinct:
-        return "multiclass"
-    if bad * 2 > len(values):
-        raise TaskError(
-            f"{where}: {distinct} different texts; a target is a number or one of at most {MOST_CLASSES} "
-            "classes"
-        )
-    return "regression"
-
-
-def _said(problem: Problem, names: Sequence[str]) -> str:
-    """Returns a problem that was not given, in words."""
-    if problem == "regression":
-        return "numbers (problem: regression)"
-    shown = ", ".join(one_line(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
-    return f"{len(names)} classes, {shown} (problem: {problem})"
-
-
-def _check_classes(where: str, names: Sequence[str], problem: Problem) -> None:
-    shown = ", ".join(one_line(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
-    found = f"{len(names)} distinct values" if len(names) > 1 else "one value in every row"
-    if problem == "binary" and len(names) != 2:
-        hint = "; problem: multiclass takes more" if len(names) > 2 else ""
-        raise TaskError(f"{where}: {found} ({shown}); problem: binary needs exactly two{hint}")
-    if problem == "multiclass" and not 3 <= len(names) <= MOST_CLASSES:
-        hint = "; for two there is problem: binary" if len(names) == 2 else ""
-        raise TaskError(
-            f"{where}: {found} ({shown}); problem: multiclass takes 3 to {MOST_CLASSES}{hint}"
         )

@@ -24,7 +24,8 @@ from zero.data.splits import Size, find_file, read_error, rng_for
 from zero.data.table import Name, Reading, Wanted, concatenate
 from zero.data.table import Table as Raw
 from zero.data.tables import SUFFIXES, ending, read_table
-from zero.data.understand import Problem, TableData, from_tree, to_tree, understand
+from zero.data.target import Problem
+from zero.data.understand import TableData, from_tree, to_tree, understand
 from zero.errors import ConfigError, TaskError, visible, what_is
 from zero.system.trees import read_tree, write_tree
 from zero.tasks import Metric, Purpose, Task, TaskFamily
