@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zero.data.columns import Column, numbers_of
+from zero.data.prepare import seconds_of
 from zero.data.table import one_line
 from zero.errors import visible, written
 
@@ -48,12 +49,13 @@ def mended_numbers(column: Column, decimal: str = ".") -> tuple[Column, list[Men
     return Column(column.name, values), told
 
 
-def mended_dates(column: Column) -> tuple[Column, list[Mended]]:
-    """Returns a column as one of dates, and what became empty for that: all that is none."""
-    if column.form is not None:
-        return column, []
-    filled = np.flatnonzero(~column.empty)
-    return Column(column.name, np.full(len(column), np.nan)), _told(column, NO_DATE, filled)
+def mended_dates(column: Column, form: str) -> tuple[Column, list[Mended]]:
+    """Returns a column as one of dates, and what became empty for that.
+
+    form: of dates in texts, see `zero.data.columns.date_seconds`.
+    """
+    values, bad = seconds_of(column, form)
+    return Column(column.name, values, None, form), _told(column, NO_DATE, bad)
 
 
 def _told(column: Column, why: str, rows: np.ndarray) -> list[Mended]:

@@ -231,7 +231,7 @@ def _write(plan: ColumnPlan, column: Column, decimal: str, out: np.ndarray) -> s
         out[rows, at[rows]] = 1.0
         return ""
     if plan.kind == "date":
-        values, bad = _seconds(column, plan.form or "iso")
+        values, bad = seconds_of(column, plan.form or "iso")
     else:
         values, bad = numbers_of(column, decimal)
         if column.form is not None:
@@ -257,7 +257,7 @@ def _write(plan: ColumnPlan, column: Column, decimal: str, out: np.ndarray) -> s
     return ""
 
 
-def _seconds(column: Column, form: str) -> tuple[np.ndarray, np.ndarray]:
+def seconds_of(column: Column, form: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns a column's cells as dates, (N,) float64, and the rows whose cells are none."""
     if column.form is not None or column.empty.all():
         return np.where(column.empty, np.nan, column.values), np.zeros(0, dtype=np.int64)
