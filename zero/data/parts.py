@@ -132,7 +132,7 @@ class Parts:
         """Returns `size` of the rows, and the others: the latest, whole groups, or random ones."""
         data = self._data
         if self._split.by == "time":
-            order = rows[np.argsort(_times(data)[rows], kind="stable")]
+            order = rows[np.argsort(times(data)[rows], kind="stable")]
             return order[len(order) - size :], order[: len(order) - size]
         if self._split.by == "groups":
             order = self._by_groups(rows, rng)
@@ -257,7 +257,7 @@ def spread(y: np.ndarray, classes: int, rng: np.random.Generator, size: int) -> 
     return first[np.argsort(position[first], kind="stable")][:size]
 
 
-def _times(data: TableData) -> np.ndarray:
+def times(data: TableData) -> np.ndarray:
     """Returns when each row was."""
     column = data.special["time"]
     if column.texts is not None or column.empty.any():
