@@ -23,24 +23,30 @@ from zero.data.table import (
     renamed_note,
     table_of,
 )
-from zero.errors import TaskError, visible
+from zero.errors import TaskError, visible, written
 
 ALL = Wanted()
 
 
 def of_frame(frame: Any, wanted: Wanted, where: str = "frame", decimal: str | None = None) -> Table:
-    """Returns the table of a pandas frame (one of polars is converted).
+    """Returns the table of a pandas frame (one of polars or Arrow is converted).
 
     decimal: before the decimals of numbers that are written as texts; None: as it seems.
     """
-    if hasattr(frame, "to_pandas"):
-        frame = frame.to_pandas()
+    frame = _of_pandas(frame)
     names = [str(column) for column in frame.columns]
     chosen = wanted.choose(names, where)
     cells = {
         i: _of_series(chosen.names[i], frame.iloc[:, i], i == chosen.target) for i in chosen.used
     }
     return _of_cells(where, names, cells, chosen, decimal)
+
+
+def _of_pandas(frame: Any) -> Any:
+    """Returns a frame of another library as one of pandas, all else as it is."""
+    if type(frame).__name__ == "LazyFrame":  # of polars
+        frame = frame.collect()
+    return frame.to_pandas() if hasattr(frame, "to_pandas") else frame
 
 
 def by_label(labels: Iterable[Any], keys: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,16 +108,28 @@ def _of_series(name: str, values: Any, target: bool = False) -> Column | Raw:
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         if getattr(values.dt, "tz", None) is not None:
             values = values.dt.tz_convert("UTC").dt.tz_localize(None)
-        seconds = values.to_numpy(dtype="datetime64[ns]")
-        numbers = seconds.astype(np.int64) / 1e9
-        return Column(name, np.where(np.isnat(seconds), np.nan, numbers), None, ISO)
+        times = values.to_numpy(dtype="datetime64[us]")  # nanoseconds cannot count far years
+        numbers = times.astype(np.int64) / 1e6
+        return Column(name, np.where(np.isnat(times), np.nan, numbers), None, ISO)
     if kind == "m":
         values = values.dt.total_seconds()
     if pd.api.types.is_numeric_dtype(values.dtype) and kind != "m":  # nullable integers, bools too
         return Column(name, values.to_numpy(dtype=np.float64, na_value=np.nan))
     if kind == "O" and not isinstance(values.dtype, pd.CategoricalDtype):
+        _check_plain(name, values)
         values = values.map(_plain, na_action="ignore")
     return raw_of(values)
+
+
+def _check_plain(name: str, values: Any) -> None:
+    """Raises TaskError if the first cell that is not empty holds several values."""
+    first = values.first_valid_index() if values.index.is_unique else None
+    cell = None if first is None else values[first]
+    if isinstance(cell, list | tuple | dict | set | frozenset | np.ndarray):
+        raise TaskError(
+            f"column '{visible(name)}' holds values of type {type(cell).__name__}, not one number or text in "
+            f"a cell; give each part a column of its own, or leave it out: ignore: {written([name])}"
+        )
 
 
 def _plain(value: Any) -> Any:
@@ -131,6 +149,7 @@ def of_arrays(
     decimal: str | None = None,
 ) -> Table:
     """Returns the table of features x (N, C), numbers or texts, and, if given, of targets y (N,)."""
+    x = _of_pandas(x)
     if hasattr(x, "columns") and hasattr(x, "iloc"):
         if names is None:
             names = [str(column) for column in x.columns]
