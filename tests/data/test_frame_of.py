@@ -8,7 +8,8 @@ import pytest
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
-from zero.data.frame_of import FrameColumn, frame_columns, frame_of, rows_like
+from zero.data.frame_of import FrameColumn, frame_columns, frame_of, rows_like, wanted_rows
+from zero.data.frames import of_frame
 from zero.data.table import Wanted
 from zero.data.tables import read_table
 from zero.data.understand import understand
@@ -28,8 +29,7 @@ def data(tmp_path):
 
 def new_rows(path, text, columns):
     path.write_text(text)
-    table = read_table(path, Wanted(only=[c.name for c in columns], rename=True))
-    return rows_like(table, columns)
+    return rows_like(read_table(path, wanted_rows(columns)), columns)
 
 
 def test_a_frame_holds_what_the_file_does(data):
@@ -108,3 +108,23 @@ def test_dates_that_nanoseconds_cannot_count(tmp_path):
         0,
         10,
     ]
+
+
+def test_a_new_row_alone_has_the_texts_of_the_train_rows(tmp_path):
+    """What looks like a number or a truth alone is a text where others of the train rows were none."""
+    cells = {"code": ["007", "x1", "12"] * 20, "flag": ["True", "False", "unknown"] * 20}
+    cells |= {"grade": ["01", "2", "3"] * 20, "y": [0, 1] * 30}
+    pd.DataFrame(cells).to_csv(tmp_path / "t.csv", index=False)
+    data = understand(
+        read_table(tmp_path / "t.csv", Wanted("y")), types={"grade": "category"}, texts=True
+    )
+    columns = frame_columns(data)
+    assert frame_of(data.columns, data.kinds).iloc[0].tolist() == ["007", "True", "1"]
+    frame, _ = new_rows(tmp_path / "n.csv", "grade,flag,code\n01,True,007\n2,,\n", columns)
+    assert frame.iloc[0].tolist() == ["007", "True", "1"] and frame["code"].isna().tolist() == [
+        False,
+        True,
+    ]
+    one = pd.DataFrame({"code": [12], "flag": [True], "grade": [3]})
+    frame, _ = rows_like(of_frame(one, wanted_rows(columns)), columns)
+    assert frame.iloc[0].tolist() == ["12", "True", "3"]

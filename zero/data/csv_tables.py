@@ -338,7 +338,7 @@ def read_text(path: Path, wanted: Wanted, reading: Reading) -> Table:
     decimal = reading.decimal or ("." if shape.delimiter == "," else decimal_of(raw.values()))
     columns = {
         i: as_written(chosen.names[i], values)
-        if i == chosen.target
+        if i in chosen.written
         else column_of(chosen.names[i], values, decimal)
         for i, values in raw.items()
     }

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from zero.data.columns import ISO, Column, as_text
+from zero.data.columns import ISO, Column, as_text, of_texts
 from zero.data.mended import Mended, mended_dates, mended_notes, mended_numbers
-from zero.data.table import Table
+from zero.data.table import Table, Wanted
 from zero.data.understand import Kind, TableData
 from zero.errors import TaskError, written
 
@@ -25,19 +25,38 @@ MOST_NAMED = 50
 
 @dataclass(frozen=True)
 class FrameColumn:
-    """A column of a frame: its name, what it is, and how its dates are written in texts."""
+    """A column of a frame.
+
+    form: how its dates are written in texts. written: whether some of its texts are neither numbers nor
+    dates, so that none of a new row's is one: `True` and `007` stay what they are.
+    """
 
     name: str
     kind: Kind
     form: str | None = None
+    written: bool = False
 
 
 def frame_columns(data: TableData) -> tuple[FrameColumn, ...]:
     """Returns what new rows need to become such a frame as the table's own."""
     return tuple(
-        FrameColumn(column.name, kind, column.form)
+        FrameColumn(column.name, kind, column.form, _is_written(column, data.decimal))
         for column, kind in zip(data.columns, data.kinds, strict=True)
     )
+
+
+def _is_written(column: Column, decimal: str) -> bool:
+    """Returns whether a column of texts was one when it was read: else it would have been one of numbers."""
+    if column.texts is None:
+        return False
+    one_each = np.arange(len(column.texts), dtype=np.int32)
+    return of_texts(column.name, one_each, column.texts, decimal).texts is not None
+
+
+def wanted_rows(columns: Sequence[FrameColumn]) -> Wanted:
+    """Returns what new rows are read with for `rows_like`."""
+    written = [column.name for column in columns if column.written]
+    return Wanted(only=[column.name for column in columns], written=written, rename=True)
 
 
 def frame_of(columns: Sequence[Column], kinds: Sequence[Kind]) -> Any:
@@ -76,7 +95,7 @@ def rows_like(
     columns of the table are not looked at.
 
     Args:
-        table: read with `Wanted(only=...)` of the columns' names.
+        table: read with `wanted_rows(columns)`.
         columns: see `frame_columns`.
         where: opens messages; default the table's file.
 

@@ -37,7 +37,7 @@ def of_frame(frame: Any, wanted: Wanted, where: str = "frame", decimal: str | No
     names = [str(column) for column in frame.columns]
     chosen = wanted.choose(names, where)
     cells = {
-        i: _of_series(chosen.names[i], frame.iloc[:, i], i == chosen.target) for i in chosen.used
+        i: _of_series(chosen.names[i], frame.iloc[:, i], i in chosen.written) for i in chosen.used
     }
     return _of_cells(where, names, cells, chosen, decimal)
 
@@ -86,7 +86,7 @@ def _of_cells(
         i: values
         if isinstance(values, Column)
         else as_written(chosen.names[i], values)
-        if i == chosen.target
+        if i in chosen.written
         else column_of(chosen.names[i], values, seen)
         for i, values in cells.items()
     }
@@ -95,11 +95,11 @@ def _of_cells(
     return table_of(where, columns, chosen, seen, notes)
 
 
-def _of_series(name: str, values: Any, target: bool = False) -> Column | Raw:
+def _of_series(name: str, values: Any, written: bool = False) -> Column | Raw:
     """Returns the column of a pandas series, or its cells if they are texts."""
     import pandas as pd
 
-    if target and pd.api.types.is_bool_dtype(values.dtype):
+    if written and pd.api.types.is_bool_dtype(values.dtype):
         values = values.astype(object)
 
     kind = values.dtype.kind if isinstance(values.dtype, np.dtype) else "O"
@@ -168,9 +168,9 @@ def of_arrays(
     known = [str(i) for i in range(width)] if names is None else [str(name) for name in names]
     chosen = wanted.choose(known, where)
     cells = {
-        i: _of_array(chosen.names[i], x[:, i])
+        i: _of_array(chosen.names[i], x[:, i], i in chosen.written)
         if frame is None
-        else _of_series(chosen.names[i], x.iloc[:, i])
+        else _of_series(chosen.names[i], x.iloc[:, i], i in chosen.written)
         for i in chosen.used
     }
     target = None
@@ -183,7 +183,7 @@ def of_arrays(
                 f"{where}: '{called[1]}' has shape {y.shape}; expected ({rows},), one target for each "
                 f"row of '{called[0]}'"
             )
-        raw = _of_array(called[1], y, target=True)
+        raw = _of_array(called[1], y, written=True)
         target = raw if isinstance(raw, Column) else as_written(called[1], raw)
     table = _of_cells(where, known, cells, chosen, decimal)
     return table if target is None else replace(table, target=target)
@@ -206,9 +206,9 @@ def _array(values: Any, where: str, name: str) -> np.ndarray:
     return array
 
 
-def _of_array(name: str, values: np.ndarray, target: bool = False) -> Column | Raw:
-    if values.dtype.kind in "iuf" or (values.dtype.kind == "b" and not target):
+def _of_array(name: str, values: np.ndarray, written: bool = False) -> Column | Raw:
+    if values.dtype.kind in "iuf" or (values.dtype.kind == "b" and not written):
         return Column(name, values.astype(np.float64))
     import pandas as pd
 
-    return _of_series(name, pd.Series(values), target)
+    return _of_series(name, pd.Series(values), written)

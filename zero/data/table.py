@@ -162,16 +162,24 @@ class Chosen:
     special: dict[str, int]
     ignored: tuple[Name, ...]  # as they were named
     names: list[str]  # of all columns
+    written: frozenset[int] = (
+        frozenset()
+    )  # target and features whose cells stay as they are written
+
+    @property
+    def others(self) -> list[int]:
+        """Those that are no features."""
+        return [i for i in (self.target, *self.special.values()) if i is not None]
 
     @property
     def texts(self) -> list[int]:
-        """Those whose cells are taken as they are written."""
-        return [i for i in (self.target, *self.special.values()) if i is not None]
+        """Those that are read as texts first."""
+        return sorted({*self.others, *self.written})
 
     @property
     def used(self) -> list[int]:
         """All of them."""
-        return sorted({*self.features, *self.texts})
+        return sorted({*self.features, *self.others})
 
 
 @dataclass(frozen=True)
@@ -182,7 +190,8 @@ class Wanted:
     all others. ignore: columns that are no features. special: further columns by what they are for, such
     as {"groups": "patient"}; no features either. only: names of the features; other columns are not looked
     at, and such names may be missing. rename: columns with the name of another become `name.2` and so on;
-    without it they are an error.
+    without it they are an error. written: features whose cells stay as they are written, though they may look
+    like numbers or dates; such names may be missing.
     """
 
     target: Name | None = None
@@ -191,6 +200,7 @@ class Wanted:
     special: dict[str, Name] = field(default_factory=dict)
     only: Sequence[str] | None = None
     rename: bool = False
+    written: Collection[str] = ()
 
     @property
     def names(self) -> set[str]:
@@ -233,7 +243,10 @@ class Wanted:
         features = [i for i in features if i not in ignored and i not in special.values()]
         if not features:
             raise TaskError(f"{where}: no feature column is left besides the target")
-        return Chosen(at, features, special, tuple(self.ignore), names)
+        written = {i for i in features if names[i] in self.written} | (
+            {at} if at is not None else set()
+        )
+        return Chosen(at, features, special, tuple(self.ignore), names, frozenset(written))
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
@@ -272,7 +285,7 @@ def table_of(
 ) -> Table:
     """Returns the table of these columns; those without a name that need none are left out."""
     notes, kept = list(notes), []
-    names = {columns[i].name for i in chosen.texts}
+    names = {columns[i].name for i in chosen.others}
     nameless, doubles = [], []
     for i in chosen.features:
         column = columns[i]
