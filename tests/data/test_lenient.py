@@ -72,6 +72,11 @@ def test_cells_that_are_no_numbers_become_empty(tmp_path):
     assert data.notes[1] == "frame: 1 cell is infinite and is taken as empty: 'size' (1; in row 7)"
     table = read_table(tmp_path / "u.csv", Wanted("y"))
     assert "first 'x20' in line 6" in understand(table, lenient=True).notes[0]
+    endless = read(tmp_path / "v.csv", base(b=["inf"] * ROWS, c=["inf", "-inf", 1] * (ROWS // 3)))
+    assert (
+        kinds(endless) == {"a": "number", "c": "number"} and endless.columns[1].empty.sum() == 200
+    )
+    assert any("b (empty everywhere)" in note for note in endless.notes)
     # What is a number as the user says is one as long as most cells are.
     words = base(b=["1", "2", "three"] * (ROWS // 3))
     assert kinds(read(tmp_path / "w.csv", words, types={"b": "number"}))["b"] == "number"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from zero.data.columns import Column, as_text, numbers_of
-from zero.data.mended import MOST_NAMED, Mended, mended_notes, mended_numbers, mixed_note
+from zero.data.mended import MOST_NAMED, NO_NUMBER, Mended, mended_notes, mended_numbers, mixed_note
 from zero.data.prepare import MOST_CATEGORIES, RARE, plan_column
 from zero.data.table import Table, counts_rows, one_line
 from zero.data.target import Problem, target_of
@@ -251,14 +251,17 @@ def _one_column(found: _Found, column: Column, how: _How, decimal: str) -> None:
     name = column.name
     kind = how.types.get(name) or _kind(column)
     if how.lenient:
-        if kind == "category" and name not in how.types and _is_mixed(column, decimal):
-            kind = "category" if _few_numbers(column, decimal) else "number"
-            found.mixed += [name] if kind == "category" else []
+        if kind == "category" and name not in how.types:
+            kind = _kind_of_mixed(found, column, decimal)
         if kind == "number" and column.form is None:
             numbers, mended = mended_numbers(column, decimal)
-            if 2 * sum(m.count for m in mended) < (~column.empty).sum():
+            bad = sum(m.count for m in mended if m.why == NO_NUMBER)
+            if 2 * bad < (~column.empty).sum():
                 found.mended += mended
                 column = numbers
+        if column.empty.all():
+            found.left_out.append((name, "empty everywhere"))
+            return
     column, fault = _as_kind(column, kind, decimal)
     empty = column.empty
     if fault is None and kind == "category" and how.categories == "refuse":
@@ -289,16 +292,15 @@ def _kind(column: Column) -> Kind:
     return "number" if len(bad) <= few and len(bad) * 2 < filled else "category"
 
 
-def _is_mixed(column: Column, decimal: str) -> bool:
-    """Returns whether most cells of a column of texts are numbers."""
-    _, bad = numbers_of(column, decimal)
-    return column.texts is not None and 2 * len(bad) < int((~column.empty).sum())
-
-
-def _few_numbers(column: Column, decimal: str) -> bool:
-    """Returns whether a column has so few different numbers that they may be names, as grades are."""
-    values, _ = numbers_of(column, decimal)
-    return len(np.unique(values[np.isfinite(values)])) <= MOST_CATEGORIES
+def _kind_of_mixed(found: _Found, column: Column, decimal: str) -> Kind:
+    """Returns what a column of texts is: of numbers where most are, too many to be names."""
+    values, bad = numbers_of(column, decimal)
+    if 2 * len(bad) >= (~column.empty).sum():
+        return "category"
+    if len(np.unique(values[np.isfinite(values)])) > MOST_CATEGORIES:
+        return "number"
+    found.mixed.append(column.name)
+    return "category"
 
 
 def _as_kind(column: Column, kind: Kind, decimal: str) -> tuple[Column, tuple[int, str] | None]:
