@@ -20,9 +20,12 @@ from zero.errors import ConfigError, unknown_name
 _PLACES: dict[str, Any] = {
     "programs": "zero.programs.kind:PROGRAMS",
     "cells": "zero.cells.kind:CELLS",
+    "pipelines": "zero.pipelines.kind:PIPELINES",
 }
 # name -> the section of a config that says that it is about such genomes
-_SECTIONS: dict[str, str] = {"programs": "program", "cells": "cells"}
+_SECTIONS: dict[str, str] = {
+    "programs": "program", "cells": "cells", "pipelines": "pipelines",
+}  # fmt: skip
 DEFAULT = "programs"  # of a config without any of these sections, and of the first archives
 
 

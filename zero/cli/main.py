@@ -15,6 +15,7 @@ from zero.cli import (
     evaluate,
     explain,
     export,
+    fit,
     listing,
     nas_table,
     plot,
@@ -61,6 +62,7 @@ def main() -> None:
 
 # Help lists the commands in this order.
 for command in (
+    fit.fit,
     run.run,
     run.resume,
     show.show,

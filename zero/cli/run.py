@@ -70,7 +70,7 @@ def run(
 
     with reporting(quiet, json_log) as reporter:
         outcome = start(checked, out, reporter, command=sys.argv, max_seconds=left())
-    _print_outcome(outcome, json_log)
+    print_outcome(outcome, json_log)
 
 
 def _of_table(
@@ -114,10 +114,10 @@ def resume(
 
     with reporting(quiet, json_log) as reporter:
         outcome = run.resume(folder, reporter, left(), settings=settings or [])
-    _print_outcome(outcome, json_log)
+    print_outcome(outcome, json_log)
 
 
-def _print_outcome(outcome: Any, as_json: bool) -> None:
+def print_outcome(outcome: Any, as_json: bool) -> None:
     """Prints what a run found and how to go on; exits with 130 if it was interrupted."""
     folder = str(outcome.folder)
     view = genomes.get(outcome.kind).view

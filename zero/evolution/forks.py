@@ -107,7 +107,7 @@ def _answer(other: Any, connection: Any, ask: Callable[[], Any], parent: int) ->
     signals.forget()
     leave_signals_to_parent()
     use_one_openmp_thread()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
     message: tuple[Any, ZeroError | str | None, str]
     try:
         message = (ask(), None, "")
@@ -129,7 +129,16 @@ def use_one_openmp_thread() -> None:
     threadpool_limits(1, user_api="openmp")
 
 
-def _end_with(parent: int) -> None:
+def use_one_thread() -> None:
+    """Keeps libraries in a forked process from starting threads, also those that it loads later."""
+    from threadpoolctl import threadpool_limits
+
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    threadpool_limits(1)
+
+
+def end_with(parent: int) -> None:
     """Ends this process when its parent is gone."""
     while os.getppid() == parent:
         time.sleep(0.2)

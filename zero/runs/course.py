@@ -72,6 +72,7 @@ class Run:
         self.config: Any = domain.config
         self.reporter, self.stops, self.folder = session.reporter, session.stops, session.folder
         session.earlier_seconds = state.seconds
+        domain.opened(session.folder.path, lambda: session.seconds)
         self.clock = SearchClock(state.search_seconds)
         self.totals = Totals(self.config, self.clock, domain.final_seconds)
         self.budget_before: dict[str, Any] | None = None  # if the config's is a larger one
@@ -80,7 +81,7 @@ class Run:
         self.next_archive = 0.0  # in `session.seconds`
         self.ended_by: str | None = None  # what ended the experiment, decided at the end of a round
         self.final_phase_done = False
-        self.out_of_time = False  # budget.seconds have passed
+        self.out_of_time = False  # the time for the search has passed
 
     # --- the course of a run --------------------------------------------------------------------
 
@@ -208,6 +209,10 @@ class Run:
     def _search_is_over(self) -> bool:
         budget = self.config.budget.seconds
         self.out_of_time = self.out_of_time or (budget is not None and self.clock.seconds >= budget)
+        if math.isfinite(self.totals.best_fitness()) and self.domain.search_ends(
+            self.session.seconds
+        ):
+            self.out_of_time = True
         return self.out_of_time or self.stops.wanted()
 
     def _exchange(self, reports: list[dict[str, Any]]) -> list[Any] | None:

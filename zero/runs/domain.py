@@ -61,6 +61,16 @@ class Domain:
     def recall(self, info: dict[str, Any]) -> None:
         """Takes over what `info` gave when the run began."""
 
+    def opened(self, folder: Path, seconds: Callable[[], float]) -> None:
+        """Is told where the run is kept, and what gives the seconds that it has gone on, resumed or not."""
+
+    def search_ends(self, seconds: float) -> bool:
+        """Returns whether the search must end, for what follows to be done in the time that there is.
+
+        seconds: that the run has gone on.
+        """
+        return False
+
     def check_code(self) -> None:
         """Tries the user's own code where that takes no data; raises a ZeroError."""
 

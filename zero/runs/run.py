@@ -58,6 +58,7 @@ def start(
     max_seconds: float | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     quiet: bool = False,
+    began: float | None = None,
 ) -> Outcome:
     """Runs a config in a new folder and returns the outcome.
 
@@ -70,6 +71,7 @@ def start(
             part of the config. 0 stops as soon as anything can be kept, None never.
         checkpoint_seconds: time between checkpoints; decides nothing about the outcome.
         quiet: shows nothing where no reporter is given.
+        began: when the run's seconds began to count, by `time.monotonic`; default now.
 
     Raises:
         ZeroError: an argument is none of these, data, programs or the folder cannot be used, or no
@@ -94,7 +96,7 @@ def start(
         )
     stops = Stops(max_seconds)
     with _shown(reporter, quiet) as reporter:
-        return _start(config, out, reporter, command, stops, checkpoint_seconds)
+        return _start(config, out, reporter, command, stops, checkpoint_seconds, began)
 
 
 def _start(
@@ -104,6 +106,7 @@ def _start(
     command: list[str] | None,
     stops: Stops,
     checkpoint_seconds: float,
+    began: float | None,
 ) -> Outcome:
     domain = genomes.get(config.genomes).domain(config)
     domain.check_device()
@@ -113,6 +116,7 @@ def _start(
     with new_session(
         out, config.name, text, config.seed, command or [], reporter, stops, checkpoint_seconds
     ) as session:
+        session.counts_from(began)
         session.info |= domain.info()
         stored = domain.stored(session.folder.path)
         if stored is not domain:  # data that came as arrays: from here on they are in the folder

@@ -59,6 +59,10 @@ class Session:
         """Seconds that all has taken so far, in earlier processes too."""
         return self.earlier_seconds + time.monotonic() - self._began
 
+    def counts_from(self, began: float | None) -> None:
+        """Counts seconds from an earlier moment, by `time.monotonic`."""
+        self._began = self._began if began is None else began
+
     def message(self, text: str) -> None:
         """Tells people something, and logs it."""
         self.reporter.message(text)

@@ -1,0 +1,1 @@
+"""Pipelines for tables: preparation, learner and hyperparameters, searched as one genome. See README.md."""

@@ -1,0 +1,88 @@
+"""The kind of genome 'pipelines': see README.md beside this file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zero.config.yaml import Document, Problem
+from zero.errors import ArchiveError, ConfigError
+from zero.pipelines import records
+from zero.pipelines.config import PipelinesConfig, PipelineSearch, read_pipelines
+from zero.pipelines.view import PipelinesView
+from zero.runs.kind import Kind
+
+if TYPE_CHECKING:
+    from zero.pipelines.domain import PipelinesDomain
+    from zero.pipelines.model import PipelineModel
+
+
+class Pipelines(Kind):
+    """See `zero.runs.kind.Kind`."""
+
+    name = "pipelines"
+    section = "pipelines"
+    config = PipelinesConfig
+    search = PipelineSearch
+    record = records.PipelineRecord
+    view = PipelinesView()
+
+    def read(
+        self, document: Document, data: dict[str, Any], folder: Path, check_files: bool
+    ) -> tuple[Any, list[Problem]]:
+        """Returns a run's config and all problems."""
+        return read_pipelines(document, data, folder, check_files)
+
+    def domain(self, config: PipelinesConfig) -> PipelinesDomain:
+        """Returns what a run is made of."""
+        from zero.pipelines.domain import PipelinesDomain
+
+        return PipelinesDomain(config)
+
+    def columns(self, rows: Sequence[records.PipelineRecord]) -> dict[str, Any]:
+        """Returns the columns of candidates."""
+        return records.columns(rows)
+
+    def from_columns(self, tree: dict[str, Any], count: int, ops: int) -> dict[str, Any]:
+        """Returns what `columns` gave."""
+        return records.from_columns(tree, count)
+
+    def model(self, path: Path) -> PipelineModel:
+        """Returns what a run trained last, which predicts new rows."""
+        from zero.pipelines.model import load_model
+
+        return load_model(path)
+
+    def no_explanation(self, path: Path) -> str:
+        """Returns what a person is told who wants a run's outcome explained as programs are."""
+        return (
+            f"{path} is a run of pipelines, and only programs can be explained; `zero show {path}` says "
+            f"in words what its best pipeline does, `zero export {path} -o FILE.py` writes it as Python"
+        )
+
+    def export(
+        self,
+        what: str,
+        to: str | None,
+        output: Path | None,
+        note: Callable[[str], None],
+        opset: int | None,
+    ) -> list[Path] | str:
+        """Returns a pipeline as Python source that needs scikit-learn alone, or writes it."""
+        from zero.pipelines.source import source_of_run
+        from zero.system.files import write_bytes
+
+        if to not in (None, "python") or (output is not None and output.suffix != ".py"):
+            raise ConfigError("pipelines are exported to Python source: give -o FILE.py")
+        text = source_of_run(what)
+        if output is None:
+            return text
+        try:
+            write_bytes(output, text.encode())
+        except OSError as error:
+            raise ArchiveError(f"cannot write {output}: {error}") from None
+        return [output]
+
+
+PIPELINES = Pipelines()

@@ -1,0 +1,51 @@
+"""Pipelines that come first: good on many tables, quick ones before slow ones, so that an answer is there soon.
+
+Learned once on tables that ship with nobody's benchmark of ours (`benchmarks/portfolio.py`): made-up ones
+of scikit-learn's generators. Called by runs over pipelines.
+"""
+
+from __future__ import annotations
+
+from zero.pipelines.space import Pipeline, PipelineSpace
+
+# family and decisions that are not as usual; what a table's space does not have is left out.
+_FIRST: tuple[tuple[str, dict[str, str]], ...] = (
+    ("constant", {}),
+    ("logistic_regression", {}),
+    ("ridge", {}),
+    ("histogram_boosting", {}),
+    ("extra_trees", {}),
+    ("random_forest", {}),
+    ("histogram_boosting", {"learning_rate": "0.061", "rounds": "200", "max_leaf_nodes": "9"}),
+    ("svm", {"C": "3.4"}),
+    ("neighbours", {"n_neighbors": "11"}),
+    ("neural_network", {}),
+    ("logistic_regression", {"products": "squares", "strength": "0.1"}),
+    ("ridge", {"products": "squares", "alpha": "10"}),
+    ("gaussian_process", {}),
+    ("extra_trees", {"n_estimators": "400", "min_samples_leaf": "3", "max_features": "0.66"}),
+    ("lightgbm", {}),
+    ("xgboost", {}),
+    ("catboost", {}),
+    ("program", {}),
+    ("program", {"program": "neural_network", "epochs": "46"}),
+    ("discriminant", {}),
+    ("naive_bayes", {}),
+    ("tree", {}),
+    ("elastic_net", {}),
+    ("svm", {"C": "23", "gamma": "0.01"}),
+    ("stochastic_gradient", {}),
+    ("evolved_program", {}),
+)
+
+
+def portfolio(space: PipelineSpace) -> list[Pipeline]:
+    """Returns the first candidates of a space: each family as usual, and some better ones."""
+    found = [space.usual(name, **values) for name, values in _FIRST if name in space.families]
+    found += [space.usual(name) for name in space.families]
+    return list(dict.fromkeys(found))
+
+
+def first_answer(space: PipelineSpace) -> list[Pipeline]:
+    """Returns the candidate that any search begins with, whatever else: it takes no time."""
+    return [space.usual("constant")] if "constant" in space.families else []

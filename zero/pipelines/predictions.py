@@ -1,0 +1,81 @@
+"""Predictions of the best candidates for the rows that they were not trained on, in files of the run.
+
+They make ensembles possible without training anything again. A file's name is the key of the pipeline, so that
+a run that goes on writes the same files again. Called by islands and by the end of a run.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zero.system.files import write_bytes
+
+MOST = 40  # pipelines of an island whose predictions are kept
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What is kept of a candidate.
+
+    key, text, seed, number, mutation, fitness: of its record. values: (N, K) predictions. seconds: that all
+    folds took.
+    """
+
+    key: str
+    text: str
+    seed: int
+    number: int
+    mutation: str
+    fitness: float
+    values: np.ndarray
+    seconds: float
+
+    @property
+    def genome(self) -> tuple[str, ...]:
+        """The pipeline."""
+        return tuple(self.text.split())
+
+
+class Predictions:
+    """The folder with the predictions of one run."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def keep(self, record: Any, values: np.ndarray, seconds: float) -> None:
+        """Keeps the predictions (N, K) of a record's candidate, and the seconds that they took."""
+        self.folder.mkdir(exist_ok=True)
+        told = {
+            "text": record.text, "seed": str(record.seed), "number": record.number,
+            "mutation": record.mutation, "fitness": record.fitness, "seconds": seconds,
+        }  # fmt: skip
+        data = io.BytesIO()
+        np.savez(data, values=values.astype(np.float32), told=json.dumps(told))
+        write_bytes(self._path(record.key), data.getvalue())
+
+    def all(self) -> list[Kept]:
+        """Returns what is kept and can be read, the best first."""
+        found = [self._read(path) for path in self.folder.glob("*.npz")]
+        return sorted((k for k in found if k), key=lambda k: (-k.fitness, k.number))
+
+    def drop(self, key: str) -> None:
+        """Removes predictions that are not needed."""
+        self._path(key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.npz"
+
+    def _read(self, path: Path) -> Kept | None:
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                told = json.loads(str(found["told"]))
+                told["seed"] = int(told["seed"])
+                return Kept(path.stem, values=found["values"].astype(np.float64), **told)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
