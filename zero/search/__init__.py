@@ -15,7 +15,8 @@ from zero.errors import ConfigError, unknown_name
 DEFAULT = "regularized_evolution"
 # What methods are made with.
 _NO_METHODS = (
-    "controller", "decisions", "neighbourhood", "pareto", "predictors", "protocol", "section",
+    "columns", "controller", "decisions", "neighbourhood", "pareto", "predicting", "predictors",
+    "protocol", "section",
 )  # fmt: skip
 
 # What a rule for parents has, and what a method that proposes genomes by itself.

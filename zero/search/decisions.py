@@ -20,6 +20,7 @@ Decisions = tuple[str, ...]
 Choices = Callable[[Decisions], Sequence[str]]  # of the next decision, by those before it
 
 DRAWS = 1000  # of a genome that the space does not refuse
+KEYED = "="  # between a key and its value, in names of decisions that have a key
 
 
 def checked(choices: Choices, decisions: Iterable[str]) -> Decisions:
@@ -40,6 +41,31 @@ def checked(choices: Choices, decisions: Iterable[str]) -> Decisions:
     return done
 
 
+def key_of(place: int, name: str) -> str | int:
+    """Returns what a decision decides: the key of a name `KEY=VALUE`, of any other one its place."""
+    key, keyed, _ = name.partition(KEYED)
+    return key if keyed else place
+
+
+def by_key(decisions: Decisions) -> dict[str | int, str]:
+    """Returns the names of decisions by what they decide."""
+    return {key_of(place, name): name for place, name in enumerate(decisions)}
+
+
+def differing(some: dict[str | int, str], others: dict[str | int, str]) -> int:
+    """Returns how many decisions, by key, are made otherwise.
+
+    A key that only one of both has does not count: to decide it follows from others. A place does.
+    """
+    count = sum(key not in some for key in others if isinstance(key, int))
+    for key, name in some.items():
+        if key in others:
+            count += others[key] != name
+        else:
+            count += isinstance(key, int)
+    return count
+
+
 def decided(choices: Choices, choose: Callable[[Decisions, Sequence[str]], str]) -> Decisions:
     """Returns a complete sequence; choose: takes what is decided and the names, returns a name."""
     done: Decisions = ()
@@ -56,7 +82,8 @@ def drawn(choices: Choices, rng: np.ndarray) -> Decisions:
 def altered(choices: Choices, decisions: Decisions, rng: np.ndarray) -> Decisions:
     """Returns a sequence with one decision made otherwise, drawn evenly as its place is.
 
-    Later ones stay where they can still be made, else they are drawn anew.
+    Later ones stay where they can still be made, else they are drawn anew; one of a key stays also if
+    others than before come before it.
     """
     places, others = list(range(len(decisions))), list[str]()
     while places and not others:
@@ -65,12 +92,15 @@ def altered(choices: Choices, decisions: Decisions, rng: np.ndarray) -> Decision
     if not others:
         return decisions
     name = others[splitmix.below(rng, len(others))]
+    with_keys = {n for n in decisions if KEYED in n}
 
     def choose(done: Decisions, names: Sequence[str]) -> str:
         if len(done) == place:
             return name
         old = decisions[len(done)] if len(done) < len(decisions) else ""
-        return old if old in names else names[splitmix.below(rng, len(names))]
+        if old not in names:
+            old = next((n for n in names if n in with_keys), "")
+        return old or names[splitmix.below(rng, len(names))]
 
     return decided(choices, choose)
 

@@ -26,36 +26,22 @@ Source: Hutter et al. 2011, "Sequential Model-Based Optimization for General Alg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from zero.errors import ZeroError
 from zero.rng import splitmix
 from zero.search import predictors
-from zero.search.decisions import Decisions, altered, drawn, genome_drawn, listed, shares_worse
-from zero.search.protocol import (
-    RANDOM_MUTATION,
-    TOO_FEW_MUTATION,
-    DecisionSpace,
-    Positive,
-    Proposal,
-    Searcher,
-    SearchSettings,
-)
+from zero.search.decisions import Decisions, altered, drawn, listed, shares_worse
+from zero.search.predicting import LATEST, PARENTS, Predicting
+from zero.search.protocol import DecisionSpace, Positive, Searcher, SearchSettings
 
 DESCRIPTION = "a regression on decisions predicts which genome is best (ridge, forest, ensemble)"
 NEEDS = ("decisions",)
 
-# Mutations: predicted, one decision from a parent or none.
-ALTERED, PREDICTED = "decision", "predicted"
 FEW = 20_000  # genomes of a space that are candidates all
-LATEST = 1000  # results that the regression is fitted to, at most
-TRIES = 100  # of a random genome that was not evaluated before
-PARENTS = 10  # the best genomes, of which candidates are made
 
 
 class Settings(SearchSettings):
@@ -73,82 +59,20 @@ class Settings(SearchSettings):
     random_share: float = Field(0.2, ge=0, le=1)
 
 
-class Surrogate:
+class Surrogate(Predicting):
     """See the module's docstring; a `zero.search.protocol.Searcher`."""
 
     def __init__(self, space: DecisionSpace, settings: Settings, rng: np.ndarray):
-        self.space, self.settings, self.rng = space, settings, rng
-        self.refused: set[Decisions] = set()  # by the space; known anew after a restore
-        self.made: list[Decisions] = []  # of all results, in order
-        self.texts: list[str] = []  # the same, a text each
-        # Never changed in place, so that a state need not copy them.
-        self.numbers, self.fitness = np.zeros(0, dtype=np.int64), np.zeros(0)
-        self.seen: set[Decisions] = set()
-        self.queue: list[tuple[Decisions, int]] = []  # rest of a batch, with parents' numbers
-
-    def ask(self) -> Proposal:
-        """Returns the genome of the highest score, a random one as long as little is known."""
-        usable = np.isfinite(self.fitness)
-        if usable.sum() < 2 or len(usable) < self.settings.initial:
-            return self._random(TOO_FEW_MUTATION)
-        if self.settings.model == "forest":
-            if splitmix.unit(self.rng) < self.settings.random_share:
-                return self._random()
-        self.queue = [(d, parent) for d, parent in self.queue if d not in self.seen]
-        self.queue = self.queue or self._batch()
-        if not self.queue:
-            return self._random()
-        decisions, parent = self.queue.pop(0)
-        genome = self.space.genome_of(decisions)
-        if parent < 0:
-            return Proposal(genome, mutation=PREDICTED)
-        return Proposal(genome, parent, 1, ALTERED)
-
-    def _random(self, mutation: str = RANDOM_MUTATION) -> Proposal:
-        """Returns a random genome, if it can be found easily one that was not evaluated before."""
-        choices = self.space.choices
-
-        def draw() -> Decisions:
-            for _ in range(TRIES):
-                decisions = drawn(choices, self.rng)
-                if decisions not in self.seen:
-                    break
-            return decisions
-
-        genome = genome_drawn(self.space, draw)
-        genome = self.space.random(self.rng) if genome is None else genome
-        return Proposal(genome, mutation=mutation)
-
-    # --- what is predicted best -----------------------------------------------------------------
+        super().__init__(space, settings.initial, settings.batch, rng)
+        self.settings = settings
+        self.random_share = settings.random_share if settings.model == "forest" else None
 
     def _batch(self) -> list[tuple[Decisions, int]]:
-        """Returns the next genomes and their parents' numbers, -1 = none; none if nothing is new."""
-        made, numbers = self.made[-LATEST:], self.numbers[-LATEST:]
         values = shares_worse(self.fitness[-LATEST:].tolist())
-        candidates, asked, known = self._encoded(made, values)
+        candidates, asked, known = self._encoded(self.made[-LATEST:], values)
         if not candidates:
             return []
-        scores, lengths = self._scores(known, values, asked), np.array([len(d) for d in made])
-        found: list[tuple[Decisions, int]] = []
-        for row in np.argsort(-np.round(scores, predictors.DIGITS), kind="stable"):
-            decisions = candidates[row]
-            if self._is_refused(decisions):
-                continue
-            away = np.maximum(lengths, len(decisions)) - known @ asked[row]
-            near = np.flatnonzero(away == 1)
-            parent = numbers[near[np.argmax(values[near])]] if len(near) else -1
-            found.append((decisions, int(parent)))
-            if len(found) == self.settings.batch:
-                break
-        return found
-
-    def _is_refused(self, decisions: Decisions) -> bool:
-        if decisions not in self.refused:
-            try:
-                self.space.genome_of(decisions)
-            except ZeroError:
-                self.refused.add(decisions)
-        return decisions in self.refused
+        return self._best(candidates, self._scores(known, values, asked), values)
 
     def _scores(self, known: np.ndarray, values: np.ndarray, asked: np.ndarray) -> np.ndarray:
         """Returns what candidates are compared by, from their features and those of results."""
@@ -198,45 +122,6 @@ class Surrogate:
             if decisions not in self.seen:
                 found[decisions] = None
         return list(found)
-
-    # --- what is known --------------------------------------------------------------------------
-
-    def tell(
-        self,
-        proposal: Proposal,
-        number: int,
-        fitness: float,
-        train_steps: int = 0,
-        costs: Sequence[float] = (),
-    ) -> None:
-        """Takes a result, also of an individual from elsewhere."""
-        decisions = self.space.decisions_of(proposal.genome)
-        self.made.append(decisions)
-        self.texts.append(" ".join(decisions))
-        self.numbers = np.append(self.numbers, number)
-        self.fitness = np.append(self.fitness, float(fitness))
-        self.seen.add(decisions)
-
-    def state(self) -> dict[str, Any]:
-        """Returns where the search stands."""
-        return {
-            "rng": self.rng.copy(),
-            "decisions": list(self.texts),
-            "numbers": self.numbers,
-            "fitness": self.fitness,
-            "next": [[" ".join(decisions), parent] for decisions, parent in self.queue],
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Takes over a state that `state` gave."""
-        self.rng[:] = state["rng"]
-        self.queue = [(tuple(text.split(" ")), parent) for text, parent in state["next"]]
-        if state["numbers"] is self.numbers:
-            return  # what was asked in vain added no result
-        self.texts = list(state["decisions"])
-        self.made = [tuple(text.split(" ")) for text in self.texts]
-        self.numbers, self.fitness = state["numbers"], state["fitness"]
-        self.seen = set(self.made)
 
 
 def make(space: DecisionSpace, settings: Settings, rng: np.ndarray) -> Searcher:
