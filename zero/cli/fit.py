@@ -31,22 +31,30 @@ def fit(
     seconds: Annotated[
         float | None,
         typer.Option(
-            metavar="S", min=0.1, help="Of everything, from the start to the last file [default: 60]."
+            metavar="S",
+            min=0.1,
+            help="Of everything, from the start to the last file [default: 60].",
         ),
     ] = None,
     candidates: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Pipelines to try, instead of seconds: the same result each time."
+            metavar="N",
+            min=1,
+            help="Pipelines to try, instead of seconds: the same result each time.",
         ),
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="What to maximise [default: by the target; zero list metrics]."),
+        typer.Option(
+            metavar="NAME", help="What to maximise [default: by the target; zero list metrics]."
+        ),
     ] = None,
     families: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="Of learners [default: all that suit; zero list families]."),
+        typer.Option(
+            metavar="A,B", help="Of learners [default: all that suit; zero list families]."
+        ),
     ] = None,
     test: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Test rows [default: a fifth of the table].")
@@ -55,7 +63,8 @@ def fit(
         str | None, typer.Option(metavar="COLUMN", help="Rows of equal cells stay together.")
     ] = None,
     time: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Later rows are predicted from earlier ones.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Later rows are predicted from earlier ones."),
     ] = None,
     weights: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="How much each row counts.")
@@ -64,7 +73,8 @@ def fit(
         str | None, typer.Option(metavar="A,B", help="Columns that are not used.")
     ] = None,
     method: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of search [default: smac; zero list methods].")
+        str | None,
+        typer.Option(metavar="NAME", help="Of search [default: smac; zero list methods]."),
     ] = None,
     settings: Set = None,
     out: Annotated[
@@ -100,9 +110,7 @@ def fit(
         chosen.append(f"pipelines.seconds={of_table.SECONDS if seconds is None else seconds}")
     if method is not None:
         chosen.append(f"search.method={method}")
-    config = checked_config(
-        of_table.CONFIG, [*chosen, *with_options(settings, seed, islands)]
-    )
+    config = checked_config(of_table.CONFIG, [*chosen, *with_options(settings, seed, islands)])
     from zero.runs.run import start
 
     with reporting(quiet, json_log) as reporter:

@@ -5,7 +5,6 @@ Called by what evaluates candidates, by the outcome of a run, and by exports.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from zero.pipelines import preparing
@@ -33,15 +32,12 @@ def build(space: PipelineSpace, genome: Genome, seed: int, share: float = 1.0) -
     values = space.values(genome)
     if family.grows and share < 1:
         values[family.grows] = max(1, round(share * values[family.grows]))
-    place = family.learner(problem)
-    assert place is not None
-    module, _, name = place.partition(":")
+    learner = family.load(problem)
     keywords = family.keywords(values, problem)
     if family.seeded:
         keywords["random_state"] = seed
-    learner = getattr(importlib.import_module(module), name)(**keywords)
     before = preparing.steps(space.facts, family, values, seed)
-    return Pipeline([*before, (LEARNER, learner)])
+    return Pipeline([*before, (LEARNER, learner(**keywords))])
 
 
 def fit(

@@ -205,9 +205,11 @@ def read_pipelines(
     if isinstance(config, PipelinesConfig):
         if not problems:
             config = config.model_copy(update=fitted_to_population(config))
-        try:
+        given = document.override_of(("pipelines", "table", "path"))
+        try:  # what is given on the command line starts where the user is
             own = config.pipelines
-            own = own.model_copy(update={"table": own.table.resolved(folder)})
+            table = own.table.resolved(Path.cwd() if given else folder)
+            own = own.model_copy(update={"table": table})
             config = config.model_copy(update={"pipelines": own})
         except ZeroError as error:
             problems.append(document.problem(("pipelines", "table", "path"), str(error)))

@@ -250,12 +250,21 @@ class PipelinesDomain(ObjectDomain):
         """Returns the islands of an experiment, each with its share of the portfolio."""
         space, own = self.search_space, self.own
         first = portfolio.portfolio(space) if own.portfolio else portfolio.first_answer(space)
+        self._import()
         islands = super().islands(experiment, budget)
         count = len(islands)
         for k, island in enumerate(islands):
             island.starts = [*island.starts, *first[k::count]]
             island.predictions = self.predictions
         return islands
+
+    def _import(self) -> None:
+        """Imports here what every process would else import for itself; what takes long is left to them."""
+        from zero.pipelines.build import build
+
+        for family in self.families:
+            if family.warm_up is None and family.package is None:
+                build(self.search_space, self.search_space.usual(family.name), 0)
 
     def search_ends(self, seconds: float) -> bool:
         """Returns whether what follows the search must begin, for the run to end in time."""

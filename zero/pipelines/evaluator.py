@@ -228,9 +228,11 @@ class PipelineEvaluator:
             if should_stop is not None and should_stop():
                 return None
 
-    def _work(self, question: Any) -> np.ndarray:
+    def _work(self, question: Any, begun: Callable[[], None]) -> np.ndarray:
         """Returns the predictions for the rows of a fold; in the worker's process."""
         genome, fold, seed, share = question
+        self.space.family(genome).load(self.space.facts.problem)
+        begun()
         known, asked = self.folds[fold]
         if share < 1:
             rng = np.random.default_rng(key_for(seed, "rows", fold))

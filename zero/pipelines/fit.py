@@ -9,8 +9,8 @@ import json
 from typing import Any
 
 from zero.config.load import name_from
-from zero.pipelines.table import SUFFIXES
 from zero.errors import ConfigError, visible
+from zero.pipelines.table import SUFFIXES
 
 CONFIG = "fit"
 SECONDS = 60.0
@@ -29,7 +29,9 @@ def settings(path: str, target: str | None, given: dict[str, Any]) -> list[str]:
     if target is None and not path.endswith(".npz"):
         raise ConfigError(f"say what to predict: --target COLUMN of {visible(path)}")
     if not any(path.lower().removesuffix(".gz").endswith(suffix) for suffix in SUFFIXES):
-        raise ConfigError(f"{visible(path)} is no table: its name should end in {', '.join(SUFFIXES)}")
+        raise ConfigError(
+            f"{visible(path)} is no table: its name should end in {', '.join(SUFFIXES)}"
+        )
     chosen: dict[str, Any] = {"name": name_from(Path(path)), "pipelines.table.path": path}
     if target is not None:
         chosen["pipelines.table.target"] = target

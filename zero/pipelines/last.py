@@ -201,10 +201,12 @@ class Last:
                 worker.stop()
         return state, True
 
-    def _train(self, task: dict[str, Any]) -> np.ndarray:
+    def _train(self, task: dict[str, Any], begun: Callable[[], None]) -> np.ndarray:
         """Trains a pipeline on all rows but the test rows, keeps it, and predicts those."""
         domain = self.domain
         space, genome = domain.search_space, tuple(task["text"].split())
+        space.family(genome).load(space.facts.problem)
+        begun()
         pipeline = train(space, genome, int(task["seed"]), domain.searched)
         found = said(pipeline, domain.rows.x.iloc[domain.split[1]], domain.searched.classes) if len(
             domain.split[1]

@@ -25,6 +25,8 @@ from zero.evolution.forks import (
 )
 
 MIB = 1 << 20
+BEGUN = "begun"
+Work = Callable[[Any, Callable[[], None]], Any]
 Answer = tuple[str, Any, float]  # "done" or the cause of a failure, what was found, seconds
 
 
@@ -32,11 +34,12 @@ class Worker:
     """See the module's docstring.
 
     Args:
-        work: what is done with a question; any exception of it is a failure of that question alone.
+        work: what is done with a question; any exception of it is a failure of that question alone. It
+            also gets what it calls once all is imported that it needs: from then on seconds count.
         memory: bytes that the process may take beyond what it shares at its start; None for no limit.
     """
 
-    def __init__(self, work: Callable[[Any], Any], memory: int | None = None):
+    def __init__(self, work: Work, memory: int | None = None):
         self.work, self.memory = work, memory
         self.process: int | None = None
         self._pipe: Any = None
@@ -69,6 +72,9 @@ class Worker:
             kind, found = receive(self._pipe)
         except (EOFError, OSError):
             return f"its process died ({self._death()})", None, seconds
+        if kind == BEGUN:
+            self._asked = time.monotonic()
+            return None
         self._asked = None
         return kind, found, seconds
 
@@ -108,7 +114,7 @@ class Worker:
         self._pipe = ours
 
 
-def _serve(pipe: Any, work: Callable[[Any], Any], memory: int | None, parent: int) -> None:
+def _serve(pipe: Any, work: Work, memory: int | None, parent: int) -> None:
     """Answers questions until the owner is gone."""
     leave_signals_to_parent()
     use_one_thread()
@@ -122,12 +128,14 @@ def _serve(pipe: Any, work: Callable[[Any], Any], memory: int | None, parent: in
                 (question,) = receive(pipe)
             except (EOFError, OSError):
                 return
-            send(pipe, _answered(work, question, memory))
+            send(pipe, _answered(work, question, memory, lambda: send(pipe, (BEGUN, None))))
 
 
-def _answered(work: Callable[[Any], Any], question: Any, memory: int | None) -> tuple[str, Any]:
+def _answered(
+    work: Work, question: Any, memory: int | None, begun: Callable[[], None]
+) -> tuple[str, Any]:
     try:
-        return "done", work(question)
+        return "done", work(question, begun)
     except MemoryError:
         limit = "" if memory is None else f": more than {memory // MIB:,} MiB"
         return f"memory{limit}", None

@@ -26,6 +26,8 @@ from zero.runs.state import Experiment, IslandState, RunState
 from zero.runs.totals import SearchClock, Totals
 from zero.system.signals import Stop
 
+ENOUGH = 10  # candidates that fail, after which time ends a search that has found nothing
+
 
 @dataclass(frozen=True, repr=False)
 class Outcome:
@@ -209,11 +211,14 @@ class Run:
     def _search_is_over(self) -> bool:
         budget = self.config.budget.seconds
         self.out_of_time = self.out_of_time or (budget is not None and self.clock.seconds >= budget)
-        if math.isfinite(self.totals.best_fitness()) and self.domain.search_ends(
-            self.session.seconds
-        ):
+        if self._has_tried() and self.domain.search_ends(self.session.seconds):
             self.out_of_time = True
         return self.out_of_time or self.stops.wanted()
+
+    def _has_tried(self) -> bool:
+        """Returns whether a candidate was evaluated, or several could not be."""
+        tried = self.totals.done(self.state.finished)["individuals"]
+        return math.isfinite(self.totals.best_fitness()) or tried >= ENOUGH
 
     def _exchange(self, reports: list[dict[str, Any]]) -> list[Any] | None:
         """Returns who migrates to each island after a round, None to end the experiment.

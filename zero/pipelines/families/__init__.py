@@ -34,7 +34,7 @@ class Family:
     empty cells may stay empty. takes_sparse: whether features may be a sparse matrix. rows: most rows that it
     is offered for. cells: most rows times features, of dense ones. package: what must be installed, beside
     scikit-learn. seeded: whether it has `random_state`. grows: the parameter that says how many trees or
-    rounds there are, of which fewer are a cheaper figure of the same.
+    rounds there are, of which fewer are a cheaper figure of the same. warm_up: what takes long once in a process.
     """
 
     name: str
@@ -58,6 +58,17 @@ class Family:
     weighted: bool = True
     grows: str = ""
     problems: tuple[Problem, ...] = ("regression", "binary", "multiclass")
+    warm_up: Callable[[Problem], None] | None = None
+
+    def load(self, problem: Problem) -> Any:
+        """Imports the learner, and compiles what it compiles; returns its class."""
+        place = self.learner(problem)
+        assert place is not None
+        module, _, name = place.partition(":")
+        found = getattr(importlib.import_module(module), name)
+        if self.warm_up is not None:
+            self.warm_up(problem)
+        return found
 
     def learner(self, problem: Problem) -> str | None:
         """Returns the learner's "module:class" for a problem, None if it has none."""

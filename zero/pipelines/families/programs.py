@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from zero.pipelines.families import Family, Problem, register
@@ -18,6 +19,18 @@ SHIPPED = ("linear_with_bias", "neural_network")
 
 def _program(values: dict[str, Any], problem: Problem) -> dict[str, Any]:
     return {"program": values["program"], "epochs": values["epochs"]}
+
+
+@cache
+def _warm_up(problem: Problem) -> None:
+    """Loads the compiled interpreter."""
+    import numpy as np
+
+    from zero.sklearn import DiscoveredClassifier, DiscoveredRegressor
+
+    x, y = np.arange(8.0)[:, None], np.arange(8) % (3 if problem == "multiclass" else 2)
+    learner = DiscoveredRegressor if problem == "regression" else DiscoveredClassifier
+    learner(epochs=1).fit(x, y).predict(x)
 
 
 PROGRAM = register(
@@ -34,6 +47,7 @@ PROGRAM = register(
         scaled=True,
         weighted=False,
         cells=100_000_000,
+        warm_up=_warm_up,
     )
 )
 register(
@@ -46,6 +60,7 @@ register(
         scaled=True,
         weighted=False,
         cells=20_000_000,
+        warm_up=_warm_up,
     )
 )
 
