@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Row:
-    """A line: what it is; its score in cross-validation and on the test rows (NaN: not counted); its record."""
+    """A line: what it is, its score in cross-validation and on the test rows (NaN: none), its record."""
 
     name: str
     validation: float
@@ -25,7 +25,7 @@ class Board:
 
     metric: of all scores, larger is better. used: what is kept of the run, a row's name. rows: in no order.
     final: the score of what is kept, on the test rows. promised: its score in cross-validation that played no
-    part in choosing it; nested: that of the best pipeline chosen so. best: the score that the search maximised.
+    part in choosing it; nested: that of the best pipeline chosen so. best: what the search maximised.
     failed: candidates that failed, by cause.
     """
 

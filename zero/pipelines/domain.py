@@ -1,8 +1,9 @@
 """Runs over pipelines: from a config to a table, folds, islands, and the outcome.
 
-A run's outcome is the candidate of highest score in cross-validation; what it leaves behind, for `zero predict`
-too, is that pipeline or an ensemble of the best, whichever promises more (`zero.pipelines.last`), trained on all
-rows but the test rows. The final figure is its score on the test rows, which nothing else sees.
+A run's outcome is the candidate of highest score in cross-validation; what it leaves behind, for
+`zero predict` too, is that pipeline or an ensemble of the best, whichever promises more
+(`zero.pipelines.last`), trained on all rows but the test rows. The final figure is its score on the test
+rows, which nothing else sees.
 
 The same config and table give the same archive, where no time is limited.
 """
@@ -107,13 +108,14 @@ class PipelinesDomain(ObjectDomain):
         width = facts.width + facts.one_hot
         if self.own.families is not None:
             found = named(self.own.families)
-            unfit = [f.name for f in found if f.learner(facts.problem) is None]
-            if unfit:
+            serving = [f for f in found if f.learner(facts.problem) is not None]
+            if not serving:
                 fitting = [f.name for f in suiting(facts.problem, facts.rows, width)]
                 raise ConfigError(
-                    f"pipelines.families: {unfit[0]} does not serve a target of the kind "
-                    f"{facts.problem}; those that do: {', '.join(fitting)}"
+                    f"pipelines.families: {', '.join(self.own.families)} does not serve a target of the "
+                    f"kind {facts.problem}; those that do: {', '.join(fitting)}"
                 )
+            found = serving
             found = list({f.name: f for f in [*named(["constant"]), *found]}.values())
         else:
             every = suiting(facts.problem, facts.rows, width)

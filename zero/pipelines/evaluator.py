@@ -138,7 +138,9 @@ class Trial:
             self._fold = fold + 1 if shares else 0
         self._fold = 0
         self.epochs += 1
-        known = ~np.isnan(self.predictions[:, 0])
+        known = np.zeros(len(self.predictions), dtype=bool)
+        for _, asked in folds if shares else folds[: self.epochs]:
+            known[asked] = True
         score = evaluator.score(self.predictions, known)
         if math.isnan(score) and self.epochs == self.all_epochs:
             self.reason = f"no {evaluator.metric.name} can be told of its predictions"

@@ -1,4 +1,4 @@
-"""What pipelines are judged by: scikit-learn's scorers by their names, for predictions that are there already.
+"""What pipelines are judged by: scikit-learn's scorers by their names, for predictions that are there.
 
 Larger is better, as for scikit-learn: errors are negative. Called by everything that scores a pipeline.
 """
@@ -17,6 +17,7 @@ from zero.pipelines.families import Problem
 
 CLASSES: tuple[Problem, ...] = ("binary", "multiclass")
 LEAST_CHANCE = 1e-15
+NO_WEIGHTS = ("neg_max_error", "roc_auc_ovo")  # that all rows of some weight count alike for
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,12 @@ class Metric:
         """
         from sklearn import metrics
 
-        if weights is not None and self.name != "max_error":
+        how = dict(self.how)
+        if weights is not None:
             kept = weights > 0
             y, said, weights = y[kept], said[kept], weights[kept]
-        how = dict(self.how)
-        if weights is not None and self.name not in ("max_error",):
-            how["sample_weight"] = weights
+            if self.name not in NO_WEIGHTS:
+                how["sample_weight"] = weights
         if len(y) == 0 or not np.isfinite(said).all():
             return math.nan
         if self.quick is not None:
@@ -68,8 +69,9 @@ class Metric:
         if self.function == "roc_auc_score" or self.function == "average_precision_score":
             if len(np.unique(y)) < (2 if self.takes == "positive" else said.shape[1]):
                 return math.nan
-        if self.name.startswith("roc_auc_ov"):
-            given = said / said.sum(axis=1, keepdims=True)
+        if self.name.startswith("roc_auc_ov"):  # which wants sums of 1; else ties stay as they are
+            sums = said.sum(axis=1, keepdims=True)
+            given = said if np.allclose(sums, 1) else said / sums
         try:
             value = getattr(metrics, self.function)(y, given, **how)
         except ValueError:

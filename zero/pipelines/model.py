@@ -1,8 +1,7 @@
-"""A predictor over tables that a run over pipelines leaves behind: trained pipelines, and how they are put
-together.
+"""What a run over pipelines leaves behind to predict with: trained pipelines, and their mix.
 
-In a run's folder `models/` holds a trained pipeline for each member (`zero.pipelines.saved`) and `model.json`,
-which says what rows they take and what they predict. Loading executes nothing that stands there.
+In a run's folder `models/` holds a trained pipeline for each member (`zero.pipelines.saved`) and
+`model.json`, which says what rows they take and what they predict. Loading executes nothing of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Pipelines that come first: good on many tables, quick ones before slow ones, so that an answer is there soon.
+"""Pipelines that come first: each family as usual, quick ones before slow ones.
 
-Learned once on tables that ship with nobody's benchmark of ours (`benchmarks/portfolio.py`): made-up ones
-of scikit-learn's generators. Called by runs over pipelines.
+Called by runs over pipelines.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Predictions of the best candidates for the rows that they were not trained on, in files of the run.
 
-They make ensembles possible without training anything again. A file's name is the key of the pipeline, so that
-a run that goes on writes the same files again. Called by islands and by the end of a run.
+They make ensembles possible without training anything again. A file's name is the key of the pipeline, so
+that a run that goes on writes the same files again. Called by islands and by the end of a run.
 """
 
 from __future__ import annotations

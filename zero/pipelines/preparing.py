@@ -1,8 +1,9 @@
 """What is done to a row of a table before a learner sees it: decisions, and scikit-learn's parts for them.
 
-Everything is made of scikit-learn, pandas and NumPy, so that a pipeline that was found works where zero is not
-installed. Columns of numbers, categories, dates and texts go each their way; what follows (products,
-selection, principal components) sees all features. Called by `zero.pipelines.space` and `zero.pipelines.build`.
+Everything is made of scikit-learn, pandas and NumPy, so that a pipeline that was found works where zero
+is not installed. Columns of numbers, categories, dates and texts go each their way; what follows (products,
+selection, principal components) sees all features. Called by `zero.pipelines.space` and
+`zero.pipelines.build`.
 """
 
 from __future__ import annotations

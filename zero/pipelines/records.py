@@ -36,9 +36,9 @@ class PipelineRecord(BaseRecord):
 
     text: its decisions. accuracy: its score by the run's metric, larger is better, of the rows that it was
     not trained on; NaN if it failed. fitness: by the objective, the score where there is no other.
-    decisions: that are not as usual. train_steps: parts of its evaluation that were done. seed: of all that is
-    random in it. same_as: id of the same pipeline that was evaluated before; -1. reason: why it failed or was
-    stopped, "" if it was not. curve: float64 (parts, 2), the share of the work done and the score so far.
+    decisions: that are not as usual. train_steps: parts of its evaluation that were done. seed: of all that
+    is random in it. same_as: id of the same pipeline that was evaluated before; -1. reason: why it failed or
+    was stopped, "" if it was not. curve: float64 (parts, 2), the share of the work done and the score so far.
     """
 
     accuracy: float

@@ -1,7 +1,7 @@
 """The genomes 'pipelines': sequences of decisions, first the family of the learner, then what it asks for.
 
-A genome is the tuple of its decisions, such as ("family=ridge", "alpha=1", "scaling=standard", ...). Decisions
-that others make meaningless are not in it, so equal pipelines are equal genomes.
+A genome is the tuple of its decisions, such as ("family=ridge", "alpha=1", "scaling=standard", ...).
+Decisions that others make meaningless are not in it, so equal pipelines are equal genomes.
 """
 
 from __future__ import annotations

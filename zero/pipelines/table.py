@@ -1,4 +1,4 @@
-"""The table of a run over pipelines: where it is, what its columns are, which rows nothing sees before the end.
+"""The table of a run over pipelines: where it is, what its columns are, which rows are kept for the end.
 
 From YAML: a CSV, TSV, Parquet, Excel, NPY or NPZ file. From Python: `zero.AutoClassifier` and
 `zero.AutoRegressor`.

@@ -1,6 +1,7 @@
 """A process that trains pipelines for somebody who must not die of it.
 
-It has a limit of memory, and is killed when it takes too long. It is forked from its owner and so shares the table; it is asked for one fold of one genome after another.
+It has a limit of memory, and is killed when it takes too long. It is forked from its owner and so shares
+the table; it is asked for one fold of one genome after another.
 Whatever kills it, its owner hears of it and starts another. Called by `zero.pipelines.evaluator`.
 """
 

@@ -34,7 +34,8 @@ class Family:
     empty cells may stay empty. takes_sparse: whether features may be a sparse matrix. rows: most rows that it
     is offered for. cells: most rows times features, of dense ones. package: what must be installed, beside
     scikit-learn. seeded: whether it has `random_state`. grows: the parameter that says how many trees or
-    rounds there are, of which fewer are a cheaper figure of the same. warm_up: what takes long once in a process.
+    rounds there are, of which fewer are a cheaper figure of the same. warm_up: what takes long once in a
+    process.
     """
 
     name: str
