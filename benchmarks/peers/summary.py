@@ -98,7 +98,7 @@ def behind_defaults(scores: Scores, system: str) -> list[dict[str, Any]]:
 def costs(fits: list[Fit], seconds: float) -> dict[str, Any]:
     """Returns the times, the memory and the failures of one system's fits.
 
-    `over` are the fits that took longer than the budget by more than 1 s and 5 %, `fit` alone timed.
+    `over` are the fits that took longer than the budget by more than 1 s and 5 %, imports aside.
     """
     done = [fit for fit in fits if fit["failure"] is None]
     took = [fit["fit_seconds"] for fit in done]

@@ -8,6 +8,7 @@ class. It gets a frame as pandas reads it, so this file needs no more than panda
 those that a user would give: time, metric, both cores, a seed; the rest are defaults.
 """
 
+import importlib
 import json
 import sys
 import time
@@ -89,6 +90,12 @@ def mljar(task: Task, X: pd.DataFrame, y: pd.Series) -> Predict:
     return model.predict_proba if task.classes else model.predict
 
 
+def start_h2o(task: Task) -> None:
+    import h2o as engine
+
+    engine.init(nthreads=task.cores, max_mem_size="6G", ice_root=".")
+
+
 def h2o(task: Task, X: pd.DataFrame, y: pd.Series) -> Predict:
     import h2o as engine
     from h2o.automl import H2OAutoML
@@ -96,7 +103,6 @@ def h2o(task: Task, X: pd.DataFrame, y: pd.Series) -> Predict:
     def frame(table: pd.DataFrame) -> Any:
         return engine.H2OFrame(table, column_types=dict.fromkeys(task.texts, "enum"))
 
-    engine.init(nthreads=task.cores, max_mem_size="6G", ice_root=".")
     train = frame(X.assign(target=y))
     if task.classes:
         train["target"] = train["target"].asfactor()
@@ -235,6 +241,11 @@ SYSTEMS = {  # -> the environment it runs in; None: zero's own
     autogluon: "autogluon", autogluon_best: "autogluon", tpot: "tpot", mljar: "mljar", h2o: "h2o",
     linear: None, forest: None, boosting: None, random_search: None,
 }  # fmt: skip
+IMPORTS = {  # before anything is timed, for each environment
+    None: "zero.sklearn sklearn.linear_model sklearn.ensemble sklearn.compose",
+    "flaml": "flaml", "autogluon": "autogluon.tabular", "tpot": "tpot", "mljar": "supervised",
+    "h2o": "h2o.automl",
+}  # fmt: skip
 
 
 def main() -> None:
@@ -244,8 +255,12 @@ def main() -> None:
     read = {"float_precision": "round_trip", "dtype": task.texts}
     train, test = (pd.read_csv(folder / f"{part}.csv", **read) for part in ("train", "test"))
     y = train.pop("target")
-    began = time.perf_counter()
     try:
+        for module in IMPORTS[SYSTEMS[fit]].split():
+            importlib.import_module(module)
+        if fit is h2o:
+            start_h2o(task)
+        began = time.perf_counter()
         predict = fit(task, train, y)
         fitted = time.perf_counter()
         np.save(folder / "predictions.npy", np.asarray(predict(test), float))
