@@ -304,8 +304,8 @@ def tables(results: dict[str, Any]) -> str:
 {machine_line(results)}{len(found["sets"])} data sets, {" or ".join(map(str, folds))} of 10 folds, \
 {number(results["seconds"])} s for each fit on all cores, each system in an environment and a process of
 its own. The rank is by the mean score over a set's folds; a fit that failed has the score of a constant
-prediction. *p* is Wilcoxon's, two-sided, over the sets. Over budget is a fit that took
-longer by more than 1 s and 5%, imports and H2O's start aside. The memory is that of all processes of a fit together.
+prediction. *p* is Wilcoxon's, two-sided, over the sets. Over budget is a fit that took longer by more than
+1 s and 5%, imports and H2O's start aside. The memory is that of all processes of a fit together.
 
 {table(head, rows)}
 """

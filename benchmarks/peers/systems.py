@@ -194,15 +194,16 @@ def random_search(task: Task, X: pd.DataFrame, y: pd.Series) -> Predict:
             min_samples_leaf=int(2 ** rng.uniform(1, 6)), random_state=seed,
         )  # fmt: skip
 
-    best, longest = (-np.inf, None), 0.0
+    best, longest = (-np.inf, None), 0.0  # the longest but the first, which starts the workers
     while best[1] is None or time.perf_counter() + longest < end:
         began, model = time.perf_counter(), _prepared(task, candidate())
         found = cross_val_score(
             model, X, y, scoring=scorer[task.metric], cv=5, n_jobs=task.cores
         ).mean()
+        if best[1] is not None:
+            longest = max(longest, time.perf_counter() - began)
         if best[1] is None or found > best[0]:
             best = (found, model)
-        longest = max(longest, time.perf_counter() - began)
     return _fitted(task, best[1], X, y)
 
 
