@@ -283,6 +283,65 @@ the most that was resident.
 
 def tables(results: dict[str, Any]) -> str:
     """Returns the section of tables.json."""
+    found, ranks = results["summary"], results["summary"]["mean_ranks"]
+    reference = next(iter(found["against"]), None)
+    beside = found["against"].get(reference, {})
+    systems, rows = list(ranks or found["costs"]), []
+    for name in systems:
+        cost, other = found["costs"][name], beside.get(name)
+        took, peak = cost["fit_seconds"] or {"median": None, "max": None}, cost["peak_mb"]
+        rows.append([
+            name, number(ranks.get(name)), f"{other['better']} of {other['sets']}" if other else "",
+            number(other and other["p"]), str(cost["fits"]), number(took["median"]),
+            number(took["max"]), str(cost["over"]), number(peak["median"]), number(peak["max"]),
+            str(len(cost["failures"])),
+        ])  # fmt: skip
+    head = ["system", "mean rank", f"{reference} better", "p", "fits", "median s", "longest s",
+            "over budget", "median MB", "most MB", "failed"]  # fmt: skip
+    folds = sorted({row["folds"] for row in found["sets"].values()})
+    text = f"""## AutoML for tables
+
+{machine_line(results)}{len(found["sets"])} data sets, {" or ".join(map(str, folds))} of 10 folds, \
+{number(results["seconds"])} s for each fit on all cores, each system in an environment and a process of
+its own. The rank is by the mean score over a set's folds; a fit that failed has the score of a constant
+prediction. *p* is Wilcoxon's, two-sided, over the sets. Over budget is a fit that took longer by more than
+1 s and 5%, imports and H2O's start aside. The memory is that of all processes of a fit together.
+
+{table(head, rows)}
+"""
+    peers = [", ".join(f"{k} {v}" for k, v in p.items()) for p in results["peers"].values()]
+    text += "".join(f"Peer: {line}.\n" for line in peers)
+    text += "".join(f"Not there: {name}: {why}\n" for name, why in results["absent"].items())
+    rows = [
+        [f"{name}, {row['metric']}", *(_score(row["scores"][system]) for system in systems)]
+        for name, row in found["sets"].items()
+    ]
+    text += "\n### Scores\n\nMeans over the folds, and their standard deviation where there are several; "
+    text += "the lower is better but for auc.\n\n" + table(["set", *systems], rows)
+    behind = [
+        f"- {system}, {row['set']}: {number(-row['difference'])} behind {row['default']}"
+        + ("" if row["error"] is None else f" (standard error {number(row['error'])})")
+        for system, sets in found["behind_defaults"].items()
+        for row in sets
+    ]
+    text += "\n### Behind the best default\n\n" + ("\n".join(behind) or "Nowhere.") + "\n"
+    failures = [
+        f"- {system}, {row['set']}, fold {row['fold']}: {row['failure']}"
+        for system, cost in found["costs"].items()
+        for row in cost["failures"]
+    ]
+    return text + "\n### Failures\n\n" + ("\n".join(failures) or "None.") + "\n"
+
+
+def _score(figures: dict[str, float | None]) -> str:
+    """Returns a mean with its spread."""
+    mean, std = figures["mean"], figures["std"]
+    shown = number(mean) if abs(mean) >= 100 else f"{mean:.4f}"
+    return shown if std is None else f"{shown} ± {number(std)}"
+
+
+def large_tables(results: dict[str, Any]) -> str:
+    """Returns the section of large_tables.json."""
     file, found = results["file_mb"], results["reading"]
     rows = [
         [name, number(found[name]["seconds"]["median"]), between(found[name]["seconds"]),
@@ -836,7 +895,8 @@ def gpu_line(results: dict[str, Any]) -> str:
 
 
 SECTIONS = {
-    "speed": speed, "split": split, "growth": growth, "memory": memory, "tables": tables,
+    "speed": speed, "split": split, "growth": growth, "memory": memory,
+    "tables": tables, "large_tables": large_tables,
     "nn_memory": nn_memory, "discovery": discovery,
     "nas_table": nas_table, "cells_cpu": cells_cpu,
     "cells_search": cells_search, "search_methods": search_methods,

@@ -1,224 +1,181 @@
-"""Large and wide tables: time and memory of reading, validating, a run and predictions.
+"""`zero`'s AutoML for tables beside its living peers: 25 data sets, equal seconds, both cores.
 
-    python benchmarks/tables.py [--rows 1000000] [--columns 2000] [--seconds 60] [--rounds 3] [--json FILE]
+    python benchmarks/tables.py [--seconds 60] [--folds 1] [--sets heart] [--systems zero,flaml] [--resume]
 
-Makes a CSV of 20 feature columns (16 of numbers, one of whole numbers, three of texts; gaps in four) with two
-classes, and one of 20 rows with many columns of numbers. First checks that what was read is what pandas
-reads, and that the linear program's predictions are its weights' products; then runs once on few rows, so
-that nothing is compiled later. Every figure is of a process of its own. Peaks of reading are beyond those
-of an interpreter that has imported pandas; those of commands are the sum of their processes' memory, each
-shared page once, as sampled from /proc (Linux). Writes benchmarks/results/tables.json.
+Every fit is in a process of its own, in an environment of its system's own that is made at first with pip in
+`--environments`; all systems have their turn on a fold of a set before the next, and this file's process
+judges what they predict. Memory is that of all processes of a fit, sampled from /proc (Linux). A fit is
+killed at three times its seconds and a minute. The results are written after every fit: `--resume` goes on
+with what is missing, `--again zero,tpot` makes the fits of some systems again, `--summary` only prints.
+Writes benchmarks/results/tables.json.
 """
 
 import argparse
 import json
 import os
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from peers import environments, sets, summary
+from peers.processes import measured
+from peers.scores import constant, score
+from peers.systems import SYSTEMS
 
-from zero.programs import library
-from zero.programs.trained import train
 from zero.runs.folder import run_info
-from zero.tasks.table import Table
 
-FEATURES = 20
-WIDE_ROWS = 20
-PIECE = 50_000  # rows that are made at a time
-EVERY = 0.5  # seconds between samples, which take time themselves
-_PEAK = "[int(l.split()[1]) / 1024 for l in open('/proc/self/status') if l.startswith('VmHWM')][0]"
-_READ = {
-    "pandas": ("import pandas", "pandas.read_csv({path!r})"),
-    "zero": ("import pandas; from zero.tasks.table import Table", "Table(path={path!r}, target='y').data()"),
-}  # fmt: skip
+HERE = Path(__file__).parent
+ENVIRONMENTS = Path.home() / ".cache" / "zero-benchmark-tables"
+GROUPS = {
+    "zero": ["zero_both", "zero_pipelines", "zero_programs"],
+    "defaults": list(summary.DEFAULTS),
+}
+NAMES = {system.__name__: environment for system, environment in SYSTEMS.items()}
+USUAL = [name for name in NAMES if name != "autogluon_best"]
 
 
-# --- tables ---------------------------------------------------------------------------------------
+def chosen(text: str, known: dict[str, Any], groups: dict[str, list[str]]) -> list[str]:
+    """Returns what names with commas between them say, in the order of those known."""
+    names = [n for word in text.split(",") if word for n in groups.get(word, [word])]
+    for name in names:
+        if name not in known:
+            allowed = ", ".join([*groups, *known])
+            raise SystemExit(f"tables.py: there is no {name!r}; give some of {allowed}")
+    return [name for name in known if name in names]
 
 
-def write_large(path: Path, rows: int) -> None:
-    """Writes the table of 20 features and two classes."""
-    rng = np.random.default_rng(0)
-    weights = rng.standard_normal(16)
-    texts = {
-        "grade": [f"g{i}" for i in range(5)], "colour": ["red", "green", "blue"],
-        "city": [f"city {i}" for i in range(200)],
+def fit(
+    system: str, name: str, number: int, options: argparse.Namespace, packages: Path
+) -> dict[str, Any]:
+    """Returns the row of one system on one fold of a set."""
+    X, y = sets.read(name, packages)
+    train, test = sets.fold(name, y, number)
+    metric = sets.SETS[name].metric
+    texts = [c for c in X.columns if not np.issubdtype(np.asarray(X[c]).dtype, np.number)]
+    task = {
+        "metric": metric, "classes": 0 if metric == "rmse" else int(y.max()) + 1,
+        "seconds": options.seconds, "seed": number, "cores": os.cpu_count(),
+        "texts": dict.fromkeys(texts, "str"),
     }  # fmt: skip
-    for start in range(0, rows, PIECE):
-        size = min(PIECE, rows - start)
-        x = rng.standard_normal((size, 16))
-        frame = pd.DataFrame(x, columns=[f"x{i}" for i in range(16)])
-        frame["age"] = rng.integers(18, 90, size)
-        for name, known in texts.items():
-            frame[name] = np.array(known)[rng.integers(0, len(known), size)]
-        frame["y"] = np.where(x @ weights + rng.standard_normal(size) > 0, "yes", "no")
-        for name in ("x3", "x7", "grade", "city"):
-            frame.loc[rng.random(size) < 0.05, name] = None
-        frame.to_csv(path, mode="a", index=False, header=start == 0, float_format="%.6g")
-
-
-def write_wide(path: Path, columns: int) -> None:
-    """Writes the table of few rows; its target is the first column and noise."""
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame(rng.standard_normal((WIDE_ROWS, columns)))
-    frame.columns = [f"x{i}" for i in range(columns)]
-    frame["y"] = frame["x0"] + 0.1 * rng.standard_normal(WIDE_ROWS)
-    frame.to_csv(path, index=False, float_format="%.6g")
-
-
-def check_read(path: Path) -> None:
-    """Stops where our columns are not pandas' columns."""
-    ours, frame = Table(path=str(path), target="y").data(), pd.read_csv(path)
-    assert [c.name for c in ours.columns] == list(frame.columns[:-1])
-    for column in ours.columns:
-        theirs = frame[column.name].to_numpy()
-        if column.texts is None:
-            assert np.array_equal(column.values, theirs.astype(float), equal_nan=True), column.name
-        else:
-            texts = np.array([*column.texts, None], object)[column.values]
-            assert np.array_equal(texts, np.where(pd.isna(theirs), None, theirs)), column.name
-    assert np.array_equal(np.array(ours.classes)[ours.y.astype(int)], frame["y"].to_numpy())
-
-
-# --- processes ------------------------------------------------------------------------------------
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Returns the median of some figures, the smallest and the largest."""
-    return {"median": statistics.median(values), "smallest": min(values), "largest": max(values)}
-
-
-def in_process(imports: str, work: str) -> dict[str, float]:
-    """Returns seconds and peak memory of some work in a process of its own, without its imports."""
-    code = f"import json, time; {imports}; t = time.perf_counter(); found = {work}; "
-    code += f"print(json.dumps({{'seconds': time.perf_counter() - t, 'peak_mb': {_PEAK}}}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
-
-
-def reading(path: Path, rounds: int) -> dict[str, Any]:
-    """Returns what pandas and we need to read a table, in turns."""
-    bare = in_process("import pandas", "None")["peak_mb"]
-    rows: dict[str, list] = {name: [] for name in _READ}
-    for _ in range(rounds):
-        for name, (imports, work) in _READ.items():
-            rows[name].append(in_process(imports, work.format(path=str(path))))
-    found: dict[str, Any] = {"bare_mb": bare}
-    for name, results in rows.items():
-        peaks = [r["peak_mb"] - bare for r in results]
-        found[name] = {"seconds": spread([r["seconds"] for r in results]), "peak_mb": spread(peaks)}
-    return found
-
-
-def processes(pid: int) -> list[int]:
-    """Returns a process's number and those of all that it started."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [pid, *(p for child in children for p in processes(int(child)))]
-
-
-def memory_mb(pid: int) -> float:
-    """Returns the memory of a process in MB, of what it shares its part; 0 if it is gone."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:"))
-
-
-def command(*words: str) -> dict[str, Any]:
-    """Returns seconds, peak memory and output of a command of zero's."""
-    began, peak = time.perf_counter(), 0.0
-    with tempfile.TemporaryFile("w+") as out:
-        process = subprocess.Popen([sys.executable, "-m", "zero", *words], stdout=out, stderr=out)
-        while process.poll() is None:
-            peak = max(peak, sum(memory_mb(p) for p in processes(process.pid)))
-            time.sleep(EVERY)
-        seconds = time.perf_counter() - began
-        out.seek(0)
-        text = out.read()
-    assert process.returncode == 0, text
-    return {"seconds": seconds, "peak_mb": peak, "output": text}
-
-
-def run(path: Path, folder: Path, *settings: str) -> dict[str, Any]:
-    """Returns what a run over a table took, and found."""
-    words = ("run", str(path), "--target", "y", "--quiet", "--json-log", "--out", str(folder))
-    found = command(*words, *settings)
-    lines = [json.loads(line) for line in found.pop("output").splitlines() if line.startswith("{")]
-    outcome = lines[-1]
-    kept = ("individuals", "final_fitness", "interval")
-    return found | {key: outcome[key] for key in kept} | {"chance": outcome["chance"]["final"]}
-
-
-def linear_rows_per_second(rows: int, rounds: int) -> dict[str, float]:
-    """Returns rows a second of the trained linear program's predictions for features in memory."""
-    rng = np.random.default_rng(0)
-    few, x = rng.standard_normal((500, FEATURES)), rng.standard_normal((rows, FEATURES))
-    trained = train(library.program("linear"), few, [few[:, 0]], "rms_error")
-    (banks,) = trained.memories
-    products = x[:1000] @ banks.v[1]
-    assert np.allclose(trained.scores(x[:1000])[:, 0], products), "not the linear program"
-    rates = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        trained.scores(x)
-        rates.append(rows / (time.perf_counter() - began))
-    return spread(rates)
+    truth = y.to_numpy()[test]
+    row: dict[str, Any] = {
+        "set": name, "fold": number, "system": system, "score": None,
+        "constant": constant(metric, y.to_numpy()[train], truth),
+        "fit_seconds": None, "predict_seconds": None,
+    }  # fmt: skip
+    python = environments.python(options.environments, NAMES[system])
+    script = HERE / "peers" / "systems.py"
+    with tempfile.TemporaryDirectory(prefix="fit", ignore_cleanup_errors=True) as parent:
+        folder = Path(parent)
+        (folder / "task.json").write_text(json.dumps(task))
+        X.iloc[train].assign(target=y.iloc[train]).to_csv(folder / "train.csv", index=False)
+        X.iloc[test].to_csv(folder / "test.csv", index=False)
+        command = [str(python), "-P", str(script), system, str(folder)]
+        row |= measured(command, folder, 3 * options.seconds + 60)
+        if row["failure"] is None:
+            row |= json.loads((folder / "facts.json").read_text())
+        if row["failure"] is None:
+            try:
+                row["score"] = score(metric, truth, np.load(folder / "predictions.npy"))
+            except ValueError as error:
+                row["failure"] = str(error)
+    return row
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--columns", type=int, default=2000, help="of the wide table")
-    parser.add_argument("--seconds", type=float, default=60.0, help="budget of the run")
-    parser.add_argument("--individuals", type=int, default=2000, help="of the wide table's run")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results/tables.json")
+    parser.add_argument("--seconds", type=float, default=60.0, help="budget of a fit")
+    parser.add_argument("--folds", type=int, default=1, help=f"of {sets.FOLDS}, from the first")
+    parser.add_argument("--sets", default=",".join(sets.SETS))
+    parser.add_argument(
+        "--systems", default=",".join(USUAL), help="zero and defaults name three each"
+    )
+    parser.add_argument("--environments", type=Path, default=ENVIRONMENTS)
+    parser.add_argument("--json", type=Path, default=HERE / "results/tables.json")
+    parser.add_argument("--resume", action="store_true", help="keep the fits that are in the file")
+    parser.add_argument("--again", default="", help="systems whose fits in the file are dropped")
+    parser.add_argument("--summary", action="store_true", help="only print what the file says")
     options = parser.parse_args()
+    options.environments = options.environments.resolve()
+    names = chosen(options.sets, sets.SETS, {})
+    systems = chosen(options.systems, NAMES, GROUPS)
+    results: dict[str, Any] = {"fits": []}
+    if options.resume or options.again or options.summary:
+        results = read(options.json, None if options.summary else options.seconds)
+    if options.summary:
+        print(summary.in_words(summary.summary(results["fits"], results["seconds"])))
+        return
+    again = chosen(options.again, NAMES, GROUPS)
+    fits = [row for row in results["fits"] if row["system"] not in again]
     keys = ("commit", "cpu", "cpu_count", "platform", "versions", "started")
-    load = os.getloadavg()[0]
     machine = {k: v for k, v in run_info(0, []).items() if k in keys}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        large, wide, small = (folder / f"{name}.csv" for name in ("large", "wide", "small"))
-        write_large(large, options.rows)
-        write_large(small, 1000)
-        write_wide(wide, options.columns)
-        code = f"from tables import *; check_read(Path({str(large)!r}))"
-        here = str(Path(__file__).parent)  # a process of its own, so that this one stays small
-        subprocess.run([sys.executable, "-c", code], cwd=here, check=True)
-        for path in (small, wide):
-            run(path, folder / f"{path.stem} first", "--set=budget={individuals: 500}")
-        settings = [
-            f"--set=tasks.search.{key}" for key in (f"path={large}", "target=y", "problem=null")
-        ]
-        results = {
-            "machine": machine, "load_before": load, "dtype": "float64",
-            "rows": options.rows, "features": FEATURES,
-            "file_mb": large.stat().st_size / 2**20, "seconds": options.seconds,
-            "wide": {"rows": WIDE_ROWS, "columns": options.columns},
-            "reading": reading(large, options.rounds),
-            "validate": command("validate", "own_csv", "--data", *settings),
-            "run": run(large, folder / "run", f"--set=budget={{seconds: {options.seconds}}}"),
-            "predict": command("predict", str(folder / "run"), str(large), "-o", str(folder / "p.csv")),
-            "wide_run": run(wide, folder / "wide", f"--set=budget={{individuals: {options.individuals}}}"),
-            "linear_rows_per_second": linear_rows_per_second(options.rows, options.rounds),
-        }  # fmt: skip
-    for row in ("validate", "predict"):
-        del results[row]["output"]
-    options.json.parent.mkdir(exist_ok=True)
-    options.json.write_text(json.dumps(results, indent=1) + "\n")
-    print(json.dumps(results, indent=1))
+    packages = environments.install(options.environments, "data")
+    if isinstance(packages, str):
+        raise SystemExit(f"tables.py: the data sets' packages cannot be installed: {packages}")
+    machine["versions"] |= packages
+    found = {
+        e: environments.install(options.environments, e)
+        for e in dict.fromkeys(NAMES[s] for s in systems)
+        if e is not None
+    }
+    absent = {s: found[NAMES[s]] for s in systems if isinstance(found.get(NAMES[s]), str)}
+    results = {
+        "machine": machine, "seconds": options.seconds, "folds": options.folds,
+        "peers": results.get("peers", {}) | {e: v for e, v in found.items() if isinstance(v, dict)},
+        "absent": {s: r for s, r in results.get("absent", {}).items() if s not in systems} | absent,
+        "fits": fits,
+    }  # fmt: skip
+    for system, reason in absent.items():
+        print(f"{system} is not there: {reason}", flush=True)
+    have = {(row["set"], row["fold"], row["system"]) for row in fits}
+    for turn in [
+        (name, number, system)
+        for number in range(options.folds)
+        for name in names
+        for system in systems
+        if system not in absent
+    ]:
+        if turn in have:
+            continue
+        name, number, system = turn
+        row = fit(system, name, number, options, options.environments / "data")
+        row["commit"], row["date"] = (
+            machine["commit"],
+            datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        fits.append(row)
+        write(options.json, results)
+        shown = row["failure"] or f"{row['score']:.4f}, {row['fit_seconds']:.1f} s"
+        print(
+            f"{name} {number} {system}: {shown}, {row['seconds']:.1f} s in all, "
+            f"{row['peak_mb']:.0f} MB", flush=True,
+        )  # fmt: skip
+    write(options.json, results)
+    print(summary.in_words(results["summary"]))
+
+
+def read(path: Path, seconds: float | None) -> dict[str, Any]:
+    """Returns what a file of results has; empty without one. Other seconds end the process."""
+    if not path.exists():
+        return {"fits": [], "seconds": seconds}
+    results = json.loads(path.read_text())
+    if seconds is not None and results["seconds"] != seconds:
+        raise SystemExit(
+            f"tables.py: the fits in {path} had {results['seconds']:g} s, not {seconds:g}; "
+            "give the same --seconds or another --json"
+        )
+    return results
+
+
+def write(path: Path, results: dict[str, Any]) -> None:
+    """Writes results with their summary; a file is whole whenever the process is stopped."""
+    results["summary"] = summary.summary(results["fits"], results["seconds"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(results, indent=1) + "\n")
+    new.replace(path)
 
 
 if __name__ == "__main__":

@@ -118,26 +118,26 @@ def test_training_without_pytorch(page):
 
 
 @pytest.fixture
-def tables(monkeypatch):
+def large_tables(monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
-    return importlib.import_module("tables")
+    return importlib.import_module("large_tables")
 
 
-def test_tables_are_read_as_pandas_reads_them(tables, tmp_path):
+def test_tables_are_read_as_pandas_reads_them(large_tables, tmp_path):
     path = tmp_path / "large.csv"
-    tables.write_large(path, 300)
-    tables.check_read(path)
-    assert pd.read_csv(path).shape == (300, tables.FEATURES + 1)
-    found = tables.reading(path, 1)
+    large_tables.write_large(path, 300)
+    large_tables.check_read(path)
+    assert pd.read_csv(path).shape == (300, large_tables.FEATURES + 1)
+    found = large_tables.reading(path, 1)
     assert all(found[name]["seconds"]["median"] > 0 for name in ("pandas", "zero"))
-    tables.write_wide(tmp_path / "wide.csv", 40)
-    assert pd.read_csv(tmp_path / "wide.csv").shape == (tables.WIDE_ROWS, 41)
+    large_tables.write_wide(tmp_path / "wide.csv", 40)
+    assert pd.read_csv(tmp_path / "wide.csv").shape == (large_tables.WIDE_ROWS, 41)
 
 
-def test_commands_over_tables_are_measured(tables, tmp_path):
+def test_commands_over_tables_are_measured(large_tables, tmp_path):
     path = tmp_path / "large.csv"
-    tables.write_large(path, 300)
-    found = tables.run(path, tmp_path / "run", "--set=budget={individuals: 300}")
+    large_tables.write_large(path, 300)
+    found = large_tables.run(path, tmp_path / "run", "--set=budget={individuals: 300}")
     assert found["individuals"] == 300 and found["peak_mb"] > 20 and found["seconds"] > 0.5
     assert 0.5 < found["final_fitness"] <= 1 and 0.5 <= found["chance"] < 1
 

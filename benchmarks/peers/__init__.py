@@ -1,0 +1,1 @@
+"""What `benchmarks/tables.py` is made of: data sets, environments, systems, measured fits, a summary."""
