@@ -118,8 +118,12 @@ def test_the_same_settings_give_the_same_run(whole, table, tmp_path):
 def test_a_run_that_is_cut_ends_the_same(whole, table, tmp_path):
     folder, pieces = tmp_path / "cut", 0
     outcome = run.start(pipelines_config(table), folder, quiet=True, max_seconds=0)
-    while outcome.reason == "max_seconds" and pieces < 100:
+    while outcome.reason == "max_seconds" and outcome.individuals < 6 and pieces < 100:
         outcome, pieces = run.resume(folder, max_seconds=0.5, quiet=True), pieces + 1
+    outcome = run.resume(
+        folder, max_seconds=1.5, quiet=True
+    )  # what follows the search can be cut, too
+    outcome = run.resume(folder, quiet=True)
     assert archive_bytes(folder) == archive_bytes(whole[0])
     assert outcome.final == whole[1].final
 
@@ -140,7 +144,11 @@ def test_other_targets(problem, tmp_path):
         with pytest.raises(TaskError, match="is a number"):
             model.predict_proba(pd.read_csv(path))
     else:
-        assert outcome.details["metric"] == "neg_log_loss" and set(said) <= {"low", "middle", "high"}
+        assert outcome.details["metric"] == "neg_log_loss" and set(said) <= {
+            "low",
+            "middle",
+            "high",
+        }
 
 
 def test_candidates_that_fail_say_why_and_harm_nobody(table, tmp_path):
@@ -151,9 +159,9 @@ def test_candidates_that_fail_say_why_and_harm_nobody(table, tmp_path):
     )
     run.start(config, tmp_path / "run", quiet=True)
     reasons = {r.reason for r in all_records(tmp_path / "run")}
-    assert reasons == {"time: more than 0.001 s"}
-    board = zero.load(tmp_path / "run").predict(pd.read_csv(table))  # an answer, whatever happens
-    assert len(board) == 150
+    assert reasons == {"", "time: more than 0.001 s"}
+    said = zero.load(tmp_path / "run").predict(pd.read_csv(table))  # an answer, whatever happens
+    assert len(set(said)) == 1
 
 
 def test_an_answer_whatever_the_time(table, tmp_path):
@@ -177,9 +185,7 @@ def test_mistakes_are_told_before_anything_runs(table, tmp_path):
         (line,) = str(caught.value).splitlines()
         return line
 
-    assert "metric r2 does not fit a target of two classes" in refusal(
-        pipelines={"metric": "r2"}
-    )
+    assert "metric r2 does not fit a target of two classes" in refusal(pipelines={"metric": "r2"})
     assert "unknown family 'tre'; did you mean 'tree'" in refusal(pipelines={"families": ["tre"]})
     assert "ridge does not serve a target of the kind binary" in refusal(
         pipelines={"families": ["ridge"]}

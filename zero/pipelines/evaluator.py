@@ -22,6 +22,7 @@ from zero.pipelines.space import Pipeline, PipelineSpace
 from zero.pipelines.worker import Worker
 from zero.rng.philox import key_for
 
+ALWAYS = "constant"  # the family whose pipeline no time is too short for
 POLL = 0.02  # seconds between looks for a stop
 SEEDS = 2**31 - 1  # that scikit-learn takes
 
@@ -129,7 +130,7 @@ class Trial:
                 return
             kind, values, seconds = found
             self.seconds += seconds
-            if kind == "done" and evaluator.limit and self.seconds > evaluator.limit:
+            if kind == "done" and self.seconds > evaluator.limit_of(self.genome):
                 kind = evaluator.too_long
             if kind != "done":
                 self.reason = kind
@@ -198,6 +199,11 @@ class PipelineEvaluator:
         """What is said of a candidate that took too long."""
         return f"time: more than {self.limit:g} s"
 
+    def limit_of(self, genome: Pipeline) -> float:
+        """Returns the seconds that a pipeline may take; the answer that is always there has no limit."""
+        free = self.limit is None or self.space.family(genome).name == ALWAYS
+        return math.inf if free or self.limit is None else self.limit
+
     def key(self, genome: Pipeline) -> str:
         """Returns a digest of the genome."""
         return hashlib.blake2b(" ".join(genome).encode(), digest_size=8).hexdigest()
@@ -213,7 +219,7 @@ class PipelineEvaluator:
 
     def ask(self, question: Any, should_stop: Callable[[], bool] | None) -> Any:
         """Returns the worker's answer, None if `should_stop` came before; it works on meanwhile."""
-        worker = self.worker
+        worker, limit = self.worker, self.limit_of(question[0])
         if worker.is_busy and self._question != question:
             worker.stop()  # of a candidate that was given up
         if not worker.is_busy:
@@ -223,7 +229,7 @@ class PipelineEvaluator:
             found = worker.answer(POLL)
             if found is not None:
                 return found
-            if self.limit is not None and worker.seconds > self.limit:
+            if worker.seconds > limit:
                 seconds = worker.seconds
                 worker.stop()
                 return self.too_long, None, seconds
