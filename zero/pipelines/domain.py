@@ -125,13 +125,17 @@ class PipelinesDomain(ObjectDomain):
         return found
 
     def _with_programs(self, family: Family) -> Family:
-        from zero.pipelines.families.programs import with_programs
+        from zero.pipelines.families.programs import SHIPPED, with_programs
         from zero.programs.find import load_program
         from zero.programs.program import format_program
 
         found = {}
         for name in self.own.programs:
-            label = "_".join(Path(name).name.split()) or name
+            label = "_".join(Path(name).stem.split()) or "mine"
+            if label in SHIPPED:
+                label = f"my_{label}"
+            while label in found:
+                label += "_"
             found[label] = format_program(load_program(name))
         return with_programs(found)
 

@@ -42,9 +42,20 @@ def portfolio(space: PipelineSpace) -> list[Pipeline]:
     """Returns the first candidates of a space: each family as usual, and some better ones."""
     found = [space.usual(name, **values) for name, values in _FIRST if name in space.families]
     found += [space.usual(name) for name in space.families]
+    found += [space.usual("program", program=name) for name in _own_programs(space)]
     return list(dict.fromkeys(found))
 
 
 def first_answer(space: PipelineSpace) -> list[Pipeline]:
     """Returns the candidate that any search begins with, whatever else: it takes no time."""
-    return [space.usual("constant")] if "constant" in space.families else []
+    return [space.constant] if "constant" in space.families else []
+
+
+def _own_programs(space: PipelineSpace) -> list[str]:
+    """Returns the names of the user's programs among the learners."""
+    if "program" not in space.families:
+        return []
+    from zero.pipelines.families.programs import SHIPPED
+
+    values = space.families["program"].parameters[0].values
+    return [name for name in values if name not in SHIPPED]

@@ -22,6 +22,7 @@ from zero.search.decisions import altered, checked, decided, drawn
 Pipeline = tuple[str, ...]
 
 FAMILY = "family"
+CONSTANT = "constant"
 CHANGES = "decision"  # the name of the only mutation
 KEPT = 100_000  # beginnings of genomes whose next decisions are remembered
 
@@ -90,6 +91,11 @@ class PipelineSpace:
     def genome_of(self, decisions: Pipeline) -> Pipeline:
         """Returns the genome of a complete sequence; raises ZeroError where it is none."""
         return checked(self.choices, decisions)
+
+    @property
+    def constant(self) -> Pipeline:
+        """The pipeline that looks at no feature."""
+        return (f"{FAMILY}={CONSTANT}",)
 
     def decisions_of(self, genome: Pipeline) -> Pipeline:
         """Returns the genome: it is its decisions."""
