@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # the same names as in `_PLACES`, for type checkers and edito
     from zero.config.load import load_config as load_config
     from zero.config.load import make_config as make_config
     from zero.errors import ZeroError as ZeroError
+    from zero.estimators import AutoClassifier as AutoClassifier
+    from zero.estimators import AutoRegressor as AutoRegressor
     from zero.programs.evaluator import Evaluator as Evaluator
     from zero.programs.find import load_program as load_program
     from zero.programs.ops import register_op as register_op
@@ -38,6 +40,8 @@ if TYPE_CHECKING:  # the same names as in `_PLACES`, for type checkers and edito
     from zero.tasks.table import table_from_frame as table_from_frame
 
 _PLACES = {
+    "AutoClassifier": "zero.estimators",
+    "AutoRegressor": "zero.estimators",
     "Evaluator": "zero.programs.evaluator",
     "Reporter": "zero.runs.progress",
     "ZeroError": "zero.errors",

@@ -6,6 +6,7 @@ All columns that cannot be used are told at once, with one `ignore:` line to cop
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -73,7 +74,7 @@ def to_tree(data: TableData) -> Tree:
     """Returns a table as a tree (`zero.system.trees`)."""
 
     def column(c: Column) -> Tree:
-        texts = None if c.texts is None else list(c.texts)
+        texts = None if c.texts is None else json.dumps(list(c.texts))  # a list would be slow
         return {"name": c.name, "values": c.values, "texts": texts, "form": c.form}
 
     return {
@@ -86,9 +87,14 @@ def to_tree(data: TableData) -> Tree:
 
 def from_tree(tree: Tree, where: Path) -> TableData:
     """Returns the table that `to_tree` was given."""
+
+    def column(c: Tree) -> Column:
+        texts = None if c["texts"] is None else json.loads(c["texts"])
+        return Column(c["name"], c["values"], texts, c["form"])
+
     try:
-        columns = tuple(Column(**c) for c in tree["columns"])
-        special = {key: Column(**c) for key, c in tree["special"].items()}
+        columns = tuple(column(c) for c in tree["columns"])
+        special = {key: column(c) for key, c in tree["special"].items()}
         lists = {key: tuple(tree[key]) for key in ("kinds", "classes", "notes")}
         data = TableData(**{**tree, **lists, "columns": columns, "special": special})
         if {len(c) for c in columns} != {len(data.y)}:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zero.jit.decorators import jit
+from zero.jit.decorators import jit, plain_or_jit
 
 # Places in `Population.counts`.
 INDIVIDUALS, CURSOR, FILLED, FREE, BEST, BEST_AT, TRAIN_STEPS = range(7)
@@ -141,7 +141,7 @@ def collect(population: Population, flying: np.ndarray | None = None) -> None:
     p.counts[FREE] = free
 
 
-@jit
+@plain_or_jit
 def new_record(population: Population) -> int:
     """Returns a free record."""
     p = population

@@ -170,6 +170,8 @@ class Last:
             tell("choosing an ensemble")
             with threadpool_limits(1):  # all is small, and other processes may be at work
                 state = self._plan(best)
+        import skops.io  # noqa: F401  # here once, not in every worker, and to load what they wrote
+
         (self.domain.folder / MODELS).mkdir(exist_ok=True)  # type: ignore[operator]
         todo = [m for m in state["trainings"] if m["key"] not in {d["key"] for d in state["done"]}]
         workers = [Worker(self._train, None) for _ in range(self.domain.config.islands.count)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,12 @@ class PipelineModel(Model):
     def pipelines(self) -> list[Any]:
         """The trained pipelines; of classes they know numbers, in the order of `classes`."""
         return [saved.load(path) for path in self.files]
+
+    def with_pipelines(self, trained: list[Any]) -> PipelineModel:
+        """Returns the model with other trained pipelines for its members."""
+        changed = replace(self)
+        vars(changed)["pipelines"] = trained
+        return changed
 
     def frame(self, x: Any) -> Any:
         """Returns rows as pipelines take them.

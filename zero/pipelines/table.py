@@ -20,6 +20,7 @@ from zero.errors import TaskError
 
 IN_MEMORY = "(in memory)"
 STORED = ".h5"  # tables that a run keeps, in a form of our own
+STORED_VERSION = 1
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xls", ".npy", ".npz")
 FEW = 50  # rows below which none are kept apart for a test, where nobody says
 TEST = 0.2  # of the rows, where nobody says
@@ -88,6 +89,7 @@ class TableSettings(Section):
     y: str = "y"
 
     _data: Any = PrivateAttr(None)
+    _kept: bool = PrivateAttr(True)
 
     def data(self) -> Any:
         """Returns the table, a `zero.data.understand.TableData`; read once.
@@ -106,7 +108,8 @@ class TableSettings(Section):
         from zero.system.trees import read_tree
 
         if _ending(self.path) == STORED:
-            return from_tree(read_tree(Path(self.path), "table"), Path(self.path))
+            tree = read_tree(Path(self.path), "table", STORED_VERSION)
+            return from_tree(tree, Path(self.path))
         reading = Reading(self.delimiter, self.decimal, self.header, self.encoding, self.x, self.y)
         wanted = Wanted(self.target, None, self.ignore, self._special(), rename=True)
         table, tests = read_table(Path(self.path), wanted, reading), 0
@@ -126,10 +129,13 @@ class TableSettings(Section):
         keys = ("groups", "time", "weights")
         return {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
 
-    def with_data(self, data: Any) -> TableSettings:
-        """Returns the section with a table that Python gives."""
+    def with_data(self, data: Any, kept: bool = True) -> TableSettings:
+        """Returns the section with a table that Python gives.
+
+        kept: whether a run puts it into its folder, without which it can't be resumed.
+        """
         changed = self.model_copy(update={"path": IN_MEMORY})
-        changed._data = data
+        changed._data, changed._kept = data, kept
         return changed
 
     def stored(self, folder: Path) -> TableSettings:
@@ -137,10 +143,10 @@ class TableSettings(Section):
         from zero.data.understand import to_tree
         from zero.system.trees import write_tree
 
-        if self.path != IN_MEMORY:
+        if self.path != IN_MEMORY or not self._kept:
             return self
         path = folder / f"table{STORED}"
-        write_tree(path, to_tree(self.data()), "table")
+        write_tree(path, to_tree(self.data()), "table", STORED_VERSION)
         changed = self.model_copy(update={"path": str(path.resolve())})
         changed._data = self.data()
         return changed

@@ -131,12 +131,9 @@ class ObjectDomain(Domain):
 
     def _warm_up(self) -> None:
         """Compiles what islands use; what is compiled in a process is there in those it forks."""
-        from zero.evolution.population import collect, new_population, new_record
         from zero.rng.splitmix import below, new_state, unit
 
-        population, rng = new_population(2), new_state(0, "warm up")
-        collect(population)
-        new_record(population)
+        rng = new_state(0, "warm up")
         unit(rng)
         below(rng, 2)
 
