@@ -106,6 +106,7 @@ def fit(
     chosen = of_table.settings(table, target, given)
     if candidates is not None:
         chosen.append(f"budget.individuals={candidates}")
+        chosen += ["pipelines.seconds=null"] if seconds is None else []
     if seconds is not None or candidates is None:
         chosen.append(f"pipelines.seconds={of_table.SECONDS if seconds is None else seconds}")
     if method is not None:
