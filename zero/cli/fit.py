@@ -90,7 +90,8 @@ def fit(
     """Find a good model for a table: preparation, learner and hyperparameters, and an ensemble of the best.
 
     Prints a leaderboard; `zero predict RUN NEW.csv` uses what is kept, `zero export RUN -o FILE.py` writes
-    the best pipeline as Python. `zero resume RUN` goes on after a stop.
+    the best pipeline as Python, `zero report RUN -o FILE.html` a page. `zero resume RUN` goes on after a
+    stop.
     """
     from zero.cli.run import print_outcome
     from zero.pipelines import fit as of_table
