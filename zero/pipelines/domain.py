@@ -143,14 +143,14 @@ class PipelinesDomain(ObjectDomain):
 
     def info(self) -> dict[str, Any]:
         """Returns earlier runs' genomes, and the user's own programs."""
-        kept = {"programs": self.programs} if self.own.programs else {}
+        kept = {"own_programs": self.programs} if self.own.programs else {}
         return {**super().info(), **kept}
 
     def recall(self, info: dict[str, Any]) -> None:
         """Takes over what `info` gave: files may be gone."""
         super().recall(info)
-        if "programs" in info:
-            self.programs = info["programs"]
+        if "own_programs" in info:
+            self.programs = info["own_programs"]
 
     @cached_property
     def search_space(self) -> PipelineSpace:

@@ -76,10 +76,10 @@ def space_of_run(info: dict[str, Any], genome: Genome) -> PipelineSpace:
         raise ArchiveError(
             f"there is no family of learners '{name}' here, which the pipeline ends with"
         )
-    if name == "program" and info.get("programs"):
+    if name == "program" and info.get("own_programs"):
         from zero.pipelines.families.programs import with_programs
 
-        family = with_programs(info["programs"])
+        family = with_programs(info["own_programs"])
     return PipelineSpace(Facts.from_tree(info["table"]["facts"]), [family])
 
 
