@@ -74,7 +74,7 @@ def fit(
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Of search [default: smac; zero list methods]."),
+        typer.Option(metavar="NAME", help="Of search [default: smac; zero list searches]."),
     ] = None,
     settings: Set = None,
     out: Annotated[

@@ -12,6 +12,7 @@ from html import escape
 WIDTH, NAMES, MARGIN, LINE = 720, 230, 20, 24
 MOST_DOTS = 1000
 HEIGHT = 260
+NEAR = 0.8  # share of the candidates, the best ones, that a picture of a search has room for
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -87,11 +88,11 @@ def search(scores: Sequence[float], best: Sequence[float], name: str) -> str:
 
     scores: in the order of the candidates, NaN of those that failed. best: so far, as many.
     """
-    known = sorted(v for v in scores if math.isfinite(v))
+    known = [v for v in scores if math.isfinite(v)]
     if len(known) < 2:
         return ""
-    middle = known[len(known) // 20 : len(known) - len(known) // 20]
-    low, high = _range([*middle, *(v for v in best[len(best) // 20 :] if math.isfinite(v))])
+    known.sort(key=lambda v: abs(v - best[-1]))
+    low, high = _range([best[-1], known[int(NEAR * (len(known) - 1))]])
     left, bottom, count = 70.0, HEIGHT - 45.0, len(scores)
 
     def x(place: float) -> float:
@@ -107,9 +108,9 @@ def search(scores: Sequence[float], best: Sequence[float], name: str) -> str:
             _line(left, y(tick), WIDTH - MARGIN, y(tick)),
             _text(left - 8, y(tick) + 4, f"{tick:.4g}", "end"),
         ]
-    for tick in _ticks(0, count - 1) if count > 2 else []:
+    for tick in _ticks(1, count) if count > 2 else []:
         if tick == int(tick):
-            parts.append(_text(x(tick), bottom + 18, f"{int(tick):,}", "middle"))
+            parts.append(_text(x(tick - 1), bottom + 18, f"{int(tick):,}", "middle"))
     every = math.ceil(count / MOST_DOTS)
     for place in range(0, count, every):
         if math.isfinite(scores[place]):
@@ -117,12 +118,16 @@ def search(scores: Sequence[float], best: Sequence[float], name: str) -> str:
                 f'<circle cx="{x(place):.1f}" cy="{y(scores[place]):.1f}" r="2" '
                 'style="fill: var(--soft); opacity: .6"/>'
             )
-    steps = [(x(k), y(v)) for k, v in enumerate(best) if math.isfinite(v)]
-    turns = [
-        (px, py) for k, (px, py) in enumerate(steps)
-        if k in (0, len(steps) - 1) or py not in (steps[k - 1][1],) or py != steps[k + 1][1]
-    ]  # fmt: skip
-    path = " ".join(f"{px:.1f},{py:.1f}" for px, py in turns)
+    steps: list[tuple[float, float]] = []
+    for place, value in enumerate(best):
+        if math.isfinite(value):
+            if steps and steps[-1][1] != y(value):
+                steps.append((x(place), steps[-1][1]))
+                steps.append((x(place), y(value)))
+            elif not steps:
+                steps.append((x(place), y(value)))
+    steps.append((x(count - 1), steps[-1][1]))
+    path = " ".join(f"{px:.1f},{py:.1f}" for px, py in steps)
     parts += [
         f'<polyline points="{path}" style="fill: none; stroke: var(--own); stroke-width: 2"/>',
         _text(left, 12, name),
