@@ -39,6 +39,8 @@ PAGES = {  # the page that shows a file
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "zero/cells/README.md": "design/cells.md",
+    "zero/pipelines/README.md": "design/pipelines.md",
+    "docs/how-to/tables.md": "how-to/tables.md",
     "kernels/README.md": "design/kernels.md",
     "benchmarks/README.md": "design/benchmarks.md",
 }

@@ -96,7 +96,9 @@ def test_a_pickled_estimator_predicts_and_a_pickled_pipeline_needs_no_zero(mixed
         "rows, best = (pickle.load(open(n, 'rb')) for n in ('rows.pickle', 'best.pickle'))\n"
         "print(len(best.predict(rows)), 'zero' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.stdout.split() == [str(len(X)), "False"], done.stderr
 
 
@@ -117,7 +119,10 @@ def test_numbers_and_what_was_tried():
     assert found.score(X, y) > 0.45 and found.best_pipeline().score(X, y) > 0.45
     board = found.leaderboard()
     assert list(board.columns) == ["name", "validation", "test", "record", "pipeline"]
-    assert board["validation"].is_monotonic_decreasing and set(board["name"]) >= {"ridge", "constant"}
+    assert board["validation"].is_monotonic_decreasing and set(board["name"]) >= {
+        "ridge",
+        "constant",
+    }
     assert board["validation"].max() >= found.score_ > board["validation"].min()
     assert found.metric_ == "neg_root_mean_squared_error" and found.candidates_ == 6
     again = clone(found).fit(X, y)
@@ -213,7 +218,12 @@ def test_bad_input_is_one_clear_line():
         (NUMBERS, X, np.where(y == 1, np.nan, y), "y contains NaN"),
         (NUMBERS, X, np.ones(150), "the same value, '1', in every row"),
         (NUMBERS, np.ones((150, 2)), y, "there is nothing to learn from"),
-        (clone(NUMBERS).set_params(metric="f1"), X, y, "metric f1 does not fit a target of numbers"),
+        (
+            clone(NUMBERS).set_params(metric="f1"),
+            X,
+            y,
+            "metric f1 does not fit a target of numbers",
+        ),
         (clone(NUMBERS).set_params(families=["ridg"]), X, y, "did you mean 'ridge'"),
         (clone(NUMBERS).set_params(families="ridge"), X, y, "must be a list of texts"),
         (clone(NUMBERS).set_params(candidates=None), X, y, "give seconds or candidates"),

@@ -146,7 +146,9 @@ class _Auto(BaseEstimator):
         y = self._codes(y, reset=True)
         weights = special["weights"] = self._weights(special["weights"], x)
         if weights is not None and hasattr(self, "classes_") and len(np.unique(y[weights > 0])) < 2:
-            raise ValueError("all rows of a weight above 0 are of one class; give weights to 2 classes")
+            raise ValueError(
+                "all rows of a weight above 0 are of one class; give weights to 2 classes"
+            )
         for name, values in special.items():
             if values is not None and len(values) != len(y):
                 raise ValueError(

@@ -93,9 +93,22 @@ def _configs() -> Iterable[str]:
     return shipped_configs()
 
 
+def _families() -> Iterable[str]:
+    from zero.pipelines.families import families
+
+    return families()
+
+
+def _metrics() -> Iterable[str]:
+    from zero.pipelines.metrics import METRICS
+
+    return METRICS
+
+
 _NAMES = {
     "ops": _ops, "tasks": _tasks, "programs": _programs,
     "mutations": _mutations, "searches": _searches, "configs": _configs,
+    "families": _families, "metrics": _metrics,
 }  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def fit(
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Of search [default: smac; zero list methods]."),
+        typer.Option(metavar="NAME", help="Of search [default: smac; zero list searches]."),
     ] = None,
     settings: Set = None,
     out: Annotated[
@@ -90,7 +90,8 @@ def fit(
     """Find a good model for a table: preparation, learner and hyperparameters, and an ensemble of the best.
 
     Prints a leaderboard; `zero predict RUN NEW.csv` uses what is kept, `zero export RUN -o FILE.py` writes
-    the best pipeline as Python. `zero resume RUN` goes on after a stop.
+    the best pipeline as Python, `zero report RUN -o FILE.html` a page. `zero resume RUN` goes on after a
+    stop.
     """
     from zero.cli.run import print_outcome
     from zero.pipelines import fit as of_table
@@ -106,6 +107,7 @@ def fit(
     chosen = of_table.settings(table, target, given)
     if candidates is not None:
         chosen.append(f"budget.individuals={candidates}")
+        chosen += ["pipelines.seconds=null"] if seconds is None else []
     if seconds is not None or candidates is None:
         chosen.append(f"pipelines.seconds={of_table.SECONDS if seconds is None else seconds}")
     if method is not None:

@@ -1,6 +1,7 @@
 """`zero list`."""
 
 import json
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 from zero.cli import completion
 from zero.cli.common import Debug, guarded
 from zero.errors import ZeroError
-from zero.runs.tables import print_paragraph, print_table
+from zero.runs.tables import print_pairs, print_paragraph, print_table
 
 
 class Topic(StrEnum):
@@ -21,6 +22,8 @@ class Topic(StrEnum):
     mutations = "mutations"
     searches = "searches"
     configs = "configs"
+    families = "families"
+    metrics = "metrics"
 
 
 @guarded
@@ -93,9 +96,52 @@ def _list_configs(names: list[str]) -> None:
     print_table(("name", "what it does"), [(n, header(shipped[n])) for n in names])
 
 
+def _list_families(names: list[str]) -> None:
+    from zero.pipelines.families import families
+
+    known = families()
+    for name in names:
+        family = known[name]
+        print_paragraph(f"{name}: {family.about}", "", "  ")
+        rows = [("for", _problems(p for p in PROBLEMS if family.learner(p)))]
+        shared = [p.name for p in family.parameters]
+        rows += [("decides", ", ".join(shared))] if shared else []
+        for word, more in (
+            ("of classes", family.classifier_parameters), ("of numbers", family.regressor_parameters),
+        ):  # fmt: skip
+            rows += [(f"  {word}", ", ".join(p.name for p in more))] if more else []
+        if family.package:
+            state = "installed" if family.is_installed() else BOOST
+            rows.append(("needs", f"{family.package}: {state}"))
+        print_pairs([(f"  {key}", value) for key, value in rows])
+
+
+def _list_metrics(names: list[str]) -> None:
+    from zero.pipelines.metrics import ALSO, METRICS, USUAL
+
+    rows = []
+    for name in names:
+        usual = [problem for problem in PROBLEMS if USUAL[problem] == name]
+        also = [other for other, known in ALSO.items() if known == name]
+        problems = _problems(METRICS[name].problems)
+        rows.append((name, problems, ", ".join(also), _problems(usual) if usual else ""))
+    print_table(("name", "for", "also called", "default for"), rows)
+
+
+PROBLEMS = ("binary", "multiclass", "regression")
+BOOST = "pip install 'zero-discovery[boost]'"
+
+
+def _problems(found: Iterable[str]) -> str:
+    """Returns the problems that something is for, in words."""
+    names = list(found)
+    return "all" if len(names) == len(PROBLEMS) else ", ".join(names)
+
+
 _LISTS = {
     Topic.ops: _list_ops, Topic.tasks: _list_tasks, Topic.programs: _list_programs,
     Topic.mutations: _list_mutations, Topic.searches: _list_searches, Topic.configs: _list_configs,
+    Topic.families: _list_families, Topic.metrics: _list_metrics,
 }  # fmt: skip
 
 

@@ -125,7 +125,14 @@ class PipelinesDomain(ObjectDomain):
         return found
 
     def _with_programs(self, family: Family) -> Family:
-        from zero.pipelines.families.programs import SHIPPED, with_programs
+        from zero.pipelines.families.programs import with_programs
+
+        return with_programs(self.programs)
+
+    @cached_property
+    def programs(self) -> dict[str, str]:
+        """The texts of the user's own programs by label, from run.json if the run began earlier."""
+        from zero.pipelines.families.programs import SHIPPED
         from zero.programs.find import load_program
         from zero.programs.program import format_program
 
@@ -137,7 +144,18 @@ class PipelinesDomain(ObjectDomain):
             while label in found:
                 label += "_"
             found[label] = format_program(load_program(name))
-        return with_programs(found)
+        return found
+
+    def info(self) -> dict[str, Any]:
+        """Returns earlier runs' genomes, and the user's own programs."""
+        kept = {"own_programs": self.programs} if self.own.programs else {}
+        return {**super().info(), **kept}
+
+    def recall(self, info: dict[str, Any]) -> None:
+        """Takes over what `info` gave: files may be gone."""
+        super().recall(info)
+        if "own_programs" in info:
+            self.programs = info["own_programs"]
 
     @cached_property
     def search_space(self) -> PipelineSpace:
@@ -227,7 +245,8 @@ class PipelinesDomain(ObjectDomain):
                 "where": data.where, "target": data.target, "problem": data.problem,
                 "classes": list(data.classes), "rows": len(self.split[0]),
                 "test_rows": len(self.split[1]), "columns": kinds, "metric": self.metric.name,
-                "folds": len(self.folds),
+                "folds": len(self.folds), "decimal": data.decimal, "facts": self.facts.tree(),
+                "dates": {c.name: c.form for c in data.columns if c.form},
             }
         }  # fmt: skip
 

@@ -16,6 +16,7 @@ from zero.runs.kind import Kind
 if TYPE_CHECKING:
     from zero.pipelines.domain import PipelinesDomain
     from zero.pipelines.model import PipelineModel
+    from zero.runs.report import Report
 
 
 class Pipelines(Kind):
@@ -53,6 +54,12 @@ class Pipelines(Kind):
         from zero.pipelines.model import load_model
 
         return load_model(path)
+
+    def report(self, path: Path) -> Report:
+        """Returns what there is to report on a run."""
+        from zero.pipelines.report import report
+
+        return report(path)
 
     def no_explanation(self, path: Path) -> str:
         """Returns what a person is told who wants a run's outcome explained as programs are."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zero.runs.domain import Domain
     from zero.runs.model import Model
     from zero.runs.pictures import Draw
+    from zero.runs.report import Report
 
 # Each None, or a dict with a fitness (float); the rest is the kind's own.
 _PARTS = dict.fromkeys(("search", "select", "final"), (dict, type(None)))
@@ -171,6 +172,18 @@ class Kind:
             ArchiveError: there is nothing to draw yet; or nothing is drawn of this kind.
         """
         raise ArchiveError(f"{path} is a run of {self.name}, of which nothing can be drawn")
+
+    def report(self, path: Path) -> Report:
+        """Returns what there is to report on a run, for `zero report`.
+
+        path: the folder of a run, or its archive.
+
+        Raises:
+            ArchiveError: there is nothing to report yet; or there are no reports on this kind.
+        """
+        raise ArchiveError(
+            f"{path} is a run of {self.name}, of which there is no report yet; `zero show {path}` shows it"
+        )
 
     def ships(self, what: str) -> bool:
         """Returns whether that is the name of a genome that comes with zero."""

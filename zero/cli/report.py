@@ -1,0 +1,38 @@
+"""`zero report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zero.cli.common import Debug, guarded
+from zero.errors import ConfigError
+
+
+@guarded
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="HTML page; otherwise text is printed."
+        ),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Report on a run: what was asked, the data, what was found, and what its figures are worth.
+
+    The page stands alone: one file, which fetches nothing.
+    """
+    from zero.runs.load import kind_of
+    from zero.runs.report import page, print_report
+    from zero.system.files import write_bytes
+
+    if output is not None and output.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"reports are HTML pages: give -o {output.with_suffix('.html')}")
+    found = kind_of(run).report(run)
+    if output is None:
+        print_report(found)
+        return
+    write_bytes(output, page(found).encode())
+    print(f"wrote {output}")
