@@ -1,4 +1,4 @@
-"""What a run over pipelines can be asked for: methods, weights, groups, time, few rows first, own programs."""
+"""What a run over pipelines can be asked for: methods, weights, groups, time, fidelity, own programs."""
 
 import numpy as np
 import pandas as pd

@@ -22,7 +22,7 @@ import numpy as np
 
 from zero.errors import ConfigError, TaskError, visible
 from zero.evolution.object_island import Rules
-from zero.pipelines import portfolio
+from zero.pipelines import portfolio, saved
 from zero.pipelines.config import PipelinesConfig
 from zero.pipelines.evaluator import Folds, PipelineEvaluator, Rows
 from zero.pipelines.facts import Facts, facts_of
@@ -177,7 +177,7 @@ class PipelinesDomain(ObjectDomain):
         """The seconds that one candidate may take."""
         if self.own.candidate_seconds is not None:
             return self.own.candidate_seconds
-        return HOUR if self.own.seconds is None else max(1.0, self.own.seconds / 10)
+        return HOUR if self.own.seconds is None else max(2.0, self.own.seconds / 10)
 
     @cached_property
     def evaluator(self) -> PipelineEvaluator:
@@ -294,6 +294,8 @@ class PipelinesDomain(ObjectDomain):
     def search_ends(self, seconds: float) -> bool:
         """Returns whether what follows the search must begin, for the run to end in time."""
         total = self.own.seconds
+        if total is not None:  # asked by a process that only waits, while others search
+            saved.warm_up()
         return total is not None and seconds >= total - reserve(total)
 
     def final_seconds(self, steps: int, seconds: float) -> float | None:
@@ -344,4 +346,4 @@ class PipelinesDomain(ObjectDomain):
 
 def reserve(seconds: float) -> float:
     """Returns the part of a run's seconds that is left to what follows the search."""
-    return min(max(0.15 * seconds, 0.4), 90.0)
+    return min(max(0.15 * seconds, min(1.5, 0.4 * seconds)), 90.0)

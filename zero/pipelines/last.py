@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MARGIN = 0.25  # seconds that writing the end of a run may take, and a fiftieth of all
 SAFE = 0.7  # share of the time left that trainings may need, as far as is known before
+MOSTLY = 0.6  # of an ensemble's weight that must be trained for it to be used
 SINGLE, ENSEMBLE, STACK = "best pipeline", "ensemble", "stacked ensemble"
 
 
@@ -57,7 +58,8 @@ class Last:
         """Candidates whose predictions are there, the best first."""
         predictions = self.domain.predictions
         assert predictions is not None
-        return [k for k in predictions.all() if math.isfinite(k.fitness)]
+        constant = self.domain.search_space.constant
+        return [k for k in predictions.all() if math.isfinite(k.fitness) and k.genome != constant]
 
     @cached_property
     def valid(self) -> list[np.ndarray]:
@@ -68,7 +70,9 @@ class Last:
         """Returns the candidates that can be trained in the time left, the best first."""
         settings = self.domain.own.ensemble
         left = self._left() * SAFE
-        found = [k for k in self.kept if self._needed(k) <= left] or self.kept[-1:]
+        found = [k for k in self.kept if self._needed(k) <= left]
+        if not found and self.kept:
+            found = [min(self.kept, key=lambda k: (k.seconds, k.number))]
         return found[: settings.members if settings else 1]
 
     def _needed(self, kept: Kept) -> float:
@@ -81,7 +85,7 @@ class Last:
         total = self.domain.own.seconds
         if total is None:
             return math.inf
-        return max(0.0, total - self.domain.seconds() - MARGIN - 0.02 * total)
+        return total - self.domain.seconds() - MARGIN - 0.02 * total
 
     # --- the choice -------------------------------------------------------------------------------
 
@@ -174,7 +178,12 @@ class Last:
 
         (self.domain.folder / MODELS).mkdir(exist_ok=True)  # type: ignore[operator]
         todo = [m for m in state["trainings"] if m["key"] not in {d["key"] for d in state["done"]}]
+        saved.warm_up()  # before the processes that all need it
         workers = [Worker(self._train, None) for _ in range(self.domain.config.islands.count)]
+        # However late it is: a good answer is worth the moment that its training takes.
+        patient = (
+            time.monotonic() + 1.0 + 2 * min((self._needed(k) for k in self.kept[:1]), default=0)
+        )
         asked: dict[int, dict[str, Any]] = {}
         try:
             while todo or asked:
@@ -196,12 +205,16 @@ class Last:
                         save(state)
                 if should_stop():
                     return state, False
-                if self._left() <= 0 and any(not d["reason"] for d in state["done"]):
+                if self._left() <= 0 and (self._has_answer(state) or time.monotonic() >= patient):
                     break
         finally:
             for worker in workers:
                 worker.stop()
         return state, True
+
+    def _has_answer(self, state: Any) -> bool:
+        """Returns whether what the most promising single pipeline says is there, or cannot be had."""
+        return state["trainings"][0]["key"] in {d["key"] for d in state["done"]}
 
     def _train(self, task: dict[str, Any], begun: Callable[[], None]) -> np.ndarray:
         """Trains a pipeline on all rows but the test rows, keeps it, and predicts those."""
@@ -232,20 +245,19 @@ class Last:
                 "keep"
             ] |= keep
 
-        constant = space.text(space.usual("constant"))
-        add(constant, 0, True)  # an answer at once
         if used and ways:
+            single = next(c for c in ways if c.name == SINGLE).mix.members[0]
+            add(used[single].text, used[single].seed, True)  # first: what any answer needs
             order = ways[0].mix.members
             left = self._left() * SAFE * max(1, self.domain.config.islands.count)
             for place, k in enumerate(order):
                 left -= self._needed(used[k])
                 if place == 0 or left > 0:
                     add(used[k].text, used[k].seed, True)
-            single = next(c for c in ways if c.name == SINGLE).mix.members[0]
-            add(used[single].text, used[single].seed, True)
             if len(self.domain.split[1]):
                 for row in self._beside(used[single]):
                     add(row.text, row.seed, False)
+        add(space.text(space.constant), 0, True)
         return {
             "ways": [_way_tree(c, [k.key for k in used]) for c in ways],
             "trainings": list(trainings.values()),
@@ -268,6 +280,7 @@ class Last:
         trained = {d["key"]: d["said"] for d in state["done"] if not d["reason"]}
         kept = {t["key"] for t in state["trainings"] if t["keep"]} & set(trained)
         name, members, mix = self._used(state, kept)
+        trained |= {d["key"]: d["said"] for d in state["done"] if not d["reason"]}
         assert domain.folder is not None
         describe(domain, members, mix, {t["key"]: t for t in state["trainings"]})
         records = [r for e in experiments for r in domain.unpack(e.records)]
@@ -308,9 +321,15 @@ class Last:
             if mix.coefficients is not None:
                 return way["name"], [keys[k] for k in mix.members], _narrowed(mix, mix.members)
             weights = mix.weights[members]
+            if weights.sum() < MOSTLY * mix.weights.sum():
+                continue
             return way["name"], [keys[k] for k in members], Mix(weights / weights.sum())
-        key = next((t["key"] for t in state["trainings"] if t["key"] in kept), "")
-        return "constant", [key] if key else [], ensemble.single(1, 0)
+        key = state["trainings"][-1]["key"]
+        if key not in kept:  # no time for it either: it takes none
+            state["done"].append({"key": key, "reason": "", "said": self._train(
+                state["trainings"][-1], lambda: None
+            )})  # fmt: skip
+        return "constant", [key], ensemble.single(1, 0)
 
     def _test(self, predicted: np.ndarray) -> float:
         rows = self.domain.split[1]

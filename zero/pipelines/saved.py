@@ -25,6 +25,11 @@ _NAMES = (
 _REFUSED = ("numpy.f2py", "numpy.distutils", "numpy.testing", "scipy.io", "numpy.load")
 
 
+def warm_up() -> None:
+    """Imports what saving needs, which takes a second."""
+    import skops.io  # noqa: F401
+
+
 def save(path: Path, pipeline: Any) -> None:
     """Writes a trained pipeline."""
     import skops.io

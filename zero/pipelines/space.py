@@ -17,6 +17,7 @@ from zero.pipelines import preparing
 from zero.pipelines.facts import Facts
 from zero.pipelines.families import Family
 from zero.pipelines.parameters import Parameter
+from zero.rng import splitmix
 from zero.search.decisions import altered, checked, decided, drawn
 
 Pipeline = tuple[str, ...]
@@ -121,8 +122,12 @@ class PipelineSpace:
     # --- genomes ----------------------------------------------------------------------------------
 
     def random(self, rng: np.ndarray) -> Pipeline:
-        """Returns a genome, every decision drawn evenly."""
-        return drawn(self.choices, rng)
+        """Returns a genome, every decision drawn evenly; not the constant one, with which searches begin."""
+        others = [name for name in self._first if name != self.constant[0]]
+        if not others:
+            return self.constant
+        family = others[splitmix.below(rng, len(others))]
+        return (family, *drawn(lambda done: self.choices((family, *done)), rng))
 
     def mutate(self, genome: Pipeline, rng: np.ndarray) -> tuple[Pipeline, str]:
         """Returns a genome with one decision made otherwise."""
