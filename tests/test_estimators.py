@@ -15,7 +15,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.utils.estimator_checks import check_estimator
 
 import zero
-from zero import AutoClassifier, AutoRegressor, estimators
+from zero import AutoClassifier, AutoRegressor
+from zero.pipelines import given
 
 FEW = {"seconds": None, "candidates": 2, "islands": 1, "random_state": 0}
 CLASSES = AutoClassifier(**FEW, families=["logistic_regression"])
@@ -96,7 +97,9 @@ def test_a_pickled_estimator_predicts_and_a_pickled_pipeline_needs_no_zero(mixed
         "rows, best = (pickle.load(open(n, 'rb')) for n in ('rows.pickle', 'best.pickle'))\n"
         "print(len(best.predict(rows)), 'zero' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.stdout.split() == [str(len(X)), "False"], done.stderr
 
 
@@ -117,7 +120,10 @@ def test_numbers_and_what_was_tried():
     assert found.score(X, y) > 0.45 and found.best_pipeline().score(X, y) > 0.45
     board = found.leaderboard()
     assert list(board.columns) == ["name", "validation", "test", "record", "pipeline"]
-    assert board["validation"].is_monotonic_decreasing and set(board["name"]) >= {"ridge", "constant"}
+    assert board["validation"].is_monotonic_decreasing and set(board["name"]) >= {
+        "ridge",
+        "constant",
+    }
     assert board["validation"].max() >= found.score_ > board["validation"].min()
     assert found.metric_ == "neg_root_mean_squared_error" and found.candidates_ == 6
     again = clone(found).fit(X, y)
@@ -148,7 +154,7 @@ def test_sparse_rows_are_made_dense_if_that_is_possible(monkeypatch):
     found = clone(CLASSES).fit(scipy.sparse.csr_array(X), y)
     assert (found.predict(scipy.sparse.csc_matrix(X)) == found.predict(X)).all()
     assert found.best_pipeline().score(X, y) > 0.9
-    monkeypatch.setattr(estimators, "MOST_DENSE", 10)
+    monkeypatch.setattr(given, "MOST_DENSE", 10)
     with pytest.raises(ValueError, match=r"150 x 4 cells, and at most 10 are made dense; reduce"):
         clone(CLASSES).fit(scipy.sparse.csr_array(X), y)
 
@@ -213,7 +219,12 @@ def test_bad_input_is_one_clear_line():
         (NUMBERS, X, np.where(y == 1, np.nan, y), "y contains NaN"),
         (NUMBERS, X, np.ones(150), "the same value, '1', in every row"),
         (NUMBERS, np.ones((150, 2)), y, "there is nothing to learn from"),
-        (clone(NUMBERS).set_params(metric="f1"), X, y, "metric f1 does not fit a target of numbers"),
+        (
+            clone(NUMBERS).set_params(metric="f1"),
+            X,
+            y,
+            "metric f1 does not fit a target of numbers",
+        ),
         (clone(NUMBERS).set_params(families=["ridg"]), X, y, "did you mean 'ridge'"),
         (clone(NUMBERS).set_params(families="ridge"), X, y, "must be a list of texts"),
         (clone(NUMBERS).set_params(candidates=None), X, y, "give seconds or candidates"),
