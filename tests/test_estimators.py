@@ -15,7 +15,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.utils.estimator_checks import check_estimator
 
 import zero
-from zero import AutoClassifier, AutoRegressor, estimators
+from zero import AutoClassifier, AutoRegressor
+from zero.pipelines import given
 
 FEW = {"seconds": None, "candidates": 2, "islands": 1, "random_state": 0}
 CLASSES = AutoClassifier(**FEW, families=["logistic_regression"])
@@ -153,7 +154,7 @@ def test_sparse_rows_are_made_dense_if_that_is_possible(monkeypatch):
     found = clone(CLASSES).fit(scipy.sparse.csr_array(X), y)
     assert (found.predict(scipy.sparse.csc_matrix(X)) == found.predict(X)).all()
     assert found.best_pipeline().score(X, y) > 0.9
-    monkeypatch.setattr(estimators, "MOST_DENSE", 10)
+    monkeypatch.setattr(given, "MOST_DENSE", 10)
     with pytest.raises(ValueError, match=r"150 x 4 cells, and at most 10 are made dense; reduce"):
         clone(CLASSES).fit(scipy.sparse.csr_array(X), y)
 

@@ -1,4 +1,4 @@
-"""Estimators for scikit-learn that find a pipeline for a table: preparation, learner, hyperparameters, ensemble.
+"""Estimators for scikit-learn that find a pipeline for a table: preparation, learner, and an ensemble.
 
     import zero
 
@@ -7,9 +7,10 @@
     found.leaderboard()                # a pandas frame
     found.best_pipeline()              # one plain scikit-learn pipeline, which works without zero
 
-They do what `zero fit` does, in a folder that is removed at the end unless one is given, in forked processes
-(`islands`) that are gone when `fit` returns. `X` is an array, a frame of pandas or polars, or a sparse matrix;
-it may have texts, dates and empty cells. Threads, joblib's workers, `clone`, pickle and grid search work.
+They do what `zero fit` does, in a folder that is removed at the end unless one is given, in forked
+processes (`islands`) that are gone when `fit` returns. `X` is an array, a frame of pandas or polars, or a
+sparse matrix; it may have texts, dates and empty cells. Threads, joblib's workers, `clone`, pickle and grid
+search work.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import time as clock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
@@ -34,16 +35,37 @@ from sklearn.utils.validation import (
 )
 
 from zero.errors import ZeroError
+from zero.pipelines.given import (
+    dense,
+    distinct,
+    has_texts,
+    head,
+    is_no_number,
+    of_pandas,
+    reader,
+    rows_of,
+    understood,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from zero.pipelines.model import PipelineModel
 
 __all__ = ["AutoClassifier", "AutoRegressor"]
 
-MOST_DENSE = 100_000_000  # cells of a sparse matrix that is made dense: 800 MB
 FEWEST = 3  # rows
-HEAD = 200  # rows that `best_pipeline` is tried on
 
 
-class _Auto(BaseEstimator):
+class _Auto(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """What both have in common."""
+
+    model_: PipelineModel
+    _weighted: list[bool]  # of the model's members
+    _winner: tuple[Any, bool]  # the best single pipeline, not trained, and whether it heeds weights
+    _rows: tuple[
+        Any, np.ndarray, np.ndarray | None
+    ]  # that it is trained on: frame, targets, weights
+    _head: Any  # the first rows as they were given
+    _best: Any  # the best single pipeline, trained
 
     def __init__(
         self,
@@ -131,14 +153,13 @@ class _Auto(BaseEstimator):
                 for pipeline, weighted in zip(self.model_.pipelines, self._weighted, strict=True)
             ]
             self.model_ = self.model_.with_pipelines(trained)
-            self._rows, self._head = (frame, y, weights), _head(X, x)
-            vars(self).pop("_best", None)
+            self._rows, self._head = (frame, y, weights), head(X, x)
+            self.__dict__.pop("_best", None)
         return self
 
     def _search(self, X: Any, y: Any, special: dict[str, Any], began: float) -> None:
         from zero.pipelines.build import build
         from zero.pipelines.domain import PipelinesDomain
-        from zero.pipelines.given import understood
         from zero.pipelines.model import load_model
         from zero.runs.run import start
 
@@ -161,7 +182,8 @@ class _Auto(BaseEstimator):
         own = config.pipelines.model_copy(update={"table": table})
         config = config.model_copy(update={"pipelines": own})
         with self._place() as place:
-            outcome: Any = start(config, place, quiet=not self.verbose, began=began)
+            how: dict[str, Any] = {} if self.folder is not None else {"checkpoint_seconds": None}
+            outcome: Any = start(config, place, quiet=not self.verbose, began=began, **how)
             if "board" not in outcome.details:
                 raise KeyboardInterrupt(f"the search was stopped ({outcome.reason})")
             self.model_ = load_model(place)
@@ -177,42 +199,36 @@ class _Auto(BaseEstimator):
         ]
         best = next(row["text"] for row in self._board["rows"] if row["record"] >= 0)
         genome = tuple(best.split())
-        self._winner = build(space, genome, config.seed % (2**31 - 1)), space.family(genome)
-        self._rows, self._head = (domain.rows.x, y, data.weights), _head(X, x)
-        vars(self).pop("_best", None)
+        self._winner = build(space, genome, config.seed), space.family(genome).weighted
+        self._rows, self._head = (domain.rows.x, y, data.weights), head(X, x)
+        self.__dict__.pop("_best", None)
 
     def _config(self, special: dict[str, Any]) -> Any:
         """Returns the run's config, whose table has yet no rows."""
-        import json
-
-        from zero.config.load import load_config
-        from zero.config.settings import plain
-        from zero.pipelines.fit import CONFIG
+        from zero.config.load import make_config
         from zero.pipelines.table import IN_MEMORY
 
         if self.seconds is None and self.candidates is None:
             raise ValueError("give seconds or candidates, so that the search ends")
         for name in ("settings", "programs", "families"):
-            if isinstance(getattr(self, name), str):
-                value = getattr(self, name)
+            value = getattr(self, name)
+            if isinstance(value, str):
                 raise ValueError(f"{name} must be a list of texts, got {value!r}; give [{value!r}]")
         table = {"path": IN_MEMORY, "test": 0}
         table |= {key: key for key, values in special.items() if values is not None}
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        given = {
-            "seed": seed, "pipelines.table": table, "budget.individuals": self.candidates,
-            "pipelines.metric": self.metric, "pipelines.folds": self.folds,
-            "pipelines.families": None if self.families is None else list(self.families),
-            "pipelines.programs": [str(program) for program in self.programs],
-            "pipelines.memory": self.memory,
-            "search.method": self.method, "islands.count": self.islands,
+        own = {
+            "table": table, "seconds": self.seconds, "metric": self.metric, "folds": self.folds,
+            "families": None if self.families is None else list(self.families),
+            "programs": [str(program) for program in self.programs],
+            **({} if self.memory is None else {"memory": self.memory}),
+            **({} if self.ensemble else {"ensemble": None}),
         }  # fmt: skip
-        given = {key: value for key, value in given.items() if value is not None}
-        given["pipelines.seconds"] = self.seconds
-        if not self.ensemble:
-            given["pipelines.ensemble"] = None
-        chosen = [f"{key}={json.dumps(plain(value))}" for key, value in given.items()]
-        return load_config(CONFIG, [*chosen, *self.settings])
+        sections = {
+            "name": "fit", "pipelines": own, "search": {"method": self.method},
+            "seed": int(check_random_state(self.random_state).randint(2**31 - 1)),
+            "islands": {"count": self.islands}, "budget": {"individuals": self.candidates},
+        }  # fmt: skip
+        return make_config(sections, overrides=self.settings)
 
     @contextmanager
     def _place(self) -> Iterator[Path]:
@@ -226,12 +242,12 @@ class _Auto(BaseEstimator):
     @contextmanager
     def _as_before_after_errors(self) -> Iterator[None]:
         """Keeps what was trained before where training fails; errors of ours become ValueError."""
-        before = vars(self).copy()
+        before = self.__dict__.copy()
         try:
             yield
         except BaseException as error:
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__.clear()
+            self.__dict__.update(before)
             if isinstance(error, ZeroError):
                 raise ValueError(str(error)) from error
             raise
@@ -276,8 +292,6 @@ class _Auto(BaseEstimator):
         """
         from sklearn.pipeline import Pipeline
 
-        from zero.pipelines.given import is_same, reader
-
         check_is_fitted(self)
         if hasattr(self, "_best"):
             return self._best
@@ -285,25 +299,12 @@ class _Auto(BaseEstimator):
             raise ValueError(
                 "rows are not pickled with an estimator: ask for best_pipeline() before, or refit(X, y) first"
             )
-        head, names = self._head, self._names()
-        labels = list(head.columns) if hasattr(head, "iloc") else None
-        if labels is not None and len(set(labels)) < len(labels):
-            raise ValueError("columns of X have equal names; give each its own")
-        steps = reader(labels, names, self.model_.columns)
-        try:
-            same = is_same(Pipeline(steps).transform(head), self._frame(head))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"X is read in a way that pandas alone does not: {error}") from None
-        if not same:
-            raise ValueError(
-                "X has cells that pandas alone reads otherwise, such as numbers among texts; give columns of "
-                "one type each, or keep the run (folder=...) and use `zero export`"
-            )
+        steps = reader(self._head, self._names(), self.model_.columns)
         frame, y, weights = self._rows
-        pipeline, family = self._winner
+        pipeline, weighted = self._winner
         if hasattr(self, "classes_"):
             y = self.classes_[y.astype(np.int64)]
-        trained = self._trained(clone(pipeline), family.weighted, frame, y, weights)
+        trained = self._trained(clone(pipeline), weighted, frame, y, weights)
         self._best = Pipeline([*steps, *trained.steps])
         return self._best
 
@@ -311,20 +312,20 @@ class _Auto(BaseEstimator):
 
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """Returns X as a pandas frame or an array of numbers or objects, and y if it is asked for."""
-        X = _of_pandas(X)
+        X = of_pandas(X)
         for name, values in (("X", X), ("y", y)):
             if np.ma.is_masked(values):
                 raise ValueError(f"{name} is a masked array; give {name}.filled(numpy.nan)")
         if reset and y is None:
             name = type(self).__name__
             raise ValueError(f"{name} requires y to be passed, but the target y is None")
-        X = _dense(X)
-        if _has_texts(X):
+        X = dense(X)
+        if has_texts(X):
             validate_data(self, X, y="no_validation", skip_check_array=True, reset=reset)
             if len(X) == 0:
                 raise ValueError("Found array with 0 sample(s); a minimum of 1 is required.")
             x = X
-        elif np.asarray(X).dtype.kind in "OUS" and _is_no_number(X):
+        elif np.asarray(X).dtype.kind in "OUS" and is_no_number(X):
             x = validate_data(self, X, dtype=object, ensure_all_finite=False, reset=reset)
         else:
             x = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=reset)
@@ -344,8 +345,6 @@ class _Auto(BaseEstimator):
 
     def _frame(self, x: Any) -> Any:
         """Returns rows as pipelines take them."""
-        from zero.pipelines.given import rows_of
-
         try:
             return rows_of(x, self._names(), self.model_.columns)
         except ZeroError as error:
@@ -363,7 +362,7 @@ class _Auto(BaseEstimator):
     _answers: Callable[[np.ndarray], np.ndarray]
 
 
-class AutoClassifier(ClassifierMixin, _Auto):
+class AutoClassifier(ClassifierMixin, _Auto):  # type: ignore[misc]
     """A classifier for a table, found by a search over pipelines; the target is always taken as classes.
 
     Args:
@@ -401,18 +400,18 @@ class AutoClassifier(ClassifierMixin, _Auto):
         return found
 
     def _checked_y(self, y: Any) -> np.ndarray:
-        y = column_or_1d(_of_pandas(y), warn=True)
+        y = column_or_1d(of_pandas(y), warn=True)
         if y.dtype.kind == "O":
             empty = [k for k, value in enumerate(y.tolist()) if value is None or value != value]
             if empty:
                 raise ValueError(f"y is empty (None or NaN) in row {empty[0]}; leave such rows out")
-            _distinct(y)
+            distinct(y)
         check_array(y, ensure_2d=False, dtype=None)
         check_classification_targets(y)
         return y
 
     def _codes(self, y: np.ndarray, reset: bool) -> np.ndarray:
-        known = _distinct(y)
+        known = distinct(y)
         if reset:
             self.classes_ = known
         unknown = np.setdiff1d(known, self.classes_)
@@ -428,7 +427,7 @@ class AutoClassifier(ClassifierMixin, _Auto):
         return np.searchsorted(self.classes_, y)
 
 
-class AutoRegressor(RegressorMixin, _Auto):
+class AutoRegressor(RegressorMixin, _Auto):  # type: ignore[misc]
     """A regressor for a table, found by a search over pipelines.
 
     Args and attributes as of `AutoClassifier`, without classes; metric: default neg_root_mean_squared_error.
@@ -438,64 +437,8 @@ class AutoRegressor(RegressorMixin, _Auto):
         return said[:, 0]
 
     def _checked_y(self, y: Any) -> np.ndarray:
-        y = column_or_1d(_of_pandas(y), warn=True)
+        y = column_or_1d(of_pandas(y), warn=True)
         return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
 
     def _codes(self, y: np.ndarray, reset: bool) -> np.ndarray:
         return y
-
-
-# --- rows of several kinds ------------------------------------------------------------------------
-
-
-def _of_pandas(values: Any) -> Any:
-    """Returns a frame or series of another library as one of pandas, all else as it is."""
-    if type(values).__name__ == "LazyFrame":  # of polars
-        values = values.collect()
-    return values.to_pandas() if hasattr(values, "to_pandas") else values
-
-
-def _dense(values: Any) -> Any:
-    """Returns a sparse matrix as an array, all else as it is."""
-    if not (hasattr(values, "toarray") and hasattr(values, "tocsr")):
-        return values
-    rows, width = values.shape
-    if rows * width > MOST_DENSE:
-        raise ValueError(
-            f"X is a sparse matrix of {rows:,} x {width:,} cells, and at most {MOST_DENSE:,} are made dense; "
-            "reduce its columns first, such as by sklearn.decomposition.TruncatedSVD"
-        )
-    return values.toarray()
-
-
-def _has_texts(values: Any) -> bool:
-    """Returns whether it is a frame with columns that are not numbers."""
-    if not hasattr(values, "columns") or not hasattr(values, "dtypes"):
-        return False
-    return any(getattr(dtype, "kind", "O") not in "biuf" for dtype in values.dtypes)
-
-
-def _is_no_number(values: Any) -> bool:
-    """Returns whether some cell of an array is no number."""
-    try:
-        np.asarray(values).astype(np.float64)
-    except (TypeError, ValueError):
-        return True
-    return False
-
-
-def _head(given: Any, checked: Any) -> Any:
-    """Returns a copy of the first rows in the form in which they were given."""
-    given = _of_pandas(given)
-    return given.iloc[:HEAD].copy() if hasattr(given, "iloc") else checked[:HEAD].copy()
-
-
-def _distinct(values: Any) -> np.ndarray:
-    """Returns the different targets, in order."""
-    try:
-        return np.unique(values)
-    except TypeError:
-        kinds = sorted({type(value).__name__ for value in values.tolist()})
-        raise ValueError(
-            f"y has values of several types ({', '.join(kinds)}); give one type"
-        ) from None

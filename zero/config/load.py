@@ -48,20 +48,24 @@ def load_config(
             f"load_config takes a YAML file's path or a shipped config's name, got "
             f"{what_is(path_or_name)}{hint}"
         )
+    path, source = find_config(path_or_name)
+    document = yaml.read(path, source)
+    document.kept = imports.kept_in(path.parent) if path.name == "config.yaml" else {}
+    _override(document, overrides)
+    document.data.setdefault("name", name_from(path))
+    return checked(document, path.resolve().parent, check_files)
+
+
+def _override(document: yaml.Document, overrides: Iterable[str]) -> None:
     if not isinstance(overrides, Iterable) or isinstance(overrides, Mapping):
         raise ConfigError(
             "overrides is a list of texts KEY=VALUE, such as ['search.population=100'], got "
             f"{what_is(overrides)}"
         )
-    path, source = find_config(path_or_name)
-    document = yaml.read(path, source)
-    document.kept = imports.kept_in(path.parent) if path.name == "config.yaml" else {}
     for assignment in [overrides] if isinstance(overrides, str) else overrides:
         if not isinstance(assignment, str):
             raise ConfigError(f"overrides are texts KEY=VALUE, got {what_is(assignment)}")
         document.override(assignment)
-    document.data.setdefault("name", name_from(path))
-    return checked(document, path.resolve().parent, check_files)
 
 
 def find_config(path_or_name: str | Path) -> tuple[Path, str]:
@@ -84,7 +88,9 @@ def find_config(path_or_name: str | Path) -> tuple[Path, str]:
     return path, source
 
 
-def make_config(settings: dict[str, Any], folder: str | Path = ".") -> RunConfig:
+def make_config(
+    settings: dict[str, Any], folder: str | Path = ".", overrides: Iterable[str] = ()
+) -> RunConfig:
     """Returns the checked configuration that `settings` (shaped as a YAML file) describes.
 
     Task families made in Python, such as by `zero.table_from_frame`, may stand for their sections;
@@ -93,6 +99,7 @@ def make_config(settings: dict[str, Any], folder: str | Path = ".") -> RunConfig
     Args:
         settings: sections and keys as in a YAML file.
         folder: where relative paths in them start.
+        overrides: as for `load_config`.
 
     Raises:
         ConfigError: one line per mistake, all mistakes in one go.
@@ -110,6 +117,7 @@ def make_config(settings: dict[str, Any], folder: str | Path = ".") -> RunConfig
         raise ConfigError(f"folder must be a path, got {what_is(folder)}")
     document = yaml.Document("settings", plain(settings))
     _check_keys(document, document.data, ())
+    _override(document, overrides)
     return checked(document, Path(folder).resolve())
 
 

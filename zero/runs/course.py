@@ -26,6 +26,9 @@ from zero.runs.state import Experiment, IslandState, RunState
 from zero.runs.totals import SearchClock, Totals
 from zero.system.signals import Stop
 
+SNAPSHOT_SECONDS = (
+    10.0  # between states that a dead worker goes on from, where there are no checkpoints
+)
 ENOUGH = 10  # candidates that fail, after which time ends a search that has found nothing
 
 
@@ -186,6 +189,7 @@ class Run:
                 island.restore(known)
         self.totals.islands = [island.stats() for island in islands]
         self.ended_by = None
+        every = self.session.checkpoint_seconds
         running = Islands(
             [_giving(island) for island in islands],
             state.islands,
@@ -193,7 +197,7 @@ class Run:
             self._progress,
             self.session.message,
             self._snapshot,
-            self.session.checkpoint_seconds,
+            SNAPSHOT_SECONDS if every is None else every,
             self.domain.groups(),
             self._evolving,
         )

@@ -56,7 +56,7 @@ def start(
     reporter: Reporter | None = None,
     command: list[str] | None = None,
     max_seconds: float | None = None,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    checkpoint_seconds: float | None = CHECKPOINT_SECONDS,
     quiet: bool = False,
     began: float | None = None,
 ) -> Outcome:
@@ -69,7 +69,8 @@ def start(
         command: kept in the run's record.
         max_seconds: stop after this time, with reading and compiling, so that `resume` can go on; no
             part of the config. 0 stops as soon as anything can be kept, None never.
-        checkpoint_seconds: time between checkpoints; decides nothing about the outcome.
+        checkpoint_seconds: time between checkpoints; decides nothing about the outcome. None: there are
+            none, and the run can't be resumed.
         quiet: shows nothing where no reporter is given.
         began: when the run's seconds began to count, by `time.monotonic`; default now.
 
@@ -105,7 +106,7 @@ def _start(
     reporter: Reporter,
     command: list[str] | None,
     stops: Stops,
-    checkpoint_seconds: float,
+    checkpoint_seconds: float | None,
     began: float | None,
 ) -> Outcome:
     domain = genomes.get(config.genomes).domain(config)
@@ -139,11 +140,11 @@ def _shown(reporter: Reporter | None, quiet: bool) -> Iterator[Reporter]:
 def _check_arguments(reporter: Any, max_seconds: Any, checkpoint_seconds: Any) -> None:
     """Raises ConfigError if an argument of `start` or `resume` is none of those allowed."""
     for name, value in (("max_seconds", max_seconds), ("checkpoint_seconds", checkpoint_seconds)):
-        if name == "max_seconds" and value is None:
+        if value is None:
             continue
         number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
         if not number or not math.isfinite(value) or value < 0:
-            hint = " (None: no limit)" if name == "max_seconds" else ""
+            hint = f" (None: {'no limit' if name == 'max_seconds' else 'never'})"
             raise ConfigError(
                 f"{name} must be a number of seconds, 0 or more{hint}, got {what_is(value)}"
             )

@@ -30,7 +30,7 @@ class Session:
         info: what its run.json holds, or is to hold (`write_info`).
         reporter: is told what happens.
         stops: wishes to stop; what counts of `max_seconds` began with them.
-        checkpoint_seconds: between checkpoints; decides nothing about the outcome.
+        checkpoint_seconds: between checkpoints; decides nothing about the outcome. None: there are none.
 
     Attributes:
         begun: whether the folder holds anything of worth; a new one is removed otherwise.
@@ -43,7 +43,7 @@ class Session:
         info: dict[str, Any],
         reporter: Reporter,
         stops: Stops,
-        checkpoint_seconds: float,
+        checkpoint_seconds: float | None,
     ):
         self.folder, self.info, self.reporter, self.stops = folder, info, reporter, stops
         self.checkpoint_seconds = checkpoint_seconds
@@ -125,13 +125,15 @@ class Session:
         Raises:
             ArchiveError: it cannot be written; the earlier ones stay.
         """
-        self.folder.checkpoints.save(tree)
+        if self.checkpoint_seconds is not None:
+            self.folder.checkpoints.save(tree)
         self.begun = True
         self._saved = time.monotonic()
 
     def save_is_due(self) -> bool:
         """Returns whether the last checkpoint is `checkpoint_seconds` old."""
-        return time.monotonic() - self._saved >= self.checkpoint_seconds
+        every = self.checkpoint_seconds
+        return every is not None and time.monotonic() - self._saved >= every
 
 
 @contextmanager
@@ -143,7 +145,7 @@ def new_session(
     command: Sequence[str],
     reporter: Reporter,
     stops: Stops,
-    checkpoint_seconds: float,
+    checkpoint_seconds: float | None,
 ) -> Iterator[Session]:
     """Gives a session in a new folder, which is removed if an error comes before anything is kept.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -31,6 +32,7 @@ def names() -> list[str]:
     return sorted(name for name in found if name not in _NO_METHODS)
 
 
+@cache
 def get(name: str) -> ModuleType:
     """Returns the module of a search method.
 
