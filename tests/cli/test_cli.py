@@ -16,6 +16,8 @@ import zero
 from zero.config.load import load_config
 from zero.config.shipped import shipped_configs
 from zero.errors import ZeroError
+from zero.pipelines.families import families
+from zero.pipelines.metrics import ALSO, METRICS
 from zero.programs import library, ops
 from zero.programs.mutation_names import MUTATION_NAMES
 from zero.programs.program import parse_program
@@ -471,6 +473,8 @@ def test_evaluate_prints_sets_and_tasks():
         ("mutations", MUTATION_NAMES),
         ("searches", search_names()),
         ("configs", shipped_configs()),
+        ("families", [*families(), "gradient boosting on histograms", "binary, multiclass"]),
+        ("metrics", [*METRICS, *ALSO]),
     ],
 )
 def test_list_names_everything(topic, names, monkeypatch):

@@ -16,7 +16,7 @@ from zero.programs.mutation_names import MUTATION_NAMES
 from zero.search import names as search_names
 from zero.tasks import task_families
 
-TOPICS = ["ops", "tasks", "programs", "mutations", "searches", "configs"]
+TOPICS = ["ops", "tasks", "programs", "mutations", "searches", "configs", "families", "metrics"]
 ZERO = [sys.executable, "-m", "zero"]
 
 

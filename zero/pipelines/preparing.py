@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NARROW = 30  # columns of which all products of two are made
 SPARSE = 200  # features of categories and terms from which on a sparse matrix is worth it
 FILLED = ("median", "mean")  # ways to fill empty cells
-DATE_PARTS = ("year", "month", "day", "dayofweek", "hour")
+DATE_PARTS = ("year", "month", "day", "day_of_week", "hour")
 
 
 def parameters(facts: Facts, family: Family) -> tuple[Parameter, ...]:
