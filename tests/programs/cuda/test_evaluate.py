@@ -74,7 +74,6 @@ def batch_of(programs, layout):
     [
         (UnitLayout("float64", 4, 2), True),
         (UnitLayout("float64", 3, 1, shared=False), False),
-        (UnitLayout("float64", 5, 8), True),
         (UnitLayout("float32", 16, 8), False),
         (UnitLayout("float32", 6, 2), True),
         (UnitLayout("float32", 40, 64), False),  # two warps a task
