@@ -31,7 +31,6 @@ from zero.rng.splitmix import new_state
 from zero.runs import run
 from zero.runs.archive import lineage, read_archive
 
-
 # Of trainings whose accuracies say nothing.
 BRIEF = {
     "images": {"train": 20, "valid": 20, "test": 20}, "training": {"epochs": 1, "batch": 20},

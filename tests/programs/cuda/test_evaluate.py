@@ -329,7 +329,8 @@ def test_evaluator(machine, dtype):
 
 
 @pytest.mark.parametrize(
-    "metric, features", [("accuracy", 4), ("rms_error", 16)]  # the latter with a matrix in registers
+    "metric, features",
+    [("accuracy", 4), ("rms_error", 16)],  # the latter with a matrix in registers
 )
 def test_rows_that_know_nothing_of_each_other(machine, metric, features):
     tasks = small_tasks(3, 6, 5, features, metric, epochs=2)
