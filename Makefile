@@ -37,8 +37,8 @@ install: $(VENV)/.installed  ## create .venv and install the engine into it
 demo: install  ## discover a learning algorithm from nothing on real data (under 3 minutes)
 	$(BIN)/zero run quickstart
 
-cells: install  ## evolve a small image network for handwritten digits (some 4 minutes)
-	$(BIN)/zero run amoebanet_digits
+cells: install  ## evolve a small image network for handwritten digits (some 4 minutes; OPTIONS='--set ...': less)
+	$(BIN)/zero run amoebanet_digits $(OPTIONS)
 
 test: $(VENV)/.installed-dev  ## run the whole test suite
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile

@@ -96,11 +96,12 @@ class Sizes:
     checked: int = 60
     checked_features: tuple[int, ...] = (4, 16, 33)
     swept_features: tuple[int, ...] = (4, 16, 32)
+    sanitized_features: tuple[int, ...] = (4, 10, 16, 33, 100)
 
 
 TINY = Sizes(
     {"train": 30, "valid": 20, "count": 3}, {"population": 20}, evolved=200, shorter={}, first=100,
-    checked=6, checked_features=(4,), swept_features=(4,),
+    checked=6, checked_features=(4,), swept_features=(4,), sanitized_features=(4, 33),
 )  # fmt: skip
 
 
@@ -420,7 +421,7 @@ def main() -> int:
         cuda.open_machine = lambda index=0: HostMachine()
     try:
         if options.workload:
-            workload()
+            workload((TINY if options.host else Sizes()).sanitized_features)
             return 0
         return benchmark(options)
     except ZeroError as error:

@@ -114,7 +114,7 @@ def test_a_run_from_settings_to_results(tmp_path):
     import zero
     from zero.runs.archive import best_record, read_archive
 
-    task = {"type": "linear_regression", "features": 4, "train": 20, "valid": 10, "count": 4}
+    task = {"type": "linear_regression", "features": 4, "train": 20, "valid": 10, "count": 5}
     functions = {
         "setup": {"ops": ["SCALAR_CONST_SET"], "size": 2},
         "predict": {"ops": OPS, "size": 1},

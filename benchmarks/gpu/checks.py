@@ -117,11 +117,14 @@ def check(cases: Path | None, features: tuple[int, ...], number: int) -> dict[st
     return found
 
 
-def workload() -> None:
-    """Small work for compute-sanitizer: random programs through every path of the kernel."""
+def workload(sizes: tuple[int, ...]) -> None:
+    """Small work for compute-sanitizer: random programs through every path of the kernel.
+
+    sizes: numbers of features.
+    """
     machine = cuda.open_machine()
     print(f"on {machine.name}", flush=True)
-    for features in (4, 10, 16, 33, 100):
+    for features in sizes:
         programs, tasks = random_programs(features, 8)
         tasks = dataclasses.replace(tasks, epochs=2)
         names = [library.program(name) for name in library.names()]

@@ -96,11 +96,12 @@ def config_of(name):
 def test_stopped_again_and_again_it_ends_the_same(name, tmp_path):
     config = config_of(name)
     outcome = run.start(config, tmp_path / "whole")
-    again = run.start(config, tmp_path / "cut", max_seconds=0.15)
-    pieces = 1
+    seconds, pieces = 0.1, 1
+    again = run.start(config, tmp_path / "cut", max_seconds=seconds)
     while again.reason == "max_seconds":
-        assert pieces < 400
-        again = run.resume(tmp_path / "cut", max_seconds=0.15)
+        assert pieces < 40
+        seconds *= 1.5  # some ten pieces, on machines of any speed
+        again = run.resume(tmp_path / "cut", max_seconds=seconds)
         pieces += 1
     assert pieces > 1
     assert archive_bytes(tmp_path / "cut") == archive_bytes(outcome.folder)
@@ -134,14 +135,14 @@ def records_of(island):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads processes from /proc")
-@pytest.mark.parametrize("name", ["halving", "forecasts", "last training", "stacks that grow"])
+@pytest.mark.parametrize("name", ["forecasts", "last training"])
 def test_killed_at_random_moments(name, tmp_path):
     config = small_cells(**KINDS[name])
     began = time.monotonic()
     outcome = run.start(config, tmp_path / "whole")
     seconds = time.monotonic() - began
     folder, rng = tmp_path / "run", random.Random(name)
-    for _ in range(4):
+    for _ in range(3):
         if folder.exists() and not (folder / "run.json").exists():
             (folder / "config.yaml").unlink(missing_ok=True)  # killed before the run had begun
             (folder / ".lock").unlink(missing_ok=True)

@@ -31,6 +31,11 @@ from zero.rng.splitmix import new_state
 from zero.runs import run
 from zero.runs.archive import lineage, read_archive
 
+# Of trainings whose accuracies say nothing.
+BRIEF = {
+    "images": {"train": 20, "valid": 20, "test": 20}, "training": {"epochs": 1, "batch": 20},
+}  # fmt: skip
+
 
 def go(folder, **changes):
     return run.start(small_cells(**changes), folder)
@@ -586,7 +591,7 @@ def test_fitness_and_patience_end_a_run(tmp_path):
 def test_a_space_with_nothing_new_left_ends_a_run(tmp_path, monkeypatch, method):
     monkeypatch.setattr(object_island, "IDLE", 30)
     config = make_config({
-        **small_cell_settings(cells={"ops": ["skip_connect", "nor_conv_1x1"]}),
+        **small_cell_settings(cells={"ops": ["skip_connect", "nor_conv_1x1"], **BRIEF}),
         "search": {"method": method, "population": 5},
         "budget": {"train_steps": 10**6},
     })  # fmt: skip

@@ -341,7 +341,7 @@ CASES = {
     "hurdle": HURDLE,
     "hurdle, no cache": {"evaluation": {**HURDLE["evaluation"], "cache": "none"}},
     "train budget": {"evaluation": {"train_budget": {"baseline": "linear", "factor": 0.5}}},
-    "three tasks": {"tasks": {"search": {"count": 3}}, "evaluation": {"fitness": "median"}},
+    "five tasks": {"tasks": {"search": {"count": 5}}, "evaluation": {"fitness": "median"}},
     "random ops": RANDOM_OPS,
 }
 

@@ -127,7 +127,7 @@ def test_numbers_and_several_classes(tmp_path, target):
     kind = rng.integers(len(target), size=240)
     frame = pd.DataFrame({"x": kind + rng.normal(size=240) / 9, "z": rng.normal(size=240)})
     frame["y"] = [target[k] for k in kind]
-    family = zero.table_from_frame(frame, "y", count=3)
+    family = zero.table_from_frame(frame, "y", count=5)
     config = zero.load_config("own_csv", SMALL)
     config = config.model_copy(
         update={

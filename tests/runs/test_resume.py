@@ -24,10 +24,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 KINDS = {
-    "one island": {"budget": {"individuals": 120_000}},
+    "one island": {"budget": {"individuals": 60_000}},
     "two islands": {"budget": {"individuals": 30_000}, "islands": {"count": 2}},
     "experiments": {
-        "budget": {"individuals": 60_000},
+        "budget": {"individuals": 30_000},
         "experiments": {"max": 0, "individuals": 9000, "new_tasks": True},
     },
     "experiments on islands": {
@@ -37,7 +37,7 @@ KINDS = {
         "evaluation": {"hurdle": {"train": 15, "valid": 5, "quantile": 0.5}},
     },
 }
-KILLS_OF_EACH = 5
+KILLS_OF_EACH = 3
 
 
 @pytest.fixture(scope="module", params=KINDS)

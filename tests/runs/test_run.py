@@ -25,8 +25,8 @@ from zero.runs.run import resume, start
 from zero.tasks.table import table_from_arrays
 
 SETTINGS_OF_ALL_KINDS = {
-    "median": {"evaluation": {"fitness": "median"}, "tasks": {"search": {"count": 3}}},
-    "min": {"evaluation": {"fitness": "min"}, "tasks": {"search": {"count": 3}}},
+    "median": {"evaluation": {"fitness": "median"}, "tasks": {"search": {"count": 5}}},
+    "min": {"evaluation": {"fitness": "min"}, "tasks": {"search": {"count": 5}}},
     "no cache": {"evaluation": {"cache": "none"}},
     "hurdle": {"evaluation": {"hurdle": {"train": 15, "valid": 5, "quantile": 0.5}}},
     "train budget": {"evaluation": {"train_budget": {"baseline": "linear", "factor": 1.5}}},
@@ -285,7 +285,7 @@ def test_final_tasks_are_used_once_and_last(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
-    config = small_config(islands={"count": 3}, tasks={"search": {"count": 2}})
+    config = small_config(islands={"count": 3}, tasks={"search": {"count": 5}})
     return run.start(config, tmp_path_factory.mktemp("run") / "run"), config
 
 

@@ -74,7 +74,6 @@ def batch_of(programs, layout):
     [
         (UnitLayout("float64", 4, 2), True),
         (UnitLayout("float64", 3, 1, shared=False), False),
-        (UnitLayout("float64", 5, 8), True),
         (UnitLayout("float32", 16, 8), False),
         (UnitLayout("float32", 6, 2), True),
         (UnitLayout("float32", 40, 64), False),  # two warps a task
@@ -140,22 +139,22 @@ def test_recorded_cases_pass(machine):
 # metric, epochs, max_abs_error, tasks, layout
 SETTINGS = [
     ("rms_error", 1, 100.0, 5, UnitLayout("float64", 4, 2)),
-    ("rms_error", 3, 3.0, 35, UnitLayout("float64", 4, 1, shared=False)),
+    ("rms_error", 3, 3.0, 33, UnitLayout("float64", 4, 1, shared=False)),
     ("rms_error", 3, 1e6, 10, UnitLayout("float64", 16, 8)),
     ("accuracy", 2, 0.9, 17, UnitLayout("float64", 3, 2)),
     ("rms_error", 2, 30.0, 6, UnitLayout("float64", 6, 64)),
 ]
+OF_DTYPES = [("float64", s) for s in SETTINGS] + [("float32", SETTINGS[k]) for k in (0, 3)]
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype, setting", OF_DTYPES)
 def test_fitness_of_any_program(machine, dtype, setting):
     metric, epochs, limit, count, layout = setting
     layout = replace(layout, dtype=dtype)
     tasks = small_tasks(count, 5, 4, layout.features, metric, epochs)
     rng = np.random.default_rng(len(metric) + epochs)
     noise, tolerance = ACCURACY[dtype]
-    batch = list(grown(rng, 24, grown_program))
+    batch = list(grown(rng, 16, grown_program))
     evaluator = CudaEvaluator(
         tasks, machine, dtype, key=7, max_abs_error=limit, strict=dtype == "float64", layout=layout
     )
@@ -329,8 +328,10 @@ def test_evaluator(machine, dtype):
         assert len(set(got.task_fitness)) == 6
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "rms_error"])
-@pytest.mark.parametrize("features", [4, 16])  # with one matrix in registers, too
+@pytest.mark.parametrize(
+    "metric, features",
+    [("accuracy", 4), ("rms_error", 16)],  # the latter with a matrix in registers
+)
 def test_rows_that_know_nothing_of_each_other(machine, metric, features):
     tasks = small_tasks(3, 6, 5, features, metric, epochs=2)
     how = {"memory": WIDE, "seed_key": 7, "max_abs_error": 20.0}

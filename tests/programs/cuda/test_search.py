@@ -36,7 +36,7 @@ KINDS = {
     "hurdle": {"evaluation": {"hurdle": HURDLE}},
     "hurdle alone": {"evaluation": {"cache": "none", "hurdle": HURDLE}},
     "budget": {"evaluation": {"train_budget": {"baseline": "linear", "factor": 1.5}}},
-    "epochs": {"tasks": {"search": {"epochs": 2, "count": 3}}},
+    "epochs": {"tasks": {"search": {"epochs": 2, "count": 5}}},
 }
 # First programs that differ and learn.
 RANDOM = {

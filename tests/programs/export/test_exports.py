@@ -1,4 +1,4 @@
-"""200 random trained programs, each export run without zero and compared with the interpreter."""
+"""130 random trained programs, each export run without zero and compared with the interpreter."""
 
 import shutil
 
@@ -8,7 +8,7 @@ import pytest
 
 from zero.programs.ops import OPS
 
-COUNT = 200
+COUNT = 130  # each op twice
 
 
 @pytest.fixture(scope="module")
