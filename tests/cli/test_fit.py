@@ -68,6 +68,13 @@ def test_export_runs_without_zero_and_without_the_table(fitted, tmp_path):
     assert score == pytest.approx(best, rel=0.5)  # other folds of the same table
 
 
+def test_export_of_a_run_tells_of_its_ensemble(fitted):
+    run, _, _ = fitted
+    members = json.loads((run / "models" / "model.json").read_text())["members"]
+    _, told = zero_("export", run)
+    assert ("ensemble" in told) == (len(members) > 1)
+
+
 def test_export_of_any_record(fitted):
     run, _, _ = fitted
     for record in records(run):
@@ -147,3 +154,30 @@ def test_list_of_families_and_metrics_say_what_they_are_for(monkeypatch):
     out, _ = zero_("list", "metrics", "neg_log_loss")
     row = out.splitlines()[1].split()
     assert row == ["neg_log_loss", "binary,", "multiclass", "log_loss", "multiclass"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "options", "wanted"),
+    [
+        ("regression", ["--time", "when", "--weights", "weight"], "TimeSeriesSplit(3)"),
+        ("multiclass", ["--groups", "count"], "StratifiedGroupKFold(3)"),
+    ],
+)
+def test_export_trains_as_the_run_did(problem, options, wanted, tmp_path):
+    frame = mixed_frame(80, problem, gaps=False)
+    frame["when"] = frame["when"].dt.strftime("%d.%m.%Y")
+    path = tmp_path / "table.csv"
+    frame.to_csv(path, index=False, sep=";", decimal=",")
+    zero_(
+        "fit", path, "-t", "y", "--candidates", 2, "--families", "tree", "--islands", 1,
+        "--set", "pipelines.folds=3", "--out", tmp_path / "run", "--quiet", *options,
+    )  # fmt: skip
+    zero_("export", tmp_path / "run", "-o", tmp_path / "found.py")
+    text = (tmp_path / "found.py").read_text()
+    assert wanted in text and ("sample_weight" in text) == ("--weights" in options)
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, tmp_path / "found.py"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    folds = re.search(r"of folds \[(.*)\]", done.stdout)[1].split()
+    assert len(folds) == 3 and "nan" not in folds

@@ -246,7 +246,8 @@ class PipelinesDomain(ObjectDomain):
                 "classes": list(data.classes), "rows": len(self.split[0]),
                 "test_rows": len(self.split[1]), "columns": kinds, "metric": self.metric.name,
                 "folds": len(self.folds), "decimal": data.decimal, "facts": self.facts.tree(),
-                "dates": {c.name: c.form for c in data.columns if c.form},
+                "special": {key: column.name for key, column in data.special.items()},
+                "dates": {c.name: c.form for c in [*data.columns, *data.special.values()] if c.form},
             }
         }  # fmt: skip
 

@@ -77,12 +77,14 @@ class Pipelines(Kind):
         opset: int | None,
     ) -> list[Path] | str:
         """Returns a pipeline as Python source that needs scikit-learn alone, or writes it."""
-        from zero.pipelines.source import source_of_run
+        from zero.pipelines.source import is_alone, source_of_run
         from zero.system.files import write_bytes
 
         if to not in (None, "python") or (output is not None and output.suffix != ".py"):
             raise ConfigError("pipelines are exported to Python source: give -o FILE.py")
         text = source_of_run(what)
+        if not is_alone(what):
+            note(f"{what} predicts with an ensemble: this is its best pipeline alone, not trained")
         if output is None:
             return text
         try:

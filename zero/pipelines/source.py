@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zero.errors import ArchiveError, visible
-from zero.pipelines.build import build
+from zero.pipelines.build import LEARNER, build
 from zero.pipelines.code import Code
 from zero.pipelines.evaluator import SEEDS
 from zero.pipelines.facts import Facts
@@ -56,10 +56,24 @@ def source_of_run(what: str) -> str:
     code = Code(modules={"sys", "numpy", "pandas"})
     body = _function(code, space, genome, record.seed)  # type: ignore[attr-defined]
     reading = _reading(code, space.facts, table, settings["pipelines"]["table"])
-    main = _main(code, table, settings)
+    main = _main(code, space, genome, info)
     head = _head(folder, record, space, table)
     constants = _constants(code, space.facts, table, settings["pipelines"]["table"]["path"])
     return f"{head}\n{code.imports()}\n\n{constants}\n\n\n{body}\n\n{reading}\n\n{main}"
+
+
+def is_alone(what: str) -> bool:
+    """Returns whether a run, or `RUN#ID`, is one pipeline, and no ensemble is kept beside it."""
+    import json
+
+    from zero.pipelines.model import FILE, MODELS
+
+    path = Path(what)
+    try:
+        kept = (path if path.is_dir() else path.parent) / MODELS / FILE
+        return len(json.loads(kept.read_text())["members"]) < 2
+    except (OSError, ValueError, KeyError):  # it has not ended, or is RUN#ID
+        return True
 
 
 def space_of_run(info: dict[str, Any], genome: Genome) -> PipelineSpace:
@@ -138,16 +152,11 @@ def _head(folder: Path, record: Any, space: PipelineSpace, table: dict[str, Any]
         found,
     ]
     if family.name in OURS:
-        lines += [
-            "",
-            "Its learner is one of zero's own: needs zero-discovery (pip install zero-discovery).",
-        ]
+        own = "Its learner is one of zero's own: needs zero (pip install zero-discovery)."
+        lines += ["", own]
     else:
         lines += ["", f"Needs {', '.join(needs)}; zero need not be installed."]
-    lines += [
-        "",
-        "python FILE [TABLE.csv] prints its score in cross-validation; `make_pipeline` is for use.",
-    ]
+    lines += ["", "Run, it prints its score in cross-validation, of a table if one is given."]
     return _docstring(lines)
 
 
@@ -246,47 +255,54 @@ def _delimiter(path: Path, decimal: str) -> str:
     return ";" if decimal == "," else ","
 
 
-def _main(code: Code, table: dict[str, Any], settings: dict[str, Any]) -> str:
-    section = settings["pipelines"]["table"]
+def _main(code: Code, space: PipelineSpace, genome: Genome, info: dict[str, Any]) -> str:
+    table, settings, metric = info["table"], info["settings"], info["table"]["metric"]
     folds, seed = table["folds"], settings["seed"] % 2**32
-    rows, more = "", ""
-    code.names.setdefault("sklearn.model_selection", set()).add("cross_val_score")
-    if section.get("time") is not None:
+    special = {key: _quoted(name) for key, name in table.get("special", {}).items()}
+    is_known = _is_file(settings["pipelines"]["table"]["path"])
+    path = "sys.argv[1] if len(sys.argv) > 1 else TABLE" if is_known else "sys.argv[1]"
+    lines = ['if __name__ == "__main__":', f"    X, y, table = read({path})"]
+    how, fitted = [f'"scoring": "{metric}"', '"cv": folds'], "X, y"
+    stratified = "" if table["problem"] == "regression" else "Stratified"
+    if "time" in special:
+        form = table["dates"].get(table["special"]["time"])
+        key = f"table[{special['time']}]"
+        key = f'pd.to_datetime({key}, format="{_form(form)}")' if form else key
         split, maker = "TimeSeriesSplit", f"TimeSeriesSplit({folds})"
-        key = code.of(section["time"])
-        rows = (
-            "    # Later rows are predicted from earlier ones.\n"
-            f'    order = table[{key}].argsort(kind="stable")\n'
-            "    X, y = X.iloc[order], y[order]\n"
-        )
-    elif section.get("groups") is not None:
-        split, maker = "GroupKFold", f"GroupKFold({folds})"
-        more = f', "groups": table[{code.of(section["groups"])}]'
+        lines += [
+            "    # Later rows are predicted from earlier ones.",
+            f'    order = {key}.argsort(kind="stable")',
+            "    X, y, table = X.iloc[order], y[order], table.iloc[order]",
+        ]
+    elif "groups" in special:
+        split = f"{stratified}GroupKFold" if stratified else "GroupKFold"
+        maker = f"{split}({folds})"
+        how.append(f'"groups": table[{special["groups"]}]')
     else:
-        split = "KFold" if table["problem"] == "regression" else "StratifiedKFold"
+        split = f"{stratified}KFold"
         maker = f"{split}({folds}, shuffle=True, random_state={seed})"
-    code.names["sklearn.model_selection"].add(split)
-    path = (
-        "sys.argv[1] if len(sys.argv) > 1 else TABLE"
-        if _is_file(section["path"])
-        else "sys.argv[1]"
-    )
-    metric = table["metric"]
-    return (
-        'if __name__ == "__main__":\n'
-        f"    X, y, table = read({path})\n{rows}"
-        f"    folds = {maker}\n"
-        f'    how = {{"scoring": "{metric}", "cv": folds{more}}}\n'
-        "    scores = cross_val_score(make_pipeline(), X, y, **how)\n"
-        f'    print(f"{metric}: {{scores.mean():.6g}}, of folds {{scores.round(4)}}")\n'
-        "    model = make_pipeline().fit(X, y)\n"
-        "    print(model.predict(X.head()))\n"
-    )
+    if "weights" in special and space.family(genome).weighted:
+        lines += [
+            "    # Rows count as much as their weights in training; in the score all count alike.",
+            f'    weights = {{"{LEARNER}__sample_weight": table[{special["weights"]}].to_numpy()}}',
+        ]
+        how.append('"params": weights')
+        fitted = "X, y, **weights"
+    code.names.setdefault("sklearn.model_selection", set()).update({split, "cross_val_score"})
+    lines += [
+        f"    folds = {maker}",
+        f"    how = {{{', '.join(how)}}}",
+        "    scores = cross_val_score(make_pipeline(), X, y, **how)",
+        f'    print(f"{metric}: {{scores.mean():.6g}}, of folds {{scores.round(4)}}")',
+        f"    model = make_pipeline().fit({fitted})",
+        "    print(model.predict(X.head()))",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(name: str) -> str:
+    return Code().of(name)
 
 
 def _is_file(path: str) -> bool:
-    return (
-        path.lower()
-        .removesuffix(".gz")
-        .endswith((".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xls"))
-    )
+    return path.lower().removesuffix(".gz").endswith(READABLE)
