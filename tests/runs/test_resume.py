@@ -27,7 +27,7 @@ KINDS = {
     "one island": {"budget": {"individuals": 60_000}},
     "two islands": {"budget": {"individuals": 30_000}, "islands": {"count": 2}},
     "experiments": {
-        "budget": {"individuals": 30_000},
+        "budget": {"individuals": 60_000},
         "experiments": {"max": 0, "individuals": 9000, "new_tasks": True},
     },
     "experiments on islands": {
