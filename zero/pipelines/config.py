@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from zero.config.checks import check_end, check_lengths, check_migrants
 from zero.config.sections import (
     Budget,
+    IslandSettings,
     Positive,
     Repetitions,
     RunConfig,
@@ -116,7 +117,7 @@ class PipelineSearch(StartSettings):
     defaults: ClassVar[dict[str, Any]] = {"population": 50, "tournament": 5}
 
 
-class PipelineIslands(Section):
+class PipelineIslands(IslandSettings):
     """Processes that search side by side and exchange migrants."""
 
     count: Whole = Field(2, ge=1, le=1024)
@@ -147,7 +148,7 @@ def _check_metric(config: Any) -> Iterator[Found]:
     from zero.pipelines import metrics
 
     name, problem = config.pipelines.metric, config.pipelines.table.problem
-    problems = [problem] if problem else ["binary", "multiclass", "regression"]
+    problems: list[Any] = [problem] if problem else ["binary", "multiclass", "regression"]
     errors = []
     for each in problems:
         try:

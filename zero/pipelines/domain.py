@@ -193,9 +193,8 @@ class PipelinesDomain(ObjectDomain):
         """What counts, and which candidates are evaluated how far."""
         parts = len(self.own.fidelity.shares) if self.own.fidelity else len(self.folds)
         halving = self.own.halving
-        if halving is not None and parts < 2:
-            halving = None
-        return Rules(self.own.objective, halving and halving.rungs(parts))
+        rungs = None if halving is None or parts < 2 else halving.rungs(parts)
+        return Rules(self.own.objective, rungs)
 
     @property
     def predictions(self) -> Predictions | None:

@@ -45,7 +45,10 @@ class Facts:
     @staticmethod
     def from_tree(tree: dict[str, Any]) -> Facts:
         """Returns what `tree` gave."""
-        return Facts(**{k: tuple(v) if isinstance(v, list) else v for k, v in tree.items()})
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in tree.items()
+        }
+        return Facts(**values)
 
 
 def facts_of(data: TableData, rows: int) -> Facts:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -25,9 +25,6 @@ from zero.pipelines.model import MODELS, describe
 from zero.pipelines.predictions import Kept
 from zero.pipelines.worker import Worker
 from zero.search.protocol import AT_RANDOM
-
-if TYPE_CHECKING:
-    from zero.pipelines.domain import PipelinesDomain
 
 MARGIN = 0.25  # seconds that writing the end of a run may take, and a fiftieth of all
 SAFE = 0.7  # share of the time left that trainings may need, as far as is known before
@@ -48,7 +45,7 @@ class Choice:
 class Last:
     """See the module's docstring; domain: a `zero.pipelines.domain.PipelinesDomain`, opened."""
 
-    def __init__(self, domain: PipelinesDomain):
+    def __init__(self, domain: Any):
         self.domain, self.metric = domain, domain.metric
 
     # --- candidates -------------------------------------------------------------------------------
@@ -174,9 +171,7 @@ class Last:
             tell("choosing an ensemble")
             with threadpool_limits(1):  # all is small, and other processes may be at work
                 state = self._plan(best)
-        import skops.io  # noqa: F401  # here once, not in every worker, and to load what they wrote
-
-        (self.domain.folder / MODELS).mkdir(exist_ok=True)  # type: ignore[operator]
+        (self.domain.folder / MODELS).mkdir(exist_ok=True)
         todo = [m for m in state["trainings"] if m["key"] not in {d["key"] for d in state["done"]}]
         saved.warm_up()  # before the processes that all need it
         workers = [Worker(self._train, None) for _ in range(self.domain.config.islands.count)]
@@ -285,7 +280,6 @@ class Last:
         describe(domain, members, mix, {t["key"]: t for t in state["trainings"]})
         records = [r for e in experiments for r in domain.unpack(e.records)]
         rows = [self._way_row(way, trained, kept) for way in state["ways"] if way["name"] != SINGLE]
-        rows = [row for row in rows if row is not None]
         for record in _best_of_families(domain.search_space, records):
             rows.append(self._row(record, trained, record.text.split()[0].partition("=")[2]))
         space = domain.search_space
@@ -343,7 +337,7 @@ class Last:
         test = self._test(said_) if said_ is not None and len(said_) else math.nan
         return Row(name, record.accuracy, test, record.number, record.text)
 
-    def _way_row(self, way: Any, trained: dict[str, np.ndarray], kept: set[str]) -> Row | None:
+    def _way_row(self, way: Any, trained: dict[str, np.ndarray], kept: set[str]) -> Row:
         mix, keys = _mix_of(way), way["keys"]
         members = [k for k in mix.members if keys[k] in kept]
         if len(members) < len(mix.members):

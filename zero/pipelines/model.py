@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +20,6 @@ from zero.pipelines import saved
 from zero.pipelines.ensemble import Mix
 from zero.pipelines.evaluator import said
 from zero.runs.model import Model, Predictions
-
-if TYPE_CHECKING:
-    from zero.pipelines.domain import PipelinesDomain
 
 MODELS, FILE, VERSION = "models", "model.json", 1
 
@@ -110,9 +107,7 @@ class PipelineModel(Model):
         return Predictions(columns, tuple(notes))
 
 
-def describe(
-    domain: PipelinesDomain, members: Sequence[str], mix: Mix, trainings: Mapping[str, Any]
-) -> None:
+def describe(domain: Any, members: Sequence[str], mix: Mix, trainings: Mapping[str, Any]) -> None:
     """Writes what a run's trained pipelines are for, and removes those that are not used.
 
     members: their keys. trainings: by key, with the `text` of each.

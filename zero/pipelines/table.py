@@ -122,7 +122,7 @@ class TableSettings(Section):
             self.types,
             texts=True,
             lenient=True,
-            tests=tests,  # type: ignore[arg-type]
+            tests=tests,
         )
 
     def _special(self) -> dict[str, Any]:
