@@ -17,7 +17,8 @@ from zero.runs import run
 
 CONFIGS = sorted(shipped_configs())
 CELLS = [name for name in CONFIGS if load_config(name).genomes == "cells"]
-PROGRAMS = [name for name in CONFIGS if name not in CELLS]
+PIPELINES = [name for name in CONFIGS if load_config(name).genomes == "pipelines"]
+PROGRAMS = [name for name in CONFIGS if name not in (*CELLS, *PIPELINES)]
 NAS_BENCH_201_OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 # CIFAR-10 is the user's own; the same tasks from scikit-learn's digits, which have fewer images.
 DIGITS = [
@@ -66,7 +67,7 @@ def test_the_promised_configs_are_there():
         "projected_binary_baseline", "cifar10_from_scratch_gpu", "own_csv", "amoebanet_digits",
         "amoebanet_fashion", "amoebanet_cifar10", "nas_bench_201_table", "own_images", "search_chain",
         "search_hierarchical", "search_beam", "search_mnasnet", "search_nsga2", "search_progressive",
-        "search_reinforce", "search_surrogate",
+        "search_reinforce", "search_surrogate", "fit",
     }  # fmt: skip
     assert promised <= set(CONFIGS)
 
@@ -157,6 +158,14 @@ def test_cells_run(name, tmp_path):
     assert 0 < outcome.search_fitness <= 1
     assert 0 < outcome.final.fitness <= 1
     assert (tmp_path / "run" / "best.svg").exists()
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_pipelines_run(name, tmp_path):
+    config = load_config(name, ["pipelines.families=[tree]", "budget.individuals=3"])
+    outcome = run.start(config, tmp_path / "run")
+    assert (outcome.reason, outcome.individuals) == ("individuals", 3)
+    assert outcome.final.fitness > 0.7
 
 
 @pytest.mark.parametrize("name", [name for name in CELLS if name != "nas_bench_201_table"])

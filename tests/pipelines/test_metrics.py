@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer
 
 from zero.errors import ConfigError
-from zero.pipelines.metrics import ALSO, METRICS, fitting, metric_for, shown
+from zero.pipelines.metrics import ALSO, METRICS, fitting, metric_for, score_of_folds, shown
 
 ROWS, RNG = 60, np.random.default_rng(0)
 NO_WEIGHTS = ("neg_max_error", "roc_auc_ovo")  # scikit-learn's have none
@@ -83,3 +83,17 @@ def test_metrics_fit_problems_and_have_other_names():
 def test_people_see_errors_without_a_sign():
     assert shown(METRICS["neg_log_loss"], -0.5) == ("log_loss", 0.5)
     assert shown(METRICS["roc_auc"], 0.5) == ("roc_auc", 0.5)
+
+
+def test_folds_are_scored_each_by_itself_unless_one_says_nothing():
+    metric, y = METRICS["roc_auc"], np.tile([0, 1], 20)
+    scale = np.repeat([1.0, 0.1], 20)  # two models of different scales, each in perfect order
+    chance = (0.2 + 0.6 * y) * scale
+    said = np.column_stack([1 - chance, chance])
+    folds = [np.arange(20), np.arange(20, 40)]
+    assert score_of_folds(metric, y, said, None, folds) == 1.0
+    assert metric.score(y, said) < 1.0
+    few = [np.arange(4), np.arange(4, 40)]
+    assert score_of_folds(metric, y, said, None, few) == metric.score(y, said)
+    one = [np.flatnonzero(y == 0), np.flatnonzero(y == 1)]
+    assert score_of_folds(metric, y, said, None, one) == metric.score(y, said)

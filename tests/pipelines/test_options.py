@@ -85,7 +85,7 @@ def test_a_row_of_weight_2_counts_as_two_rows(tmp_path):
     repeated = train(domain.search_space, genome, 0, rows)
     x = frame[["size", "weight"]]
     assert said(weighed, x, 0) == pytest.approx(said(repeated, x, 0))
-    assert domain.evaluator.score(np.zeros((80, 1)), np.arange(80)) == pytest.approx(
+    assert domain.evaluator.score(np.zeros((80, 1)), [np.arange(80)]) == pytest.approx(
         -np.sqrt((twice["y"] ** 2).mean())
     )
 

@@ -110,6 +110,8 @@ def fit(
         chosen += ["pipelines.seconds=null"] if seconds is None else []
     if seconds is not None or candidates is None:
         chosen.append(f"pipelines.seconds={of_table.SECONDS if seconds is None else seconds}")
+    if candidates is None:
+        chosen.append("budget.individuals=null")
     if method is not None:
         chosen.append(f"search.method={method}")
     config = checked_config(of_table.CONFIG, [*chosen, *with_options(settings, seed, islands)])

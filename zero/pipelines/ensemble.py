@@ -15,10 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from zero.pipelines.metrics import Metric
-
-MOST_ROWS = 20_000  # that weights are chosen by
-Ways = Callable[[Sequence[np.ndarray], np.ndarray], "Mix"]
+MOST_ROWS = 5_000  # of a fold that weights are chosen by
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,20 +67,18 @@ def single(count: int, member: int) -> Mix:
 
 def select(
     predictions: Sequence[np.ndarray],
-    y: np.ndarray,
-    weights: np.ndarray | None,
-    metric: Metric,
+    score: Callable[[np.ndarray], float],
     size: int,
     enough: Callable[[], bool] = lambda: False,
 ) -> Mix:
     """Returns the mix of the best `size` draws; of equal ones the first.
 
-    enough: asked after each draw; ends the drawing early.
+    score: of predictions, larger is better. enough: asked after each draw; ends the drawing early.
     """
     total, counts = np.zeros_like(predictions[0]), np.zeros(len(predictions))
     best, kept = -math.inf, counts
     for drawn in range(1, size + 1):
-        scores = [metric.score(y, (total + p) / drawn, weights) for p in predictions]
+        scores = [score((total + p) / drawn) for p in predictions]
         found = int(np.nanargmax(scores)) if not np.isnan(scores).all() else 0
         total, counts = total + predictions[found], counts + np.eye(len(predictions))[found]
         if scores[found] > best:
@@ -111,18 +106,17 @@ def stack(predictions: Sequence[np.ndarray], y: np.ndarray, weights: np.ndarray 
 
 
 def nested(
-    make: Callable[[Sequence[np.ndarray], np.ndarray], Mix],
+    make: Callable[[Sequence[np.ndarray]], Mix],
     predictions: Sequence[np.ndarray],
     folds: Sequence[np.ndarray],
 ) -> np.ndarray:
     """Returns predictions (N, K) of mixes of which each was made without the rows that it predicts.
 
-    make: takes predictions and the numbers of their rows. folds: the rows of each part; other rows are NaN.
+    make: takes folds, as numbers of rows. folds: all of them; other rows are NaN.
     """
     found = np.full_like(predictions[0], np.nan)
     for k, rows in enumerate(folds):
-        others = np.concatenate([part for j, part in enumerate(folds) if j != k])
-        mix = make([p[others] for p in predictions], others)
+        mix = make([part for j, part in enumerate(folds) if j != k])
         found[rows] = mix.of([p[rows] for p in predictions])
     return found
 

@@ -1,6 +1,6 @@
 """What a pipeline is worth: its predictions for rows that it was not trained on, fold by fold.
 
-Folds are the same for all candidates. The score is of all predictions so far together. With `shares`, a
+Folds are the same for all candidates. The score is the mean over the folds so far. With `shares`, a
 candidate is first trained with few rows and trees, so that `halving` can stop it before it costs much; a
 part is then all folds with one share.
 """
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from zero.pipelines.build import build, fit
-from zero.pipelines.metrics import Metric
+from zero.pipelines.metrics import Metric, score_of_folds
 from zero.pipelines.space import Pipeline, PipelineSpace
 from zero.pipelines.worker import Worker
 from zero.rng.philox import key_for
@@ -138,13 +138,11 @@ class Trial:
             self._fold = fold + 1 if shares else 0
         self._fold = 0
         self.epochs += 1
-        known = np.zeros(len(self.predictions), dtype=bool)
-        for _, asked in folds if shares else folds[: self.epochs]:
-            known[asked] = True
+        known = [asked for _, asked in (folds if shares else folds[: self.epochs])]
         score = evaluator.score(self.predictions, known)
         if math.isnan(score) and self.epochs == self.all_epochs:
             self.reason = f"no {evaluator.metric.name} can be told of its predictions"
-            if not np.isfinite(self.predictions[known]).all():
+            if not np.isfinite(self.predictions[np.concatenate(known)]).all():
                 self.reason = "its predictions are no finite numbers"
         self.scores.append(score)
 
@@ -211,10 +209,10 @@ class PipelineEvaluator:
         """Returns the trial of a genome, not begun; seed: of all that is random in it."""
         return Trial(self, genome, seed)
 
-    def score(self, predictions: np.ndarray, rows: np.ndarray) -> float:
-        """Returns the score of predictions for some rows, numbers or a mask."""
-        weights = None if self.rows.weights is None else self.rows.weights[rows]
-        return self.metric.score(self.rows.y[rows], predictions[rows], weights)
+    def score(self, predictions: np.ndarray, folds: Sequence[np.ndarray]) -> float:
+        """Returns the score of predictions for some folds' rows."""
+        rows = self.rows
+        return score_of_folds(self.metric, rows.y, predictions, rows.weights, folds)
 
     def ask(self, question: Any, should_stop: Callable[[], bool] | None) -> Any:
         """Returns the worker's answer, None if `should_stop` came before; it works on meanwhile."""

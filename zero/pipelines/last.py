@@ -29,6 +29,7 @@ from zero.search.protocol import AT_RANDOM
 MARGIN = 0.25  # seconds that writing the end of a run may take, and a fiftieth of all
 SAFE = 0.7  # share of the time left that trainings may need, as far as is known before
 MOSTLY = 0.6  # of an ensemble's weight that must be trained for it to be used
+STACKED = 8  # members of a stacked ensemble at most
 SINGLE, ENSEMBLE, STACK = "best pipeline", "ensemble", "stacked ensemble"
 
 
@@ -93,68 +94,51 @@ class Last:
             return [], []
         domain, settings, seed = self.domain, self.domain.own.ensemble, self.domain.config.seed
         y, weights = domain.searched.y, domain.searched.weights
-        known = np.concatenate(self.valid)
         values = [k.values for k in used]
         ends = time.monotonic() + 0.3 * self._left()
 
         def late() -> bool:
             return time.monotonic() >= ends
 
-        def score(predicted: np.ndarray) -> float:
-            of = None if weights is None else weights[known]
-            return self.metric.score(y[known], predicted[known], of)
-
-        def best(parts: Sequence[np.ndarray], rows: np.ndarray) -> Mix:
-            of = None if weights is None else weights[rows]
-            scores = [self.metric.score(y[rows], p, of) for p in parts]
+        def best(folds: Sequence[np.ndarray]) -> Mix:
+            scores = [self._score(v, folds) for v in values]
             where = 0 if np.isnan(scores).all() else int(np.nanargmax(scores))
-            return ensemble.single(len(parts), where)
+            return ensemble.single(len(values), where)
 
-        def drawn(parts: Sequence[np.ndarray], rows: np.ndarray) -> Mix:
+        def drawn(folds: Sequence[np.ndarray]) -> Mix:
             assert settings is not None
-            at = ensemble.some(np.arange(len(rows)), seed)
-            of = None if weights is None else weights[rows][at]
-            return ensemble.select(
-                [p[at] for p in parts], y[rows][at], of, self.metric, settings.size, late
-            )
+            some = [ensemble.some(rows, seed) for rows in folds]
+            return ensemble.select(values, lambda p: self._score(p, some), settings.size, late)
 
-        def stacked(parts: Sequence[np.ndarray], rows: np.ndarray) -> Mix:
-            at = ensemble.some(np.arange(len(rows)), seed)
-            of = None if weights is None else weights[rows][at]
-            return ensemble.stack([p[at] for p in parts], y[rows][at], of)
+        def stacked(folds: Sequence[np.ndarray]) -> Mix:
+            few = values[:STACKED]  # a linear model of many that are alike fits chance
+            rows = np.concatenate([ensemble.some(rows, seed) for rows in folds])
+            of = None if weights is None else weights[rows]
+            mix = ensemble.stack([v[rows] for v in few], y[rows], of)
+            return _widened(mix, len(few), len(values))
 
-        ways: dict[str, Callable[[Sequence[np.ndarray], np.ndarray], Mix]] = {SINGLE: best}
+        ways: dict[str, Callable[[Sequence[np.ndarray]], Mix]] = {SINGLE: best}
         if settings is not None and len(used) > 1:
             ways[ENSEMBLE] = drawn
-            if settings.stacking and len(known) >= 100:
+            if settings.stacking and sum(map(len, self.valid)) >= 100:
                 ways[STACK] = stacked
         found = []
         for name, way in ways.items():
             if name != SINGLE and late():
                 break
-            if name == STACK:
-                few = min(len(used), 8)  # a linear model of many that are alike fits chance
-                wide = [np.zeros_like(v) for v in values[few:]]
-                mix, nested = self._made(way, values[:few], known)
-                if wide:
-                    mix = _widened(mix, few, len(values), values[0].shape[1])
-            else:
-                mix, nested = self._made(way, values, known)
-            found.append(Choice(name, mix, score(nested), score(mix.of(values))))
+            mix = way(self.valid)
+            nested = mix.of(values)
+            if len(self.valid) > 1:
+                nested = ensemble.nested(way, values, self.valid)
+            score = self._score
+            found.append(
+                Choice(name, mix, score(nested, self.valid), score(mix.of(values), self.valid))
+            )
         order = sorted(found, key=lambda c: -c.promised if not math.isnan(c.promised) else math.inf)
         return used, order
 
-    def _made(
-        self,
-        way: Callable[[Sequence[np.ndarray], np.ndarray], Mix],
-        values: Sequence[np.ndarray],
-        known: np.ndarray,
-    ) -> tuple[Mix, np.ndarray]:
-        """Returns the mix by all rows, and predictions of mixes that did not see their rows."""
-        mix = way([v[known] for v in values], known)
-        if len(self.valid) < 2:
-            return mix, mix.of(values)
-        return mix, ensemble.nested(way, values, self.valid)
+    def _score(self, predicted: np.ndarray, folds: Sequence[np.ndarray]) -> float:
+        return self.domain.evaluator.score(predicted, folds)
 
     # --- the last trainings -----------------------------------------------------------------------
 
@@ -364,7 +348,7 @@ def _best_of_families(space: Any, records: Sequence[Any]) -> list[Any]:
     return sorted(best.values(), key=lambda r: (-r.fitness, r.number))
 
 
-def _widened(mix: Mix, few: int, many: int, width: int) -> Mix:
+def _widened(mix: Mix, few: int, many: int) -> Mix:
     """Returns a mix of `few` members as one of `many`, of which the others do not count."""
     weights = np.concatenate([mix.weights, np.zeros(many - few)])
     if mix.coefficients is None:

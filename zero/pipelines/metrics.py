@@ -186,6 +186,32 @@ def metric_for(name: str | None, problem: Problem) -> Metric:
     return METRICS[name]
 
 
+FEW = 10  # rows of a fold below which folds are scored together
+
+
+def score_of_folds(
+    metric: Metric,
+    y: np.ndarray,
+    said: np.ndarray,
+    weights: np.ndarray | None,
+    folds: Sequence[np.ndarray],
+) -> float:
+    """Returns the mean of the folds' scores; that of all rows together where a fold says nothing by itself.
+
+    A fold is the numbers of its rows. Of large folds each model is held against its own rows only, as
+    scikit-learn's `cross_val_score` does: models of several folds need not have one scale.
+    """
+
+    def score(rows: np.ndarray) -> float:
+        return metric.score(y[rows], said[rows], None if weights is None else weights[rows])
+
+    if min(len(rows) for rows in folds) >= FEW:
+        scores = [score(rows) for rows in folds]
+        if np.isfinite(scores).all():
+            return float(np.mean(scores))
+    return score(np.concatenate(folds))
+
+
 def shown(metric: Metric, score: float) -> tuple[str, float]:
     """Returns a score's name and value for people: errors without their sign."""
     if metric.sign < 0:
