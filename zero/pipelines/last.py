@@ -267,9 +267,10 @@ class Last:
         for record in _best_of_families(domain.search_space, records):
             rows.append(self._row(record, trained, record.text.split()[0].partition("=")[2]))
         space = domain.search_space
+        constant = space.text(space.constant)
         winner = next((r for r in records if r.number == best.number), best)
         usual = space.text(space.usual(space.family(tuple(winner.text.split())).name))
-        for record in (r for r in records if r.text == usual and not r.reason):
+        for record in (r for r in records if r.text == usual != constant and not r.reason):
             rows.append(
                 self._row(record, trained, f"{space.family(tuple(usual.split())).name}, as usual")
             )

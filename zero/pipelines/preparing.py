@@ -142,8 +142,21 @@ def _categories(facts: Facts, family: Family, values: Values, seed: int, sparse:
         )
     else:
         kinds = {"regression": "continuous", "binary": "binary", "multiclass": "multiclass"}
-        encoder = preprocessing.TargetEncoder(target_type=kinds[facts.problem], random_state=seed)
+        encoder = preprocessing.TargetEncoder(
+            target_type=kinds[facts.problem], **_split_by(seed, facts.problem)
+        )
     return [encoder, preprocessing.StandardScaler()] if family.scaled else [encoder]
+
+
+def _split_by(seed: int, problem: str) -> dict[str, Any]:
+    """Returns how TargetEncoder is told of its draws: until scikit-learn 1.9 by a seed."""
+    from sklearn import __version__
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    if tuple(map(int, __version__.split(".")[:2])) < (1, 9):
+        return {"random_state": seed}
+    folds = KFold if problem == "regression" else StratifiedKFold
+    return {"cv": folds(5, shuffle=True, random_state=seed)}
 
 
 def _date(part: str, facts: Facts, family: Family, values: Values, seed: int) -> list[Any]:
