@@ -220,7 +220,7 @@ def print_figures(figures: dict[str, Any], json_file: Path | None) -> None:
 REASONS = {
     "individuals": "all individuals of the budget were made",
     "train_steps": "all train steps of the budget were taken",
-    "seconds": "budget.seconds have passed",
+    "seconds": "the seconds that it was given have passed",
     "fitness": "budget.fitness was reached",
     "patience": "no improvement for budget.patience individuals",
     "exhausted": "the search proposed 1,000 candidates in a row that needed no evaluation",

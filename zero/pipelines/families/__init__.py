@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,11 +17,6 @@ from zero.errors import ConfigError, unknown_name
 from zero.pipelines.parameters import Parameter
 
 Problem = Literal["regression", "binary", "multiclass"]
-# Files of this folder; what stands in a config may be listed before any is needed.
-_FILES = (
-    "constant", "linear", "neighbours", "bayes", "svm", "trees", "boosting", "neural",
-    "gaussian_process", "programs",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -121,9 +117,9 @@ def register(family: Family) -> Family:
 
 
 def families() -> dict[str, Family]:
-    """Returns all families by name, in the order of their files."""
-    for name in _FILES:
-        importlib.import_module(f"{__name__}.{name}")
+    """Returns all families by name, in the order of their files' names."""
+    for file in sorted(file.name for file in pkgutil.iter_modules(__path__)):
+        importlib.import_module(f"{__name__}.{file}")
     return dict(_KNOWN)
 
 
