@@ -627,6 +627,7 @@ SHIPPED = [
     "amoebanet_digits",
     "amoebanet_fashion",
     "cifar10_from_scratch_gpu",
+    "fit",
     "linear_demo",
     "linear_integration",
     "nas_bench_201_table",
