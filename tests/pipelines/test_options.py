@@ -26,7 +26,7 @@ def table(tmp_path_factory):
 def test_every_method_searches_pipelines(method, table, tmp_path):
     search = {"method": method, "population": 4, "initial": 2}
     config = pipelines_config(
-        table, pipelines={"families": ["tree"], "folds": 2, "portfolio": False}, search=search,
+        table, pipelines={"families": ["tree"], "folds": 2, "portfolio": False}, search=search, seed=1,
         budget={"individuals": 10},
     )  # fmt: skip
     run.start(config, tmp_path / "run", quiet=True)

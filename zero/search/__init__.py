@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from functools import cache
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -32,16 +32,17 @@ def names() -> list[str]:
     return sorted(name for name in found if name not in _NO_METHODS)
 
 
-@cache
 def get(name: str) -> ModuleType:
     """Returns the module of a search method.
 
     Raises:
         ConfigError: there is none of that name, or its file lacks something that a method has.
     """
-    if name not in names():
-        raise ConfigError(unknown_name("search method", name, names()))
-    method = importlib.import_module(f"{__name__}.{name}")
+    method = sys.modules.get(f"{__name__}.{name}")  # asked often, and the folder takes a while to list
+    if method is None or name in _NO_METHODS:
+        if name not in names():
+            raise ConfigError(unknown_name("search method", name, names()))
+        method = importlib.import_module(f"{__name__}.{name}")
     one_of = RULE if hasattr(method, "choose") or not hasattr(method, "make") else PROPOSES
     missing = [part for part in ("DESCRIPTION", "Settings", *one_of) if not hasattr(method, part)]
     if missing:
