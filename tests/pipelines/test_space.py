@@ -14,7 +14,7 @@ from zero.errors import ZeroError
 from zero.pipelines.build import build, fit
 from zero.pipelines.facts import Facts, facts_of
 from zero.pipelines.families import families, named, suiting
-from zero.pipelines.portfolio import portfolio
+from zero.pipelines.portfolio import FIRST, portfolio
 from zero.pipelines.space import PipelineSpace
 from zero.rng.splitmix import new_state
 from zero.search.decisions import checked, drawn
@@ -115,6 +115,16 @@ def test_the_portfolio_begins_with_an_answer_at_once_and_has_each_family(space):
     assert {space.family(g).name for g in first} == set(space.families)
     for genome in first:
         assert space.parse(space.text(genome)) == genome
+
+
+def test_what_the_portfolio_decides_is_there_to_be_decided():
+    for name, values in FIRST:
+        family = families()[name]
+        own = {
+            d for problem in PROBLEMS for p in family.parameters_for(problem) for d in p.decisions
+        }
+        wanted = {f"{key}={value}" for key, value in values.items() if key != "products"}
+        assert wanted <= own, name
 
 
 def test_what_is_no_pipeline_of_the_space_is_refused():

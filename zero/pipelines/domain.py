@@ -177,7 +177,7 @@ class PipelinesDomain(ObjectDomain):
         """The seconds that one candidate may take."""
         if self.own.candidate_seconds is not None:
             return self.own.candidate_seconds
-        return HOUR if self.own.seconds is None else max(2.0, self.own.seconds / 10)
+        return HOUR if self.own.seconds is None else max(2.0, self.own.seconds / 4)
 
     @cached_property
     def evaluator(self) -> PipelineEvaluator:

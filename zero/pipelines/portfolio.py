@@ -8,15 +8,18 @@ from __future__ import annotations
 from zero.pipelines.space import Pipeline, PipelineSpace
 
 # family and decisions that are not as usual; what a table's space does not have is left out.
-_FIRST: tuple[tuple[str, dict[str, str]], ...] = (
+FIRST: tuple[tuple[str, dict[str, str]], ...] = (
     ("constant", {}),
     ("logistic_regression", {}),
     ("ridge", {}),
+    ("extra_trees", {"n_estimators": "100"}),
+    ("lightgbm", {"rounds": "50", "learning_rate": "0.19"}),
+    ("histogram_boosting", {"rounds": "50", "learning_rate": "0.19", "max_leaf_nodes": "15"}),
+    ("svm", {"C": "3.4"}),
+    ("neighbours", {"n_neighbors": "4"}),
     ("histogram_boosting", {}),
     ("extra_trees", {}),
     ("random_forest", {}),
-    ("histogram_boosting", {"learning_rate": "0.061", "rounds": "200", "max_leaf_nodes": "9"}),
-    ("svm", {"C": "3.4"}),
     ("neighbours", {"n_neighbors": "11"}),
     ("neural_network", {}),
     ("logistic_regression", {"products": "squares", "strength": "0.1"}),
@@ -40,7 +43,7 @@ _FIRST: tuple[tuple[str, dict[str, str]], ...] = (
 
 def portfolio(space: PipelineSpace) -> list[Pipeline]:
     """Returns the first candidates of a space: each family as usual, and some better ones."""
-    found = [space.usual(name, **values) for name, values in _FIRST if name in space.families]
+    found = [space.usual(name, **values) for name, values in FIRST if name in space.families]
     found += [space.usual(name) for name in space.families]
     found += [space.usual("program", program=name) for name in _own_programs(space)]
     return list(dict.fromkeys(found))

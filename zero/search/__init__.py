@@ -38,7 +38,9 @@ def get(name: str) -> ModuleType:
     Raises:
         ConfigError: there is none of that name, or its file lacks something that a method has.
     """
-    method = sys.modules.get(f"{__name__}.{name}")  # asked often, and the folder takes a while to list
+    method = sys.modules.get(
+        f"{__name__}.{name}"
+    )  # asked often, and the folder takes a while to list
     if method is None or name in _NO_METHODS:
         if name not in names():
             raise ConfigError(unknown_name("search method", name, names()))
