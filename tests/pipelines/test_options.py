@@ -166,3 +166,18 @@ def test_the_metric_is_what_is_maximised(table, tmp_path):
     assert outcome.final.fitness == pytest.approx(
         f1_score(frame["y"].iloc[rows], said, pos_label="yes")
     )
+
+
+def test_a_search_may_see_some_rows_and_what_is_kept_is_trained_on_all(tmp_path):
+    path = write_table(tmp_path, mixed_frame(300))
+    config = pipelines_config(path, pipelines={"rows": 100, "families": ["tree"]})
+    domain = PipelinesDomain(config)
+    searched, test = domain.split
+    assert 60 <= len(domain.sample) <= 100 and set(domain.sample) < set(searched)
+    assert len(domain.searched.y) == len(domain.sample) and len(domain.whole.y) == 240 == len(
+        searched
+    )
+    assert domain.searched.y.mean() == pytest.approx(domain.whole.y.mean(), abs=0.05)
+    run.start(config, tmp_path / "run", quiet=True)
+    member = zero.load(tmp_path / "run").pipelines[0]
+    assert member[-1].tree_.n_node_samples[0] == 240

@@ -88,7 +88,9 @@ class Pipelines(Section):
     programs: runs, RUN#ID or files of programs of your own, for the family program. folds: of
     cross-validation; default 5, fewer for many rows. seconds: of the whole run, from reading to the last
     training; none: as the budget says. candidate_seconds: that one pipeline may take in all folds; default a
-    quarter of `seconds`, else an hour. memory: MiB that one may take beyond the table. portfolio: whether
+    quarter of `seconds`, else an hour. memory: MiB that one may take beyond the table. rows: that
+    a search sees at most; what is kept is trained on all if there is time; default all, with `seconds` 1,500
+    for each. portfolio: whether
     pipelines that did well on other tables come first. refit_with_test: whether what is kept is trained on
     the test rows as well, once they have been scored. none switches a section off.
     """
@@ -101,6 +103,7 @@ class Pipelines(Section):
     seconds: float | None = Field(None, gt=0)
     candidate_seconds: float | None = Field(None, gt=0)
     memory: Positive = 3072
+    rows: Positive | None = None
     portfolio: bool = True
     refit_with_test: bool = False
     objective: Annotated[PipelineObjective, BeforeValidator(_objective_word)] = PipelineObjective()

@@ -42,6 +42,7 @@ from zero.system.files import write_bytes
 
 ASKED_FOR = ("evolved_program",)  # families that are used only where somebody names them
 MANY = 20_000  # rows from which on fewer folds do
+FEWEST, A_SECOND = 5000, 1500  # rows that a search sees at least, and for each second of a run
 HOUR = 3600.0
 
 
@@ -87,14 +88,37 @@ class PipelinesDomain(ObjectDomain):
         return Rows(frame, data.y, data.weights, len(data.classes))
 
     @cached_property
+    def sample(self) -> np.ndarray:
+        """The rows that candidates see: all that are no test rows, or as many as the time is enough for."""
+        from zero.data.folds import folds
+
+        data, rows = self.data, self.split[0]
+        most = self.own.rows
+        if most is None and self.own.seconds is not None:
+            most = max(FEWEST, round(A_SECOND * self.own.seconds))
+        if most is None or len(rows) <= most or self.table.apart():
+            return rows
+        parts = folds(data.y[rows], len(data.classes), -(-len(rows) // most), self.config.seed)
+        return rows[parts[0][1]]
+
+    @cached_property
     def searched(self) -> Rows:
         """The rows to search with."""
-        return self.rows.take(self.split[0])
+        return self.rows.take(self.sample)
+
+    @cached_property
+    def whole(self) -> Rows:
+        """All rows that are no test rows."""
+        return (
+            self.searched
+            if len(self.sample) == len(self.split[0])
+            else self.rows.take(self.split[0])
+        )
 
     @cached_property
     def facts(self) -> Facts:
         """What the space depends on."""
-        return facts_of(self.data, len(self.split[0]))
+        return facts_of(self.data, len(self.sample))
 
     @cached_property
     def metric(self) -> Metric:
@@ -167,7 +191,7 @@ class PipelinesDomain(ObjectDomain):
         """The rows, of those to search with, to train on and to predict, fold by fold."""
         from zero.data.folds import folds
 
-        data, rows = self.data, self.split[0]
+        data, rows = self.data, self.sample
         count = self.own.folds or (5 if len(rows) < MANY else 3)
         seed, apart = self.config.seed, self.table.apart(rows)
         return folds(data.y[rows], len(data.classes), count, seed, where=data.where, **apart)
@@ -256,6 +280,11 @@ class PipelinesDomain(ObjectDomain):
 
         data = self.data
         found = [*data.notes, *leaks(data)]
+        if len(self.sample) < len(self.split[0]):
+            found.append(
+                f"{data.where}: the search sees {len(self.sample):,} of {len(self.split[0]):,} rows, as many "
+                "as the time is enough for (pipelines.rows)"
+            )
         if not len(self.split[1]):
             found.append(
                 f"{data.where}: no test rows are kept apart; figures are of validation alone"

@@ -73,10 +73,21 @@ class Last:
             found = [min(self.kept, key=lambda k: (k.seconds, k.number))]
         return found[: settings.members if settings else 1]
 
-    def _needed(self, kept: Kept) -> float:
-        """Returns about how many seconds a candidate's last training takes."""
-        folds = len(self.domain.folds)
-        return 1.3 * kept.seconds / max(1, folds - 1) + 0.05
+    def _needed(self, kept: Kept, whole: bool = False) -> float:
+        """Returns about how many seconds a candidate's last training takes; whole: on all rows."""
+        folds, domain = len(self.domain.folds), self.domain
+        more = len(domain.split[0]) / len(domain.sample) if whole else 1.0
+        return 1.3 * more * kept.seconds / max(1, folds - 1) + 0.05
+
+    def _whole_fits(self, members: Sequence[Kept]) -> bool:
+        """Returns whether there is time to train all of them on all rows, and whether all are made for it."""
+        domain = self.domain
+        rows = len(domain.split[0])
+        if rows == len(domain.sample):
+            return True
+        made = all(domain.search_space.family(k.genome).rows >= rows for k in members)
+        left = self._left() * SAFE * max(1, domain.config.islands.count)
+        return made and sum(self._needed(k, True) for k in members) <= left
 
     def _left(self) -> float:
         """Returns the seconds that are left for trainings."""
@@ -201,7 +212,8 @@ class Last:
         space, genome = domain.search_space, tuple(task["text"].split())
         space.family(genome).load(space.facts.problem)
         begun()
-        pipeline = train(space, genome, int(task["seed"]), domain.searched)
+        rows = domain.whole if task["whole"] else domain.searched
+        pipeline = train(space, genome, int(task["seed"]), rows)
         found = said(pipeline, domain.rows.x.iloc[domain.split[1]], domain.searched.classes) if len(
             domain.split[1]
         ) else np.zeros((0, domain.searched.width))  # fmt: skip
@@ -218,25 +230,27 @@ class Last:
         space = self.domain.search_space
         trainings: dict[str, dict[str, Any]] = {}
 
-        def add(text: str, seed: int, keep: bool) -> None:
+        def add(text: str, seed: int, keep: bool, whole: bool) -> None:
             key = self.domain.evaluator.key(tuple(text.split()))
-            trainings.setdefault(key, {"key": key, "text": text, "seed": str(seed), "keep": False})[
-                "keep"
-            ] |= keep
+            task = {"key": key, "text": text, "seed": str(seed), "keep": False, "whole": whole}
+            trainings.setdefault(key, task)["keep"] |= keep
 
         if used and ways:
             single = next(c for c in ways if c.name == SINGLE).mix.members[0]
-            add(used[single].text, used[single].seed, True)  # first: what any answer needs
             order = ways[0].mix.members
+            # First what any answer needs. Where the search saw some rows only, all members or none are
+            # trained on all rows.
+            members = [used[k] for k in dict.fromkeys([single, *order])]
+            whole = self._whole_fits(members)
             left = self._left() * SAFE * max(1, self.domain.config.islands.count)
-            for place, k in enumerate(order):
-                left -= self._needed(used[k])
+            for place, kept in enumerate(members):
+                left -= self._needed(kept, whole)
                 if place == 0 or left > 0:
-                    add(used[k].text, used[k].seed, True)
+                    add(kept.text, kept.seed, True, whole)
             if len(self.domain.split[1]):
                 for row in self._beside(used[single]):
-                    add(row.text, row.seed, False)
-        add(space.text(space.constant), 0, True)
+                    add(row.text, row.seed, False, whole)
+        add(space.text(space.constant), 0, True, True)
         return {
             "ways": [_way_tree(c, [k.key for k in used]) for c in ways],
             "trainings": list(trainings.values()),
