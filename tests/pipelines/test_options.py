@@ -172,7 +172,7 @@ def test_a_search_may_see_some_rows_and_what_is_kept_is_trained_on_all(tmp_path)
     path = write_table(tmp_path, mixed_frame(300))
     config = pipelines_config(path, pipelines={"rows": 100, "families": ["tree"]})
     domain = PipelinesDomain(config)
-    searched, test = domain.split
+    searched, _ = domain.split
     assert 60 <= len(domain.sample) <= 100 and set(domain.sample) < set(searched)
     assert len(domain.searched.y) == len(domain.sample) and len(domain.whole.y) == 240 == len(
         searched
