@@ -149,6 +149,11 @@ class Code:
             return self._group("np.array(", [("", value.tolist())], ")")
         if hasattr(value, "get_params") and not isinstance(value, type):
             return self._estimator(value)
+        if hasattr(value, "split") and hasattr(value, "get_n_splits"):  # folds
+            asked = inspect.signature(type(value)).parameters.values()
+            given = [(p.name, getattr(value, p.name)) for p in asked if hasattr(value, p.name)]
+            named = ((f"{name}=", kept) for name, kept in given)
+            return self._group(f"{self._name(type(value))}(", named, ")")
         if isinstance(value, operator.attrgetter):
             return self._group(f"{self._name(type(value))}(", (("", v) for v in _args(value)), ")")
         if callable(value):
