@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from small_tables import mixed_frame
 
@@ -125,6 +126,21 @@ def test_what_the_portfolio_decides_is_there_to_be_decided():
         }
         wanted = {f"{key}={value}" for key, value in values.items() if key != "products"}
         assert wanted <= own, name
+
+
+@pytest.mark.timeout(120)
+def test_a_support_vector_machine_that_never_converges_ends():
+    facts = Facts("binary", 300, 2, ("a", "b", "c", "d"))
+    space = PipelineSpace(facts, named(["svm"]))
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame(rng.normal(size=(300, 4)) * 100, columns=list("abcd"))
+    y = (x["a"] + 100 * rng.normal(size=300) > 0).astype(int).to_numpy()
+    wild = {"C": "390", "kernel": "poly", "gamma": "10", "degree": "2", "scaling": "none"}
+    genome = space.usual("svm", **wild, products="pairs")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pipeline = fit(space, genome, build(space, genome, 0), x, y)
+    assert pipeline.predict_proba(x).shape == (300, 2)
 
 
 def test_what_is_no_pipeline_of_the_space_is_refused():

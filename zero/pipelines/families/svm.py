@@ -6,10 +6,11 @@ from zero.pipelines.families import Family, Problem, register
 from zero.pipelines.parameters import choice, number
 
 CACHE = 200  # MiB
+MOST = 200_000  # iterations: some kernels on some features never converge
 
 
 def _svm(values: dict[str, Any], problem: Problem) -> dict[str, Any]:
-    found = {**values, "cache_size": CACHE}
+    found = {**values, "cache_size": CACHE, "max_iter": MOST}
     if problem == "regression":
         return found
     from sklearn.svm import SVC
