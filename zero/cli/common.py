@@ -86,6 +86,10 @@ MaxSeconds = Annotated[
 Seconds = Annotated[
     float, typer.Option(metavar="S", callback=_positive, help="How long to measure.")
 ]
+OutFolder = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="The run's folder [default: runs/NAME-001 ...]."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the outcome.")]
 JsonLog = Annotated[bool, typer.Option("--json-log", help="One JSON object a line to stdout.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")]

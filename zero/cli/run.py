@@ -17,6 +17,7 @@ from zero.cli.common import (
     IslandCount,
     JsonLog,
     MaxSeconds,
+    OutFolder,
     Quiet,
     Seed,
     Set,
@@ -40,10 +41,7 @@ def run(
             metavar="COLUMN", help="What to predict, where CONFIG is a table such as my.csv."
         ),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The run's folder [default: runs/NAME-001 ...]."),
-    ] = None,
+    out: OutFolder = None,
     seed: Seed = None,
     islands: IslandCount = None,
     max_seconds: MaxSeconds = None,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from zero.config.settings import Found
 from zero.data.arrays import read_npy, read_npz
 from zero.data.csv_tables import read_text
 from zero.data.frames import of_arrays, of_frame
@@ -17,11 +18,29 @@ TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 FRAME_SUFFIXES = {".parquet": "pyarrow", ".xlsx": "openpyxl", ".xls": "xlrd"}
 AS_IT_SEEMS = Reading()
 SUFFIXES = (*TEXT_SUFFIXES, *FRAME_SUFFIXES, ".npy", ".npz")
+IN_MEMORY = "(in memory)"  # the path of a table that Python gives
+STORED = ".h5"  # tables that a run keeps, in a form of our own
 
 
 def ending(path: str | Path) -> str:
     """Returns the ending that tells a file's type, such as ".csv", also of .csv.gz."""
     return "." + Path(path).name.lower().removesuffix(".gz").rpartition(".")[2]
+
+
+def check_path(table: Any) -> Iterator[Found]:
+    """Checks the key `path` of a section that names a table's file."""
+    if table.path != IN_MEMORY and ending(table.path) not in (*SUFFIXES, STORED):
+        yield ("path",), f"'{table.path}' should end in {', '.join(SUFFIXES)}"
+
+
+def check_target(table: Any) -> Iterator[Found]:
+    """Checks the key `target` of such a section."""
+    if table.path == IN_MEMORY or ending(table.path) == STORED:
+        return
+    if ending(table.path) == ".npz" and table.target is not None:
+        yield ("target",), "an NPZ file has its targets in array 'y'; leave it out"
+    if ending(table.path) != ".npz" and table.target is None:
+        yield ("target",), "give the target column's name, or its number from 0"
 
 
 def read_table(path: Path, wanted: Wanted, reading: Reading = AS_IT_SEEMS) -> Table:

@@ -9,8 +9,8 @@ import json
 from typing import Any
 
 from zero.config.load import name_from
+from zero.data.tables import SUFFIXES, ending
 from zero.errors import ConfigError, visible
-from zero.pipelines.table import SUFFIXES
 
 CONFIG = "fit"
 SECONDS = 60.0
@@ -28,7 +28,7 @@ def settings(path: str, target: str | None, given: dict[str, Any]) -> list[str]:
 
     if target is None and not path.endswith(".npz"):
         raise ConfigError(f"say what to predict: --target COLUMN of {visible(path)}")
-    if not any(path.lower().removesuffix(".gz").endswith(suffix) for suffix in SUFFIXES):
+    if ending(path) not in SUFFIXES:
         raise ConfigError(
             f"{visible(path)} is no table: its name should end in {', '.join(SUFFIXES)}"
         )

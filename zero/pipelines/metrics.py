@@ -217,8 +217,3 @@ def shown(metric: Metric, score: float) -> tuple[str, float]:
     if metric.sign < 0:
         return metric.name.removeprefix("neg_"), -score
     return metric.name, score
-
-
-def of_names(names: Sequence[str], problem: Problem) -> list[Metric]:
-    """Returns the metrics of these names."""
-    return [metric_for(name, problem) for name in names]

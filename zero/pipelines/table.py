@@ -15,36 +15,17 @@ from pydantic import Field, PrivateAttr, StrictInt, StrictStr
 
 from zero.config.sections import Section
 from zero.config.settings import Check, Found
+from zero.data.parts import times
 from zero.data.splits import Size, find_file
+from zero.data.tables import IN_MEMORY, STORED, check_path, check_target, ending
+from zero.data.understand import Kind
 from zero.errors import TaskError
 
-IN_MEMORY = "(in memory)"
-STORED = ".h5"  # tables that a run keeps, in a form of our own
 STORED_VERSION = 1
-SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xls", ".npy", ".npz")
 FEW = 50  # rows below which none are kept apart for a test, where nobody says
 TEST = 0.2  # of the rows, where nobody says
 MOST_TESTS = 50_000
 ColumnKey = StrictStr | StrictInt
-Kind = Literal["number", "category", "date", "text"]
-
-
-def _ending(path: str) -> str:
-    return "." + Path(path).name.lower().removesuffix(".gz").rpartition(".")[2]
-
-
-def _check_path(table: Any) -> Iterator[Found]:
-    if table.path != IN_MEMORY and _ending(table.path) not in (*SUFFIXES, STORED):
-        yield ("path",), f"'{table.path}' should end in {', '.join(SUFFIXES)}"
-
-
-def _check_target(table: Any) -> Iterator[Found]:
-    if table.path == IN_MEMORY or _ending(table.path) == STORED:
-        return
-    if _ending(table.path) == ".npz" and table.target is not None:
-        yield ("target",), "an NPZ file has its targets in array 'y'; leave it out"
-    if _ending(table.path) != ".npz" and table.target is None:
-        yield ("target",), "give the target column's name, or its number from 0"
 
 
 def _check_split(table: Any) -> Iterator[Found]:
@@ -68,7 +49,7 @@ class TableSettings(Section):
     NPZ file.
     """
 
-    checks: ClassVar[tuple[Check, ...]] = (_check_path, _check_target, _check_split)
+    checks: ClassVar[tuple[Check, ...]] = (check_path, check_target, _check_split)
 
     path: str
     target: ColumnKey | None = None
@@ -107,7 +88,7 @@ class TableSettings(Section):
         from zero.data.understand import from_tree, understand
         from zero.system.trees import read_tree
 
-        if _ending(self.path) == STORED:
+        if ending(self.path) == STORED:
             tree = read_tree(Path(self.path), "table", STORED_VERSION)
             return from_tree(tree, Path(self.path))
         reading = Reading(self.delimiter, self.decimal, self.header, self.encoding, self.x, self.y)
@@ -204,10 +185,5 @@ class TableSettings(Section):
         if self.groups is not None:
             found["groups"] = as_text(data.special["groups"]).values
         if self.time is not None:
-            column = data.special["time"]
-            if column.texts is not None or column.empty.any():
-                raise TaskError(
-                    f"{data.where}, column '{column.name}': time needs a date or a number in every row"
-                )
-            found["time"] = column.values
+            found["time"] = times(data)
         return found if rows is None else {key: values[rows] for key, values in found.items()}

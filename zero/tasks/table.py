@@ -23,32 +23,22 @@ from zero.data.prepare import ColumnKind, ColumnPlan, Preparation, fit, plan_col
 from zero.data.splits import Size, find_file, read_error, rng_for
 from zero.data.table import Name, Reading, Wanted, concatenate
 from zero.data.table import Table as Raw
-from zero.data.tables import SUFFIXES, ending, read_table
+from zero.data.tables import (
+    IN_MEMORY,
+    STORED,
+    check_path,
+    check_target,
+    read_table,
+)
 from zero.data.target import Problem
 from zero.data.understand import TableData, from_tree, to_tree, understand
 from zero.errors import ConfigError, TaskError, visible, what_is
 from zero.system.trees import read_tree, write_tree
 from zero.tasks import Metric, Purpose, Task, TaskFamily
 
-IN_MEMORY = "(in memory)"
-STORED = ".h5"  # tables that a run keeps, in a form of our own
 BLOCK = 1 << 16  # rows that are prepared at a time
 MOST_KEPT = 4_000_000  # raw features that are worked out for all rows at once
 ColumnKey = StrictStr | StrictInt
-
-
-def _check_path(table: Any) -> Iterator[Found]:
-    if table.path != IN_MEMORY and ending(table.path) not in (*SUFFIXES, STORED):
-        yield ("path",), f"'{table.path}' should end in {', '.join(SUFFIXES)}"
-
-
-def _check_target(table: Any) -> Iterator[Found]:
-    if table.path == IN_MEMORY or ending(table.path) == STORED:
-        return
-    if ending(table.path) == ".npz" and table.target is not None:
-        yield ("target",), "an NPZ file has its targets in array 'y'; leave it out"
-    if ending(table.path) != ".npz" and table.target is None:
-        yield ("target",), "give the target column's name, or its number from 0"
 
 
 def _check_split(table: Any) -> Iterator[Found]:
@@ -78,7 +68,7 @@ class Table(TaskFamily):
     """
 
     kind: ClassVar[str] = "table"
-    checks: ClassVar[tuple[Check, ...]] = (_check_path, _check_target, _check_split)
+    checks: ClassVar[tuple[Check, ...]] = (check_path, check_target, _check_split)
 
     path: str = Field(description="CSV, TSV, Parquet, Excel, NPY or NPZ file; also .gz of text")
     target: ColumnKey | None = Field(
