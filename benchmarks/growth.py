@@ -8,7 +8,7 @@ evolution finds: each round has a seed of its own, and slow points see an earlie
 is measured by programs of which every instruction counts. `CHECKS` are what the explanations rest on.
 All is measured in turns, `rounds` times; the median is given with the smallest and the largest. First
 the compiled evaluator is compared with the reference. Writes benchmarks/results/growth.json and, with
-matplotlib (pip install '.[bench]'), growth.svg; --plot draws the figures in the JSON once more.
+matplotlib, growth.svg; --plot draws the figures in the JSON once more.
 """
 
 import argparse

@@ -116,7 +116,7 @@ def test_report_is_a_page_that_stands_alone_and_the_same_each_time(fitted, tmp_p
     assert text == (tmp_path / "two.html").read_text() and len(text) < 200_000
     page = Page()
     page.feed(text)
-    assert page.open == [] and page.addresses == []
+    assert page.open == [] and [a for a in page.addresses if not a.startswith("#")] == []
     said = " ".join(page.texts)
     for wanted in ("ta'ble & <co>.csv", "Leaderboard", "ridge regression", f"zero predict {run}"):
         assert wanted in said

@@ -1,6 +1,5 @@
 """What a run keeps of test rows, and `zero plot`."""
 
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -82,7 +81,6 @@ def test_a_file_that_is_another_by_now(run):
 
 @pytest.mark.parametrize("classes", KINDS)
 def test_pictures(run, classes, tmp_path):
-    pytest.importorskip("matplotlib")
     save(some(classes, weighted=classes == 3), run)
     for what in KINDS[classes]:
         for name, begins in (("a.svg", b"<?xml"), ("a.png", b"\x89PNG")):
@@ -95,7 +93,6 @@ def test_pictures(run, classes, tmp_path):
 
 
 def test_the_first_picture_is_the_default(run, tmp_path):
-    pytest.importorskip("matplotlib")
     save(some(2), run)
     zero_("plot", run, "-o", tmp_path / "a.svg")
     zero_("plot", run, "--what", "roc", "-o", tmp_path / "b.svg")
@@ -126,15 +123,7 @@ def test_runs_without_test_rows_and_of_other_kinds(run):
     assert "is a run of cells, of which nothing can be drawn" in err
 
 
-def test_without_matplotlib_it_says_how_to_install_it(run, monkeypatch):
-    save(some(2), run)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    _, err = zero_("plot", run, "-o", "a.svg", code=1)
-    assert err == "error: drawing needs matplotlib: pip install 'zero-discovery[plot]'\n"
-
-
 def test_predictions_that_are_no_numbers_are_drawn(run, tmp_path):
-    pytest.importorskip("matplotlib")
     one = some(0)
     values = one.predictors[THIS].values.copy()
     values[3] = np.nan

@@ -25,7 +25,8 @@ def report(
     The page stands alone: one file, which fetches nothing.
     """
     from zero.runs.load import kind_of
-    from zero.runs.report import page, print_report
+    from zero.runs.reports.page import page
+    from zero.runs.reports.text import print_report
     from zero.system.files import write_bytes
 
     if output is not None and output.suffix.lower() not in (".html", ".htm"):

@@ -16,7 +16,7 @@ from zero.runs.kind import Kind
 if TYPE_CHECKING:
     from zero.pipelines.domain import PipelinesDomain
     from zero.pipelines.model import PipelineModel
-    from zero.runs.report import Report
+    from zero.runs.reports.parts import Report
 
 
 class Pipelines(Kind):

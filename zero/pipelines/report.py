@@ -18,7 +18,7 @@ from zero.pipelines.board import Board
 from zero.pipelines.model import FILE, MODELS
 from zero.pipelines.view import BOARD
 from zero.pipelines.words import in_words
-from zero.runs.report import Commands, Pairs, Part, Picture, Report, Section, Table
+from zero.runs.reports.parts import Commands, Pairs, Part, Picture, Report, Section, Table
 
 MOST_NAMES = 30  # columns of a kind that are named
 NOTE = "note: "  # what opens a message of the log that is about the data

@@ -11,9 +11,9 @@ import numpy as np
 from zero.errors import visible
 from zero.programs.predicted_rows import PredictedRows, load
 from zero.programs.scores import curves, finite
-from zero.runs.pictures import Draw
+from zero.runs.pictures import INK, OTHER, OWN, SOFT, Draw
 
-COLORS = ("#1f5fa8", "#d9822b")  # of the program, and of what stands beside it
+COLORS = (OWN, OTHER)  # of the program, and of what stands beside it
 MANY = 10  # classes: of more only the largest have curves
 MOST_NUMBERED = 15  # classes whose cells of a confusion matrix have numbers
 BINS = 10
@@ -39,7 +39,7 @@ def roc(rows: PredictedRows, figure: Any) -> None:
     from sklearn import metrics
 
     axes = _axes(figure, "ROC curve", rows, "false positive rate", "true positive rate")
-    axes.plot([0, 1], [0, 1], color="#aaaaaa", linewidth=1, linestyle=":")
+    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=":")
 
     def curve(y: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         weights = rows.truth.weights
@@ -63,7 +63,7 @@ def precision_recall(rows: PredictedRows, figure: Any) -> None:
 
     if len(rows.classes) == 2:
         share = float(np.average(rows.truth.y == 1, weights=weights))
-        axes.axhline(share, color="#aaaaaa", linewidth=1, linestyle=":", label="share of the class")
+        axes.axhline(share, color=SOFT, linewidth=1, linestyle=":", label="share of the class")
     _curves(axes, rows, curve, "average precision", "best", drawstyle="steps-post")
 
 
@@ -101,7 +101,7 @@ def _curves(axes: Any, rows: PredictedRows, curve: Any, area: str, where: str, *
                 first = line
         first.set_label(f"{_short(rows.classes[k])}: {' and '.join(areas)}")
     for name, style in zip(names, ("-", ":"), strict=True):
-        axes.plot([], [], color="#444444", linestyle=style, label=name)
+        axes.plot([], [], color=INK, linestyle=style, label=name)
     left = len(rows.classes) - len(largest)
     title = f"{area} of {names[0]}\nand {names[1]},\neach class against the rest"
     title += f"\n({left} more left out)" if left else ""
@@ -113,7 +113,7 @@ def calibration(rows: PredictedRows, figure: Any) -> None:
     """Draws how often a class is there beside the probability that is told for it; all classes together."""
     several = "" if len(rows.classes) == 2 else ", classes against the rest"
     axes = _axes(figure, "Calibration", rows, f"predicted probability{several}", "observed share")
-    axes.plot([0, 1], [0, 1], color="#aaaaaa", linewidth=1, linestyle=":", label="perfect")
+    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=":", label="perfect")
     y, labels = rows.truth.y, curves(len(rows.classes))
     there = np.concatenate([y == label for label in labels])
     weights = np.ones(len(y)) if rows.truth.weights is None else rows.truth.weights
@@ -194,7 +194,7 @@ def residuals(rows: PredictedRows, figure: Any) -> None:
             values, left, s=12, color=color, edgecolors="none",
             alpha=0.7 if len(y) < 500 else 0.25, rasterized=len(y) > _RASTER,
         )  # fmt: skip
-        axes.axhline(0, color="#888888", linewidth=1)
+        axes.axhline(0, color=SOFT, linewidth=1)
         axes.locator_params(axis="x", nbins=5)  # long numbers would overlap
         spread = np.sqrt(np.average(left**2, weights=rows.truth.weights))
         axes.set(title=f"{name}, RMSE {spread:.4g}", xlabel=f"predicted {_short(rows.target)}")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zero.runs.domain import Domain
     from zero.runs.model import Model
     from zero.runs.pictures import Draw
-    from zero.runs.report import Report
+    from zero.runs.reports.parts import Report
 
 # Each None, or a dict with a fitness (float); the rest is the kind's own.
 _PARTS = dict.fromkeys(("search", "select", "final"), (dict, type(None)))
