@@ -5,6 +5,10 @@ import shutil
 import pytest
 
 from zero.programs import ops
+from zero.runs import course
+
+# Reports on each of the runs of tests would take minutes; `reports` brings them back.
+write_report, course.write_report = course.write_report, lambda kind, path, domain: None
 
 # They run the GPU's code on the CPU, which g++ compiles.
 NEED_COMPILER = (
@@ -22,6 +26,12 @@ def pytest_collection_modifyitems(items):
                 or "cifar10_from_scratch_gpu" in item.name
             ):
                 item.add_marker(pytest.mark.skip(reason="no g++ to build the GPU's code with"))
+
+
+@pytest.fixture
+def reports(monkeypatch):
+    """Runs write their reports, as those of users do."""
+    monkeypatch.setattr(course, "write_report", write_report)
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ class BitsConfig(RunConfig):
     backend: str = "python"
     dtype: str | None = None
     imports: list[str] = Field(default=[])
+    report: bool = True
     bits: Bits = Bits()
     search: Annotated[
         SerializeAsAny[BitsSearch], BeforeValidator(partial(of_method, BitsSearch))

@@ -229,6 +229,7 @@ class CellsConfig(RunConfig):
     backend: Literal["cpu", "reference"] = "cpu"
     dtype: Literal["float32", "float64"] = "float32"
     imports: list[str] = Field(default=[])
+    report: bool = True
     cells: Cells
     search: Annotated[
         SerializeAsAny[CellSearch], BeforeValidator(partial(of_method, CellSearch))

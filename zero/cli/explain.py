@@ -59,6 +59,7 @@ def explain(
     """
     from zero.programs.explain.report import explain as sections_of
     from zero.programs.find import load_program
+    from zero.runs.reports.text import print_parts
 
     run, record = _run_in(what)
     data, kept = None, None
@@ -88,7 +89,7 @@ def explain(
     for number, section in enumerate(sections):
         if number:
             print()
-        section.show()
+        print_parts(section.parts)
     if domain is None:
         print()
         print_paragraph(

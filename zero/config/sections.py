@@ -90,6 +90,8 @@ class RunConfig(Section):
     """A checked run: what every kind's config has, each in the order of its own file.
 
     Made by `zero.config.load`, which also checks across sections.
+
+    report: whether a run writes its report (report.html) when it has ended.
     """
 
     genomes: ClassVar[str]  # name of the kind, of `zero.genomes`
@@ -100,6 +102,7 @@ class RunConfig(Section):
         backend: str
         dtype: str | None
         imports: list[str]
+        report: bool
         search: Any
         islands: IslandSettings
         experiments: Repetitions

@@ -138,6 +138,7 @@ class PipelinesConfig(RunConfig):
     backend: Literal["sklearn"] = "sklearn"
     dtype: Literal["float64"] = "float64"
     imports: list[str] = Field(default=[])
+    report: bool = True
     pipelines: Pipelines
     search: Annotated[
         SerializeAsAny[PipelineSearch], BeforeValidator(partial(of_method, PipelineSearch))

@@ -55,7 +55,7 @@ class Pipelines(Kind):
 
         return load_model(path)
 
-    def report(self, path: Path) -> Report:
+    def report(self, path: Path, domain: Any = None) -> Report:
         """Returns what there is to report on a run."""
         from zero.pipelines.report import report
 

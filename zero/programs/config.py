@@ -278,6 +278,7 @@ class ProgramsConfig(RunConfig):
     backend: Literal["cpu", "reference", "cuda"] = "cpu"
     dtype: Literal["float64", "float32"] | None = None
     imports: list[str] = Field(default=[])
+    report: bool = True
     program: ProgramSettings = ProgramSettings()
     tasks: Tasks
     evaluation: EvaluationSettings = EvaluationSettings()

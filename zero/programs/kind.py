@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zero.programs.predictor import TablePredictor
     from zero.programs.training import Trained
     from zero.runs.pictures import Draw
+    from zero.runs.reports.parts import Report
 
 
 class Programs(Kind):
@@ -90,10 +91,18 @@ class Programs(Kind):
         return TablePredictor.of_run(path)
 
     def pictures(self, path: Path) -> dict[str, Draw]:
-        """Returns the pictures of a table's test rows."""
-        from zero.programs.pictures import pictures
+        """Returns the pictures of a run: of a table's test rows, its curve and lineage."""
+        from zero.programs.report import pictures
+        from zero.runs.reports.common import RunFiles
 
-        return pictures(path if path.is_dir() else path.parent)
+        return pictures(RunFiles.read(path, self))
+
+    def report(self, path: Path, domain: Any = None) -> Report:
+        """Returns what there is to report on a run."""
+        from zero.programs.report import report
+        from zero.runs.reports.common import RunFiles
+
+        return report(RunFiles.read(path, self), domain)
 
     def ships(self, what: str) -> bool:
         """Returns whether that is a shipped program."""

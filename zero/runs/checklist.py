@@ -9,6 +9,7 @@ settings but for search and seed, are looked for in the folders around it. What 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from zero.runs.tables import shown_fitness
 
 RANDOM_SEARCH = "random_search"
 UNKNOWN = "not recorded"
+MAY_DIFFER = ("search", "seed", "name", "tuning")  # sections of runs beside each other
 LISTED = 3  # runs beside it, of each kind
 
 
@@ -66,7 +68,7 @@ def answers(
         ("tuning before it", settings.get("tuning") or _no_word_of_tuning(settings)),
         ("over random sampling", _improvement(data, results)),
     ]
-    others = list(_beside(folder.path, settings))
+    others = list(beside(folder.path, settings))
     random = [other for other in others if other.method == RANDOM_SEARCH]
     method = (settings.get("search") or {}).get("method")
     again = [other for other in others if other.method == method]
@@ -154,16 +156,21 @@ def _listed(others: list[Beside]) -> str:
     return ", ".join(shown) + more
 
 
-def _beside(path: Path, settings: dict[str, Any]) -> Iterator[Beside]:
-    """Gives the ended runs around a folder that differ from it in search, seed and name only."""
+def beside(path: Path, settings: dict[str, Any]) -> Iterator[Beside]:
+    """Gives the ended runs around a folder that differ from it in search, seed and name only.
+
+    settings: its own, as plain values.
+    """
     path = path.resolve()
     own = _without_search(settings)
+    mine = _blocks(path / RunFolder.CONFIG)
     around = [*path.parent.glob("*"), *path.parent.parent.glob("*/*")]
     for folder in sorted({p.resolve() for p in around} - {path}):
-        if not (folder / RunFolder.CONFIG).is_file() or not (folder / RunFolder.ARCHIVE).is_file():
-            continue
-        try:  # the config first: archives of other settings are not read
-            text = (folder / RunFolder.CONFIG).read_text(encoding="utf-8", errors="replace")
+        config = folder / RunFolder.CONFIG
+        try:  # from what is read fast to what takes long: there may be hundreds of runs
+            if not (folder / RunFolder.ARCHIVE).is_file() or _blocks(config) != mine:
+                continue
+            text = config.read_text(encoding="utf-8", errors="replace")
             other = yaml_loader.parse(text, "config").data
             if _without_search(other) != own:
                 continue
@@ -182,5 +189,15 @@ def _beside(path: Path, settings: dict[str, Any]) -> Iterator[Beside]:
         )
 
 
+def _blocks(config: Path) -> set[str]:
+    """Returns the texts of a resolved config's sections, but for those that runs beside may differ in."""
+    try:
+        text = config.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return set()
+    blocks = re.split(r"^(?=\w)", text, flags=re.MULTILINE)
+    return {block for block in blocks if block.partition(":")[0] not in MAY_DIFFER}
+
+
 def _without_search(settings: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in settings.items() if k not in ("search", "seed", "name", "tuning")}
+    return {k: v for k, v in settings.items() if k not in MAY_DIFFER}

@@ -20,10 +20,12 @@ from zero.runs.archive import ArchiveData, ExperimentData, write_archive
 from zero.runs.domain import Conclusion, Domain
 from zero.runs.experiments import archived, best_candidate, experiment_of
 from zero.runs.folder import zero_version
+from zero.runs.reports.write import write_report
 from zero.runs.session import Session
 from zero.runs.settings import BUDGETS
 from zero.runs.state import Experiment, IslandState, RunState
 from zero.runs.totals import SearchClock, Totals
+from zero.system import usage
 from zero.system.signals import Stop
 
 SNAPSHOT_SECONDS = (
@@ -180,7 +182,9 @@ class Run:
             with self.stops.at_once(), compiling.telling(self.reporter.compiling):
                 left = budgets.left(self.config, state.finished, self.config.budget.model_dump())
                 islands = self.domain.islands(state.experiment, left)
-                self.reporter.baselines(self.domain.baselines(state.experiment))
+                beside = self.domain.baselines(state.experiment)
+                self.reporter.baselines(beside)
+                self.folder.log("baselines", values=beside)
         except Stop:
             return False
         if state.islands is not None:
@@ -359,12 +363,30 @@ class Run:
             write_archive(self.folder.archive_path, self._archive(results))
         summary = {**self._shown(), **totals, "reason": reason}
         summary.pop("now", None)
-        self.folder.log("finish", reason=reason, seconds=self.session.seconds, **totals)
+        used = {"core_seconds": self.session.core_seconds, "peak_bytes": usage.peak_bytes()}
+        self.folder.log("finish", reason=reason, seconds=self.session.seconds, **totals, **used)
+        if self.config.report and results is not None and reason != self.stops.why:
+            self._report()
         self.reporter.finish(summary)
         return Outcome(
             self.folder.path, reason, found.outcome, search, select, found.final, individuals, steps,
             self.session.seconds, found.baselines, self.config.genomes, found.details,
         )  # fmt: skip
+
+    def _report(self) -> None:
+        """Writes the report; whatever goes wrong with it, the run has ended well."""
+        from zero.evolution.forks import in_child
+
+        self.reporter.update({**self._shown(), "now": "writing the report"})
+        kind = genomes.get(self.config.genomes)
+        try:
+            with self.stops.at_once():
+                # In a child: it may take long, and what it needs need not stay in memory.
+                in_child(lambda: write_report(kind, self.folder.path, self.domain), patient=True)
+        except Stop:
+            self.session.message("the report is left out: `zero report` writes it")
+        except Exception as error:
+            self.session.message(f"no report could be written: {str(error).splitlines()[0]}")
 
     def _conclusion(
         self, reason: str, record: RawRecord, number: int, experiments: list[Experiment]

@@ -12,7 +12,8 @@ The folder holds
                    rows (`zero.programs.predicted_rows`)
     best.svg, best_weights.h5    of cells only: a drawing, the trained network (`zero.nn.saved`)
     train.json     of trainings only, which have no archive: their figures
-    log.jsonl      what happened when; together with run.json the only place of clock times
+    report.html    what there is to report on the run, for people (`zero.runs.reports`)
+    log.jsonl      what happened when; with run.json and the report the only place of clock times
     .lock          held while a process works in the folder (`zero.runs.lock`)
 """
 
@@ -52,6 +53,7 @@ class RunFolder:
     OLD_LOG = "log.old.jsonl"
     BEST = "best.txt"
     TRAINED = "train.json"
+    REPORT = "report.html"
 
     def __init__(self, path: Path, lock: RunLock | None):
         """Used by `create` and `open`."""

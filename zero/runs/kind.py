@@ -169,21 +169,24 @@ class Kind:
         path: the folder of a run, or its archive.
 
         Raises:
-            ArchiveError: there is nothing to draw yet; or nothing is drawn of this kind.
+            ArchiveError: there is nothing to draw yet.
         """
-        raise ArchiveError(f"{path} is a run of {self.name}, of which nothing can be drawn")
+        from zero.runs.reports import common
 
-    def report(self, path: Path) -> Report:
-        """Returns what there is to report on a run, for `zero report`.
+        return common.pictures(common.RunFiles.read(path, self))
 
-        path: the folder of a run, or its archive.
+    def report(self, path: Path, domain: Domain | None = None) -> Report:
+        """Returns what there is to report on a run, for `zero report` and at a run's end.
+
+        path: the folder of a run, or its archive. domain: of the run, if it is at hand; where a report
+        needs one, it is made anew otherwise.
 
         Raises:
-            ArchiveError: there is nothing to report yet; or there are no reports on this kind.
+            ArchiveError: there is nothing to report yet.
         """
-        raise ArchiveError(
-            f"{path} is a run of {self.name}, of which there is no report yet; `zero show {path}` shows it"
-        )
+        from zero.runs.reports import common
+
+        return common.basic(common.RunFiles.read(path, self))
 
     def ships(self, what: str) -> bool:
         """Returns whether that is the name of a genome that comes with zero."""

@@ -18,6 +18,7 @@ from zero.errors import ConfigError, ZeroError
 from zero.runs.folder import RunFolder, run_info
 from zero.runs.progress import Reporter
 from zero.runs.settings import change_settings, check_unchanged, settings_of
+from zero.system import usage
 from zero.system.signals import Stops
 from zero.system.trees import Tree
 
@@ -50,6 +51,7 @@ class Session:
         self.begun = False
         self.earlier_seconds = 0.0
         self._began = self._saved = time.monotonic()
+        self._cores = usage.core_seconds()
         stops.on_signal = lambda: reporter.message(
             "stopping; Ctrl-C again stops at once (then `zero resume`)"
         )
@@ -58,6 +60,11 @@ class Session:
     def seconds(self) -> float:
         """Seconds that all has taken so far, in earlier processes too."""
         return self.earlier_seconds + time.monotonic() - self._began
+
+    @property
+    def core_seconds(self) -> float:
+        """Seconds of computing of this process and its workers that have ended, of all cores together."""
+        return usage.core_seconds() - self._cores
 
     def counts_from(self, began: float | None) -> None:
         """Counts seconds from an earlier moment, by `time.monotonic`."""

@@ -8,6 +8,7 @@ import zero
 from zero.programs import keep, library
 from zero.programs.explain import sections
 from zero.programs.explain.columns import MOST_SHOWN, importances
+from zero.runs.reports.text import print_parts
 
 
 def found(frame, **keys):
@@ -61,6 +62,6 @@ def test_the_largest_are_shown(capsys):
     section = sections.of_columns(found(frame))
     assert len(section.data["columns"]) == MOST_SHOWN
     assert section.data["columns"][0]["column"] == "x7"
-    section.show()
+    print_parts(section.parts)
     out = capsys.readouterr().out
     assert "accuracy lost" in out and "11 more columns count less." in out

@@ -1,11 +1,11 @@
-"""An explanation as sections: what each prints for people, and what it is as JSON.
+"""An explanation as sections: what each shows people, and what it is as JSON.
 
 Whoever explains something puts the sections that fit into a list; what is not known has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +18,17 @@ from zero.programs.explain.motifs import Motif
 from zero.programs.explain.values import Spot
 from zero.programs.explain.worth import CHANGES, Worth
 from zero.programs.program import FUNCTIONS, Program, format_instruction
-from zero.runs.tables import json_number, print_paragraph, print_table, shown_fitness
+from zero.runs.reports.parts import Bullets, Part, Table
+from zero.runs.tables import json_number, shown_fitness
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of an explanation; key: its name in JSON. show: prints it."""
+    """A part of an explanation; key: its name in JSON, data: what it is there. parts: for people."""
 
     key: str
     data: Any
-    show: Callable[[], None]
+    parts: list[Part]
 
 
 def of_form(program: Program, found: Exact, proof: Proof | None) -> Section:
@@ -48,10 +49,8 @@ def of_form(program: Program, found: Exact, proof: Proof | None) -> Section:
             "report this program."
         )
 
-    def show() -> None:
-        left = f"{len(found.program)} of {len(program)} instructions are left"
-        print_paragraph(f"{left}{': ' if said else ''}{'; '.join(said)}.{proven}")
-
+    left = f"{len(found.program)} of {len(program)} instructions are left"
+    sentence = f"{left}{': ' if said else ''}{'; '.join(said)}.{proven}"
     data: dict[str, Any] = {
         "instructions": len(program),
         "left": len(found.program),
@@ -60,7 +59,7 @@ def of_form(program: Program, found: Exact, proof: Proof | None) -> Section:
         "repeated": found.repeated,
         "proof": proof and vars(proof),
     }
-    return Section("simplification", data, show)
+    return Section("simplification", data, [sentence])
 
 
 def of_fitness(base: Evaluations, tasks: int, chance: float) -> Section:
@@ -70,13 +69,9 @@ def of_fitness(base: Evaluations, tasks: int, chance: float) -> Section:
     if len(base) > 1:
         over += f" and {len(base)} seeds of its random draws"
 
-    def show() -> None:
-        print_paragraph(
-            f"select fitness: {shown_fitness(fitness)} over {over}; chance {chance:.4f}"
-        )
-
+    sentence = f"select fitness: {shown_fitness(fitness)} over {over}; chance {chance:.4f}"
     data = {"fitness": fitness, "tasks": tasks, "seeds": len(base), "chance": chance}
-    return Section("select", data, show)
+    return Section("select", data, [sentence])
 
 
 def of_program(program: Program, worth: Worth | None, motifs: Sequence[Motif]) -> Section:
@@ -84,30 +79,26 @@ def of_program(program: Program, worth: Worth | None, motifs: Sequence[Motif]) -
     lost = worth.instructions if worth else {}
     names = {spot: _unique(m.name for m in motifs if spot in m.spots) for spot in _spots(program)}
 
-    def show() -> None:
-        columns = ("instruction", *(("lost without", "+-") if worth else ()), "part of")
-        rows: list[tuple[str, ...]] = []
-        for f, name in enumerate(FUNCTIONS):
-            rows.append((f"def {name.capitalize()}():", *[""] * (len(columns) - 1)))
-            for k, instruction in enumerate(program.functions[f]):
-                figures = _figures(lost.get((f, k))) if worth else ()
-                text = f"  {format_instruction(instruction, show_stream=False)}"
-                rows.append((text, *figures, ", ".join(names[f, k])))
-        print_table(columns, rows)
-        if worth:
-            print()
-            print_paragraph(
-                "Lost without: the select fitness lost when the instruction alone is taken out, and half "
-                "of the 95 % interval over the tasks."
-            )
-            harmful = [spot for spot, loss in lost.items() if loss.high < 0.0]
-            if harmful:
-                texts = "; ".join(_text(program, spot) for spot in harmful)
-                print_paragraph(f"Fitter without it, by more than chance: {texts}")
-            if not worth.complete:
-                print_paragraph(
-                    "The evaluations did not suffice for all of it; --evaluations gives more."
-                )
+    columns = ("instruction", "part of", *(("lost without", "+-") if worth else ()))
+    rows: list[tuple[str, ...]] = []
+    for f, name in enumerate(FUNCTIONS):
+        rows.append((f"def {name.capitalize()}():", *[""] * (len(columns) - 1)))
+        for k, instruction in enumerate(program.functions[f]):
+            figures = _figures(lost.get((f, k))) if worth else ()
+            text = f"  {format_instruction(instruction, show_stream=False)}"
+            rows.append((text, ", ".join(names[f, k]), *figures))
+    parts: list[Part] = [Table(columns, rows, 2 if worth else 0, code=True)]
+    if worth:
+        parts.append(
+            "Lost without: the select fitness lost when the instruction alone is taken out, and half "
+            "of the 95 % interval over the tasks."
+        )
+        harmful = [spot for spot, loss in lost.items() if loss.high < 0.0]
+        if harmful:
+            texts = "; ".join(_text(program, spot) for spot in harmful)
+            parts.append(f"Fitter without it, by more than chance: {texts}")
+        if not worth.complete:
+            parts.append("The evaluations did not suffice for all of it; --evaluations gives more.")
 
     data = [
         {
@@ -118,20 +109,14 @@ def of_program(program: Program, worth: Worth | None, motifs: Sequence[Motif]) -
         }
         for spot in _spots(program)
     ]
-    return Section("program", data, show)
+    return Section("program", data, parts)
 
 
 def of_motifs(program: Program, motifs: Sequence[Motif]) -> Section:
     """Returns the section on known pieces, in sentences."""
-
-    def show() -> None:
-        if motifs:
-            print("Pieces that have a name:")
-        for motif in motifs:
-            print_paragraph(f"{motif.name}: {motif.sentence}", "* ", "  ")
-        if not motifs:
-            print_paragraph("No piece of it is one that has a name here.")
-
+    parts: list[Part] = ["No piece of it is one that has a name here."]
+    if motifs:
+        parts = ["Pieces that have a name:", Bullets([f"{m.name}: {m.sentence}" for m in motifs])]
     data = [
         {
             "name": m.name,
@@ -140,31 +125,27 @@ def of_motifs(program: Program, motifs: Sequence[Motif]) -> Section:
         }
         for m in motifs
     ]
-    return Section("motifs", data, show)
+    return Section("motifs", data, parts)
 
 
 def of_constants(program: Program, worth: Worth) -> Section:
     """Returns the section on which constants matter."""
     rows = [(c, _text(program, c.knob.spot)) for c in worth.constants]
 
-    def show() -> None:
-        if not rows:
-            print_paragraph("No constant other than 0 was measured.")
-            return
-        print_paragraph("Select fitness lost when a constant is halved, doubled or 0:")
-        columns = ("constant", *CHANGES, "matters")
-        print_table(
-            columns,
-            [
-                (
-                    f"{c.knob.name} of {text}",
-                    *(f"{c.lost[name].value:.4f}" for name in CHANGES),
-                    "yes" if c.matters else "no",
-                )
-                for c, text in rows
-            ],
-        )
-
+    parts: list[Part] = ["No constant other than 0 was measured."]
+    if rows:
+        table = [
+            (
+                f"{c.knob.name} of {text}",
+                *(f"{c.lost[name].value:.4f}" for name in CHANGES),
+                "yes" if c.matters else "no",
+            )
+            for c, text in rows
+        ]
+        parts = [
+            "Select fitness lost when a constant is halved, doubled or 0:",
+            Table(("constant", *CHANGES, "matters"), table),
+        ]
     data = [
         {
             "function": FUNCTIONS[c.knob.spot[0]],
@@ -176,7 +157,7 @@ def of_constants(program: Program, worth: Worth) -> Section:
         }
         for c, text in rows
     ]
-    return Section("constants", data, show)
+    return Section("constants", data, parts)
 
 
 def of_columns(found: Importances) -> Section:
@@ -184,19 +165,18 @@ def of_columns(found: Importances) -> Section:
     shown = found.columns[:MOST_SHOWN]
     left = len(found.columns) - len(shown)
 
-    def show() -> None:
-        print_paragraph(
-            f"Which columns count: how much worse the {found.metric} ({found.score:.4g}) of the trained "
-            f"program is on {found.rows:,} test rows with a column's cells shuffled; columns that say the "
-            "same can stand in for each other."
-        )
-        print_table(
+    parts: list[Part] = [
+        f"Which columns count: how much worse the {found.metric} ({found.score:.4g}) of the trained "
+        f"program is on {found.rows:,} test rows with a column's cells shuffled; columns that say the "
+        "same can stand in for each other.",
+        Table(
             ("column", found.metric + " lost", "95 % interval over shuffles"),
             [(visible(c.column), f"{c.lost:.3g}", f"{c.low:.3g} to {c.high:.3g}") for c in shown],
-        )
-        if left:
-            print_paragraph(f"{left} more columns count less.")
-
+            2,
+        ),
+    ]
+    if left:
+        parts.append(f"{left} more columns count less.")
     data = {
         "metric": found.metric,
         "score": found.score,
@@ -205,26 +185,23 @@ def of_columns(found: Importances) -> Section:
             {"column": c.column, "lost": c.lost, "interval": [c.low, c.high]} for c in shown
         ],
     }
-    return Section("columns", data, show)
+    return Section("columns", data, parts)
 
 
 def of_lineage(program: Program, arrivals: Sequence[Arrival]) -> Section:
     """Returns the section on where each instruction came in."""
-
-    def show() -> None:
-        print_paragraph(
-            "Where each came in: the record from which on it stayed, with the search fitness of that record "
-            "and what it gained over the one before."
-        )
-        print_table(
+    parts: list[Part] = [
+        "Where each came in: the record from which on it stayed, with the search fitness of that record "
+        "and what it gained over the one before.",
+        Table(
             ("record", "mutation", "search", "gained", "came in"),
             [
                 (str(a.record), a.mutation, _four(a.after), _four(a.gained),
                  "; ".join(_text(program, spot) for spot in a.spots))
                 for a in arrivals
             ],
-        )  # fmt: skip
-
+        ),
+    ]  # fmt: skip
     data = [
         {
             "record": a.record,
@@ -236,7 +213,7 @@ def of_lineage(program: Program, arrivals: Sequence[Arrival]) -> Section:
         }
         for a in arrivals
     ]
-    return Section("lineage", data, show)
+    return Section("lineage", data, parts)
 
 
 def _spots(program: Program) -> list[Spot]:

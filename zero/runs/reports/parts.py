@@ -15,11 +15,15 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells below names of columns; figures: how many of the last columns are numbers."""
+    """Rows of cells below names of columns.
+
+    figures: how many of the last columns are numbers. code: whether the first is lines of code.
+    """
 
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     figures: int = 0
+    code: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,13 @@ class Commands:
     """Lines to copy, and what each does."""
 
     lines: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """Sentences that stand beside each other."""
+
+    sentences: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ class Picture:
     about: str
 
 
-Part = str | Pairs | Table | Commands | Code | Picture
+Part = str | Pairs | Table | Commands | Bullets | Code | Picture
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from zero.runs.reports.parts import Code, Commands, Pairs, Part, Picture, Report, Table
+from collections.abc import Sequence
+
+from zero.runs.reports.parts import Bullets, Code, Commands, Pairs, Part, Picture, Report, Table
 from zero.runs.tables import Whole, print_pairs, print_paragraph, print_table
 
 
@@ -13,13 +15,18 @@ def print_report(report: Report) -> None:
         print()
         print_paragraph(report.answer)
     for section in report.sections:
-        parts = [part for part in section.parts if not isinstance(part, Picture)]
-        if parts:
+        if any(not isinstance(part, Picture) for part in section.parts):
             print(f"\n{section.title.upper()}\n")
-        for number, part in enumerate(parts):
-            if number:
-                print()
-            _print(part)
+            print_parts(section.parts)
+
+
+def print_parts(parts: Sequence[Part]) -> None:
+    """Prints parts with an empty line between them; pictures are left out."""
+    shown = [part for part in parts if not isinstance(part, Picture)]
+    for number, part in enumerate(shown):
+        if number:
+            print()
+        _print(part)
 
 
 def _print(part: Part) -> None:
@@ -31,5 +38,8 @@ def _print(part: Part) -> None:
         print_table(part.columns, part.rows)
     elif isinstance(part, Commands):
         print_pairs([(about, Whole(line)) for line, about in part.lines])
+    elif isinstance(part, Bullets):
+        for sentence in part.sentences:
+            print_paragraph(sentence, "* ", "  ")
     elif isinstance(part, Code):
         print(part.text.rstrip())
