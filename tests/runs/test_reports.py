@@ -3,15 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-import pytest
-from commands import zero_
-from small_runs import SMALL
-
-import zero
-from zero import genomes
-from zero.errors import ArchiveError
-from zero.runs.reports.page import MOST_BYTES, page
-from zero.runs.reports.parts import Code, Pairs, Picture, Report, Section, Table
+from zero.runs.reports.page import MOST_BYTES
 
 
 class Reader(HTMLParser):

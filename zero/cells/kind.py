@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from zero.cells.domain import CellsDomain
     from zero.cells.model import CellsModel
     from zero.cells.train_run import Trained
+    from zero.runs.pictures import Draw
+    from zero.runs.reports.parts import Report
 
 
 class Cells(Kind):
@@ -55,6 +57,23 @@ class Cells(Kind):
         from zero.cells.model import CellsModel
 
         return CellsModel.of_run(path)
+
+    def pictures(self, path: Path) -> dict[str, Draw]:
+        """Returns the pictures of a run: its course, its cells, costs, and what the network confuses."""
+        from zero.cells.pictures import pictures
+        from zero.runs.reports.common import RunFiles
+
+        return pictures(RunFiles.read(path, self))
+
+    def report(self, path: Path, domain: Any = None) -> Report:
+        """Returns what there is to report on a run or on a training."""
+        from zero.cells import report
+        from zero.runs.folder import RunFolder
+        from zero.runs.reports.common import RunFiles
+
+        if (path / RunFolder.TRAINED).is_file():
+            return report.of_training(path)
+        return report.report(RunFiles.read(path, self), domain)
 
     def ships(self, what: str) -> bool:
         """Returns whether that is a published cell."""

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from zero import genomes
 from zero.cells.config import CellsConfig, skeleton_of
 from zero.cells.cost import cost_of
 from zero.cells.domain import OUTCOME, CellsDomain
@@ -46,6 +47,7 @@ from zero.nn.train import EpochRecord, Trainer
 from zero.rng.philox import key_for
 from zero.runs.folder import RunFolder
 from zero.runs.progress import Reporter, duration
+from zero.runs.reports.write import leave_report
 from zero.runs.session import Session, new_session, resumed_session
 from zero.system.files import write_bytes
 from zero.system.signals import Stop, Stops
@@ -346,6 +348,9 @@ class TrainingRun:
         figures = self._write_figures(reason, right)
         ended = {"reason": reason, "seconds": self.trainer.seconds, "epochs": figures["epochs"]}
         self.folder.log("finish", **ended)
+        if self.config.report and right is not None:
+            kind = genomes.get(self.config.genomes)
+            leave_report(kind, self.folder.path, None, self.session.stops, self.session.message)
         self.reporter.finish(ended)
         return Trained(self.folder.path, reason, figures)
 

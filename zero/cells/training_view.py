@@ -57,11 +57,13 @@ def print_figures(folder: Path, reason: str, figures: dict[str, Any]) -> None:
 
     reason: why it stopped. figures: of train.json; none where it was stopped before it began.
     """
-    rows = _rows(reason, figures) if figures else [("ended", f"{reason}: {ENDS[reason]}")]
+    rows = rows_of(figures, reason) if figures else [("ended", f"{reason}: {ENDS[reason]}")]
     print_pairs([*rows, *_places(folder, reason)])
 
 
-def _rows(reason: str, figures: dict[str, Any]) -> list[tuple[str, str]]:
+def rows_of(figures: dict[str, Any], reason: str | None = None) -> list[tuple[str, str]]:
+    """Returns the figures of a training; reason: why it stopped, by default as they say."""
+    reason = reason or str(figures["reason"])
     images, test = figures["images"], figures["test_accuracy"]
     right = figures.get("test_right_by_class")
     summary = {**images, "classes": images.get("class_names")}  # absent: an older version's

@@ -11,7 +11,13 @@ from zero.errors import ConfigError
 
 @guarded
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="Folder of a run, a training or a comparison; figures of a benchmark, as JSON.",
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -24,6 +30,7 @@ def report(
 
     The page stands alone: one file, which fetches nothing.
     """
+    from zero.bench import report as comparison
     from zero.runs.load import kind_of
     from zero.runs.reports.page import page
     from zero.runs.reports.text import print_report
@@ -31,7 +38,10 @@ def report(
 
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"reports are HTML pages: give -o {output.with_suffix('.html')}")
-    found = kind_of(run).report(run)
+    if comparison.is_comparison(run):
+        found = comparison.report(run)
+    else:
+        found = kind_of(run).report(run)
     if output is None:
         print_report(found)
         return

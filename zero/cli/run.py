@@ -132,6 +132,8 @@ def print_outcome(outcome: Any, as_json: bool) -> None:
         if outcome.reason in RESUMABLE:
             rows.append(("final figures", "not yet: taken when the run ends"))
             rows.append(("go on with", Whole(f"zero resume {quoted}")))
+        if (report := outcome.folder / "report.html").is_file():
+            rows.append(("report", Whole(report)))
         print_pairs([*rows, ("look with", Whole(f"zero show {quoted}"))])
     if outcome.reason == "interrupted":
         sys.stdout.flush()

@@ -9,7 +9,7 @@ import typer
 
 from zero.cli.common import Config, Debug, JsonFile, Set, guarded
 from zero.runs.progress import duration
-from zero.runs.tables import print_paragraph, print_table, shown_fitness
+from zero.runs.tables import Whole, print_pairs, print_paragraph, print_table, shown_fitness
 
 
 def register(bench: typer.Typer) -> None:
@@ -46,9 +46,11 @@ def search_methods(
     debug: Debug = False,
 ) -> None:
     """Compare search methods on a config, seed by seed, at equal budgets."""
+    from zero.bench import report
     from zero.bench import search_methods as bench
     from zero.config.load import load_config
     from zero.runs import pictures
+    from zero.runs.reports.page import page
     from zero.system.files import check_place, write_bytes
 
     if plot is not None:
@@ -70,9 +72,12 @@ def search_methods(
     except bench.Stopped:
         print(f"stopped; the same command goes on with {out}", file=sys.stderr)
         raise typer.Exit(130) from None
-    if json_file is not None:
-        write_bytes(json_file, json.dumps(result, indent=2).encode() + b"\n")
+    text = json.dumps(result, indent=2).encode() + b"\n"
+    for file in (out / report.FILE, *([json_file] if json_file is not None else [])):
+        write_bytes(file, text)
+    write_bytes(out / "report.html", page(report.report(out)).encode())
     _tell(result)
+    print_pairs([("report", Whole(out / "report.html"))])
     if plot is not None:
         pictures.save(lambda figure: bench.draw(result, figure), plot)
         print(f"wrote {plot}")

@@ -99,9 +99,12 @@ class Programs(Kind):
 
     def report(self, path: Path, domain: Any = None) -> Report:
         """Returns what there is to report on a run."""
-        from zero.programs.report import report
+        from zero.programs.report import of_training, report
+        from zero.runs.folder import RunFolder
         from zero.runs.reports.common import RunFiles
 
+        if (path / RunFolder.TRAINED).is_file():
+            return of_training(path)
         return report(RunFiles.read(path, self), domain)
 
     def ships(self, what: str) -> bool:

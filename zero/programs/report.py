@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zero.errors import ZeroError, visible
@@ -47,16 +49,41 @@ def report(run: RunFiles, domain: ProgramsDomain | None) -> Report:
             common.asked(run, [("predict", what) for what in _tasks_in_words(run)]),
             Section(f"The program: {counted(text)}", found),
             Section("How good it is", _figures(run, sample)),
-            *_test_rows(run, drawn),
+            *_test_rows(run.results.get("table") or {}, drawn),
             *_explained(run, domain, why, drawn),
             common.progress(run, drawn),
             *_data(run, domain, why),
-            Section("Use it", [Commands(_uses(run))]),
+            Section("Use it", [Commands(_uses(run.path))]),
             common.checked(run),
             common.cost(run),
             common.reproduced(run),
         ],
         _answer(run, text),
+    )
+
+
+def of_training(path: Path) -> Report:
+    """Returns the report on the training of one program on a table, from its folder."""
+    from zero.programs import pictures as of_rows
+    from zero.programs.training import read_trained
+
+    found = read_trained(path)
+    text, target = simplified(found.program), visible(found.target)
+    sentences = [f"Trained for {found.epochs:,} epochs on {found.rows['trained on']:,} rows"]
+    sentences += found.table.get("said", ())
+    rows = [("predicts", f"{target}, {found.problem}"), ("epochs", f"{found.epochs:,}")]
+    rows += [(f"rows {name}", f"{count:,}") for name, count in found.rows.items()]
+    config = shlex.quote(str(path / "config.yaml"))
+    again = f"zero train {shlex.quote(found.genome)} {config} --out AGAIN"
+    return Report(
+        f"{found.genome} trained to predict {target}: the training {path.resolve().name}",
+        [
+            Section(f"The program: {counted(text)}", [Code(text), Pairs(rows)]),
+            *_test_rows(found.table, of_rows.pictures(path)),
+            Section("Use it", [Commands(_uses(path))]),
+            Section("How to reproduce it", [Commands([(again, "the same training once more:")])]),
+        ],
+        " ".join(f"{text[:1].upper()}{text[1:]}." for text in sentences),
     )
 
 
@@ -165,9 +192,11 @@ def _figures(run: RunFiles, sample: Sample | None) -> list[Part]:
     return parts
 
 
-def _test_rows(run: RunFiles, drawn: dict[str, Any]) -> list[Section]:
-    """Returns the sections on a table's test rows: scores with intervals, and pictures."""
-    table = run.results.get("table") or {}
+def _test_rows(table: dict[str, Any], drawn: dict[str, Any]) -> list[Section]:
+    """Returns the section on a table's test rows: scores with intervals, and pictures.
+
+    table: what `zero.programs.scores.compare` found.
+    """
     scores = table.get("scores")
     parts: list[Part] = []
     if table.get("not_kept"):
@@ -180,7 +209,7 @@ def _test_rows(run: RunFiles, drawn: dict[str, Any]) -> list[Section]:
             if name not in scores[who]:
                 return "-"
             ends = intervals.get(who, {}).get(name)
-            low_high = "" if ends is None else f"\n{ends[0]:.3g} to {ends[1]:.3g}"
+            low_high = "" if ends is None else f"\n({ends[0]:.3g} to {ends[1]:.3g})"
             return f"{scores[who][name]:.4g}{low_high}"
 
         order = sorted(scores, key=lambda who: (who != "this program", who))
@@ -330,10 +359,9 @@ def _columns(domain: ProgramsDomain) -> list[Part]:
     return parts
 
 
-def _uses(run: RunFiles) -> list[tuple[str, str]]:
+def _uses(path: Path) -> list[tuple[str, str]]:
     from zero.programs.model import FILE
 
-    path = run.path
     uses = []
     if (path / FILE).is_file():
         uses.append((f"zero predict {path} NEW.csv -o predictions.csv", "Predict new rows:"))

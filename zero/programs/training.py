@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from zero import genomes
 from zero.config.files import import_again
 from zero.config.load import config_to_yaml, load_config
 from zero.errors import ArchiveError, ConfigError
@@ -21,6 +22,7 @@ from zero.programs.find import load_program
 from zero.programs.program import Program, memory_needed
 from zero.runs.folder import RunFolder
 from zero.runs.kind import Training
+from zero.runs.reports.write import leave_report
 from zero.runs.session import new_session
 from zero.system.files import write_bytes
 from zero.system.signals import Stops
@@ -75,6 +77,9 @@ def start(wanted: Training) -> Trained:
         session.record_settings(config.imports)
         trained = _trained(config, wanted.genome, program, session.folder)
         session.begun = True
+        if config.report:
+            kind, path = genomes.get(config.genomes), session.folder.path
+            leave_report(kind, path, None, session.stops, session.message)
     return trained
 
 

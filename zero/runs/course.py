@@ -20,7 +20,7 @@ from zero.runs.archive import ArchiveData, ExperimentData, write_archive
 from zero.runs.domain import Conclusion, Domain
 from zero.runs.experiments import archived, best_candidate, experiment_of
 from zero.runs.folder import zero_version
-from zero.runs.reports.write import write_report
+from zero.runs.reports.write import leave_report
 from zero.runs.session import Session
 from zero.runs.settings import BUDGETS
 from zero.runs.state import Experiment, IslandState, RunState
@@ -374,19 +374,10 @@ class Run:
         )  # fmt: skip
 
     def _report(self) -> None:
-        """Writes the report; whatever goes wrong with it, the run has ended well."""
-        from zero.evolution.forks import in_child
-
+        """Writes the report."""
         self.reporter.update({**self._shown(), "now": "writing the report"})
         kind = genomes.get(self.config.genomes)
-        try:
-            with self.stops.at_once():
-                # In a child: it may take long, and what it needs need not stay in memory.
-                in_child(lambda: write_report(kind, self.folder.path, self.domain), patient=True)
-        except Stop:
-            self.session.message("the report is left out: `zero report` writes it")
-        except Exception as error:
-            self.session.message(f"no report could be written: {str(error).splitlines()[0]}")
+        leave_report(kind, self.folder.path, self.domain, self.stops, self.session.message)
 
     def _conclusion(
         self, reason: str, record: RawRecord, number: int, experiments: list[Experiment]

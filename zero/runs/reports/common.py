@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -293,6 +294,14 @@ def basic(run: RunFiles) -> Report:
         ],
         answer,
     )
+
+
+def share_interval(share: float, count: int) -> tuple[float, float]:
+    """Returns the 95 % interval (Wilson's) of a share that was counted over so many."""
+    z = 1.96**2 / count
+    centre = (share + z / 2) / (1 + z)
+    half = math.sqrt(z * share * (1 - share) + z * z / 4) / (1 + z)
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def first_sentence(fitness: float, low: float | None = None, high: float | None = None) -> str:
