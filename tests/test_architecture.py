@@ -38,7 +38,7 @@ ONLY = {
     "onnx": {"nn.export", "nn.layers", "programs.export.onnx"},
     "PIL": {"data.image_files", "data.pixels"},
     "cupy": {"cuda.device"},
-    "matplotlib": {"runs.pictures"},
+    "matplotlib": {"runs.pictures", "cells.drawing.figure"},
 }
 LIGHT = ["", "__main__", "errors", "genomes", "config", "system", "rng.philox", "tasks", "cli", "jit.cache",
          "jit.compiling", "programs.config", "programs.program", "programs.ops", "programs.library",

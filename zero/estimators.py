@@ -224,7 +224,7 @@ class _Auto(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
             **({} if self.ensemble else {"ensemble": None}),
         }  # fmt: skip
         sections = {
-            "name": "fit", "pipelines": own, "search": {"method": self.method},
+            "name": "fit", "report": False, "pipelines": own, "search": {"method": self.method},
             "seed": int(check_random_state(self.random_state).randint(2**31 - 1)),
             "islands": {"count": self.islands}, "budget": {"individuals": self.candidates},
         }  # fmt: skip

@@ -11,8 +11,6 @@ import pytest
 from commands import zero_
 from small_tables import mixed_frame, write_table
 
-from zero import genomes
-from zero.errors import ArchiveError
 from zero.runs.archive import read_archive
 
 # Runs an exported file where zero is not installed.
@@ -120,7 +118,7 @@ def test_report_is_a_page_that_stands_alone_and_the_same_each_time(fitted, tmp_p
     said = " ".join(page.texts)
     for wanted in ("ta'ble & <co>.csv", "Leaderboard", "ridge regression", f"zero predict {run}"):
         assert wanted in said
-    assert text.count("<svg") == 2
+    assert text.count("<svg") == 3  # leaderboard, residuals, search
 
 
 def test_report_as_text_has_the_figures_of_the_run(fitted):
@@ -131,12 +129,6 @@ def test_report_as_text_has_the_figures_of_the_run(fitted):
     assert "numbers (3)" in out and "texts (1)" in out
     assert "give -o" in zero_("report", run, "-o", "page.pdf", code=1)[1]
     assert "there is no" in zero_("report", "nowhere", code=1)[1]
-
-
-@pytest.mark.parametrize("name", ["programs", "cells"])
-def test_other_kinds_say_that_they_have_no_report(name, tmp_path):
-    with pytest.raises(ArchiveError, match=f"a run of {name}, of which there is no report yet"):
-        genomes.get(name).report(tmp_path)
 
 
 def test_predict_with_what_is_kept(fitted, tmp_path):

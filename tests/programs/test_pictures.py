@@ -115,14 +115,6 @@ def test_what_cannot_be_drawn_is_told(run, arguments, said):
     assert said in err and len(err.splitlines()) == 1
 
 
-def test_runs_without_test_rows_and_of_other_kinds(run):
-    _, err = zero_("plot", run, "-o", "a.svg", code=1)
-    assert "has no test_predictions.csv: a run over a table of your own writes it" in err
-    (run / "config.yaml").write_text("cells: {}\n")
-    _, err = zero_("plot", run, "-o", "a.svg", code=1)
-    assert "is a run of cells, of which nothing can be drawn" in err
-
-
 def test_predictions_that_are_no_numbers_are_drawn(run, tmp_path):
     one = some(0)
     values = one.predictors[THIS].values.copy()

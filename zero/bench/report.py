@@ -1,6 +1,6 @@
 """Reports on comparisons of search methods, from their figures.
 
-`zero bench search-methods` and `zero bench nas-table` write their figures as JSON (`--json`); a comparison of methods keeps them in its folder, too.
+The commands write these as JSON (`--json`); a comparison of methods keeps its own in its folder, too.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def _of_methods(result: dict[str, Any]) -> Report:
     seeds = len(result["seeds"])
     others = ", ".join(d["second"] for d in beyond) if beyond else "none of the others"
     answer = (
-        f"{best} has the highest mean {by} fitness, {shown_fitness(entry['mean'])} over {seeds} seeds; beyond "
-        f"noise it is better than {others}."
+        f"{best} has the highest mean {by} fitness, {shown_fitness(entry['mean'])} over {seeds} seeds; "
+        f"beyond noise it is better than {others}."
     )
     table = [
         (name, shown_fitness(e["mean"]), "-" if e["std"] is None else f"{e['std']:.4f}",

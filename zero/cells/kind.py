@@ -60,9 +60,12 @@ class Cells(Kind):
 
     def pictures(self, path: Path) -> dict[str, Draw]:
         """Returns the pictures of a run: its course, its cells, costs, and what the network confuses."""
-        from zero.cells.pictures import pictures
+        from zero.cells.pictures import of_training, pictures
+        from zero.runs.folder import RunFolder
         from zero.runs.reports.common import RunFiles
 
+        if (path / RunFolder.TRAINED).is_file():
+            return of_training(path)
         return pictures(RunFiles.read(path, self))
 
     def report(self, path: Path, domain: Any = None) -> Report:

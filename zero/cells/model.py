@@ -35,16 +35,25 @@ class CellsModel(Model):
     image_shape: height, width and channels of the images that it takes.
     """
 
-    def __init__(self, saved: SavedNetwork, network: Network, notes: Sequence[str] = ()):
+    def __init__(
+        self,
+        saved: SavedNetwork,
+        network: Network,
+        notes: Sequence[str] = (),
+        backend: str = "cpu",
+        batch: int = BATCH,
+    ):
+        """backend, batch: of the code that predicts; that of a training is compiled already."""
+        self._backend, self._batch = backend, batch
         self.classes, self.image_shape = saved.classes, saved.image_shape
         self._saved, self._network, self._notes = saved, network.without_auxiliary, tuple(notes)
 
     @classmethod
-    def of_run(cls, path: Path) -> CellsModel:
+    def of_run(cls, path: Path, backend: str = "cpu", batch: int = BATCH) -> CellsModel:
         """Returns the network of a run or a training; raises ArchiveError where there is none yet."""
         notes: list[str] = []
         saved, network = find_trained(path if path.is_dir() else path.parent, notes.append)
-        return cls(saved, network, notes)
+        return cls(saved, network, notes, backend, batch)
 
     def predict(self, x: Any, scale: float | None = None) -> np.ndarray:
         """Returns the class name of each image, (N,); arguments and errors as for `predict_proba`."""
@@ -169,7 +178,7 @@ class CellsModel(Model):
 
     @cached_property
     def _model(self) -> Any:
-        model = make_model(self._network, BATCH, threads=os.cpu_count() or 1)
+        model = make_model(self._network, self._batch, self._backend, threads=os.cpu_count() or 1)
         # Those of an auxiliary head, which is left out, come last.
         model.parameters[:] = self._saved.parameters[: model.parameters.size]
         model.statistics[:] = self._saved.statistics[: model.statistics.size]
@@ -180,7 +189,7 @@ class CellsModel(Model):
         mean, std = self._saved.mean / np.float32(scale), self._saved.std / np.float32(scale)
         normalise = Normaliser(self.image_shape, mean, std)
         found = [np.zeros((0, len(self.classes)), np.float32)]
-        for part in _parts(images, BATCH):
+        for part in _parts(images, self._batch):
             logits = self._model.predict(normalise(part)).astype(np.float64)
             powers = np.exp(logits - logits.max(axis=1, keepdims=True))
             found.append((powers / powers.sum(axis=1, keepdims=True)).astype(np.float32))

@@ -42,6 +42,30 @@ def pictures(run: RunFiles, tested: Tested | None = None) -> dict[str, Draw]:
     return found
 
 
+def of_training(path: Path) -> dict[str, Draw]:
+    """Returns what can be drawn of the training of one network, by name; the folder must hold its figures."""
+    from zero.cells.train_run import read_figures
+
+    figures = read_figures(path)
+    found: dict[str, Draw] = {}
+    if figures["curve"]:
+        found["curve"] = partial(curves_of_training, figures["curve"])
+    found["cells"] = partial(cells, figures["genome"])
+    if (path / "network.h5").is_file():
+        found["confusion"] = lambda figure: confusion(tested_training(path), figure)
+        found["mistakes"] = lambda figure: mistakes(tested_training(path), figure)
+    return found
+
+
+def tested_training(path: Path) -> Tested:
+    """Returns what the network of a training says of test images; raises as `tested`."""
+    from zero.cells.domain import CellsDomain
+    from zero.config.load import load_config
+
+    config: Any = load_config(str(path / "config.yaml"))
+    return tested(path, config, CellsDomain(config).data)
+
+
 def cells(text: str, figure: Any) -> None:
     """Draws the cells of a genome's text."""
     from zero.cells.drawing.figure import draw_into
@@ -103,10 +127,10 @@ class Tested:
         return self.chances.argmax(axis=1)
 
 
-def tested(path: Path, data: Any) -> Tested:
+def tested(path: Path, config: Any, data: Any) -> Tested:
     """Returns what the network of a run or a training says of test images, at most `MOST_IMAGES`.
 
-    data: the `zero.data.images.ImageData` that it was trained and tested on.
+    config: of it. data: the `zero.data.images.ImageData` that it was trained and tested on.
 
     Raises:
         ZeroError: there is no network yet, or the images do not suit it.
@@ -116,7 +140,8 @@ def tested(path: Path, data: Any) -> Tested:
     count = len(data.test_y)
     kept = np.unique(np.linspace(0, count - 1, min(count, MOST_IMAGES)).astype(int))
     images = np.asarray(data.test_x)[kept]
-    chances = CellsModel.of_run(path).predict_proba(images, scale=1)
+    model = CellsModel.of_run(path, config.backend, config.cells.training.batch)
+    chances = model.predict_proba(images, scale=1)
     return Tested(images, np.asarray(data.test_y)[kept], chances, tuple(data.classes), count)
 
 
@@ -128,7 +153,7 @@ def _tested(run: RunFiles) -> Tested:
     domain = CellsDomain(config)
     if domain.is_table:
         raise ArchiveError(f"{run.path} is a run over a table of cells: there are no images")
-    return tested(run.path, data_of(run, domain))
+    return tested(run.path, config, data_of(run, domain))
 
 
 def data_of(run: RunFiles, domain: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from zero.cells.pictures import (
     mistakes,
     pictures,
     tested,
+    tested_training,
 )
 from zero.cells.view_rows import image_rows
 from zero.errors import ZeroError, visible
@@ -152,7 +154,11 @@ def _tested(run: RunFiles, domain: CellsDomain | None) -> tuple[Tested | None, s
         if domain is None:
             config: Any = load_config(str(run.path / run.folder.CONFIG))
             domain = CellsDomain(config)
-        return (None, "") if domain.is_table else (tested(run.path, data_of(run, domain)), "")
+        return (
+            (None, "")
+            if domain.is_table
+            else (tested(run.path, domain.config, data_of(run, domain)), "")
+        )
     except ZeroError as error:
         return None, str(error).splitlines()[0]
 
@@ -271,8 +277,8 @@ def of_training(path: Path) -> Report:
         Section("The training", parts),
         Section("The cells", _drawn(figures["genome"], parse_genome)),
     ]
-    found = _tested_training(path)
-    if found is not None:
+    with suppress(ZeroError):  # the images are gone, or it has no network yet
+        found = tested_training(path)
         drawn = {"confusion": partial(confusion, found), "mistakes": partial(mistakes, found)}
         sections.append(Section("Classes and mistakes", _mistaken(found, drawn)))
     config = path / "config.yaml"
@@ -293,14 +299,3 @@ def _drawn(text: str, parse: Any) -> list[Part]:
         return [Picture(draw_svg(parse(text)), "What reads what, from left to right."), Code(text)]
     except ZeroError:
         return [Code(text)]
-
-
-def _tested_training(path: Path) -> Tested | None:
-    from zero.cells.domain import CellsDomain
-    from zero.config.load import load_config
-
-    try:
-        config: Any = load_config(str(path / "config.yaml"))
-        return tested(path, CellsDomain(config).data)
-    except ZeroError:
-        return None

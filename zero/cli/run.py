@@ -11,7 +11,6 @@ import typer
 from zero import genomes
 from zero.cli import train
 from zero.cli.common import (
-    RESUMABLE,
     Config,
     Debug,
     IslandCount,
@@ -29,6 +28,7 @@ from zero.cli.common import (
     with_options,
 )
 from zero.runs.tables import Whole, print_pairs
+from zero.system.signals import STOPS
 
 
 @guarded
@@ -129,7 +129,7 @@ def print_outcome(outcome: Any, as_json: bool) -> None:
         view.print_outcome(outcome)
         rows.append(("folder", Whole(folder)))
         quoted = shlex.quote(folder)
-        if outcome.reason in RESUMABLE:
+        if outcome.reason in STOPS:
             rows.append(("final figures", "not yet: taken when the run ends"))
             rows.append(("go on with", Whole(f"zero resume {quoted}")))
         if (report := outcome.folder / "report.html").is_file():

@@ -7,9 +7,10 @@ import typer
 
 from zero import genomes
 from zero.cli import completion, train
-from zero.cli.common import RESUMABLE, Debug, guarded, totals
+from zero.cli.common import Debug, guarded, totals
 from zero.errors import ZeroError
 from zero.runs.tables import print_pairs
+from zero.system.signals import STOPS
 
 
 @guarded
@@ -99,7 +100,7 @@ def _show_run(path: Path, lineage: bool, raw: bool) -> None:
         rows += totals(events[-1]["reason"], sum(s.individuals for s in summaries),
                         sum(s.train_steps for s in summaries),
                         seconds[-1] if seconds else None)  # fmt: skip
-        if events[-1]["reason"] in RESUMABLE:
+        if events[-1]["reason"] in STOPS:
             rows += [("go on with", f"zero resume {path}")]
     else:
         rows += [("ended", f"not yet: it goes on, or after a stop with `zero resume {path}`")]

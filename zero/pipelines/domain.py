@@ -44,6 +44,7 @@ ASKED_FOR = ("evolved_program",)  # families that are used only where somebody n
 MANY = 20_000  # rows from which on fewer folds do
 FEWEST, A_SECOND = 5000, 1500  # rows that a search sees at least, and for each second of a run
 HOUR = 3600.0
+REPORT_SECONDS = 3.0  # that writing the report takes; at most a tenth of all
 
 
 class PipelinesDomain(ObjectDomain):
@@ -320,16 +321,25 @@ class PipelinesDomain(ObjectDomain):
             if family.warm_up is None and family.package is None:
                 build(self.search_space, self.search_space.usual(family.name), 0)
 
+    @property
+    def total_seconds(self) -> float | None:
+        """The seconds that there are for all but the report."""
+        total = self.own.seconds
+        if total is None or not self.config.report:
+            return total
+        return total - min(REPORT_SECONDS, 0.1 * total)
+
     def search_ends(self, seconds: float) -> bool:
         """Returns whether what follows the search must begin, for the run to end in time."""
-        total = self.own.seconds
+        total = self.total_seconds
         if total is not None:  # asked by a process that only waits, while others search
             saved.warm_up()
         return total is not None and seconds >= total - reserve(total)
 
     def final_seconds(self, steps: int, seconds: float) -> float | None:
         """Returns about how long the last trainings will take."""
-        return None if self.own.seconds is None else reserve(self.own.seconds)
+        total = self.total_seconds
+        return None if total is None else reserve(total)
 
     # --- the end ----------------------------------------------------------------------------------
 

@@ -32,9 +32,12 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
     return low - room, high + room
 
 
+_STYLE = "width: 100%; font: 12px system-ui, sans-serif; fill: var(--ink)"  # of a page's variables
+
+
 def _svg(height: float, parts: Sequence[str]) -> str:
     inner = "\n".join(parts)
-    return f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img">\n{inner}\n</svg>'
+    return f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" style="{_STYLE}">\n{inner}\n</svg>'
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:

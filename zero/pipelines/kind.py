@@ -16,6 +16,7 @@ from zero.runs.kind import Kind
 if TYPE_CHECKING:
     from zero.pipelines.domain import PipelinesDomain
     from zero.pipelines.model import PipelineModel
+    from zero.runs.pictures import Draw
     from zero.runs.reports.parts import Report
 
 
@@ -58,8 +59,17 @@ class Pipelines(Kind):
     def report(self, path: Path, domain: Any = None) -> Report:
         """Returns what there is to report on a run."""
         from zero.pipelines.report import report
+        from zero.runs.reports.common import RunFiles
 
-        return report(path)
+        return report(RunFiles.read(path, self))
+
+    def pictures(self, path: Path) -> dict[str, Draw]:
+        """Returns the pictures of a run: of its test rows, its curve and lineage."""
+        from zero.pipelines import tested
+        from zero.runs.reports import common
+
+        run = common.RunFiles.read(path, self)
+        return {**tested.pictures(run.path), **common.pictures(run)}
 
     def no_explanation(self, path: Path) -> str:
         """Returns what a person is told who wants a run's outcome explained as programs are."""

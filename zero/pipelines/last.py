@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from zero.pipelines import ensemble, saved
+from zero.pipelines import ensemble, saved, tested
 from zero.pipelines.board import Board, Row
 from zero.pipelines.ensemble import Mix
 from zero.pipelines.evaluator import said, train
@@ -91,7 +91,7 @@ class Last:
 
     def _left(self) -> float:
         """Returns the seconds that are left for trainings."""
-        total = self.domain.own.seconds
+        total = self.domain.total_seconds
         if total is None:
             return math.inf
         return total - self.domain.seconds() - MARGIN - 0.02 * total
@@ -295,7 +295,10 @@ class Last:
             rows.append(self._row(top, trained, f"random search, {len(drawn)} candidates"))
         final = math.nan
         if len(domain.split[1]) and members:
-            final = self._test(mix.of([trained[m] for m in members]))
+            said_ = mix.of([trained[m] for m in members])
+            final = self._test(said_)
+            assert domain.folder is not None
+            tested.keep(domain.data, domain.split, said_, domain.folder)
         nested = next((w["promised"] for w in state["ways"] if w["name"] == SINGLE), math.nan)
         promised = next((w["promised"] for w in state["ways"] if w["name"] == name), math.nan)
         failed: dict[str, int] = {}

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zero.errors import ArchiveError
-from zero.pipelines import drawings, metrics
+from zero.pipelines import drawings, metrics, tested
 from zero.pipelines.board import Board
 from zero.pipelines.model import FILE, MODELS
 from zero.pipelines.view import BOARD
 from zero.pipelines.words import in_words
+from zero.runs.reports import common
+from zero.runs.reports.common import RunFiles
 from zero.runs.reports.parts import Commands, Pairs, Part, Picture, Report, Section, Table
 
 MOST_NAMES = 30  # columns of a kind that are named
@@ -46,43 +47,71 @@ class Scores:
         return f"{self.value(score):.5g}" if known else "-"  # type: ignore[arg-type]
 
 
-def report(path: Path) -> Report:
-    """Returns the report on a run.
-
-    path: its folder, or its archive in it.
-
-    Raises:
-        ArchiveError: it has not begun.
-    """
-    from zero.runs.archive import read_archive
-    from zero.runs.folder import RunFolder
-
-    folder = RunFolder.open(path if path.is_dir() else path.parent)
-    info, events = folder.info(), folder.events()
-    if "table" not in info or not folder.archive_path.exists():
-        raise ArchiveError(f"{path} has nothing to report yet: no pipeline was evaluated")
-    data = read_archive(folder.archive_path)
-    records = [r for e in data.experiments for r in e.records]
+def report(run: RunFiles) -> Report:
+    """Returns the report on a run."""
+    path, info = run.path, run.info
+    records = [r for e in run.data.experiments for r in e.records]
     records.sort(key=lambda r: r.id)
-    file = folder.path / BOARD
+    file = path / BOARD
     board = Board.from_tree(json.loads(file.read_text())) if file.is_file() else None
     table, scores = info["table"], Scores(info["table"]["metric"])
-    name = folder.path.resolve().name
     return Report(
-        f"{table['target']}, predicted from {Path(table['where']).name}: the run {name}",
+        f"{table['target']}, predicted from {Path(table['where']).name}: the run {run.name}",
         [
-            Section("What was asked", [Pairs(_asked(info, data, events))]),
-            Section("Data", _data(info, events)),
-            *(_of_board(board, scores, folder.path) if board else [_unfinished(path)]),
+            Section("What was asked", [Pairs(_asked(info, run.data))]),
+            Section("Data", _data(info, run.events)),
+            *(_of_board(board, scores, path) if board else [_unfinished(path)]),
+            *_test_rows(path),
             Section("Search", _search(records, scores)),
             Section("Use it", [Commands(_uses(path))]),
+            common.checked(run),
+            common.cost(run),
+            common.reproduced(run),
         ],
+        _answer(run, board, scores),
     )
 
 
-def _asked(info: dict[str, Any], data: Any, events: Sequence[Any]) -> list[tuple[str, str]]:
-    from zero.runs.progress import duration
+def _interval(path: Path, scores: Scores) -> str:
+    ends = tested.interval(path, scores.metric)
+    if ends is None:
+        return ""
+    low, high = sorted(scores.value(end) for end in ends)
+    return f" (95 % interval {low:.4g} to {high:.4g})"
 
+
+def _answer(run: RunFiles, board: Board | None, scores: Scores) -> str:
+    path = run.path
+    count = f"{run.individuals:,} candidates"
+    if board is None:
+        best = scores.text(run.best.accuracy)
+        return f"The best of {count} so far has {scores.name} {best} in cross-validation."
+    said = f"Of {count}, {board.used} is kept"
+    if math.isnan(board.final):
+        return f"{said}; it promises {scores.name} {scores.text(board.promised)}, which no test rows check."
+    said += f": {scores.name} {scores.text(board.final)}{_interval(path, scores)}"
+    said += " on test rows that nothing saw"
+    simple = [r for r in board.rows if r.name == "constant" and not math.isnan(r.test)]
+    beside = "".join(f"; the constant predictor has {scores.text(row.test)}" for row in simple[:1])
+    return f"{said}{beside} ({scores.better})."
+
+
+def _test_rows(path: Path) -> list[Section]:
+    """Returns the section with pictures of the test rows."""
+    about = {
+        "roc": "ROC curves on the test rows.",
+        "confusion": "How many test rows of each class are said to be of which.",
+        "calibration": "Whether chances that are told come true.",
+        "residuals": "Target minus prediction on the test rows.",
+    }
+    drawn = tested.pictures(path)
+    parts = [
+        common.picture(drawn[name], name, text) for name, text in about.items() if name in drawn
+    ]
+    return [Section("On the test rows", parts)] if parts else []
+
+
+def _asked(info: dict[str, Any], data: Any) -> list[tuple[str, str]]:
     table, settings, own = info["table"], info["settings"], info["settings"]["pipelines"]
     scores = Scores(table["metric"])
     families = own["families"]
@@ -98,14 +127,7 @@ def _asked(info: dict[str, Any], data: Any, events: Sequence[Any]) -> list[tuple
         rows.append(("seconds", f"{own['seconds']:g} of everything"))
     budget = {k: v for k, v in settings["budget"].items() if v is not None}
     rows += [(f"budget.{key}", f"{value:,}") for key, value in budget.items()]
-    seconds = [e["seconds"] for e in events if e.get("seconds")]
-    results, summaries = data.results, [e.summary for e in data.experiments]
-    reason = results["reason"] if results else "not yet"
-    rows += [("ended", reason), ("candidates", f"{sum(s.individuals for s in summaries):,}")]
-    rows += [("time", duration(seconds[-1]))] if seconds else []
-    rows += [("started", info["started"]), ("command", info["command"])]
-    versions = info["versions"]
-    return [*rows, ("versions", ", ".join(f"{k} {v}" for k, v in versions.items()))]
+    return [*rows, ("ended", data.results["reason"] if data.results else "not yet")]
 
 
 def _problem(table: dict[str, Any]) -> str:
@@ -161,7 +183,7 @@ def _of_board(board: Board, scores: Scores, folder: Path) -> list[Section]:
     return [
         Section("Leaderboard", [Table(columns, lines, 2), *picture]),
         Section("The winner", winner),
-        Section("What the figures are worth", [Pairs(_worth(board, scores))]),
+        Section("What the figures are worth", [Pairs(_worth(board, scores, folder))]),
     ]
 
 
@@ -182,7 +204,7 @@ def _kept(board: Board, folder: Path) -> list[Part]:
     return [said, Table(("member", "weight"), lines, 1)]
 
 
-def _worth(board: Board, scores: Scores) -> list[tuple[str, str]]:
+def _worth(board: Board, scores: Scores, path: Path) -> list[tuple[str, str]]:
     name, text = scores.name, scores.text
     rows = [
         ("search", f"{name} {text(board.best)} of the best pipeline in cross-validation: what the search "
@@ -194,7 +216,10 @@ def _worth(board: Board, scores: Scores) -> list[tuple[str, str]]:
         return [*rows, ("test", "not counted: there are no test rows")]
     less = board.promised - board.final
     word = "worse" if less > 0 else "better"
-    rows.append(("test", f"{text(board.final)} of what is kept, on rows that nothing saw"))
+    interval = _interval(path, scores)
+    rows.append(
+        ("test", f"{text(board.final)}{interval} of what is kept, on rows that nothing saw")
+    )
     if not math.isnan(less):
         rows.append(("optimism", f"the test is {abs(less):.3g} {word} than validation promised"))
     return rows

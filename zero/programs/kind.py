@@ -92,10 +92,14 @@ class Programs(Kind):
 
     def pictures(self, path: Path) -> dict[str, Draw]:
         """Returns the pictures of a run: of a table's test rows, its curve and lineage."""
-        from zero.programs.report import pictures
+        from zero.programs import pictures, predicted_rows, report
+        from zero.runs.folder import RunFolder
         from zero.runs.reports.common import RunFiles
 
-        return pictures(RunFiles.read(path, self))
+        folder = path if path.is_dir() else path.parent
+        if not (folder / RunFolder.ARCHIVE).is_file() and (folder / predicted_rows.FILE).is_file():
+            return pictures.pictures(folder)  # of a training
+        return report.pictures(RunFiles.read(path, self))
 
     def report(self, path: Path, domain: Any = None) -> Report:
         """Returns what there is to report on a run."""

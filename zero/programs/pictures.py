@@ -81,7 +81,7 @@ def _curves(axes: Any, rows: PredictedRows, curve: Any, area: str, where: str, *
     """Draws the curve of each predictor and class, with a legend that names the areas."""
     y, names = rows.truth.y, list(rows.predictors)
     if len(rows.classes) == 2:
-        for name, color in zip(names, COLORS, strict=True):
+        for name, color in zip(names, COLORS, strict=False):
             found = rows.predictors[name].chances
             across, up, size = curve(y == 1, found[:, 1])
             axes.plot(across, up, color=color, label=f"{name}, {area} {size:.3f}", **how)
@@ -93,14 +93,14 @@ def _curves(axes: Any, rows: PredictedRows, curve: Any, area: str, where: str, *
     colors = [f"C{n}" for n in range(len(largest))]
     for k, color in sorted(zip(largest, colors, strict=True)):
         areas = []
-        for name, style in zip(names, ("-", ":"), strict=True):
+        for name, style in zip(names, ("-", ":"), strict=False):
             across, up, size = curve(y == k, rows.predictors[name].chances[:, k])
             (line,) = axes.plot(across, up, color=color, linestyle=style, alpha=0.85, **how)
             areas.append(f"{size:.2f}")
             if style == "-":
                 first = line
         first.set_label(f"{_short(rows.classes[k])}: {' and '.join(areas)}")
-    for name, style in zip(names, ("-", ":"), strict=True):
+    for name, style in zip(names, ("-", ":"), strict=False):
         axes.plot([], [], color=INK, linestyle=style, label=name)
     left = len(rows.classes) - len(largest)
     title = f"{area} of {names[0]}\nand {names[1]},\neach class against the rest"
@@ -118,7 +118,7 @@ def calibration(rows: PredictedRows, figure: Any) -> None:
     there = np.concatenate([y == label for label in labels])
     weights = np.ones(len(y)) if rows.truth.weights is None else rows.truth.weights
     weights = np.tile(weights, len(labels))
-    for (name, found), color in zip(rows.predictors.items(), COLORS, strict=True):
+    for (name, found), color in zip(rows.predictors.items(), COLORS, strict=False):
         assert found.chances is not None
         told = np.concatenate([found.chances[:, label] for label in labels])
         points = _binned(told, there, weights)
@@ -184,10 +184,11 @@ def confusion(rows: PredictedRows, figure: Any) -> None:
 
 def residuals(rows: PredictedRows, figure: Any) -> None:
     """Draws target minus prediction beside the prediction."""
-    figure.set_size_inches(9.5, 4.5)
+    several = len(rows.predictors)
+    figure.set_size_inches(4.9 * several, 4.5)
     y = rows.truth.y
-    both = figure.subplots(1, 2, sharex=True, sharey=True)
-    for (name, found), axes, color in zip(rows.predictors.items(), both, COLORS, strict=True):
+    both = figure.subplots(1, several, sharex=True, sharey=True, squeeze=False)[0]
+    for (name, found), axes, color in zip(rows.predictors.items(), both, COLORS, strict=False):
         values = finite(found.values)
         left = y - values
         axes.scatter(

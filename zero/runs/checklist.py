@@ -177,7 +177,7 @@ def beside(path: Path, settings: dict[str, Any]) -> Iterator[Beside]:
             data = read_archive(folder)
         except (ZeroError, OSError):
             continue
-        if not data.results:
+        if not data.results or not data.results.get("search"):  # the latter of one that was stopped
             continue
         final = data.results.get("final")
         yield Beside(

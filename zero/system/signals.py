@@ -38,6 +38,9 @@ def forget() -> None:
     _active.stops = None
 
 
+STOPS = ("interrupted", "max_seconds")  # why something stopped that can go on
+
+
 class Stops:
     """The wishes to stop of one command.
 

@@ -21,6 +21,7 @@ from zero.runs.progress import duration
 from zero.runs.reports import charts
 from zero.runs.reports.parts import Code, Commands, Pairs, Part, Picture, Report, Section
 from zero.runs.tables import shown_fitness
+from zero.system.signals import STOPS
 
 RANDOM_SEARCH = checklist.RANDOM_SEARCH
 
@@ -81,6 +82,11 @@ class RunFiles:
     def results(self) -> dict[str, Any]:
         """What the archive says of the end; empty while the run goes on."""
         return self.data.results or {}
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing is left to do but with a larger budget."""
+        return bool(self.results) and self.results["reason"] not in STOPS
 
     @property
     def individuals(self) -> int:
@@ -245,7 +251,7 @@ def reproduced(run: RunFiles) -> Section:
     ]
     if commit := run.info.get("commit"):
         rows.append(("commit", str(commit)))
-    if run.results and run.results.get("reason") != "seconds":
+    if run.has_ended and run.results["reason"] != "seconds":
         rows.append((f"sha256 of {RunFolder.ARCHIVE}", digest))
     else:
         parts.append(
@@ -265,10 +271,7 @@ def checked(run: RunFiles) -> Section:
 
 def unfinished(run: RunFiles) -> str:
     """Returns what is said of a run that has not ended, "" of one that has."""
-    if run.results and run.results.get("final") is not None:
-        return ""
-    ends = [e for e in run.events if e.get("event") == "finish"]
-    if run.results and ends and ends[-1].get("reason") == run.results["reason"]:
+    if run.has_ended:
         return ""
     return f"The run has not ended: these are its figures so far. `zero resume {run.path}` goes on with it."
 
