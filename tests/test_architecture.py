@@ -23,6 +23,7 @@ ROOMS = [
     "runs",
     "programs", "cells",
     "sklearn", "pipelines", "estimators",
+    "collection",
     "bench", "cli",
     "", "__main__",
 ]  # fmt: skip
@@ -44,7 +45,7 @@ LIGHT = ["", "__main__", "errors", "genomes", "config", "system", "rng.philox", 
          "jit.compiling", "programs.config", "programs.program", "programs.ops", "programs.library",
          "programs.mutation_names", "programs.simplified", "programs.view", "programs.kind",
          "programs.evaluator", "cells.kind", "cells.view", "cells.config", "runs.kind", "runs.view",
-         "runs.tables", "runs.progress", "runs.records", "runs.model"]  # fmt: skip
+         "runs.tables", "runs.progress", "runs.records", "runs.model", "collection"]  # fmt: skip
 # Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing.
 PICKLES = {"evolution.forks", "data.cifar"}
 HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess", "matplotlib"}

@@ -140,7 +140,7 @@ def test_runs_are_found_in_folders_but_not_through_links(run, tmp_path):
 
 
 def test_no_folder_is_one_line(tmp_path):
-    with pytest.raises(ArchiveError, match="cannot look for runs in .*none: No such file"):
+    with pytest.raises(ArchiveError, match=r"cannot look for runs in .*none: No such file"):
         find_runs(tmp_path / "none")
     assert find_runs(tmp_path) == []
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from zero.cli import (
+    archive,
     bench,
     cells,
     evaluate,
@@ -77,6 +78,7 @@ for command in (
     app.command()(command)
 app.command("list")(listing.list_)
 app.command()(evaluate.validate)
+archive.register(app)
 app.add_typer(bench.bench, name="bench")
 cells.register(app)
 app.command()(train.train)
