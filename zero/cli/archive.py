@@ -145,7 +145,7 @@ def print_discovery(findings: list[Any], file: Path, raw: bool) -> None:
     print_table(
         ("run", "record", "seed", "search", "final", "machine", "zero", "added"),
         [
-            (f.run["name"], f.run["record"], f.run["seed"], shown_fitness(f.fitness),
+            (f.name, f.run["record"], f.run["seed"], shown_fitness(f.fitness),
              shown_fitness(f.final_fitness), str(f.machine.get("cpu", "-")), f.run["zero_version"],
              f.added[:10])
             for f in findings

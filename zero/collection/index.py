@@ -26,7 +26,7 @@ PATIENCE = 30.0  # seconds to wait for other processes
 COARSE = 2_000_000_000  # nanoseconds
 COLUMNS = {
     "form": "TEXT", "kind": "TEXT", "task": "TEXT", "fitness": "REAL", "select_fitness": "REAL",
-    "final_fitness": "REAL", "size": "INTEGER", "size_unit": "TEXT", "run": "TEXT", "added": "TEXT",
+    "final_fitness": "REAL", "size": "INTEGER", "size_unit": "TEXT", "name": "TEXT", "added": "TEXT",
     "problem": "TEXT",
 }  # fmt: skip
 TABLES = (

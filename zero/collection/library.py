@@ -23,7 +23,13 @@ from typing import Any, Literal
 from zero.collection import index
 from zero.collection.place import default_library
 from zero.errors import ArchiveError
-from zero.runs.discoveries import FIGURES, Discovery, read_discovery, write_discovery
+from zero.runs.discoveries import (
+    FIGURES,
+    Discovery,
+    head_of_discovery,
+    read_discovery,
+    write_discovery,
+)
 from zero.system.files import cannot_write, write_bytes
 
 ENTRIES = "entries"
@@ -83,7 +89,7 @@ class Library:
         Raises:
             ArchiveError: nothing can be written there.
         """
-        path = self._place(found.name)
+        path = self._place(found.file_name)
         if path.exists():
             return path, False
         write_discovery(path, found)
@@ -205,21 +211,19 @@ class Library:
             **best,
             added=min(row["added"] for row in rows),
             files=tuple(self.folder / ENTRIES / row["folder"] / row["file"] for row in rows),
-            runs=tuple(dict.fromkeys(row["run"] for row in rows)),
+            runs=tuple(dict.fromkeys(row["name"] for row in rows)),
         )
 
 
 def _row(path: Path) -> index.Row:
     """Returns what the index has of an entry; `problem` says why it cannot be read."""
     try:
-        found = read_discovery(path)
-        if not NAME.fullmatch(path.name) or not path.name.startswith(found.form):
+        head = head_of_discovery(path)
+        if not NAME.fullmatch(path.name) or not path.name.startswith(head["form"]):
             raise ArchiveError(f"{path} has another name than its content; use a copy of it")
     except ArchiveError as error:
         return {"problem": str(error)}
-    keys = ("form", "kind", "task", *FIGURES, "size", "size_unit", "added")
-    row = {**{key: getattr(found, key) for key in keys}, "run": found.run["name"]}
-    return {key: _storable(value) for key, value in row.items()}
+    return {key: _storable(value) for key, value in head.items()}
 
 
 def _storable(value: Any) -> Any:

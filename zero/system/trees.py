@@ -19,6 +19,7 @@ import hashlib
 import io
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,12 @@ def write_tree(
         write_bytes(path, data)
 
 
-def read_tree(path: str | Path, kind: str, newest_version: int) -> Tree:
+def read_tree(
+    path: str | Path, kind: str, newest_version: int, only: Collection[str] | None = None
+) -> Tree:
     """Returns the tree that `write_tree` put into a file. Nothing in the file is executed.
+
+    only: keys of the tree, where the others are not wanted; None: all.
 
     Raises:
         ArchiveError: the file is missing, foreign, damaged, of another kind or of a newer version.
@@ -84,7 +89,7 @@ def read_tree(path: str | Path, kind: str, newest_version: int) -> Tree:
 
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            tree: Tree = _get_group(file, len(data))
+            tree: Tree = _get_group(file, len(data), only)
             return tree
     # The checksum is right, so someone else wrote this file: anything may be wrong with it.
     except Exception as error:
@@ -226,13 +231,13 @@ def _check_dtype(dtype: np.dtype, where: str) -> None:
         raise TypeError(f"{where}: arrays of {dtype} cannot be stored in a tree")
 
 
-def _get_group(group: Any, file_size: int) -> Any:
-    """Returns the dict or list that a group stands for."""
+def _get_group(group: Any, file_size: int, only: Collection[str] | None = None) -> Any:
+    """Returns the dict or list that a group stands for; only: as for `read_tree`."""
     import h5py
 
     items: Tree = {name: _get_attribute(value) for name, value in group.attrs.items()}
     length = items.pop(LIST_MARK, None)
-    for name in group:
+    for name in group if only is None else [name for name in only if name in group]:
         # Links to elsewhere would read other files of the reader's machine into the tree.
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ValueError(f"{name} is a link")
