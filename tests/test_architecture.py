@@ -40,15 +40,20 @@ ONLY = {
     "PIL": {"data.image_files", "data.pixels"},
     "cupy": {"cuda.device"},
     "matplotlib": {"runs.pictures"},
+    "tensorboardX": {"runs.tracking.tensorboard"},
+    "mlflow": {"runs.tracking.mlflow"},
+    "sqlite3": {"collection.index"},
 }
 LIGHT = ["", "__main__", "errors", "genomes", "config", "system", "rng.philox", "tasks", "cli", "jit.cache",
          "jit.compiling", "programs.config", "programs.program", "programs.ops", "programs.library",
          "programs.mutation_names", "programs.simplified", "programs.view", "programs.kind",
          "programs.evaluator", "cells.kind", "cells.view", "cells.config", "runs.kind", "runs.view",
-         "runs.tables", "runs.progress", "runs.records", "runs.model", "collection"]  # fmt: skip
+         "runs.tables", "runs.progress", "runs.records", "runs.model", "runs.tracking",
+         "collection"]  # fmt: skip
 # Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing.
 PICKLES = {"evolution.forks", "data.cifar"}
-HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess", "matplotlib"}
+HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess", "matplotlib",
+         "tensorboardX", "mlflow"}  # fmt: skip
 
 
 def name_of(path):

@@ -13,6 +13,7 @@ from zero.cli import (
     archive,
     bench,
     cells,
+    curves,
     evaluate,
     explain,
     export,
@@ -72,6 +73,7 @@ for command in (
     predict.predict,
     report.report,
     plot.plot,
+    curves.curves,
     explain.explain,
     explain.tune,
 ):

@@ -17,8 +17,9 @@ from zero.evolution.records import RawRecord
 from zero.jit import compiling
 from zero.runs import budgets
 from zero.runs.archive import ArchiveData, ExperimentData, write_archive
+from zero.runs.curves import Part, points_of
 from zero.runs.domain import Conclusion, Domain
-from zero.runs.experiments import archived, best_candidate, experiment_of
+from zero.runs.experiments import archived, best_candidate, experiment_of, merged_curve
 from zero.runs.folder import zero_version
 from zero.runs.session import Session
 from zero.runs.settings import BUDGETS
@@ -86,6 +87,7 @@ class Run:
         # The finished experiments, as the archive has them.
         self.archived: list[ExperimentData] = []
         self.next_archive = self.next_log = 0.0  # in `session.seconds`
+        self.told = -1  # individuals at the last point of the curves that was told
         self.ended_by: str | None = None  # what ended the experiment, decided at the end of a round
         self.final_phase_done = False
         self.out_of_time = False  # the time for the search has passed
@@ -282,6 +284,7 @@ class Run:
         state.seconds, state.search_seconds = session.seconds, self.clock.seconds
         state.budget = self.config.budget.model_dump()
         session.save(state.tree())
+        self._tell_points()
         if session.seconds >= self.next_log:
             shown = {k: v for k, v in self._shown().items() if k in LOGGED}
             self.folder.log("progress", **shown)
@@ -292,6 +295,17 @@ class Run:
             write_archive(self.folder.archive_path, self._archive(None))
             now = session.seconds
             self.next_archive = now + 20 * (now - began)
+
+    def _tell_points(self) -> None:
+        """Tells the points of the curves that were not told yet."""
+        state = self.state
+        parts: list[Part] = [(e.curve, e.individuals, e.train_steps) for e in state.finished]
+        if state.islands is not None:
+            parts.append((merged_curve([s["curve"] for s in state.islands]), 0, 0))
+        points = [p for p in points_of(parts) if p["individuals"] > self.told]
+        if points:
+            self.told = points[-1]["individuals"]
+            self.reporter.points(points)
 
     def _experiments(self) -> list[Experiment]:
         """Returns all experiments, the one that goes on included."""
@@ -368,8 +382,9 @@ class Run:
         final = math.nan if found.final is None else found.final.fitness
         figures = {"fitness": search, "select_fitness": select, "final_fitness": final}
         seconds = self.session.seconds
+        self._tell_points()
         self.folder.log("finish", reason=reason, seconds=seconds, **totals, **figures)
-        self.reporter.finish(summary)
+        self.reporter.finish({**summary, **figures})
         return Outcome(
             self.folder.path, reason, found.outcome, search, select, found.final, individuals, steps,
             self.session.seconds, found.baselines, self.config.genomes, found.details,
