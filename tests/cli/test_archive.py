@@ -83,17 +83,24 @@ def test_what_is_exported_is_taken_where_a_programs_name_is(filled, tmp_path):
     assert canonical(str(program)) == known["canonical"]
     compile((tmp_path / "prog.py").read_text(), "prog.py", "exec")
     for file in ("prog.txt", "prog.h5"):
+        assert "def Predict():" in zero_("explain", tmp_path / file)[0]
+        zero_("export", tmp_path / file, "-o", tmp_path / "again.py")
+        zero_("validate", "linear_demo", "--set", f"program.initial={tmp_path / file}")
         out, _ = zero_("evaluate", tmp_path / file, "linear_demo")
         assert "select fitness" in out
         assert "final fitness" in zero_("show", tmp_path / file)[0] or file == "prog.txt"
 
 
-def test_other_kinds_say_what_can_be_written(filled, tmp_path):
+def test_other_kinds_say_what_can_be_written(filled, tmp_path, runs):
     (bits,) = entries("--kind", "bits")
     zero_("archive", "export", bits["id"], "-o", tmp_path / "a.txt")
     assert set((tmp_path / "a.txt").read_text().strip()) <= {"0", "1"}
     _, err = zero_("archive", "export", bits["id"], "-o", tmp_path / "a.py", code=1)
     assert len(err.splitlines()) == 1 and ".txt, .json, .h5" in err
+    runs.rename(runs.with_name("moved"))
+    _, err = zero_("archive", "export", bits["id"], "-o", tmp_path / "a.py", code=1)
+    runs.with_name("moved").rename(runs)
+    assert "is gone; files that end in" in err
     _, err = zero_("archive", "export", bits["id"], "-o", tmp_path / "none" / "a.txt", code=1)
     assert "there is no folder" in err
 

@@ -89,7 +89,7 @@ class Cells(Kind):
 
     def lines(self, text: str, canonical: str) -> list[str]:
         """Returns a genome's text in parts."""
-        parts = text.replace(";", ";\n").replace("|", "|\n").replace(",", ",\n").splitlines()
+        parts = text.replace(";", ";\n").replace(",", ",\n").replace("+|", "\n+|").splitlines()
         return [part.strip() for part in parts if part.strip()]
 
     def size(self, text: str, record: Any) -> tuple[int, str]:

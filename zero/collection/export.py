@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zero import genomes
-from zero.errors import ConfigError, ZeroError
+from zero.errors import ArchiveError, ConfigError, ZeroError
 from zero.runs.discoveries import Discovery
+from zero.runs.summaries import is_run
 from zero.system.files import check_place, write_bytes
 
 OWN = (".txt", ".json", ".h5")
@@ -51,9 +52,11 @@ def _by_kind(found: Discovery, output: Path, note: Callable[[str], None]) -> lis
         text.write_text(found.text)
         if kind.has(str(text)):
             return list(kind.export(str(text), None, output, note, None))
-    run = f"{found.run['folder']}#{found.run['record']}"
+    folder = found.run["folder"]
     try:
-        return list(kind.export(run, None, output, note, None))
+        if not is_run(folder):
+            raise ArchiveError(f"the run that it needs, {folder}, is gone")
+        return list(kind.export(f"{folder}#{found.run['record']}", None, output, note, None))
     except ZeroError as error:
         raise ConfigError(
             f"cannot write {output}: {' '.join(str(error).split())}; files that end in {', '.join(OWN)} "
