@@ -19,6 +19,7 @@ from zero.runs.archive import read_archive
 from zero.runs.curves import points_of, points_of_archive
 from zero.runs.progress import FIGURES, Reporter
 from zero.runs.tracking import COLUMNS
+from zero.runs.tracking.mlflow import SETTINGS
 
 HEADER = ",".join(COLUMNS)
 POINTS = [
@@ -132,12 +133,8 @@ def test_a_torn_event_file_is_gone_on_with(tmp_path):
 def test_mlflow_is_read_back(tmp_path, monkeypatch):
     for name in [n for n in os.environ if n.startswith("MLFLOW_")]:
         monkeypatch.delenv(name)
-    for name in (
-        "MLFLOW_ALLOW_FILE_STORE",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES",
-    ):
-        monkeypatch.setenv(name, "1" if "FILE" not in name else "true")  # which the tracker sets
+    for name, value in {**SETTINGS, "MLFLOW_ALLOW_FILE_STORE": "true"}.items():
+        monkeypatch.setenv(name, value)  # which the tracker sets
     from mlflow.tracking import MlflowClient
 
     place = written("mlflow", tmp_path / "ml", POINTS)
@@ -202,12 +199,13 @@ def test_a_run_writes_its_curves_and_stays_the_same_run(tmp_path):
     assert points[-1]["individuals"] == 6000 and len(points) > 3
 
 
-@pytest.mark.parametrize("keep", ["all", "some", "none"])
-def test_a_resumed_run_goes_on_in_the_same_files(tmp_path, keep):
+@pytest.mark.parametrize(("keep", "islands"), [("all", 1), ("some", 1), ("none", 1), ("all", 2)])
+def test_a_resumed_run_goes_on_in_the_same_files(tmp_path, keep, islands):
     experiments = {"max": 3, "individuals": 3000}
     config = small_config(
-        track=["csv", "jsonl"], experiments=experiments, budget={"individuals": 9000}
-    )
+        track=["csv", "jsonl"], experiments=experiments, budget={"individuals": 9000},
+        islands={"count": islands},
+    )  # fmt: skip
     whole = zero.start(config, tmp_path / "whole", Reporter()).folder
     part = tmp_path / "part"
     zero.start(config, part, Reporter(), max_seconds=0.0)

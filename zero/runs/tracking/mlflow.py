@@ -22,8 +22,12 @@ SHOWN = ("train_steps", "experiment", *FIGURES)
 EXPERIMENT = "zero"
 MOST = 1000  # metrics in one call, a limit of MLflow's
 KEPT = "zero-run.json"
-# A server that is away must not hold up a run for long; the user's own settings come first.
-PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+# A server that is away must not hold up a run for long, and nobody is told of it. The user's own come first.
+SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
 
 
 @register
@@ -38,7 +42,7 @@ class MlflowTracker(Tracker):
 
     def open(self, place: Path, info: dict[str, Any]) -> int:
         """Finds the run that an earlier process made, or makes one."""
-        for name, value in PATIENCE.items():
+        for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         if uri is None:
