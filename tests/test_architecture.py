@@ -23,6 +23,7 @@ ROOMS = [
     "runs",
     "programs", "cells",
     "sklearn", "pipelines", "estimators",
+    "collection",
     "bench", "cli",
     "", "__main__",
 ]  # fmt: skip
@@ -39,15 +40,20 @@ ONLY = {
     "PIL": {"data.image_files", "data.pixels"},
     "cupy": {"cuda.device"},
     "matplotlib": {"runs.pictures", "cells.drawing.figure"},
+    "tensorboardX": {"runs.tracking.tensorboard"},
+    "mlflow": {"runs.tracking.mlflow"},
+    "sqlite3": {"collection.index"},
 }
 LIGHT = ["", "__main__", "errors", "genomes", "config", "system", "rng.philox", "tasks", "cli", "jit.cache",
          "jit.compiling", "programs.config", "programs.program", "programs.ops", "programs.library",
          "programs.mutation_names", "programs.simplified", "programs.view", "programs.kind",
          "programs.evaluator", "cells.kind", "cells.view", "cells.config", "runs.kind", "runs.view",
-         "runs.tables", "runs.progress", "runs.records", "runs.model"]  # fmt: skip
+         "runs.tables", "runs.progress", "runs.records", "runs.model", "runs.tracking",
+         "collection"]  # fmt: skip
 # Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing.
 PICKLES = {"evolution.forks", "data.cifar"}
-HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess", "matplotlib"}
+HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess", "matplotlib",
+         "tensorboardX", "mlflow"}  # fmt: skip
 
 
 def name_of(path):

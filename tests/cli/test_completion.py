@@ -16,7 +16,8 @@ from zero.programs.mutation_names import MUTATION_NAMES
 from zero.search import names as search_names
 from zero.tasks import task_families
 
-TOPICS = ["ops", "tasks", "programs", "mutations", "searches", "configs", "families", "metrics"]
+TOPICS = ["ops", "tasks", "programs", "mutations", "searches", "configs", "families", "metrics",
+          "runs"]  # fmt: skip
 ZERO = [sys.executable, "-m", "zero"]
 
 

@@ -52,6 +52,7 @@ from zero.evolution.extrapolation import Extrapolation, check_looks, check_point
 from zero.evolution.halving import Halving, check_rungs, halving_word
 from zero.evolution.objective import OBJECTIVES, Objective, weighed
 from zero.nn.train_settings import TrainSettings
+from zero.runs.tracking import Track
 from zero.search.protocol import SearchSettings
 from zero.search.section import default_settings, methods_for, of_method, read_config
 
@@ -237,6 +238,7 @@ class CellsConfig(RunConfig):
     islands: CellIslands = CellIslands()
     experiments: CellExperiments = CellExperiments()
     budget: Budget = Budget()
+    track: Track = ()
     tuning: str | None = None
 
 

@@ -102,6 +102,31 @@ class Cells(Kind):
             f"tells what its best network costs, `zero cells draw {path}` draws it"
         )
 
+    def canonical(self, text: str) -> str:
+        """Returns one text for all drawings of the same cells."""
+        from zero.cells.genome import canonical_key
+        from zero.cells.text import parse_genome
+
+        return canonical_key(parse_genome(text))
+
+    def lines(self, text: str, canonical: str) -> list[str]:
+        """Returns a genome's text in parts."""
+        parts = text.replace(";", ";\n").replace(",", ",\n").replace("+|", "\n+|").splitlines()
+        return [part.strip() for part in parts if part.strip()]
+
+    def size(self, text: str, record: Any) -> tuple[int, str]:
+        """Returns the number of parameters of the network that was trained."""
+        return int(record.parameters), "parameters"
+
+    def task(self, settings: dict[str, Any]) -> str:
+        """Returns the images, or the table of figures."""
+        cells = settings.get("cells") or {}
+        evaluate, images = cells.get("evaluate"), cells.get("images") or {}
+        if isinstance(evaluate, dict):
+            return Path(str(evaluate.get("table"))).name
+        path = images.get("path")
+        return str(images.get("source") or "") if path is None else Path(str(path)).name
+
     def has(self, what: str) -> bool:
         """Returns whether that is a file of weights."""
         return Path(what).suffix == ".h5" and Path(what).is_file()

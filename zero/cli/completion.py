@@ -46,6 +46,20 @@ def genomes(incomplete: str) -> list[str]:
     return list(dict.fromkeys([*programs(incomplete), *cells(incomplete)]))
 
 
+def runs(incomplete: str) -> list[str]:
+    """Returns the folders in runs/."""
+    with suppress(OSError):
+        return _starting([f"runs/{p.name}" for p in sorted(Path("runs").iterdir())], incomplete)
+    return []
+
+
+def trackers(incomplete: str) -> list[str]:
+    """Returns what writes curves."""
+    from zero.runs.tracking import trackers as known
+
+    return _starting(known(), incomplete)
+
+
 def listed(ctx: typer.Context, incomplete: str) -> list[str]:
     """Returns names from the list that the command line asks for."""
     topic = str(ctx.params.get("topic") or "")

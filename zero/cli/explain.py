@@ -181,10 +181,15 @@ def _interval(difference: Any) -> str:
 def _run_in(what: str) -> tuple[Path | None, int | None]:
     """Returns the run's folder or archive that a user names and the record's number, None for none."""
     from zero.programs import library
+    from zero.runs.discoveries import KIND
+    from zero.system.trees import kind_of_file
 
     name, mark, record = what.rpartition("#")
     path, number = (Path(name), int(record)) if mark and record.isdigit() else (Path(what), None)
-    is_run = what not in library.PROGRAMS and (path.is_dir() or path.suffix == ".h5")
+    is_archive = (
+        path.suffix == ".h5" and kind_of_file(path) != KIND
+    )  # a library's entry is a program
+    is_run = what not in library.PROGRAMS and (path.is_dir() or is_archive)
     return (path, number) if is_run else (None, None)
 
 

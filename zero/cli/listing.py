@@ -1,8 +1,11 @@
 """`zero list`."""
 
 import json
+import math
+import shlex
 from collections.abc import Iterable
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +13,7 @@ import typer
 from zero.cli import completion
 from zero.cli.common import Debug, guarded
 from zero.errors import ZeroError
-from zero.runs.tables import print_pairs, print_paragraph, print_table
+from zero.runs.tables import Whole, print_pairs, print_paragraph, print_table
 
 
 class Topic(StrEnum):
@@ -24,6 +27,7 @@ class Topic(StrEnum):
     configs = "configs"
     families = "families"
     metrics = "metrics"
+    runs = "runs"
 
 
 @guarded
@@ -33,13 +37,19 @@ def list_(
         list[str] | None,
         typer.Argument(
             metavar="NAME",
-            help="Only those with one of these in their name.",
+            help="Only those with one of these in their name; of runs the folder [default: runs].",
             autocompletion=completion.listed,
         ),
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Of runs: as JSON.")] = False,
     debug: Debug = False,
 ) -> None:
-    """List what configs and programs may name."""
+    """List what configs and programs may name, or the runs in a folder and how far each has come."""
+    if topic is Topic.runs:
+        _list_runs(names or (["runs"] if Path("runs").exists() else ["."]), as_json)
+        return
+    if as_json:
+        raise ZeroError("--json is for `zero list runs`; leave it out")
     known = completion.names_of(topic.value)
     wanted = [n for n in known if not names or any(w.lower() in n.lower() for w in names)]
     if not wanted:
@@ -126,6 +136,32 @@ def _list_metrics(names: list[str]) -> None:
         problems = _problems(METRICS[name].problems)
         rows.append((name, problems, ", ".join(also), _problems(usual) if usual else ""))
     print_table(("name", "for", "also called", "default for"), rows)
+
+
+def _list_runs(folders: list[str], as_json: bool) -> None:
+    from zero.runs.progress import duration
+    from zero.runs.summaries import find_runs
+
+    found = [run for folder in folders for run in find_runs(folder)]
+    if as_json:
+        print(json.dumps([run.plain() for run in found], indent=2))
+        return
+    if not found:
+        print(f"no runs in {', '.join(folders)}; `zero run CONFIG` makes one in runs/")
+        return
+    rows = []
+    for run in found:
+        state = run.state if run.reason is None else f"{run.state}: {run.reason}"
+        fitness = "-" if math.isnan(run.fitness) else f"{run.fitness:.6f}"
+        count = "-" if run.individuals is None else f"{run.individuals:,}"
+        time = "-" if run.seconds is None else duration(run.seconds)
+        what = (run.kind or "-") + (" (training)" if run.training else "")
+        began = (run.started or "-")[:16].replace("T", " ")
+        rows.append((Whole(str(run.folder)), what, state, fitness, count, began, time))
+    print_table(("run", "of", "state", "best fitness", "individuals", "started", "took"), rows)
+    stopped = next((run for run in found if run.state == "stopped"), None)
+    if stopped:
+        print(f"\ngo on with one that is stopped: zero resume {shlex.quote(str(stopped.folder))}")
 
 
 PROBLEMS = ("binary", "multiclass", "regression")

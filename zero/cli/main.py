@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 
 from zero.cli import (
+    archive,
     bench,
     cells,
+    curves,
     evaluate,
     explain,
     export,
@@ -71,12 +73,14 @@ for command in (
     predict.predict,
     report.report,
     plot.plot,
+    curves.curves,
     explain.explain,
     explain.tune,
 ):
     app.command()(command)
 app.command("list")(listing.list_)
 app.command()(evaluate.validate)
+archive.register(app)
 app.add_typer(bench.bench, name="bench")
 cells.register(app)
 app.command()(train.train)

@@ -28,7 +28,7 @@ from zero.cli.common import (
     with_options,
 )
 from zero.runs.tables import Whole, print_pairs
-from zero.system.signals import STOPS
+from zero.system.signals import RESUMABLE
 
 
 @guarded
@@ -129,7 +129,7 @@ def print_outcome(outcome: Any, as_json: bool) -> None:
         view.print_outcome(outcome)
         rows.append(("folder", Whole(folder)))
         quoted = shlex.quote(folder)
-        if outcome.reason in STOPS:
+        if outcome.reason in RESUMABLE:
             rows.append(("final figures", "not yet: taken when the run ends"))
             rows.append(("go on with", Whole(f"zero resume {quoted}")))
         if (report := outcome.folder / "report.html").is_file():

@@ -7,10 +7,11 @@ import typer
 
 from zero import genomes
 from zero.cli import completion, train
+from zero.cli.archive import print_discovery
 from zero.cli.common import Debug, guarded, totals
 from zero.errors import ZeroError
 from zero.runs.tables import print_pairs
-from zero.system.signals import STOPS
+from zero.system.signals import RESUMABLE
 
 
 @guarded
@@ -37,7 +38,9 @@ def show(
 ) -> None:
     """Show a run, which may be going on, or a program."""
     from zero.programs import library
+    from zero.runs.discoveries import KIND, read_discovery
     from zero.runs.load import kind_of
+    from zero.system.trees import kind_of_file
 
     path = Path(what)
     if checklist:
@@ -45,6 +48,9 @@ def show(
         return
     if train.is_training(path):
         kind_of(path).view.show_training(path)
+        return
+    if kind_of_file(path) == KIND:
+        print_discovery([read_discovery(path)], path, raw)
         return
     if what not in library.PROGRAMS and (path.is_dir() or path.suffix == ".h5"):
         _show_run(path, lineage, raw)
@@ -100,7 +106,7 @@ def _show_run(path: Path, lineage: bool, raw: bool) -> None:
         rows += totals(events[-1]["reason"], sum(s.individuals for s in summaries),
                         sum(s.train_steps for s in summaries),
                         seconds[-1] if seconds else None)  # fmt: skip
-        if events[-1]["reason"] in STOPS:
+        if events[-1]["reason"] in RESUMABLE:
             rows += [("go on with", f"zero resume {path}")]
     else:
         rows += [("ended", f"not yet: it goes on, or after a stop with `zero resume {path}`")]

@@ -134,7 +134,10 @@ def _check_keys(document: yaml.Document, data: Any, loc: yaml.Loc) -> None:
 
 def config_to_yaml(config: RunConfig) -> str:
     """Returns the config as YAML, all defaults written out; it loads back to an equal config."""
-    return yaml.dump(genomes.get(config.genomes).dump(config))
+    data = genomes.get(config.genomes).dump(config)
+    if not data.get("track"):  # what only onlookers want is not named where nobody does
+        data.pop("track", None)
+    return yaml.dump(data)
 
 
 def name_from(path: Path) -> str:

@@ -107,6 +107,7 @@ class RunConfig(Section):
         islands: IslandSettings
         experiments: Repetitions
         budget: Budget
+        track: tuple[str, ...]
 
     def __repr__(self) -> str:
         """Returns a run's config in one line; `config_to_yaml` gives all of it."""

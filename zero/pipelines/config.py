@@ -28,6 +28,7 @@ from zero.errors import ZeroError
 from zero.evolution.halving import Halving, check_rungs, halving_word
 from zero.evolution.objective import Objective
 from zero.pipelines.table import TableSettings
+from zero.runs.tracking import Track
 from zero.search.protocol import StartSettings
 from zero.search.section import default_settings, of_method, read_config
 
@@ -146,6 +147,7 @@ class PipelinesConfig(RunConfig):
     islands: PipelineIslands = PipelineIslands()
     experiments: Repetitions = Repetitions()
     budget: Budget = Budget()
+    track: Track = ()
 
 
 def _check_metric(config: Any) -> Iterator[Found]:

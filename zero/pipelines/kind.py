@@ -11,7 +11,7 @@ from zero.errors import ArchiveError, ConfigError
 from zero.pipelines import records
 from zero.pipelines.config import PipelinesConfig, PipelineSearch, read_pipelines
 from zero.pipelines.view import PipelinesView
-from zero.runs.kind import Kind
+from zero.runs.kind import Kind, table_name
 
 if TYPE_CHECKING:
     from zero.pipelines.domain import PipelinesDomain
@@ -77,6 +77,20 @@ class Pipelines(Kind):
             f"{path} is a run of pipelines, and only programs can be explained; `zero show {path}` says "
             f"in words what its best pipeline does, `zero export {path} -o FILE.py` writes it as Python"
         )
+
+    def lines(self, text: str, canonical: str) -> list[str]:
+        """Returns a pipeline's decisions."""
+        return text.split()
+
+    def size(self, text: str, record: Any) -> tuple[int, str]:
+        """Returns how many decisions are not as usual."""
+        return int(record.decisions), "decisions"
+
+    def task(self, settings: dict[str, Any]) -> str:
+        """Returns the table's file and target."""
+        pipelines = settings.get("pipelines") or {}
+        table = pipelines.get("table") if isinstance(pipelines, dict) else None
+        return table_name(table) if isinstance(table, dict) else ""
 
     def export(
         self,

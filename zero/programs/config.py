@@ -41,6 +41,7 @@ from zero.programs import checks, library
 from zero.programs.mutation_names import MUTATION_NAMES
 from zero.programs.ops import GROUPS, OPS, get_op
 from zero.programs.program import MAX_SIZE
+from zero.runs.tracking import Track
 from zero.search.protocol import SearchSettings
 from zero.search.section import default_settings, of_method, read_config, schema_of
 from zero.tasks import PURPOSES, TaskFamily, task_families
@@ -288,6 +289,7 @@ class ProgramsConfig(RunConfig):
     islands: IslandSettings = IslandSettings()
     experiments: Experiments = Experiments()
     budget: Budget = Budget()
+    track: Track = ()
 
 
 def read_programs(

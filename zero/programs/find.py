@@ -9,8 +9,10 @@ from zero.errors import ArchiveError, ProgramError, what_is
 from zero.programs import library
 from zero.programs.ops import Op, get_op
 from zero.programs.program import Program, from_arrays, parse_program
+from zero.runs import discoveries
 from zero.runs.archive import ArchiveData, best_record, find_record, read_archive
 from zero.runs.folder import RunFolder
+from zero.system.trees import kind_of_file
 
 
 def load_program(name: str | os.PathLike) -> Program:
@@ -35,6 +37,8 @@ def load_program(name: str | os.PathLike) -> Program:
     if path.is_dir() or path.suffix == ".h5":
         if record_id and not record_id.isdigit():
             raise ArchiveError(f"'{name}': after # stands the number of a record")
+        if kind_of_file(path) == discoveries.KIND and not record_id:
+            return _of_discovery(path)
         trained = path / RunFolder.TRAINED
         if not record_id and trained.is_file() and (path / RunFolder.BEST).is_file():
             return _read(path / RunFolder.BEST)
@@ -50,6 +54,14 @@ def load_program(name: str | os.PathLike) -> Program:
             "`zero cells show`"
         )
     return _read(path)
+
+
+def _of_discovery(path: Path) -> Program:
+    """Returns the program of an entry of a library."""
+    found = discoveries.read_discovery(path)
+    if found.kind != "programs":
+        raise ArchiveError(f"{path} is a discovery of {found.kind}, not of programs")
+    return parse_program(found.text, str(path))
 
 
 def read_programs_archive(path: Path) -> ArchiveData:

@@ -18,7 +18,7 @@ from zero.programs.config import (
     read_programs,
 )
 from zero.programs.view import ProgramsView
-from zero.runs.kind import Kind, Training
+from zero.runs.kind import Kind, Training, table_name
 from zero.runs.records import get_array, get_texts
 
 if TYPE_CHECKING:
@@ -132,6 +132,31 @@ class Programs(Kind):
             if part is not None:
                 names = get_texts(part, "task_names")
                 get_array(part, "task_fitness", np.float64, (len(names),))
+
+    def canonical(self, text: str) -> str:
+        """Returns a program without what changes no prediction, its addresses in order of use."""
+        from zero.programs.canonical import canonical
+
+        return canonical(text)
+
+    def lines(self, text: str, canonical: str) -> list[str]:
+        """Returns the instructions that matter, so that other names of addresses are no difference."""
+        return canonical.splitlines()
+
+    def size(self, text: str, record: Any) -> tuple[int, str]:
+        """Returns how many instructions change predictions."""
+        lines = (line.strip() for line in text.splitlines())
+        return sum(
+            bool(line) and not line.startswith(("def ", "#")) for line in lines
+        ), "instructions"
+
+    def task(self, settings: dict[str, Any]) -> str:
+        """Returns the family of tasks, or a table's file and target."""
+        tasks = settings.get("tasks")
+        search = tasks.get("search") if isinstance(tasks, dict) else None
+        if not isinstance(search, dict):
+            return ""
+        return table_name(search) or str(search.get("type", ""))
 
     def has(self, what: str) -> bool:
         """Returns whether that is a program or a model of one."""

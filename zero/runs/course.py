@@ -17,8 +17,9 @@ from zero.evolution.records import RawRecord
 from zero.jit import compiling
 from zero.runs import budgets
 from zero.runs.archive import ArchiveData, ExperimentData, write_archive
+from zero.runs.curves import Part, points_of
 from zero.runs.domain import Conclusion, Domain
-from zero.runs.experiments import archived, best_candidate, experiment_of
+from zero.runs.experiments import archived, best_candidate, experiment_of, merged_curve
 from zero.runs.folder import zero_version
 from zero.runs.reports.write import leave_report
 from zero.runs.session import Session
@@ -31,6 +32,8 @@ from zero.system.signals import Stop
 SNAPSHOT_SECONDS = (
     10.0  # between states that a dead worker goes on from, where there are no checkpoints
 )
+LOG_SECONDS = 60.0  # between lines of the log on how far a run has come
+LOGGED = ("individuals", "train_steps", "best_fitness", "seconds")
 ENOUGH = 10  # candidates that fail, after which time ends a search that has found nothing
 
 
@@ -85,7 +88,8 @@ class Run:
         self.budget_before: dict[str, Any] | None = None  # if the config's is a larger one
         # The finished experiments, as the archive has them.
         self.archived: list[ExperimentData] = []
-        self.next_archive = 0.0  # in `session.seconds`
+        self.next_archive = self.next_log = 0.0  # in `session.seconds`
+        self.told = -1  # individuals at the last point of the curves that was told
         self.ended_by: str | None = None  # what ended the experiment, decided at the end of a round
         self.final_phase_done = False
         self.out_of_time = False  # the time for the search has passed
@@ -284,12 +288,28 @@ class Run:
         state.seconds, state.search_seconds = session.seconds, self.clock.seconds
         state.budget = self.config.budget.model_dump()
         session.save(state.tree())
+        self._tell_points()
+        if session.seconds >= self.next_log:
+            shown = {k: v for k, v in self._shown().items() if k in LOGGED}
+            self.folder.log("progress", **shown)
+            self.next_log = session.seconds + LOG_SECONDS
         # The archive is for onlookers until the run ends: a twentieth of the time is enough for it.
         began = session.seconds
         if state.islands is not None and began >= self.next_archive:
             write_archive(self.folder.archive_path, self._archive(None))
             now = session.seconds
             self.next_archive = now + 20 * (now - began)
+
+    def _tell_points(self) -> None:
+        """Tells the points of the curves that were not told yet."""
+        state = self.state
+        parts: list[Part] = [(e.curve, e.individuals, e.train_steps) for e in state.finished]
+        if state.islands is not None:
+            parts.append((merged_curve([s["curve"] for s in state.islands]), 0, 0))
+        points = [p for p in points_of(parts) if p["individuals"] > self.told]
+        if points:
+            self.told = points[-1]["individuals"]
+            self.reporter.points(points)
 
     def _experiments(self) -> list[Experiment]:
         """Returns all experiments, the one that goes on included."""
@@ -363,11 +383,15 @@ class Run:
             write_archive(self.folder.archive_path, self._archive(results))
         summary = {**self._shown(), **totals, "reason": reason}
         summary.pop("now", None)
+        final = math.nan if found.final is None else found.final.fitness
+        figures = {"fitness": search, "select_fitness": select, "final_fitness": final}
         used = {"core_seconds": self.session.core_seconds, "peak_bytes": usage.peak_bytes()}
-        self.folder.log("finish", reason=reason, seconds=self.session.seconds, **totals, **used)
+        seconds = self.session.seconds
+        self._tell_points()
+        self.folder.log("finish", reason=reason, seconds=seconds, **totals, **figures, **used)
         if self.config.report and results is not None and reason != self.stops.why:
             self._report()
-        self.reporter.finish(summary)
+        self.reporter.finish({**summary, **figures})
         return Outcome(
             self.folder.path, reason, found.outcome, search, select, found.final, individuals, steps,
             self.session.seconds, found.baselines, self.config.genomes, found.details,

@@ -43,7 +43,7 @@ def experiment_of(states: Sequence[IslandState], reason: str | None, domain: Dom
     number = int(chosen["number"]) if chosen else -1
     return Experiment(
         records=domain.pack(ordered),
-        curve=_merged_curve([s["curve"] for s in states]),
+        curve=merged_curve([s["curve"] for s in states]),
         reason=reason,
         individuals=int(sum(c[INDIVIDUALS] for c in counts)),
         train_steps=int(sum(c[TRAIN_STEPS] for c in counts)),
@@ -64,7 +64,7 @@ def _rank(fitness: float) -> float:
     return -math.inf if math.isnan(fitness) else fitness
 
 
-def _merged_curve(curves: Sequence[np.ndarray]) -> np.ndarray:
+def merged_curve(curves: Sequence[np.ndarray]) -> np.ndarray:
     """Returns one curve for all islands: sums of counts, best of best, mean of mean and spread."""
     # Islands thin their curves as these grow, perhaps not all at the same moment.
     common = functools.reduce(np.intersect1d, [c[:, 0] for c in curves])

@@ -60,6 +60,13 @@ class Training:
     command: list[str]
 
 
+def table_name(settings: Mapping[str, Any]) -> str:
+    """Returns how a section with the keys path and target names its table; "" without a path."""
+    path, target = settings.get("path"), settings.get("target")
+    file = Path(path).name if isinstance(path, str) else ""
+    return f"{file}: {target}" if file and isinstance(target, str) else file
+
+
 class Kind:
     """See the module's docstring.
 
@@ -150,6 +157,31 @@ class Kind:
             part = get(results, key, types)
             if isinstance(part, dict):
                 get(part, "fitness", float)
+
+    # --- its genomes among others ---------------------------------------------------------------
+
+    def canonical(self, text: str) -> str:
+        """Returns a genome's canonical form: equal for genomes that are the same in other words.
+
+        Raises:
+            ZeroError: the text is no genome that is known here.
+        """
+        return text.strip()
+
+    def lines(self, text: str, canonical: str) -> list[str]:
+        """Returns a genome as the lines in which two are compared; canonical: its form."""
+        return text.splitlines()
+
+    def size(self, text: str, record: Any) -> tuple[int, str]:
+        """Returns how large a genome is, and what was counted; text: the canonical form."""
+        return len(text), "characters"
+
+    def task(self, settings: dict[str, Any]) -> str:
+        """Returns what a run's genomes are evaluated on, in a few words; "" if its name says all.
+
+        settings: of its config, unchecked.
+        """
+        return ""
 
     # --- taking a discovery away ----------------------------------------------------------------
 

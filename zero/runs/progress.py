@@ -15,7 +15,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from zero.errors import ConfigError, unknown_name
 
@@ -23,6 +23,11 @@ FIRST_TIME = "half a minute or so in all, the first time on this machine"
 MODES = ("auto", "live", "plain", "json", "none")
 
 Clock = Callable[[], float]  # seconds that never run backwards
+
+FIGURES = ("best_fitness", "mean_fitness", "std_fitness", "cache_hits")
+# Of a run's curves: individuals and train_steps of the run so far, experiment (from 1), and FIGURES: of
+# the experiment, fitness of the population, programs that needed no evaluation. Counts are int.
+Point = dict[str, Any]
 
 
 class Reporter:
@@ -49,13 +54,20 @@ class Reporter:
         program: its text, for people.
         """
 
+    def points(self, points: list[Point]) -> None:
+        """There is more of the run's curves, all of which is in a checkpoint.
+
+        The points of a run, each with the number of individuals above that of the one before. After a
+        resume they come once more, from the first: who keeps them elsewhere passes over what is there.
+        """
+
     def finish(self, summary: dict[str, Any]) -> None:
-        """The run ended; summary: stats and reason."""
+        """The run ended; summary: stats, reason, and the outcome's fitness, select_ and final_fitness."""
 
     def close(self) -> None:
         """Leaves the terminal as it was; may be called twice and without `finish`."""
 
-    def __enter__(self) -> "Reporter":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -409,6 +421,10 @@ class _Both(Reporter):
     def improvement(self, record: dict[str, Any]) -> None:
         for reporter in self.reporters:
             reporter.improvement(record)
+
+    def points(self, points: list[Point]) -> None:
+        for reporter in self.reporters:
+            reporter.points(points)
 
     def finish(self, summary: dict[str, Any]) -> None:
         for reporter in self.reporters:

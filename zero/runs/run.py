@@ -21,8 +21,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ from zero.config.load import config_to_yaml
 from zero.config.sections import RunConfig
 from zero.errors import ArchiveError, ConfigError, what_is
 from zero.jit import cache
+from zero.runs import tracking
+from zero.runs.callbacks import WithCallbacks, checked
 from zero.runs.course import Outcome, Run
 from zero.runs.folder import RunFolder
 from zero.runs.notebook import default_reporter
@@ -59,6 +61,7 @@ def start(
     checkpoint_seconds: float | None = CHECKPOINT_SECONDS,
     quiet: bool = False,
     began: float | None = None,
+    callbacks: Sequence[Reporter] = (),
 ) -> Outcome:
     """Runs a config in a new folder and returns the outcome.
 
@@ -73,6 +76,8 @@ def start(
             none, and the run can't be resumed.
         quiet: shows nothing where no reporter is given.
         began: when the run's seconds began to count, by `time.monotonic`; default now.
+        callbacks: are told the same as the reporter, and cannot break the run; each a `zero.Reporter` with
+            methods of your own. The config's `track` has some that are made.
 
     Raises:
         ZeroError: an argument is none of these, data, programs or the folder cannot be used, or no
@@ -95,9 +100,10 @@ def start(
             f"folder {out} is not empty; give another as out, or, if it is a run, go on with it: "
             f"zero.resume({str(out)!r})"
         )
+    also = [*checked(callbacks), *_trackers(config)]
     stops = Stops(max_seconds)
-    with _shown(reporter, quiet) as reporter:
-        return _start(config, out, reporter, command, stops, checkpoint_seconds, began)
+    with _shown(reporter, quiet, also) as told:
+        return _start(config, out, told, command, stops, checkpoint_seconds, began)
 
 
 def _start(
@@ -118,7 +124,7 @@ def _start(
         out, config.name, text, config.seed, command or [], reporter, stops, checkpoint_seconds
     ) as session:
         session.counts_from(began)
-        session.info |= domain.info()
+        session.info |= {"kind": config.genomes, **domain.info()}
         stored = domain.stored(session.folder.path)
         if stored is not domain:  # data that came as arrays: from here on they are in the folder
             domain = stored
@@ -127,14 +133,20 @@ def _start(
         return Run(domain, session, RunState()).go()
 
 
+def _trackers(config: RunConfig) -> list[Reporter]:
+    """Returns the config's trackers; raises ConfigError where one lacks a package."""
+    return tracking.make(getattr(config, "track", ()))  # kinds of one's own need not have the key
+
+
 @contextmanager
-def _shown(reporter: Reporter | None, quiet: bool) -> Iterator[Reporter]:
-    """Gives the reporter, or the default one for as long as a run goes on."""
-    if reporter is not None:
-        yield reporter
-        return
-    with Reporter() if quiet else default_reporter() as reporter:
-        yield reporter
+def _shown(
+    reporter: Reporter | None, quiet: bool, callbacks: Sequence[Reporter]
+) -> Iterator[WithCallbacks]:
+    """Gives the reporter, or the default one, with callbacks, for as long as a run goes on."""
+    with ExitStack() as stack:
+        if reporter is None:
+            reporter = stack.enter_context(Reporter() if quiet else default_reporter())
+        yield stack.enter_context(WithCallbacks(reporter, callbacks))
 
 
 def _check_arguments(reporter: Any, max_seconds: Any, checkpoint_seconds: Any) -> None:
@@ -167,6 +179,7 @@ def resume(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     settings: Iterable[str] = (),
     quiet: bool = False,
+    callbacks: Sequence[Reporter] = (),
 ) -> Outcome:
     """Goes on with a run from its newest readable checkpoint; the outcome is as if never broken.
 
@@ -190,11 +203,13 @@ def resume(
             "program is over"
         )
     stops = Stops(max_seconds)
+    also = checked(callbacks)
     with (
-        _shown(reporter, quiet) as reporter,
-        resumed_session(path, reporter, stops, checkpoint_seconds) as session,
+        _shown(reporter, quiet, also) as told,
+        resumed_session(path, told, stops, checkpoint_seconds) as session,
     ):
         old, config = with_larger_budget(path / RunFolder.CONFIG, settings)
+        told.callbacks += _trackers(config)
         domain = genomes.get(config.genomes).resumed(config, session.info)
         tree, budget = session.load(), old.budget.model_dump()
         state = RunState() if tree is None else RunState.from_tree(tree, budget)

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from zero.errors import ConfigError, ZeroError
+from zero.runs import discoveries
 from zero.runs.archive import ArchiveData, best_record, find_record, read_archive
 from zero.runs.records import BaseRecord
+from zero.system.trees import kind_of_file
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ def read_starts(names: Sequence[str], count: int, kind: str, wanted: str) -> lis
     """Returns the genomes of earlier runs to start from, run by run, the best first.
 
     Args:
-        names: RUN (its outcome, then its fittest other genomes) or RUN#ID.
+        names: RUN (its outcome, then its fittest other genomes), RUN#ID, or the file of a discovery.
         count: different genomes of each RUN.
         kind: of genomes.
         wanted: what the genomes must be, in words.
@@ -48,6 +50,9 @@ def read_starts(names: Sequence[str], count: int, kind: str, wanted: str) -> lis
         if mark and not number.isdigit():
             raise _wrong(f"'{name}': after # stands the number of a record")
         try:
+            if kind_of_file(path) == discoveries.KIND:
+                found.setdefault(*_of_discovery(path, kind, wanted))
+                continue
             data = read_archive(path)
             if data.kind != kind:
                 raise _wrong(
@@ -63,6 +68,14 @@ def read_starts(names: Sequence[str], count: int, kind: str, wanted: str) -> lis
         for record in records:
             found.setdefault(record.text, Start(str(path), record.id, record.text))
     return list(found.values())
+
+
+def _of_discovery(path: Path, kind: str, wanted: str) -> tuple[str, Start]:
+    """Returns the genome of an entry of a library, and where it comes from."""
+    entry = discoveries.read_discovery(path)
+    if entry.kind != kind:
+        raise _wrong(f"{path} is a discovery of {entry.kind}; start_from needs one over {wanted}")
+    return entry.text, Start(str(path), entry.run["record"], entry.text)
 
 
 def _best(data: ArchiveData, count: int) -> list[BaseRecord]:

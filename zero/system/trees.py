@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +74,12 @@ def write_tree(
         write_bytes(path, data)
 
 
-def read_tree(path: str | Path, kind: str, newest_version: int) -> Tree:
+def read_tree(
+    path: str | Path, kind: str, newest_version: int, only: Collection[str] | None = None
+) -> Tree:
     """Returns the tree that `write_tree` put into a file. Nothing in the file is executed.
+
+    only: keys of the tree, where the others are not wanted; None: all.
 
     Raises:
         ArchiveError: the file is missing, foreign, damaged, of another kind or of a newer version.
@@ -83,7 +89,7 @@ def read_tree(path: str | Path, kind: str, newest_version: int) -> Tree:
 
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            tree: Tree = _get_group(file, len(data))
+            tree: Tree = _get_group(file, len(data), only)
             return tree
     # The checksum is right, so someone else wrote this file: anything may be wrong with it.
     except Exception as error:
@@ -96,12 +102,24 @@ def read_tree(path: str | Path, kind: str, newest_version: int) -> Tree:
 
 def kind_of_file(path: str | Path) -> str | None:
     """Returns the kind that a file says it is, None if it is no file that `write_tree` wrote."""
+    head = head_of_file(path)
+    return None if head is None else head[0]
+
+
+def head_of_file(path: str | Path) -> tuple[str, int, bool] | None:
+    """Returns a file's kind and version, and whether it is as long as it says; its rest is not read.
+
+    None if it is no file that `write_tree` wrote, or cannot be read.
+    """
     try:
         with open(path, "rb") as file:
             match = HEADER_PATTERN.fullmatch(file.read(HEADER_SIZE))
+            size = file.seek(0, os.SEEK_END)
     except OSError:
         return None
-    return None if match is None else match[1].decode()
+    if match is None:
+        return None
+    return match[1].decode(), int(match[2]), size == HEADER_SIZE + int(match[3])
 
 
 def _verified(path: Path, kind: str, newest_version: int) -> bytes:
@@ -213,13 +231,13 @@ def _check_dtype(dtype: np.dtype, where: str) -> None:
         raise TypeError(f"{where}: arrays of {dtype} cannot be stored in a tree")
 
 
-def _get_group(group: Any, file_size: int) -> Any:
-    """Returns the dict or list that a group stands for."""
+def _get_group(group: Any, file_size: int, only: Collection[str] | None = None) -> Any:
+    """Returns the dict or list that a group stands for; only: as for `read_tree`."""
     import h5py
 
     items: Tree = {name: _get_attribute(value) for name, value in group.attrs.items()}
     length = items.pop(LIST_MARK, None)
-    for name in group:
+    for name in group if only is None else [name for name in only if name in group]:
         # Links to elsewhere would read other files of the reader's machine into the tree.
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ValueError(f"{name} is a link")

@@ -11,6 +11,7 @@ from zero.programs import library, model
 from zero.programs.export.json import from_json
 from zero.programs.find import load_program
 from zero.programs.program import Program
+from zero.runs import discoveries
 from zero.runs.archive import ArchiveData, best_record, read_archive
 from zero.runs.folder import RunFolder
 from zero.system.trees import kind_of_file
@@ -21,7 +22,7 @@ def is_named(what: str) -> bool:
     path = Path(what)
     if what in library.PROGRAMS or not path.is_file():
         return what in library.PROGRAMS
-    return path.suffix != ".h5" or kind_of_file(path) == model.KIND
+    return path.suffix != ".h5" or kind_of_file(path) in (model.KIND, discoveries.KIND)
 
 
 def find(
@@ -44,7 +45,8 @@ def find(
         return model.load_model(path), {}
     name, mark, record_id = what.rpartition("#")
     run = Path(name) if mark and record_id.isdigit() else path
-    if what in library.PROGRAMS or not (run.is_dir() or run.suffix == ".h5"):
+    is_run = run.is_dir() or (run.suffix == ".h5" and kind_of_file(run) != discoveries.KIND)
+    if what in library.PROGRAMS or not is_run:
         return load_program(what), {"program": path.name}
     folder = run if run.is_dir() else run.parent
     if run.is_dir() and not mark and (run / RunFolder.TRAINED).is_file():

@@ -21,7 +21,7 @@ from zero.runs.progress import duration
 from zero.runs.reports import charts
 from zero.runs.reports.parts import Code, Commands, Pairs, Part, Picture, Report, Section
 from zero.runs.tables import shown_fitness
-from zero.system.signals import STOPS
+from zero.system.signals import RESUMABLE
 
 RANDOM_SEARCH = checklist.RANDOM_SEARCH
 
@@ -86,7 +86,7 @@ class RunFiles:
     @property
     def has_ended(self) -> bool:
         """Whether nothing is left to do but with a larger budget."""
-        return bool(self.results) and self.results["reason"] not in STOPS
+        return bool(self.results) and self.results["reason"] not in RESUMABLE
 
     @property
     def individuals(self) -> int:
