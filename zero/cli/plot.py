@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zero.cli.common import Debug, guarded
+from zero.cli.common import Debug, TrustImports, guarded
 from zero.errors import ConfigError, unknown_name
 
 
@@ -23,6 +23,7 @@ def plot(
             "[default: the first that there is].",
         ),
     ] = None,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Draw a picture of a run: what its outcome says of a table's test rows."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zero.cli.common import Debug, guarded
+from zero.cli.common import Debug, TrustImports, guarded
 from zero.errors import ConfigError
 
 
@@ -18,6 +18,7 @@ def report(
             "--output", "-o", metavar="FILE", help="HTML page; otherwise text is printed."
         ),
     ] = None,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Report on a run: what was asked, the data, what was found, and what its figures are worth.

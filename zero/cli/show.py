@@ -7,7 +7,7 @@ import typer
 
 from zero import genomes
 from zero.cli import completion, train
-from zero.cli.common import RESUMABLE, Debug, guarded, totals
+from zero.cli.common import RESUMABLE, Debug, TrustImports, guarded, totals
 from zero.errors import ZeroError
 from zero.runs.tables import print_pairs
 
@@ -32,6 +32,7 @@ def show(
         bool,
         typer.Option("--checklist", help="What its record answers of what a report must tell."),
     ] = False,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Show a run, which may be going on, or a program."""
