@@ -51,9 +51,12 @@ def predict(
         raise ConfigError(f"{output} is the file to predict and would be lost; give another name")
     from zero.runs.load import load
     from zero.system.files import write_bytes
+    from zero.system.foreign import content_of
 
     with compiling_shown():
-        found = load(run).predictions(data)
+        model = load(run)
+        with content_of(run):
+            found = model.predictions(data)
     for note in found.notes:
         print(f"note: {note}", file=sys.stderr)
     if output is not None:

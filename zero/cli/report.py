@@ -7,6 +7,7 @@ import typer
 
 from zero.cli.common import Debug, TrustImports, guarded
 from zero.errors import ConfigError
+from zero.system.foreign import content_of
 
 
 @guarded
@@ -31,9 +32,12 @@ def report(
 
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"reports are HTML pages: give -o {output.with_suffix('.html')}")
-    found = kind_of(run).report(run)
-    if output is None:
-        print_report(found)
+    with content_of(run):
+        found = kind_of(run).report(run)
+        text = None if output is None else page(found)
+        if text is None:
+            print_report(found)
+    if output is None or text is None:
         return
-    write_bytes(output, page(found).encode())
+    write_bytes(output, text.encode())
     print(f"wrote {output}")

@@ -10,6 +10,7 @@ from zero.cli import completion, train
 from zero.cli.common import RESUMABLE, Debug, TrustImports, guarded, totals
 from zero.errors import ZeroError
 from zero.runs.tables import print_pairs
+from zero.system.foreign import content_of
 
 
 @guarded
@@ -41,13 +42,16 @@ def show(
 
     path = Path(what)
     if checklist:
-        _show_checklist(path)
+        with content_of(path):
+            _show_checklist(path)
         return
     if train.is_training(path):
-        kind_of(path).view.show_training(path)
+        with content_of(path):
+            kind_of(path).view.show_training(path)
         return
     if what not in library.PROGRAMS and (path.is_dir() or path.suffix == ".h5"):
-        _show_run(path, lineage, raw)
+        with content_of(path):
+            _show_run(path, lineage, raw)
         return
     run_name, mark, record_id = what.rpartition("#")
     if mark and not path.exists() and record_id.isdigit() and Path(run_name).exists():
@@ -57,7 +61,8 @@ def show(
         know_kind(Path(run_name))
         data = read_archive(run_name)
         record = find_record(data, int(record_id))
-        genomes.get(data.kind).view.print_record(Path(run_name), data, record, lineage, raw)
+        with content_of(run_name):
+            genomes.get(data.kind).view.print_record(Path(run_name), data, record, lineage, raw)
         return
     from zero.programs.find import load_program
     from zero.programs.view import simplified

@@ -11,13 +11,13 @@ import hashlib
 import importlib
 import importlib.abc
 import importlib.util
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from zero.errors import ConfigError
 from zero.system.files import write_bytes
+from zero.system.foreign import from_json
 
 FOLDER = "imports"
 
@@ -142,7 +142,7 @@ def changed(folder: Path) -> list[str]:
 def recorded(folder: Path) -> list[dict[str, str]]:
     """Returns what a run.json says of imports: names and digests; [] where it cannot be read."""
     try:
-        return recorded_in(json.loads((folder / "run.json").read_text(encoding="utf-8")))
+        return recorded_in(from_json((folder / "run.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError):
         return []
 

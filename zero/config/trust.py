@@ -16,6 +16,7 @@ from typing import Any
 
 from zero.errors import ArchiveError, ConfigError, visible
 from zero.system import user_key
+from zero.system.foreign import from_json
 
 SIGNATURE = "imports_signature"  # in run.json
 MOST_NAMED = 5
@@ -99,7 +100,7 @@ def _without_key() -> str:
 
 def _info(folder: Path) -> dict[str, Any]:
     try:
-        info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        info = from_json((folder / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return info if isinstance(info, dict) else {}

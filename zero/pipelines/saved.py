@@ -6,6 +6,7 @@ another is refused. Called by the end of a run and by what predicts with it.
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,9 @@ def load(path: Path) -> Any:
             raise ArchiveError(
                 f"{path} holds {strange[0]}, which no pipeline has; it is not loaded"
             )
-        return skops.io.loads(data, trusted=unknown)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return skops.io.loads(data, trusted=unknown)
     except ArchiveError:
         raise
     except Exception as error:  # foreign bytes raise a dozen kinds

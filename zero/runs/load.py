@@ -16,6 +16,7 @@ from zero.errors import ArchiveError, ConfigError
 from zero.runs.archive import read_archive
 from zero.runs.folder import RunFolder
 from zero.runs.model import Model
+from zero.system.foreign import content_of
 from zero.system.trees import kind_of_file
 
 
@@ -32,7 +33,7 @@ def load(run: str | Path, trust_imports: bool = False) -> Model:
             trusted.
     """
     path = Path(run)
-    with trusting(trust_imports):
+    with trusting(trust_imports), content_of(path):
         return kind_of(path).model(path)
 
 
