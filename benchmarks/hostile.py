@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -52,18 +53,26 @@ def main() -> int:
     os.environ.setdefault("ZERO_KEY", str(root / "key"))
     try:
         for name in names:
-            started = time.monotonic()
-            outcome = run(KINDS[name], root / name, options.mutations, options.seed, options.first)
-            bad = sum(outcome.counts.values())
+            started, before = time.monotonic(), _processor()
+            outcome = run(
+                KINDS[name],
+                root / name,
+                max(1, options.mutations // KINDS[name].share),
+                options.seed,
+                options.first,
+            )
+            bad, used = sum(outcome.counts.values()), _processor() - before
             print(
                 f"{name:20} {outcome.total:6} mutations: {outcome.loaded:6} loaded, {outcome.refused:6} refused, {bad:4} bad; "
-                f"at most {outcome.most_memory >> 20} MiB, {outcome.longest:.1f} s; {time.monotonic() - started:.0f} s",
+                f"at most {outcome.most_memory >> 20} MiB, {outcome.longest:.1f} s; {time.monotonic() - started:.0f} s, {used:.0f} s of the processor",
                 flush=True,
             )
             for index, what, detail in outcome.faults[:12]:
                 print(f"    {index}: {what}: {detail}", flush=True)
             if options.keep and outcome.faults:
-                seeds = KINDS[name].prepare(root / f"{name}-again")
+                again = root / f"{name}-again"
+                again.mkdir()
+                seeds = KINDS[name].prepare(again)
                 for index, _, _ in outcome.faults:
                     file = options.keep / name / f"{index}-{Path(KINDS[name].file).name}"
                     file.parent.mkdir(parents=True, exist_ok=True)
@@ -74,12 +83,18 @@ def main() -> int:
     if options.record:
         record = {
             "mutations": options.mutations, "seed": options.seed, "memory_bound": MEMORY, "seconds_bound": SECONDS,
-            "seconds": round(time.monotonic() - began),
+            "seconds": round(time.monotonic() - began), "processor_seconds": round(_processor()),
             "kinds": {o.name: {"loaded": o.loaded, "refused": o.refused, "bad": bad, "counts": dict(o.counts),
                                "most_memory": o.most_memory, "longest": o.longest} for o, bad in found},
         }  # fmt: skip
         RESULT.write_text(json.dumps(record, indent=2) + "\n")
     return 1 if any(bad for _, bad in found) else 0
+
+
+def _processor() -> float:
+    """Returns the seconds of the processor that this process and its children have taken."""
+    both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(x.ru_utime + x.ru_stime for x in both)
 
 
 if __name__ == "__main__":

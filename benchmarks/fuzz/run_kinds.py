@@ -21,7 +21,7 @@ from fuzz.shapes import (
     zip_members,
     zip_sizes,
 )
-from fuzz.text_kinds import PROGRAMS
+from fuzz.text_kinds import PROGRAMS, without_imports
 from fuzz.workers import Kind
 
 TABLE = "a,b,c,y\n" + "".join(
@@ -99,10 +99,6 @@ def _show(folder: Path) -> Any:
     return _silent(show.__wrapped__, str(folder / "run"))
 
 
-def _show_training(folder: Path) -> Any:
-    return _show(folder)
-
-
 def _report(folder: Path) -> Any:
     from zero.cli.report import report
 
@@ -123,16 +119,28 @@ def _checkpoints(folder: Path) -> list[bytes]:
     ]
 
 
+def _started(folder: Path) -> list[bytes]:
+    valid = _run("programs", ("checkpoints/*.h5",), folder)
+    for file in (folder / "run" / "checkpoints").glob("*.h5"):
+        file.unlink()
+    return valid
+
+
 def _start_from(folder: Path) -> Any:
     from zero.programs.earlier import earlier
+    from zero.runs.checkpoints import CheckpointFolder
+
+    CheckpointFolder(folder / "run" / "checkpoints").load()  # most end here
 
     return earlier(folder / "run")
 
 
 def _predict(folder: Path) -> Any:
     import zero
+    from zero.programs.model import load_model
     from zero.system.foreign import content_of
 
+    load_model(folder / "run" / "model.h5")  # most end here
     model = zero.load(folder / "run")
     with content_of("the run"):
         return model.predictions(folder / "t.csv")
@@ -170,41 +178,74 @@ def _predictions(folder: Path) -> list[bytes]:
     return [(kept.folder / "0.npz").read_bytes()]
 
 
+@functools.cache
+def _data() -> Any:
+    from zero.runs.archive import read_archive
+
+    return read_archive(_made() / "programs")
+
+
 def _info(folder: Path) -> Any:
     from zero.config import imports
+    from zero.runs.checklist import answers
     from zero.runs.folder import RunFolder
+    from zero.runs.settings import check_unchanged
+    from zero.system.foreign import content_of
 
     imports.kept_in(folder / "run")
-    RunFolder.open(folder / "run").info()
-    return _show(folder)
+    run = RunFolder.open(folder / "run")
+    with content_of("the run"):
+        check_unchanged(run, run.info())
+        return answers(run, _data(), [])
 
 
 def _log(folder: Path) -> Any:
-    _show(folder)
-    return _checklist(folder)
+    from zero.runs.folder import RunFolder
+
+    events = RunFolder.open(folder / "run").events()
+    return _info(folder), events
 
 
-def _checklist(folder: Path) -> Any:
-    from zero.cli.show import show
+def _run_config(folder: Path) -> Any:
+    from zero.config.load import load_config
+    from zero.runs.load import kind_of
 
-    return _silent(functools.partial(show.__wrapped__, checklist=True), str(folder / "run"))
+    kind_of(folder / "run")
+    return load_config(folder / "run" / "config.yaml")
+
+
+def _archive(folder: Path) -> Any:
+    from zero.runs.archive import read_archive
+
+    read_archive(folder / "run" / "archive.h5")  # most end here
+    return _show(folder)
+
+
+def _reported(folder: Path) -> Any:
+    from zero.runs.archive import read_archive
+
+    read_archive(folder / "run" / "archive.h5")
+    return _report(folder)
 
 
 _H5 = (h5_tree, h5_tree, h5_bytes)
 KINDS = [
-    *(Kind(f"archive-{name}", partial(_run, name, ("archive.h5",)), "run/archive.h5", _show, (), _H5)
-      for name in ("programs", "cells", "pipelines")),
-    Kind("archive-report", partial(_run, "pipelines", ("archive.h5",)), "run/archive.h5", _report, (), _H5),
-    Kind("checkpoint", _checkpoints, "checkpoints/checkpoint-000009.h5", _checkpoint, (), _H5),
-    Kind("checkpoint-start", partial(_run, "programs", ("checkpoints/*.h5",)), "run/checkpoints/checkpoint-999999.h5", _start_from, (), _H5),
+    *(
+        Kind(f"archive-{name}", partial(_run, name, ("archive.h5",)), "run/archive.h5", _archive, (), _H5, share=4)
+        for name in ("programs", "cells", "pipelines")
+    ),
+    Kind("archive-report", partial(_run, "pipelines", ("archive.h5",)), "run/archive.h5", _reported, (), _H5, share=4),
+    Kind("checkpoint", _checkpoints, "checkpoints/checkpoint-000009.h5", _checkpoint, (), _H5, share=2),
+    Kind("checkpoint-start", _started, "run/checkpoints/checkpoint-000009.h5", _start_from, (), _H5, share=2),
     Kind("model", partial(_run, "programs", ("model.h5",)), "run/model.h5", _predict, (), _H5),
     Kind("weights", partial(_run, "network", ("network.h5",)), "run/network.h5", _load_weights, (), _H5),
-    Kind("pipeline", partial(_run, "pipelines", ("models/*.skops",)), "run/models/0.skops", _pipeline, (b"PK\3\4", b"PK\1\2"),
-         (zip_members, zip_members, zip_members, zip_sizes)),
+    Kind("pipeline", partial(_run, "pipelines", ("models/*.skops",)), "run/models/0.skops", _pipeline,
+         (b"PK\3\4", b"PK\1\2"), (zip_members, zip_members, zip_members, zip_sizes)),
     Kind("predictions", _predictions, "run/predictions/0.npz", _kept, (), (zip_members, zip_sizes)),
     Kind("run-json", partial(_run, "programs", ("run.json",)), "run/run.json", _info, (), (json_tree,)),
-    Kind("run-config", partial(_run, "cells", ("config.yaml",)), "run/config.yaml", _show, YAML_TOKENS, (yaml_tree,)),
+    Kind("run-config", partial(_run, "cells", ("config.yaml",)), "run/config.yaml", _run_config, YAML_TOKENS,
+         (yaml_tree,), clean=without_imports),
     Kind("log", partial(_run, "programs", ("log.jsonl",)), "run/log.jsonl", _log, (), (json_line,)),
-    Kind("train-json", partial(_run, "program", ("train.json",)), "run/train.json", _show_training, (), (json_tree,)),
-    Kind("train-json-network", partial(_run, "network", ("train.json",)), "run/train.json", _show_training, (), (json_tree,)),
+    Kind("train-json", partial(_run, "program", ("train.json",)), "run/train.json", _show, (), (json_tree,), share=2),
+    Kind("train-json-network", partial(_run, "network", ("train.json",)), "run/train.json", _show, (), (json_tree,), share=2),
 ]  # fmt: skip

@@ -190,7 +190,7 @@ def _yaml_depth(data: bytes, rng: Random) -> bytes:
 
 KINDS = [
     *(
-        Kind(f"config-{name}", partial(_configs, text), "my.yaml", _load_config, YAML_TOKENS, (yaml_tree, yaml_tree, _yaml_depth), clean=without_imports)
+        Kind(f"config-{name}", partial(_configs, text), "my.yaml", _load_config, YAML_TOKENS, (yaml_tree, yaml_tree, _yaml_depth), clean=without_imports, share=3)
         for name, text in (("programs", PROGRAMS), ("cells", CELLS), ("pipelines", PIPELINES))
     ),
     Kind("setting", lambda folder: list(_SETTINGS), "set.txt", _load_setting, (*YAML_TOKENS, b"=", b".", b"\0"), clean=without_imports),

@@ -39,7 +39,8 @@ class Kind:
     prepare: makes what else there must be in a folder, and returns valid files. file: the name in that
     folder under which a mutated one is put. load: reads it as zero does; raises a ZeroError for bad ones.
     tokens: words of the format. shapes: mutations that know the format. allowed: audit events that loading
-    may cause. clean: takes out of a mutated file what is not to be tried.
+    may cause. clean: takes out of a mutated file what is not to be tried. share: among so many
+    kinds the mutations of one are shared.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Kind:
     shapes: Sequence[Mutation] = ()
     allowed: tuple[str, ...] = ()
     clean: Callable[[bytes], bytes] = bytes
+    share: int = 1
 
 
 @dataclass

@@ -55,6 +55,12 @@ class _Loader(yaml.SafeLoader):
         if self.depth > MAX_DEPTH:
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH}", problem_mark=mark)
+        self.nodes = getattr(self, "nodes", 0) + 1
+        if self.nodes > 2 * MAX_VALUES:  # a key is one, too; PyYAML takes a second for so many
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(
+                problem=f"more than {MAX_VALUES:,} values", problem_mark=mark
+            )
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
