@@ -1,6 +1,10 @@
 """Fixtures for all tests, and their order: the smallest test of the whole engine comes first."""
 
+import atexit
+import os
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +13,11 @@ from zero.runs.reports import write
 
 # Reports on each of the runs of tests would take minutes; `reports` brings them back.
 write_report, write.write_report = write.write_report, lambda kind, path, domain=None: path
+
+# Runs with imports are signed by a key of the tests' own, in their children as well.
+_HOME = tempfile.mkdtemp(prefix="zero-tests-")
+os.environ["ZERO_KEY"] = str(Path(_HOME) / "key")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 # They run the GPU's code on the CPU, which g++ compiles.
 NEED_COMPILER = (

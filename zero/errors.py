@@ -17,8 +17,18 @@ _NO_TEXT = re.compile(
 )
 
 
+LONGEST_LINE = 3000  # of a message; a longer one loses its middle
+
+
 class ZeroError(Exception):
-    """Base of every error that the engine raises on purpose."""
+    """Base of every error that the engine raises on purpose.
+
+    Its text may quote what stands in a foreign file: what nobody could see, or would steer a terminal, is
+    escaped in it, and long lines are cut.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(map(_bounded, super().__str__().split("\n")))
 
 
 class ConfigError(ZeroError):
@@ -43,6 +53,13 @@ class DeviceError(ZeroError):
 
 class NetworkError(ZeroError):
     """A genome or network that cannot be: loops, unknown ops, shapes that do not fit."""
+
+
+def _bounded(line: str) -> str:
+    line = visible(line)
+    if len(line) <= LONGEST_LINE:
+        return line
+    return f"{line[: LONGEST_LINE * 2 // 3]} ... {line[-LONGEST_LINE // 4 :]}"
 
 
 def written(value: object) -> str:

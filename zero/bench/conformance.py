@@ -7,22 +7,27 @@ whole program on one small task, with every error). Numbers may be the strings "
 from __future__ import annotations
 
 import gzip
-import json
+import io
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from zero.errors import TaskError
+from zero.errors import ProgramError, TaskError
 from zero.programs.evaluator import check_backend
 from zero.programs.interpreter import reference
 from zero.programs.interpreter.reference import Banks, Trace
 from zero.programs.ops import get_op
 from zero.programs.program import Instruction, Memory, Program
+from zero.system.foreign import from_json
 from zero.tasks import TaskSet
 
 # Relative tolerances: of one op, and of errors and fitness of a whole algorithm.
 TOLERANCE = {"float64": (1e-9, 1e-6), "float32": (1e-3, 1e-3)}
+MOST_BYTES, MOST_FEATURES = 1 << 30, 1024  # of a file, of a case
+# What a case that is none makes Python raise.
+_NO_CASE = (AttributeError, ArithmeticError, LookupError, ProgramError, TypeError, ValueError)
 AMPLIFIED = {"float64": 1e6, "float32": 1e2}  # errors beyond this are not compared
 
 
@@ -48,12 +53,15 @@ def read_cases(path: str | Path) -> list[dict]:
     try:
         data = Path(path).read_bytes()
         if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-        cases = [json.loads(line) for line in data.decode().splitlines() if line.strip()]
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+                data = file.read(MOST_BYTES + 1)
+            if len(data) > MOST_BYTES:
+                raise ValueError(f"more than {MOST_BYTES} bytes when decompressed")
+        cases = [from_json(line) for line in data.decode().splitlines() if line.strip()]
         for case in cases:
             if case["kind"] not in ("op", "algorithm"):
                 raise KeyError(case["kind"])
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise TaskError(f"{path}: not a file of recorded cases ({error})") from error
     return cases
 
@@ -71,17 +79,29 @@ def run_cases(cases: list[dict], backend: str, dtype: str) -> Agreement:
     outcome = Agreement()
     for number, case in enumerate(cases, 1):
         kind = case["kind"]
-        if kind == "op" and dtype == "float32" and not _fits_float32(case):
-            outcome.skipped[kind] += 1
-            continue
         compare = _compare_op if kind == "op" else _compare_algorithm
-        difference = compare(case, interpreter, dtype)
+        try:
+            _check_size(case)
+            if kind == "op" and dtype == "float32" and not _fits_float32(case):
+                outcome.skipped[kind] += 1
+                continue
+            difference = compare(case, interpreter, dtype)
+        except _NO_CASE as error:
+            raise TaskError(
+                f"case {number} is no recorded {kind}: {type(error).__name__}: {error}"
+            ) from error
         outcome.total[kind] += 1
         if difference:
             outcome.differences.append(f"case {number} ({kind}, F = {case['F']}): {difference}")
         else:
             outcome.passed[kind] += 1
     return outcome
+
+
+def _check_size(case: dict) -> None:
+    """Raises ValueError if a case's features are not a number of those that cases have."""
+    if type(case["F"]) is not int or not 1 <= case["F"] <= MOST_FEATURES:
+        raise ValueError(f"F is {case['F']}, expected 1 to {MOST_FEATURES}")
 
 
 def _fits_float32(case: dict) -> bool:

@@ -5,7 +5,6 @@ The commands write these as JSON (`--json`); a comparison of methods keeps its o
 
 from __future__ import annotations
 
-import json
 import shlex
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from zero.runs.progress import duration
 from zero.runs.reports.common import picture
 from zero.runs.reports.parts import Bullets, Commands, Pairs, Part, Report, Section, Table
 from zero.runs.tables import shown_fitness
+from zero.system.foreign import from_json
 
 FILE = "comparison.json"  # in the folder of a comparison
 
@@ -35,7 +35,7 @@ def report(path: Path) -> Report:
     """
     file = path / FILE if path.is_dir() else path
     try:
-        result = json.loads(file.read_text(encoding="utf-8"))
+        result = from_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ArchiveError(f"{file} cannot be read as JSON: {error}") from None
     try:

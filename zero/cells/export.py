@@ -5,7 +5,6 @@ Called by the kind of genome.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from zero.nn.network import Network
 from zero.nn.saved import SavedNetwork, from_tree, load_network
 from zero.runs.folder import RunFolder
 from zero.system.files import write_bytes
+from zero.system.foreign import from_json
 
 WEIGHTS = ("best_weights.h5", "network.h5")  # in the folder of a run, of a training
 FORMATS = {"onnx": ".onnx", "numpy": ".py"}
@@ -98,7 +98,7 @@ def _paused(folder: Path, note: Callable[[str], None]) -> SavedNetwork | None:
         note(text)
     if state is None or "network" not in state:
         return None
-    epochs = json.loads(state["made_with"]["settings"])["epochs"]
+    epochs = from_json(state["made_with"]["settings"])["epochs"]
     done, weights = len(state["curve"]), state["average"] or state
     at = f"after epoch {done} of {epochs} (step {state['step']:,})"
     if _reason(folder) == "diverged":
@@ -116,7 +116,7 @@ def _paused(folder: Path, note: Callable[[str], None]) -> SavedNetwork | None:
 def _reason(folder: Path) -> str:
     """Returns why a training stopped, as its train.json says; "" without one."""
     try:
-        return str(json.loads((folder / "train.json").read_text(encoding="utf-8"))["reason"])
+        return str(from_json((folder / "train.json").read_text(encoding="utf-8"))["reason"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

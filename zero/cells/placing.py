@@ -11,7 +11,6 @@ Called by `zero.cells.train_run` and the command line.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,7 @@ from zero.nn.network import Network
 from zero.nn.train_settings import TrainSettings
 from zero.runs.archive import read_archive
 from zero.runs.folder import RunFolder
+from zero.system.foreign import from_json
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def cells_of(settings: dict[str, Any]) -> Cells | None:
 def image_set_of(folder: Path) -> dict[str, Any]:
     """Returns what run.json says of a run's images (`ImageData.summary`); {} if nothing."""
     try:
-        info = json.loads((folder / RunFolder.INFO).read_text(encoding="utf-8"))
+        info = from_json((folder / RunFolder.INFO).read_text(encoding="utf-8"))
         return info.get("image_set") or {}
     except (OSError, ValueError, AttributeError):
         return {}

@@ -50,6 +50,7 @@ from zero.runs.progress import Reporter, duration
 from zero.runs.reports.write import leave_report
 from zero.runs.session import Session, new_session, resumed_session
 from zero.system.files import write_bytes
+from zero.system.foreign import from_json
 from zero.system.signals import Stop, Stops
 
 DRAWING, FIGURES, NETWORK = "cells.svg", RunFolder.TRAINED, "network.h5"
@@ -80,7 +81,7 @@ def read_figures(path: str | Path) -> dict[str, Any]:
     """
     file = Path(path) / FIGURES
     try:
-        figures = json.loads(file.read_text(encoding="utf-8"))
+        figures = from_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ArchiveError(f"cannot read {file}: {error.strerror}; no epoch is over yet") from None
     except ValueError as error:

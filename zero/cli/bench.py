@@ -17,6 +17,7 @@ from zero.cli.common import (
     Seconds,
     Seed,
     Set,
+    TrustImports,
     checked_config,
     compiling_shown,
     guarded,
@@ -66,6 +67,7 @@ def bench_search(
     backend: Annotated[BackendName | None, typer.Option(help="Same as --set backend=NAME.")] = None,
     json_file: JsonFile = None,
     settings: Set = None,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Measure the individuals per second of a search."""
@@ -95,6 +97,7 @@ def bench_evaluate(
     backend: Annotated[BackendName | None, typer.Option(help="Same as --set backend=NAME.")] = None,
     json_file: JsonFile = None,
     settings: Set = None,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Measure the evaluations per second of a program."""

@@ -17,6 +17,7 @@ from zero.cli.common import (
     Commands,
     Debug,
     Set,
+    TrustImports,
     guarded,
 )
 from zero.errors import NetworkError
@@ -173,7 +174,11 @@ def list_(
 @cells.command()
 @guarded
 def show(
-    name: CellName, config: LikeTraining = None, settings: Set = None, debug: Debug = False
+    name: CellName,
+    config: LikeTraining = None,
+    settings: Set = None,
+    trust_imports: TrustImports = False,
+    debug: Debug = False,
 ) -> None:
     """Show a genome's cells, and what its network costs."""
     cell, placings = _find_placed(name, config, settings)
@@ -200,6 +205,7 @@ def count(
     image: Image = None,
     batch: Batch = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Count parameters, multiply-adds and memory of a genome's network, before any training.
@@ -244,6 +250,7 @@ def score(
         int, typer.Option(metavar="B", min=2, help="Train images that scores look at.")
     ] = 32,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Score a genome's network before any training, in the network that a config's search trains."""
@@ -271,6 +278,7 @@ def draw(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="SVG file to write.")
     ] = None,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Draw a genome's cells as SVG, to a file or to standard output."""

@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -92,6 +92,12 @@ OutFolder = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the outcome.")]
 JsonLog = Annotated[bool, typer.Option("--json-log", help="One JSON object a line to stdout.")]
+TrustImports = Annotated[
+    bool,
+    typer.Option(
+        "--trust-imports", help="Execute the Python files that a run from elsewhere imports."
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file.")
@@ -107,7 +113,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **options: Any) -> None:
         try:
-            command(*args, **options)
+            with _trusting(bool(options.get("trust_imports"))):
+                command(*args, **options)
             sys.stdout.flush()  # here a full disk or a closed pipe can still be told
         except BrokenPipeError:
             _close_stdout()
@@ -127,6 +134,14 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from None
 
     return run
+
+
+def _trusting(wanted: bool) -> AbstractContextManager[None]:
+    if not wanted:
+        return nullcontext()
+    from zero.config.trust import trusting
+
+    return trusting()
 
 
 def _lines_of(error: BaseException) -> list[str]:

@@ -11,6 +11,7 @@ from zero.cli.common import (
     Debug,
     ProgramName,
     Set,
+    TrustImports,
     checked_config,
     compiling_shown,
     guarded,
@@ -27,6 +28,7 @@ def evaluate(
     settings: Set = None,
     tasks: Annotated[bool, typer.Option("--tasks", help="The fitness on every task too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Evaluate a program on a config's select and final tasks."""
@@ -68,6 +70,7 @@ def validate(
     config: Config,
     settings: Set = None,
     data: Annotated[bool, typer.Option("--data", help="Read the tasks' data as well.")] = False,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Check a config and tell every mistake."""

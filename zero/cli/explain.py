@@ -15,6 +15,7 @@ from zero.cli.common import (
     Debug,
     ProgramName,
     Set,
+    TrustImports,
     checked_config,
     compiling_shown,
     guarded,
@@ -51,6 +52,7 @@ def explain(
     settings: Set = None,
     evaluations: Evaluations = 300,
     as_json: AsJson = False,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Explain a program: its pieces, what each part is worth, where it came in.
@@ -112,6 +114,7 @@ def tune(
     evaluations: Evaluations = 300,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the constants tried.")] = 0,
     as_json: AsJson = False,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Tune a program's constants on a config's select tasks; final tasks tell the gain."""

@@ -9,7 +9,7 @@ import typer
 
 from zero import genomes
 from zero.cli import completion
-from zero.cli.common import Debug, guarded
+from zero.cli.common import Debug, TrustImports, guarded
 from zero.errors import ArchiveError
 
 
@@ -51,6 +51,7 @@ def export(
         int | None,
         typer.Option(metavar="N", min=13, max=21, help="ONNX's operators [default: 15]."),
     ] = None,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Write what was found in a form that runs, or is read, without zero.

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from zero.cli.common import Debug, guarded
+from zero.cli.common import Debug, TrustImports, guarded
 from zero.errors import ConfigError, unknown_name
+from zero.system.foreign import content_of
 
 
 @guarded
@@ -23,16 +24,19 @@ def plot(
             "[default: the first that there is].",
         ),
     ] = None,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Draw a picture of a run: what its outcome says of a table's test rows."""
     from zero.runs.load import kind_of
     from zero.runs.pictures import check, save
 
-    known = kind_of(run).pictures(run)
+    with content_of(run):
+        known = kind_of(run).pictures(run)
     name = what or next(iter(known))
     if name not in known:
         raise ConfigError(f"{run}: {unknown_name('picture', name, known)}")
     check(output)
-    save(known[name], output)
+    with content_of(run):
+        save(known[name], output)
     print(f"wrote {output}")

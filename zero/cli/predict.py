@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zero.cli.common import Debug, compiling_shown, guarded
+from zero.cli.common import Debug, TrustImports, compiling_shown, guarded
 from zero.errors import ConfigError, visible
 from zero.runs.model import Predictions
 from zero.runs.tables import json_number, print_table, shown
@@ -36,6 +36,7 @@ def predict(
             "--output", "-o", metavar="FILE", help=f"File to write: {' or '.join(ENDINGS)}."
         ),
     ] = None,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Predict your own data with what a run has found.
@@ -50,9 +51,12 @@ def predict(
         raise ConfigError(f"{output} is the file to predict and would be lost; give another name")
     from zero.runs.load import load
     from zero.system.files import write_bytes
+    from zero.system.foreign import content_of
 
     with compiling_shown():
-        found = load(run).predictions(data)
+        model = load(run)
+        with content_of(run):
+            found = model.predictions(data)
     for note in found.notes:
         print(f"note: {note}", file=sys.stderr)
     if output is not None:

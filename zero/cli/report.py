@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from zero.cli.common import Debug, guarded
+from zero.cli.common import Debug, TrustImports, guarded
 from zero.errors import ConfigError
+from zero.system.foreign import content_of
 
 
 @guarded
@@ -24,6 +25,7 @@ def report(
             "--output", "-o", metavar="FILE", help="HTML page; otherwise text is printed."
         ),
     ] = None,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Report on a run: what was asked, the data, what was found, and what its figures are worth.
@@ -38,12 +40,15 @@ def report(
 
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"reports are HTML pages: give -o {output.with_suffix('.html')}")
-    if comparison.is_comparison(run):
-        found = comparison.report(run)
-    else:
-        found = kind_of(run).report(run)
-    if output is None:
-        print_report(found)
+    with content_of(run):
+        if comparison.is_comparison(run):
+            found = comparison.report(run)
+        else:
+            found = kind_of(run).report(run)
+        text = None if output is None else page(found)
+        if text is None:
+            print_report(found)
+    if output is None or text is None:
         return
-    write_bytes(output, page(found).encode())
+    write_bytes(output, text.encode())
     print(f"wrote {output}")

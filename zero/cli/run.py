@@ -20,6 +20,7 @@ from zero.cli.common import (
     Quiet,
     Seed,
     Set,
+    TrustImports,
     checked_config,
     guarded,
     reporting,
@@ -47,6 +48,7 @@ def run(
     max_seconds: MaxSeconds = None,
     quiet: Quiet = False,
     json_log: JsonLog = False,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Evolve programs or cells as a config says.
@@ -101,6 +103,7 @@ def resume(
     max_seconds: MaxSeconds = None,
     quiet: Quiet = False,
     json_log: JsonLog = False,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Go on with a run or a training that was stopped or killed, or give a run a larger budget."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zero.cli.common import Config, Debug, JsonFile, Set, guarded
+from zero.cli.common import Config, Debug, JsonFile, Set, TrustImports, guarded
 from zero.runs.progress import duration
 from zero.runs.tables import Whole, print_pairs, print_paragraph, print_table, shown_fitness
 
@@ -43,6 +43,7 @@ def search_methods(
     ] = None,
     json_file: JsonFile = None,
     settings: Set = None,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Compare search methods on a config, seed by seed, at equal budgets."""

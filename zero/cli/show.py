@@ -8,9 +8,10 @@ import typer
 from zero import genomes
 from zero.cli import completion, train
 from zero.cli.archive import print_discovery
-from zero.cli.common import Debug, guarded, totals
+from zero.cli.common import Debug, TrustImports, guarded, totals
 from zero.errors import ZeroError
 from zero.runs.tables import print_pairs
+from zero.system.foreign import content_of
 from zero.system.signals import RESUMABLE
 
 
@@ -34,6 +35,7 @@ def show(
         bool,
         typer.Option("--checklist", help="What its record answers of what a report must tell."),
     ] = False,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Show a run, which may be going on, or a program."""
@@ -44,16 +46,19 @@ def show(
 
     path = Path(what)
     if checklist:
-        _show_checklist(path)
+        with content_of(path):
+            _show_checklist(path)
         return
     if train.is_training(path):
-        kind_of(path).view.show_training(path)
+        with content_of(path):
+            kind_of(path).view.show_training(path)
         return
     if kind_of_file(path) == KIND:
         print_discovery([read_discovery(path)], path, raw)
         return
     if what not in library.PROGRAMS and (path.is_dir() or path.suffix == ".h5"):
-        _show_run(path, lineage, raw)
+        with content_of(path):
+            _show_run(path, lineage, raw)
         return
     run_name, mark, record_id = what.rpartition("#")
     if mark and not path.exists() and record_id.isdigit() and Path(run_name).exists():
@@ -63,7 +68,8 @@ def show(
         know_kind(Path(run_name))
         data = read_archive(run_name)
         record = find_record(data, int(record_id))
-        genomes.get(data.kind).view.print_record(Path(run_name), data, record, lineage, raw)
+        with content_of(run_name):
+            genomes.get(data.kind).view.print_record(Path(run_name), data, record, lineage, raw)
         return
     from zero.programs.find import load_program
     from zero.programs.view import simplified

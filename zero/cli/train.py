@@ -17,6 +17,7 @@ from zero.cli.common import (
     Quiet,
     Seed,
     Set,
+    TrustImports,
     guarded,
     time_left,
     with_options,
@@ -72,6 +73,7 @@ def train(
     max_seconds: MaxSeconds = None,
     quiet: Quiet = False,
     json_log: JsonLog = False,
+    trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
     """Train one program on a table, or one network of cells, for `zero predict` and `zero export`.

@@ -11,13 +11,13 @@ import hashlib
 import importlib
 import importlib.abc
 import importlib.util
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from zero.errors import ConfigError
 from zero.system.files import write_bytes
+from zero.system.foreign import from_json
 
 FOLDER = "imports"
 
@@ -70,6 +70,11 @@ def execute(name: str, kept: Path | None = None) -> None:
         raise
 
 
+def is_new(name: str) -> bool:
+    """Returns whether this process has not yet executed that file, or imported that module."""
+    return name not in (_executed() if name.endswith(".py") else sys.modules)
+
+
 def _executed() -> dict[str, bytes]:
     """Returns the texts that were executed in this process, by the names of their files."""
     loaders = [getattr(module, "__loader__", None) for module in list(sys.modules.values())]
@@ -99,7 +104,7 @@ def kept_in(folder: Path) -> dict[str, Path]:
         ConfigError: a copy has been changed or is gone.
     """
     copies = {}
-    for number, entry in enumerate(_recorded(folder)):
+    for number, entry in enumerate(recorded(folder)):
         if entry["name"].endswith(".py"):
             path = _copy(folder, number, entry["name"])
             if _digest(path) != entry["sha256"]:
@@ -118,7 +123,7 @@ def changed(folder: Path) -> list[str]:
         ConfigError: it is a module, of which the run has no copy.
     """
     lines = []
-    for number, entry in enumerate(_recorded(folder)):
+    for number, entry in enumerate(recorded(folder)):
         name = entry["name"]
         if name.endswith(".py"):
             now = _digest(Path(name))
@@ -134,14 +139,22 @@ def changed(folder: Path) -> list[str]:
     return lines
 
 
-def _recorded(folder: Path) -> list[dict[str, str]]:
+def recorded(folder: Path) -> list[dict[str, str]]:
+    """Returns what a run.json says of imports: names and digests; [] where it cannot be read."""
     try:
-        info: Any = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return recorded_in(from_json((folder / "run.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
+        return []
+
+
+def recorded_in(info: Any) -> list[dict[str, str]]:
+    """Returns the same of the content of run.json."""
+    try:
         return [
             {"name": str(entry["name"]), "sha256": str(entry["sha256"])}
             for entry in info.get("imports", [])
         ]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError, AttributeError):
         return []
 
 
@@ -153,7 +166,7 @@ def _digest(path: Path) -> str:
     """Returns the digest of a file, "" if it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in its name
         return ""
 
 

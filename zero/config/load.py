@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zero import genomes
-from zero.config import imports, words, yaml
+from zero.config import imports, trust, words, yaml
 from zero.config.files import resolve_imports, run_imports
 from zero.config.sections import RunConfig, Section
 from zero.config.settings import plain
@@ -29,8 +29,9 @@ def load_config(
     Its class is that of the kind of genome that the file's sections are about.
 
     Relative paths in the file start at the file's folder, those in `overrides` at the current one;
-    the returned config has absolute paths. The files in `imports` are executed; of a run folder's
-    config.yaml those that the run keeps.
+    the returned config has absolute paths. The files in `imports` are executed, and before that named on
+    standard error where they or the config are another user's; of a run folder's config.yaml those that
+    the run keeps, if this user began it here (`zero.config.trust`).
 
     Args:
         path_or_name: a YAML file, or a shipped config's bare name.
@@ -50,7 +51,8 @@ def load_config(
         )
     path, source = find_config(path_or_name)
     document = yaml.read(path, source)
-    document.kept = imports.kept_in(path.parent) if path.name == "config.yaml" else {}
+    document.file, document.of_run = path, trust.is_of_run(path)
+    document.kept = imports.kept_in(path.parent) if document.of_run else {}
     _override(document, overrides)
     document.data.setdefault("name", name_from(path))
     return checked(document, path.resolve().parent, check_files)

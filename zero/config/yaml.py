@@ -55,6 +55,12 @@ class _Loader(yaml.SafeLoader):
         if self.depth > MAX_DEPTH:
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH}", problem_mark=mark)
+        self.nodes = getattr(self, "nodes", 0) + 1
+        if self.nodes > 2 * MAX_VALUES:  # a key is one, too; PyYAML takes a second for so many
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(
+                problem=f"more than {MAX_VALUES:,} values", problem_mark=mark
+            )
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -105,7 +111,8 @@ class Document:
     source: how the file is called in messages. data: dicts, lists, str, int, float, bool, None.
     problems: mistakes of form found so far. overridden: locations that an option replaced. spelt:
     where a value stands under a misspelt key, by the location that was meant. options: in order. kept:
-    a run's own copies of files that it imports, by their names (`zero.config.imports`).
+    a run's own copies of files that it imports, by their names (`zero.config.imports`). file: that it
+    was read from; of_run: which is that of a run's folder.
     """
 
     source: str
@@ -117,6 +124,8 @@ class Document:
     spelt: dict[Loc, Loc] = field(default_factory=dict)
     options: list[str] = field(default_factory=list)
     kept: dict[str, Path] = field(default_factory=dict)
+    file: Path | None = None
+    of_run: bool = False
 
     def as_spelt(self, loc: Loc) -> Loc:
         """Returns a location with its keys as the file spells them."""

@@ -8,6 +8,7 @@ Object arrays, which need pickle, are refused. Called by `zero.data.sources` and
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
 from pathlib import Path
 from typing import IO
@@ -110,15 +111,21 @@ def _read_array(stream: IO[bytes], size: int, where: str) -> np.ndarray:
 
 def _read_header(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
     try:
-        version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(stream)
-        if version == (2, 0):
-            return np.lib.format.read_array_header_2_0(stream)
-    except OSError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of files that Python 2 wrote
+            return _header_of(stream, where)
+    except (OSError, TaskError):
         raise
     except Exception as error:  # the header is parsed as Python text, foreign text fails anyhow
         raise TaskError(
             f"{where}: not an NPY array, or a damaged one: {' '.join(str(error).split())[:120]}"
         ) from None
+
+
+def _header_of(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(stream)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(stream)
     raise TaskError(f"{where}: NPY version {version} is not supported (1.0 and 2.0 are)")

@@ -20,6 +20,7 @@ from zero.data.prepare import MOST_CATEGORIES, RARE, plan_column
 from zero.data.table import Table, counts_rows, one_line
 from zero.data.target import Problem, target_of
 from zero.errors import TaskError, visible, written
+from zero.system.foreign import from_json
 from zero.system.trees import Tree
 
 Kind = Literal["number", "category", "date", "text"]  # what a column is; text for pipelines only
@@ -89,7 +90,7 @@ def from_tree(tree: Tree, where: Path) -> TableData:
     """Returns the table that `to_tree` was given."""
 
     def column(c: Tree) -> Column:
-        texts = None if c["texts"] is None else json.loads(c["texts"])
+        texts = None if c["texts"] is None else from_json(c["texts"])
         return Column(c["name"], c["values"], texts, c["form"])
 
     try:

@@ -21,6 +21,7 @@ from zero.nn.layers import LAYER_KINDS
 from zero.nn.layers.record import Layer
 from zero.nn.network import Network
 from zero.nn.weights import batch_norms
+from zero.system.foreign import from_json
 from zero.system.trees import read_tree, write_tree
 
 KIND = "network"
@@ -231,7 +232,7 @@ def _layers_text(network: Network) -> str:
 def _network_of(text: str, path: str | Path) -> Network:
     """Returns the network of `_layers_text`; raises ArchiveError where it is none."""
     try:
-        found = json.loads(text)
+        found = from_json(text)
         layers = tuple(
             Layer(**{k: tuple(v) if isinstance(v, list) else v for k, v in layer.items()})
             for layer in [{"inputs": (), **layer} for layer in found["layers"]]

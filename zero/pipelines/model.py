@@ -20,6 +20,7 @@ from zero.pipelines import saved
 from zero.pipelines.ensemble import Mix
 from zero.pipelines.evaluator import said
 from zero.runs.model import Model, Predictions
+from zero.system.foreign import from_json
 
 MODELS, FILE, VERSION = "models", "model.json", 1
 
@@ -148,7 +149,7 @@ def load_model(path: Path) -> PipelineModel:
     if not (folder / FILE).is_file():
         raise ArchiveError(f"{path} has no trained model yet: `zero resume` ends the run")
     try:
-        tree = json.loads((folder / FILE).read_text())
+        tree = from_json((folder / FILE).read_text())
         if tree["version"] > VERSION:
             raise ArchiveError(f"{folder / FILE} is of a newer zero; update this one")
         arrays = [

@@ -14,7 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from zero.data.arrays import read_npz
+from zero.errors import TaskError
 from zero.system.files import write_bytes
+from zero.system.foreign import from_json
 
 MOST = 40  # pipelines of an island whose predictions are kept
 
@@ -73,9 +76,14 @@ class Predictions:
 
     def _read(self, path: Path) -> Kept | None:
         try:
-            with np.load(path, allow_pickle=False) as found:
-                told = json.loads(str(found["told"]))
-                told["seed"] = int(told["seed"])
-                return Kept(path.stem, values=found["values"].astype(np.float64), **told)
-        except (OSError, ValueError, KeyError, TypeError):
+            values, text = read_npz(path, ("values", "told"))
+            told = from_json(str(text))
+            if values.ndim != 2 or values.dtype.kind != "f":
+                return None
+            return Kept(
+                path.stem, str(told["text"]), int(told["seed"]), int(told["number"]),
+                str(told["mutation"]), float(told["fitness"]), values.astype(np.float64),
+                float(told["seconds"]),
+            )  # fmt: skip
+        except (TaskError, ValueError, KeyError, TypeError, OverflowError):
             return None

@@ -6,6 +6,9 @@ another is refused. Called by the end of a run and by what predicts with it.
 
 from __future__ import annotations
 
+import importlib
+import re
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,16 +16,25 @@ from typing import Any
 from zero.errors import ArchiveError
 from zero.system.files import write_bytes
 
-# Beside what skops trusts by itself: functions of preparing, and what learners are made of.
-_PLACES = (
-    "numpy.", "scipy.", "sklearn.", "lightgbm.", "xgboost.", "catboost.", "zero.pipelines.",
-    "zero.sklearn.", "zero.programs.", "zero.data.",
-)  # fmt: skip
-_NAMES = (
-    "pandas.to_datetime", "operator.attrgetter", "collections.OrderedDict",
-    "pandas.core.tools.datetimes.to_datetime", "builtins.bytes",
-)  # fmt: skip
-_REFUSED = ("numpy.f2py", "numpy.distutils", "numpy.testing", "scipy.io", "numpy.load")
+# Beside what skops trusts by itself, what pipelines of the families are made of. Functions by name alone:
+# a step calls the one that it is given.
+_NAMES = frozenset((
+    "builtins.bytes", "collections.OrderedDict", "operator.attrgetter", "pandas.to_datetime",
+    "pandas.core.tools.datetimes.to_datetime", "numpy.dtype", "numpy.expand_dims", "numpy.ravel",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.feature_selection._univariate_selection.f_regression",
+    "zero.data.prepare.ColumnPlan", "zero.data.prepare.Preparation", "zero.programs.fitting.Candidate",
+    "zero.programs.interpreter.reference.Banks", "zero.programs.model.TableModel",
+    "zero.programs.program.Instruction", "zero.programs.program.Instructions",
+    "zero.programs.program.Memory", "zero.programs.program.Program", "zero.programs.trained.Trained",
+    "zero.sklearn.DiscoveredClassifier", "zero.sklearn.DiscoveredRegressor",
+    "zero.sklearn.EvolvedClassifier", "zero.sklearn.EvolvedRegressor",
+))  # fmt: skip
+_BOOSTERS = re.compile(
+    r"lightgbm\.(sklearn\.LGBM\w+|basic\.Booster)|xgboost\.(sklearn\.XGB\w+|core\.Booster)"
+    r"|catboost\.core\.CatBoost\w*"
+)
+_NOT_THESE = ("sklearn.datasets.", "sklearn.utils.", "sklearn.externals.")
 
 
 def warm_up() -> None:
@@ -53,7 +65,9 @@ def load(path: Path) -> Any:
             raise ArchiveError(
                 f"{path} holds {strange[0]}, which no pipeline has; it is not loaded"
             )
-        return skops.io.loads(data, trusted=unknown)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return skops.io.loads(data, trusted=unknown)
     except ArchiveError:
         raise
     except Exception as error:  # foreign bytes raise a dozen kinds
@@ -62,6 +76,11 @@ def load(path: Path) -> Any:
 
 
 def _is_trusted(name: str) -> bool:
-    if any(name.startswith(place) for place in _REFUSED):
+    if name in _NAMES or _BOOSTERS.fullmatch(name):
+        return True
+    module, _, last = name.rpartition(".")
+    if not module.startswith("sklearn.") or f"{module}.".startswith(_NOT_THESE):
         return False
-    return name in _NAMES or any(name.startswith(place) for place in _PLACES)
+    # Classes of scikit-learn's own, whose places change with its version: kernels, splits, trees.
+    found = getattr(importlib.import_module(module), last, None)
+    return isinstance(found, type) and found.__module__.startswith("sklearn.")

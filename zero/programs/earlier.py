@@ -16,6 +16,7 @@ from zero.runs.archive import ArchiveData
 from zero.runs.folder import RunFolder
 from zero.runs.settings import settings_of
 from zero.runs.state import RunState
+from zero.system.foreign import content_of
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,13 @@ def earlier(run: str | Path) -> Earlier:
         ProgramError: it has ops that are not known here.
     """
     path = Path(run)
-    data = read_programs_archive(path)
-    found = _living(path, data) if path.is_dir() else None
+    with content_of(path):
+        return _earlier(path)
+
+
+def _earlier(run: Path) -> Earlier:
+    data = read_programs_archive(run)
+    found = _living(run, data) if run.is_dir() else None
     if found is not None:
         return found
     records = data.experiments[-1].records if data.experiments else []

@@ -25,6 +25,7 @@ from zero.runs.kind import Training
 from zero.runs.reports.write import leave_report
 from zero.runs.session import new_session
 from zero.system.files import write_bytes
+from zero.system.foreign import from_json
 from zero.system.signals import Stops
 
 
@@ -120,6 +121,6 @@ def read_trained(folder: Path) -> Trained:
     """
     file = folder / RunFolder.TRAINED
     try:
-        return Trained(folder, **json.loads(file.read_text(encoding="utf-8")))
+        return Trained(folder, **from_json(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ArchiveError(f"{file} holds no figures of a training: {error}") from None

@@ -36,6 +36,7 @@ from zero.errors import ArchiveError
 from zero.runs.checkpoints import CheckpointFolder
 from zero.runs.lock import RunLock
 from zero.system.files import cannot_write, write_bytes
+from zero.system.foreign import from_json
 
 LOG_BYTES = 10_000_000  # a log that grows beyond this is started anew, with one old part kept
 
@@ -126,8 +127,8 @@ class RunFolder:
     def info(self) -> dict[str, Any]:
         """Returns the content of run.json."""
         try:
-            info = json.loads(self._read(self.INFO))
-        except (ValueError, RecursionError) as error:
+            info = from_json(self._read(self.INFO))
+        except ValueError as error:
             raise ArchiveError(f"{self.path / self.INFO} is not JSON: {error}") from error
         if not isinstance(info, dict):
             raise ArchiveError(f"{self.path / self.INFO} holds no JSON object")
@@ -246,7 +247,7 @@ def _events(text: str) -> list[dict[str, Any]]:
     found = []
     for line in text.splitlines():
         try:
-            event = json.loads(line)
+            event = from_json(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(event, dict):

@@ -11,25 +11,30 @@ from typing import Any
 from zero import genomes
 from zero.config import yaml
 from zero.config.files import import_again
+from zero.config.trust import trusting
 from zero.errors import ArchiveError, ConfigError
 from zero.runs.archive import read_archive
 from zero.runs.folder import RunFolder
 from zero.runs.model import Model
+from zero.system.foreign import content_of
 from zero.system.trees import kind_of_file
 
 
-def load(run: str | Path) -> Model:
+def load(run: str | Path, trust_imports: bool = False) -> Model:
     """Returns the model that a run or a training has found; its `predict` takes new data.
 
     Args:
         run: the folder of a run or of a training, a run's archive, or a saved model over a table.
+        trust_imports: execute what a run that this user did not begin here imports.
 
     Raises:
         ArchiveError: it is none of them, or has nothing yet that predicts.
-        ConfigError: its config names a kind of genome that is not known here.
+        ConfigError: its config names a kind of genome that is not known here, or imports what is not
+            trusted.
     """
     path = Path(run)
-    return kind_of(path).model(path)
+    with trusting(trust_imports), content_of(path):
+        return kind_of(path).model(path)
 
 
 def kind_of(path: Path) -> Any:

@@ -31,6 +31,7 @@ import numpy as np
 from zero import genomes
 from zero.config.load import config_to_yaml
 from zero.config.sections import RunConfig
+from zero.config.trust import trusting
 from zero.errors import ArchiveError, ConfigError, what_is
 from zero.jit import cache
 from zero.runs import tracking
@@ -180,6 +181,7 @@ def resume(
     settings: Iterable[str] = (),
     quiet: bool = False,
     callbacks: Sequence[Reporter] = (),
+    trust_imports: bool = False,
 ) -> Outcome:
     """Goes on with a run from its newest readable checkpoint; the outcome is as if never broken.
 
@@ -189,6 +191,8 @@ def resume(
     Args:
         settings: `KEY=VALUE` of a larger budget, such as "budget.individuals=1e6". Where the run
             cannot go on exactly as if that had been its budget from the start, it says so.
+        trust_imports: execute what the run imports although this user did not begin it here; from then
+            on it counts as this user's.
 
     Raises:
         ArchiveError: it is no run folder, it is in use, or no checkpoint can be read.
@@ -205,6 +209,7 @@ def resume(
     stops = Stops(max_seconds)
     also = checked(callbacks)
     with (
+        trusting(trust_imports),
         _shown(reporter, quiet, also) as told,
         resumed_session(path, told, stops, checkpoint_seconds) as session,
     ):

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from zero.config import imports
-from zero.errors import ConfigError, ZeroError
+from zero.config import imports, trust
+from zero.errors import ArchiveError, ConfigError, ZeroError
 from zero.runs.folder import RunFolder, run_info
 from zero.runs.progress import Reporter
 from zero.runs.settings import change_settings, check_unchanged, settings_of
@@ -85,7 +85,19 @@ class Session:
         """Records the settings that it begins with, and copies the files that a config imports."""
         self.info["settings"] = settings_of(self.folder.config_text())
         self.info["imports"] = imports.keep(imported, self.folder.path)
+        self.sign_imports()
         self.write_info()
+
+    def sign_imports(self) -> None:
+        """Signs the record of imports: from now on this user need not be asked about them."""
+        if not self.info.get("imports"):
+            return
+        try:
+            self.info[trust.SIGNATURE] = trust.signed(imports.recorded_in(self.info))
+        except ArchiveError as error:
+            self.message(
+                f"its imports are not signed, and zero will ask before it executes them: {error}"
+            )
 
     def change_settings(self, text: str) -> None:
         """Replaces the config and its record; text: YAML."""
@@ -184,7 +196,8 @@ def resumed_session(
 
     Raises:
         ArchiveError: it is no such folder, or it is in use.
-        ConfigError: its settings have been changed.
+        ConfigError: its settings have been changed, or it is from elsewhere and imports what is not
+            trusted.
     """
     with RunFolder.open(path, write=True) as folder:
         session = Session(folder, folder.info(), reporter, stops, checkpoint_seconds)
@@ -194,6 +207,12 @@ def resumed_session(
                 "an older zero began this run, without a record of its settings and imports: "
                 "changes of these would not be noticed"
             )
+        wanted = settings_of(folder.config_text(), str(folder.path)).get("imports")
+        names = [n for n in wanted if isinstance(n, str)] if isinstance(wanted, list) else []
+        trust.check(folder.path, names, imports.recorded(folder.path), imports.kept_in(folder.path))
+        if names and trust.is_trusting():
+            session.sign_imports()
+            session.write_info()
         for line in imports.changed(folder.path):
             reporter.message(line)
         yield session

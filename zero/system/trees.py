@@ -40,6 +40,10 @@ HEADER_PATTERN = re.compile(
 LIST_MARK = "."  # attribute of a group that stands for a list; no key may be called that
 COMPRESS_BYTES = 65536  # smaller arrays gain nothing from compression
 MOST_INFLATION = 1100  # deflate cannot shrink data by more than 1032
+MOST_DEPTH = 40  # of dicts and lists in each other
+REFERENCE = np.dtype(
+    [("length", "<u4"), ("address", "<u8"), ("index", "<u4")]
+)  # of a text in a list
 
 
 def write_tree(
@@ -89,7 +93,7 @@ def read_tree(
 
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            tree: Tree = _get_group(file, len(data), only)
+            tree: Tree = _get_group(file, data, set(), only=only)
             return tree
     # The checksum is right, so someone else wrote this file: anything may be wrong with it.
     except Exception as error:
@@ -224,6 +228,20 @@ def _plain(text: str) -> bool:
     return True
 
 
+def _check_texts(dataset: Any, data: bytes) -> None:
+    """Raises ValueError unless texts lie as h5py puts them, which are no more than the file."""
+    import h5py
+
+    kind = h5py.check_string_dtype(dataset.dtype)
+    if dataset.chunks is not None or kind.length is not None or kind.encoding != "utf-8":
+        raise ValueError(f"{dataset.name} holds texts of another form")
+    if dataset.size == 0:
+        return
+    references = np.frombuffer(data, REFERENCE, dataset.size, dataset.id.get_offset())
+    if int(references["length"].sum(dtype=np.int64)) > len(data):
+        raise ValueError(f"{dataset.name} claims more text than there is")
+
+
 def _check_dtype(dtype: np.dtype, where: str) -> None:
     """Raises TypeError for objects, text, dates, and floats whose size depends on the machine."""
     most = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}
@@ -231,10 +249,18 @@ def _check_dtype(dtype: np.dtype, where: str) -> None:
         raise TypeError(f"{where}: arrays of {dtype} cannot be stored in a tree")
 
 
-def _get_group(group: Any, file_size: int, only: Collection[str] | None = None) -> Any:
-    """Returns the dict or list that a group stands for; only: as for `read_tree`."""
+def _get_group(
+    group: Any, data: bytes, seen: set[int], depth: int = 0, only: Collection[str] | None = None
+) -> Any:
+    """Returns the dict or list that a group stands for.
+
+    data: the file. seen: addresses of what was read: what has two names could stand for endless data. only:
+    as for `read_tree`.
+    """
     import h5py
 
+    if depth > MOST_DEPTH:
+        raise ValueError(f"nested deeper than {MOST_DEPTH}")
     items: Tree = {name: _get_attribute(value) for name, value in group.attrs.items()}
     length = items.pop(LIST_MARK, None)
     for name in group if only is None else [name for name in only if name in group]:
@@ -242,8 +268,16 @@ def _get_group(group: Any, file_size: int, only: Collection[str] | None = None) 
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ValueError(f"{name} is a link")
         child = group[name]
-        get = _get_group if isinstance(child, h5py.Group) else _get_dataset
-        items[name] = get(child, file_size)
+        address = h5py.h5o.get_info(child.id).addr
+        if address in seen:
+            raise ValueError(f"{name} has two names")
+        seen.add(address)
+        if isinstance(child, h5py.Group):
+            items[name] = _get_group(child, data, seen, depth + 1)
+        elif isinstance(child, h5py.Dataset):
+            items[name] = _get_dataset(child, data)
+        else:
+            raise ValueError(f"{name} is no group and no dataset")
     if length is None:
         return {key: items[key] for key in sorted(items)}
     if len(items) != length:
@@ -261,16 +295,21 @@ def _get_attribute(value: Any) -> bool | int | float | None:
     raise ValueError(f"an attribute is of type {type(value).__name__}")
 
 
-def _get_dataset(dataset: Any, file_size: int) -> Any:
+def _get_dataset(dataset: Any, data: bytes) -> Any:
     """Returns the array, number, text or list of texts that a dataset stands for."""
     import h5py
 
     tag = dataset.attrs.get("as")
     if dataset.external or dataset.is_virtual:
         raise ValueError(f"{dataset.name} lies in another file")
-    if dataset.nbytes > MOST_INFLATION * file_size:
-        raise ValueError(f"{dataset.name} claims {dataset.nbytes} bytes")
+    # What is not stored would be made up: HDF5 fills any claimed size with zeros.
+    stored = dataset.id.get_storage_size()
+    if dataset.nbytes > stored * (1 if dataset.chunks is None else MOST_INFLATION):
+        raise ValueError(
+            f"{dataset.name} claims {dataset.nbytes} bytes, of which {stored} are there"
+        )
     if h5py.check_string_dtype(dataset.dtype) is not None:
+        _check_texts(dataset, data)
         text = dataset.asstr()[()]
         if tag == "int":
             return int(text)

@@ -1,0 +1,101 @@
+"""Loads mutations of every kind of file that zero reads, and counts what is neither read nor refused in a line.
+
+    python benchmarks/hostile.py [--mutations N] [--only KIND,...] [--seed S] [--keep DIR] [--record]
+
+Valid files are made by zero itself, small. Each is mutated (bits, chunks, numbers, words of its format, and its
+structure) and loaded in a forked child that has a bound of memory and of time. Allowed: it is loaded, or a
+ZeroError with lines of bounded length. Everything else is counted: another exception, anything printed,
+written, started or connected to, more memory than the bound, a hang, a crash. `--keep` keeps these files.
+Exits with 1 where there are any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+RESULT = HERE / "results" / "hostile.json"
+
+
+def main() -> int:
+    """Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--mutations", type=int, default=10_000, metavar="N", help="of each kind")
+    parser.add_argument("--only", metavar="KIND,...", help="these kinds alone")
+    parser.add_argument(
+        "--first", type=int, default=0, metavar="I", help="number of the first mutation"
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="where bad files are kept")
+    parser.add_argument(
+        "--record", action="store_true", help=f"write {RESULT.relative_to(HERE.parent)}"
+    )
+    options = parser.parse_args()
+    from fuzz.kinds import KINDS
+    from fuzz.workers import MEMORY, SECONDS, mutated, run
+
+    names = options.only.split(",") if options.only else list(KINDS)
+    unknown = [name for name in names if name not in KINDS]
+    if unknown:
+        parser.error(f"unknown kind {unknown[0]} (known: {', '.join(KINDS)})")
+    began, found = time.monotonic(), []
+    root = Path(tempfile.mkdtemp(prefix="zero-hostile-"))
+    os.environ.setdefault("ZERO_KEY", str(root / "key"))
+    try:
+        for name in names:
+            started, before = time.monotonic(), _processor()
+            outcome = run(
+                KINDS[name],
+                root / name,
+                max(1, options.mutations // KINDS[name].share),
+                options.seed,
+                options.first,
+            )
+            bad, used = sum(outcome.counts.values()), _processor() - before
+            print(
+                f"{name:20} {outcome.total:6} mutations: {outcome.loaded:6} loaded, {outcome.refused:6} refused, {bad:4} bad; "
+                f"at most {outcome.most_memory >> 20} MiB, {outcome.longest:.1f} s; {time.monotonic() - started:.0f} s, {used:.0f} s of the processor",
+                flush=True,
+            )
+            for index, what, detail in outcome.faults[:12]:
+                print(f"    {index}: {what}: {detail}", flush=True)
+            if options.keep and outcome.faults:
+                again = root / f"{name}-again"
+                again.mkdir()
+                seeds = KINDS[name].prepare(again)
+                for index, _, _ in outcome.faults:
+                    file = options.keep / name / f"{index}-{Path(KINDS[name].file).name}"
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_bytes(mutated(KINDS[name], seeds, options.seed, index))
+            found.append((outcome, bad))
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    if options.record:
+        record = {
+            "mutations": options.mutations, "seed": options.seed, "memory_bound": MEMORY, "seconds_bound": SECONDS,
+            "seconds": round(time.monotonic() - began), "processor_seconds": round(_processor()),
+            "kinds": {o.name: {"loaded": o.loaded, "refused": o.refused, "bad": bad, "counts": dict(o.counts),
+                               "most_memory": o.most_memory, "longest": o.longest} for o, bad in found},
+        }  # fmt: skip
+        RESULT.write_text(json.dumps(record, indent=2) + "\n")
+    return 1 if any(bad for _, bad in found) else 0
+
+
+def _processor() -> float:
+    """Returns the seconds of the processor that this process and its children have taken."""
+    both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(x.ru_utime + x.ru_stime for x in both)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
