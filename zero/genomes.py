@@ -74,13 +74,18 @@ def get(name: str) -> Any:
 
 def of_settings(settings: Mapping[str, Any]) -> Any:
     """Returns the kind that a config's settings are about, by its sections."""
-    others = (n for n, section in _SECTIONS.items() if section in settings and n != DEFAULT)
-    return get(next(others, DEFAULT))
+    return get(name_of(settings) or DEFAULT)
+
+
+def name_of(settings: Mapping[str, Any]) -> str | None:
+    """Returns the name of the kind that settings are about; None if none known here has a section."""
+    found = [name for name, section in _SECTIONS.items() if section in settings]
+    return next((name for name in found if name != DEFAULT), DEFAULT if found else None)
 
 
 def has_known(settings: Mapping[str, Any]) -> bool:
     """Returns whether settings have the section of a kind that is known in this process."""
-    return any(section in settings for section in _SECTIONS.values())
+    return name_of(settings) is not None
 
 
 def _find_installed() -> None:

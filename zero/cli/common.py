@@ -235,9 +235,6 @@ REASONS = {
 }
 
 
-RESUMABLE = ("interrupted", "max_seconds")
-
-
 def totals(reason: str | None, individuals: int, steps: int, seconds: float | None) -> list[tuple]:
     """Returns why a run ended (None: it goes on), and what it has used, for people."""
     from zero.runs.progress import duration

@@ -11,7 +11,6 @@ import typer
 from zero import genomes
 from zero.cli import train
 from zero.cli.common import (
-    RESUMABLE,
     Config,
     Debug,
     IslandCount,
@@ -29,6 +28,7 @@ from zero.cli.common import (
     with_options,
 )
 from zero.runs.tables import Whole, print_pairs
+from zero.system.signals import RESUMABLE
 
 
 @guarded

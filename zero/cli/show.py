@@ -7,9 +7,10 @@ import typer
 
 from zero import genomes
 from zero.cli import completion, train
-from zero.cli.common import RESUMABLE, Debug, guarded, totals
+from zero.cli.common import Debug, guarded, totals
 from zero.errors import ZeroError
 from zero.runs.tables import print_pairs
+from zero.system.signals import RESUMABLE
 
 
 @guarded

@@ -29,6 +29,8 @@ from zero.system.signals import Stop
 SNAPSHOT_SECONDS = (
     10.0  # between states that a dead worker goes on from, where there are no checkpoints
 )
+LOG_SECONDS = 60.0  # between lines of the log on how far a run has come
+LOGGED = ("individuals", "train_steps", "best_fitness", "seconds")
 ENOUGH = 10  # candidates that fail, after which time ends a search that has found nothing
 
 
@@ -83,7 +85,7 @@ class Run:
         self.budget_before: dict[str, Any] | None = None  # if the config's is a larger one
         # The finished experiments, as the archive has them.
         self.archived: list[ExperimentData] = []
-        self.next_archive = 0.0  # in `session.seconds`
+        self.next_archive = self.next_log = 0.0  # in `session.seconds`
         self.ended_by: str | None = None  # what ended the experiment, decided at the end of a round
         self.final_phase_done = False
         self.out_of_time = False  # the time for the search has passed
@@ -280,6 +282,10 @@ class Run:
         state.seconds, state.search_seconds = session.seconds, self.clock.seconds
         state.budget = self.config.budget.model_dump()
         session.save(state.tree())
+        if session.seconds >= self.next_log:
+            shown = {k: v for k, v in self._shown().items() if k in LOGGED}
+            self.folder.log("progress", **shown)
+            self.next_log = session.seconds + LOG_SECONDS
         # The archive is for onlookers until the run ends: a twentieth of the time is enough for it.
         began = session.seconds
         if state.islands is not None and began >= self.next_archive:
@@ -359,7 +365,10 @@ class Run:
             write_archive(self.folder.archive_path, self._archive(results))
         summary = {**self._shown(), **totals, "reason": reason}
         summary.pop("now", None)
-        self.folder.log("finish", reason=reason, seconds=self.session.seconds, **totals)
+        final = math.nan if found.final is None else found.final.fitness
+        figures = {"fitness": search, "select_fitness": select, "final_fitness": final}
+        seconds = self.session.seconds
+        self.folder.log("finish", reason=reason, seconds=seconds, **totals, **figures)
         self.reporter.finish(summary)
         return Outcome(
             self.folder.path, reason, found.outcome, search, select, found.final, individuals, steps,

@@ -2,8 +2,8 @@
 
 The folder holds
     config.yaml    the resolved config
-    run.json       versions, machine, commit, seed, command, start time, digest of the data; the
-                   settings and imports that the run began with, and larger budgets given since
+    run.json       versions, machine, commit, seed, kind of genome, command, start time, digest of the
+                   data; the settings and imports that the run began with, and larger budgets given since
     imports/       copies of the files in the config's `imports` (`zero.config.imports`)
     archive.h5     the discoveries (`zero.runs.archive`)
     checkpoints/   the states to resume from (`zero.runs.checkpoints`)
@@ -125,7 +125,7 @@ class RunFolder:
         """Returns the content of run.json."""
         try:
             info = json.loads(self._read(self.INFO))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ArchiveError(f"{self.path / self.INFO} is not JSON: {error}") from error
         if not isinstance(info, dict):
             raise ArchiveError(f"{self.path / self.INFO} holds no JSON object")
@@ -167,17 +167,19 @@ class RunFolder:
 
     def events(self) -> list[dict[str, Any]]:
         """Returns what the log holds, oldest first; lines cut short by a kill are left out."""
-        found = []
-        for name in (self.OLD_LOG, self.LOG):
-            if (self.path / name).is_file():
-                for line in self._read(name).splitlines():
-                    try:
-                        event = json.loads(line)
-                    except ValueError:
-                        continue
-                    if isinstance(event, dict):
-                        found.append(event)
-        return found
+        names = (self.OLD_LOG, self.LOG)
+        return _events("\n".join(self._read(n) for n in names if (self.path / n).is_file()))
+
+    def last_events(self, most: int) -> list[dict[str, Any]]:
+        """Returns the last events of the log, oldest first: those in its last `most` bytes."""
+        try:
+            with open(self.path / self.LOG, "rb") as file:
+                start = max(0, file.seek(0, os.SEEK_END) - most)
+                file.seek(start)
+                text = file.read().decode(errors="replace")
+        except OSError:
+            return []
+        return _events(text.partition("\n")[2] if start else text)
 
     def discard(self) -> None:
         """Removes all that `create` and its user made, for a run that cannot begin."""
@@ -235,6 +237,19 @@ def _check_empty(path: Path) -> None:
             f"folder {path} is not empty; give a new one with --out, or, if it is a run, go on "
             f"with `zero resume {shlex.quote(str(path))}`"
         )
+
+
+def _events(text: str) -> list[dict[str, Any]]:
+    """Returns the JSON objects among a text's lines."""
+    found = []
+    for line in text.splitlines():
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(event, dict):
+            found.append(event)
+    return found
 
 
 def _ends_with_newline(path: Path) -> bool:

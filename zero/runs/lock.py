@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from zero.errors import ArchiveError
@@ -32,7 +33,7 @@ class RunLock:
         except OSError as error:
             raise cannot_write(path, error) from error
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
         except BlockingIOError as error:
             owner = os.read(self._handle, 200).decode(errors="replace").strip() or "another process"
             self._close()
@@ -50,6 +51,17 @@ class RunLock:
         """Gives the folder free; does nothing the second time."""
         self._close()
         RunLock._held.discard(self)
+
+    def _take(self) -> None:
+        assert self._handle is not None
+        for last in (False, True):
+            try:
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if last:
+                    raise
+                time.sleep(0.05)  # somebody may just be looking, see `is_locked`
 
     def _close(self) -> None:
         if self._handle is not None:
@@ -70,3 +82,23 @@ def _drop_inherited_locks() -> None:
 
 
 os.register_at_fork(after_in_child=_drop_inherited_locks)
+
+
+def is_locked(folder: str | Path) -> bool:
+    """Returns whether a process works in a run folder; changes nothing there.
+
+    False where that cannot be told: no permission, or a file system without locks.
+    """
+    try:
+        handle = os.open(Path(folder) / RunLock.NAME, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False

@@ -118,7 +118,7 @@ def _start(
         out, config.name, text, config.seed, command or [], reporter, stops, checkpoint_seconds
     ) as session:
         session.counts_from(began)
-        session.info |= domain.info()
+        session.info |= {"kind": config.genomes, **domain.info()}
         stored = domain.stored(session.folder.path)
         if stored is not domain:  # data that came as arrays: from here on they are in the folder
             domain = stored

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+RESUMABLE = ("interrupted", "max_seconds")  # why a run stops that can go on: of `Stops.why`
 PATIENCE = 1.0  # seconds that an urgent stop leaves to what is nearly done
 _active = threading.local()  # stops: those of the innermost `at_once` in this thread
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -96,12 +97,24 @@ def read_tree(path: str | Path, kind: str, newest_version: int) -> Tree:
 
 def kind_of_file(path: str | Path) -> str | None:
     """Returns the kind that a file says it is, None if it is no file that `write_tree` wrote."""
+    head = head_of_file(path)
+    return None if head is None else head[0]
+
+
+def head_of_file(path: str | Path) -> tuple[str, int, bool] | None:
+    """Returns a file's kind and version, and whether it is as long as it says; its rest is not read.
+
+    None if it is no file that `write_tree` wrote, or cannot be read.
+    """
     try:
         with open(path, "rb") as file:
             match = HEADER_PATTERN.fullmatch(file.read(HEADER_SIZE))
+            size = file.seek(0, os.SEEK_END)
     except OSError:
         return None
-    return None if match is None else match[1].decode()
+    if match is None:
+        return None
+    return match[1].decode(), int(match[2]), size == HEADER_SIZE + int(match[3])
 
 
 def _verified(path: Path, kind: str, newest_version: int) -> bytes:
