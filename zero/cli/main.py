@@ -26,6 +26,7 @@ from zero.cli import (
     search_methods,
     show,
     train,
+    watch,
 )
 from zero.cli.common import Commands
 
@@ -66,6 +67,7 @@ for command in (
     fit.fit,
     run.run,
     run.resume,
+    watch.watch,
     show.show,
     evaluate.evaluate,
     predict.predict,

@@ -37,14 +37,13 @@ def show(
 ) -> None:
     """Show a run, which may be going on, or a program."""
     from zero.programs import library
-    from zero.runs.load import kind_of
 
     path = Path(what)
     if checklist:
         _show_checklist(path)
         return
     if train.is_training(path):
-        kind_of(path).view.show_training(path)
+        show_folder(path)
         return
     if what not in library.PROGRAMS and (path.is_dir() or path.suffix == ".h5"):
         _show_run(path, lineage, raw)
@@ -66,6 +65,16 @@ def show(
     print(program if raw else simplified(str(program)), end="")
     if lineage:
         raise ZeroError(f"{what} has no lineage; give a run's folder, or RUN#ID")
+
+
+def show_folder(path: Path) -> None:
+    """Prints what there is to see of the folder of a run or of a training."""
+    if train.is_training(path):
+        from zero.runs.load import kind_of
+
+        kind_of(path).view.show_training(path)
+        return
+    _show_run(path, False, False)
 
 
 def _show_run(path: Path, lineage: bool, raw: bool) -> None:
