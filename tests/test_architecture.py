@@ -22,7 +22,7 @@ ROOMS = [
     "evolution", "tasks", "nn",
     "runs",
     "programs", "cells",
-    "sklearn", "pipelines", "estimators",
+    "sklearn", "pipelines", "estimators", "dashboard",
     "bench", "cli",
     "", "__main__",
 ]  # fmt: skip
@@ -39,6 +39,9 @@ ONLY = {
     "PIL": {"data.image_files", "data.pixels"},
     "cupy": {"cuda.device"},
     "matplotlib": {"runs.pictures"},
+    "starlette": {"dashboard.app", "dashboard.learn"},
+    "uvicorn": {"dashboard.serve"},
+    "plotly": {"dashboard.app"},
 }
 LIGHT = ["", "__main__", "errors", "genomes", "config", "system", "rng.philox", "tasks", "cli", "jit.cache",
          "jit.compiling", "programs.config", "programs.program", "programs.ops", "programs.library",

@@ -12,6 +12,7 @@ import typer
 from zero.cli import (
     bench,
     cells,
+    dashboard,
     evaluate,
     explain,
     export,
@@ -69,6 +70,7 @@ for command in (
     run.resume,
     watch.watch,
     show.show,
+    dashboard.dashboard,
     evaluate.evaluate,
     predict.predict,
     report.report,

@@ -182,9 +182,9 @@ class Run:
             with self.stops.at_once(), compiling.telling(self.reporter.compiling):
                 left = budgets.left(self.config, state.finished, self.config.budget.model_dump())
                 islands = self.domain.islands(state.experiment, left)
-                baselines = self.domain.baselines(state.experiment)
-                self.reporter.baselines(baselines)
-                self.folder.log("baselines", fitness=baselines)
+                beside = self.domain.baselines(state.experiment)
+                self.reporter.baselines(beside)
+                self.folder.log("baselines", values=beside)
         except Stop:
             return False
         if state.islands is not None:

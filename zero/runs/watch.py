@@ -46,8 +46,8 @@ class Seen:
                 self.finish, self.began = None, True
                 self.told = event.get("time")
                 self.stats = {k: v for k, v in self.stats.items() if k not in _PASSING} | values
-            case "baselines" if isinstance(values.get("fitness"), dict):
-                self.baselines = values["fitness"]
+            case "baselines" if isinstance(values.get("values"), dict):
+                self.baselines = values["values"]
             case "progress":
                 self.stats, self.told = values, event.get("time")
             case "improvement":
@@ -116,7 +116,9 @@ def _begin(folder: RunFolder) -> dict[str, Any]:
     except ConfigError as error:
         raise ArchiveError(str(error).splitlines()[0]) from None
     settings = settings if isinstance(settings, dict) else {}
-    found = {k: settings[k] for k in ("name", "seed", "backend", "dtype") if settings.get(k) is not None}
+    found = {
+        k: settings[k] for k in ("name", "seed", "backend", "dtype") if settings.get(k) is not None
+    }
     islands = settings.get("islands")
     if isinstance(islands, dict) and "count" in islands:
         found["islands"] = islands["count"]
