@@ -95,6 +95,7 @@ class Shown:
         if summary.state not in ("damaged", "newer"):
             found |= self._archived(name, found["best"])
         there = self.root.files(name)
+        found["usable"] = summary.kind in genomes.names()  # nothing of a run is imported for it
         found["files"] = [{"name": f, "about": about} for f, about in FILES.items() if f in there]
         found["drawing"] = self.copies.stamp(name, DRAWING)
         found["report"] = REPORT in there or (

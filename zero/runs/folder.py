@@ -83,7 +83,7 @@ class RunFolder:
         Raises:
             ArchiveError: `out` is not empty or in use, or nothing can be written there.
         """
-        path = Path(out) if out is not None else _numbered_folder(Path(runs), name)
+        path = Path(out) if out is not None else numbered_folder(Path(runs), name)
         made = out is None or not path.exists()
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -213,7 +213,7 @@ class RunFolder:
             raise ArchiveError(f"cannot read {self.path / name}: {error.strerror}") from error
 
 
-def _numbered_folder(runs: Path, name: str) -> Path:
+def numbered_folder(runs: Path, name: str) -> Path:
     """Returns runs/NAME-NNN, just made, with the next free number."""
     name = re.sub(r"[^\w.-]", "_", name).lstrip(".") or "run"
     try:
