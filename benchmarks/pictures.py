@@ -53,18 +53,12 @@ def browser(width: int = 1280, height: int = 900, dark: bool = False) -> Iterato
         options.binary_location = str(shutil.which(CHROMIUM))
         for flag in (*FLAGS, f"--user-data-dir={profile}/data"):
             options.add_argument(flag)
-        options.add_experimental_option(
-            "prefs",
-            {
-                "profile.default_content_setting_values.automatic_downloads": 1,
-                "download.default_directory": f"{profile}/got",
-                "download.prompt_for_download": False,
-            },
-        )
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         driver = webdriver.Chrome(options=options, service=Service(str(shutil.which(DRIVER))))
         try:
             scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+            kept = {"behavior": "allow", "downloadPath": f"{profile}/got"}  # .py files, too
+            driver.execute_cdp_cmd("Browser.setDownloadBehavior", kept)
             driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
             sized(driver, width, height)
             driver.downloads = Path(profile) / "got"
