@@ -23,7 +23,7 @@ ROOMS = [
     "runs",
     "programs", "cells",
     "sklearn", "pipelines", "estimators",
-    "collection",
+    "collection", "dashboard",
     "bench", "cli",
     "", "__main__",
 ]  # fmt: skip
@@ -43,6 +43,9 @@ ONLY = {
     "tensorboardX": {"runs.tracking.tensorboard"},
     "mlflow": {"runs.tracking.mlflow"},
     "sqlite3": {"collection.index"},
+    "starlette": {"dashboard.app", "dashboard.learn"},
+    "uvicorn": {"dashboard.serve"},
+    "plotly": {"dashboard.app"},
 }
 LIGHT = ["", "__main__", "errors", "genomes", "config", "system", "rng.philox", "tasks", "cli", "jit.cache",
          "jit.compiling", "programs.config", "programs.program", "programs.ops", "programs.library",

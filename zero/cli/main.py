@@ -14,6 +14,7 @@ from zero.cli import (
     bench,
     cells,
     curves,
+    dashboard,
     evaluate,
     explain,
     export,
@@ -28,6 +29,7 @@ from zero.cli import (
     search_methods,
     show,
     train,
+    watch,
 )
 from zero.cli.common import Commands
 
@@ -68,7 +70,9 @@ for command in (
     fit.fit,
     run.run,
     run.resume,
+    watch.watch,
     show.show,
+    dashboard.dashboard,
     evaluate.evaluate,
     predict.predict,
     report.report,

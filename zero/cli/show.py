@@ -41,7 +41,6 @@ def show(
     """Show a run, which may be going on, or a program."""
     from zero.programs import library
     from zero.runs.discoveries import KIND, read_discovery
-    from zero.runs.load import kind_of
     from zero.system.trees import kind_of_file
 
     path = Path(what)
@@ -51,7 +50,7 @@ def show(
         return
     if train.is_training(path):
         with content_of(path):
-            kind_of(path).view.show_training(path)
+            show_folder(path)
         return
     if kind_of_file(path) == KIND:
         print_discovery([read_discovery(path)], path, raw)
@@ -78,6 +77,16 @@ def show(
     print(program if raw else simplified(str(program)), end="")
     if lineage:
         raise ZeroError(f"{what} has no lineage; give a run's folder, or RUN#ID")
+
+
+def show_folder(path: Path) -> None:
+    """Prints what there is to see of the folder of a run or of a training."""
+    if train.is_training(path):
+        from zero.runs.load import kind_of
+
+        kind_of(path).view.show_training(path)
+        return
+    _show_run(path, False, False)
 
 
 def _show_run(path: Path, lineage: bool, raw: bool) -> None:

@@ -43,6 +43,11 @@ class PipelineModel(Model):
     classes: tuple[str, ...] = ()
     reading: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def takes(self) -> Sequence[tuple[str, str]]:
+        """The columns of rows that it takes, with their kinds."""
+        return [(column.name, column.kind) for column in self.columns]
+
     @cached_property
     def pipelines(self) -> list[Any]:
         """The trained pipelines; of classes they know numbers, in the order of `classes`."""

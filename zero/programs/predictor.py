@@ -46,6 +46,11 @@ class TablePredictor(Model):
             )
         return cls(load_model(folder / FILE))
 
+    @property
+    def takes(self) -> list[tuple[str, str]]:
+        """The columns of rows that it takes, with their kinds."""
+        return [(plan.name, plan.kind) for plan in self.table.preparation.columns]
+
     def predict(self, x: Any) -> np.ndarray:
         """Returns the prediction for each row, (N,): class names, or numbers."""
         return self.table.predict_table(self._rows(x).features)

@@ -32,8 +32,8 @@ from zero.system.signals import Stop
 SNAPSHOT_SECONDS = (
     10.0  # between states that a dead worker goes on from, where there are no checkpoints
 )
-LOG_SECONDS = 60.0  # between lines of the log on how far a run has come
-LOGGED = ("individuals", "train_steps", "best_fitness", "seconds")
+# Seconds between lines of the log on how far a run has come: a thirtieth of its time, within these.
+LOG_SECONDS = (2.0, 60.0)
 ENOUGH = 10  # candidates that fail, after which time ends a search that has found nothing
 
 
@@ -273,10 +273,20 @@ class Run:
         if best is not None and best.fitness >= self.totals.best_fitness():
             shown = {"individual": self._shown()["individuals"], "fitness": best.fitness}
             where = {"island": island, "experiment": self.state.experiment}
-            self.reporter.improvement({**shown, **where, "program": self.domain.shown(best)})
+            shown |= {**where, "program": self.domain.shown(best)}
+            self.reporter.improvement(shown)
             seconds = self.session.seconds
             self.folder.log("improvement", **shown, id=best.number, seconds=seconds)
-        self.reporter.update(self._shown())
+        self._tell(self._shown())
+
+    def _tell(self, shown: dict[str, Any]) -> None:
+        """Tells how far the run has come, and logs it now and then for who looks at its files."""
+        self.reporter.update(shown)
+        now = self.session.seconds
+        if now >= self.next_log:
+            self.folder.log("progress", **shown)
+            least, most = LOG_SECONDS
+            self.next_log = now + max(least, min(most, now / 30))
 
     def _snapshot(self, islands: list[IslandState]) -> None:
         self.state.islands = islands
@@ -289,10 +299,6 @@ class Run:
         state.budget = self.config.budget.model_dump()
         session.save(state.tree())
         self._tell_points()
-        if session.seconds >= self.next_log:
-            shown = {k: v for k, v in self._shown().items() if k in LOGGED}
-            self.folder.log("progress", **shown)
-            self.next_log = session.seconds + LOG_SECONDS
         # The archive is for onlookers until the run ends: a twentieth of the time is enough for it.
         began = session.seconds
         if state.islands is not None and began >= self.next_archive:
@@ -350,7 +356,7 @@ class Run:
             shown = self._shown()
             for key in ("seconds_left", "seconds_after"):  # of the search, which is over
                 shown.pop(key, None)
-            self.reporter.update({**shown, "now": text})
+            self._tell({**shown, "now": text})
 
         try:
             with self.stops.at_once(), compiling.telling(self.reporter.compiling):

@@ -86,7 +86,7 @@ class RunFolder:
         Raises:
             ArchiveError: `out` is not empty or in use, or nothing can be written there.
         """
-        path = Path(out) if out is not None else _numbered_folder(Path(runs), name)
+        path = Path(out) if out is not None else numbered_folder(Path(runs), name)
         made = out is None or not path.exists()
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,7 @@ class RunFolder:
     def events(self) -> list[dict[str, Any]]:
         """Returns what the log holds, oldest first; lines cut short by a kill are left out."""
         names = (self.OLD_LOG, self.LOG)
-        return _events("\n".join(self._read(n) for n in names if (self.path / n).is_file()))
+        return events_in("\n".join(self._read(n) for n in names if (self.path / n).is_file()))
 
     def last_events(self, most: int) -> list[dict[str, Any]]:
         """Returns the last events of the log, oldest first: those in its last `most` bytes."""
@@ -182,7 +182,7 @@ class RunFolder:
                 text = file.read().decode(errors="replace")
         except OSError:
             return []
-        return _events(text.partition("\n")[2] if start else text)
+        return events_in(text.partition("\n")[2] if start else text)
 
     def discard(self) -> None:
         """Removes all that `create` and its user made, for a run that cannot begin."""
@@ -216,7 +216,7 @@ class RunFolder:
             raise ArchiveError(f"cannot read {self.path / name}: {error.strerror}") from error
 
 
-def _numbered_folder(runs: Path, name: str) -> Path:
+def numbered_folder(runs: Path, name: str) -> Path:
     """Returns runs/NAME-NNN, just made, with the next free number."""
     name = re.sub(r"[^\w.-]", "_", name).lstrip(".") or "run"
     try:
@@ -242,7 +242,7 @@ def _check_empty(path: Path) -> None:
         )
 
 
-def _events(text: str) -> list[dict[str, Any]]:
+def events_in(text: str) -> list[dict[str, Any]]:
     """Returns the JSON objects among a text's lines."""
     found = []
     for line in text.splitlines():

@@ -36,6 +36,11 @@ class Model:
 
     classes: tuple[str, ...] = ()
 
+    @property
+    def takes(self) -> Sequence[tuple[str, str]]:
+        """The columns of rows that it takes, name and kind such as "number"; none of what takes no table."""
+        return ()
+
     def predict(self, x: Any) -> np.ndarray:
         """Returns the prediction for each example of `x`, (N,): class names, or numbers.
 

@@ -37,7 +37,7 @@ class RunSummary:
     folder: of the run. name: of its config. kind: of genome; None if not known. training: whether it is
     one, of a single genome. state: "running" (a process works in it), "stopped" (can be resumed), "ended",
     "damaged" or "newer" (of a zero newer than this one). reason: why it ended or was stopped, a key of
-    `zero.cli.common.REASONS`, None if it goes on or was killed; of damaged and newer ones what is wrong,
+    `zero.runs.reasons.REASONS`, None if it goes on or was killed; of damaged and newer ones what is wrong,
     a sentence. fitness: best search fitness so far; select_fitness, final_fitness: of the outcome;
     each NaN if not known. individuals, train_steps: so far, as the log has them (every minute), None
     if it does not say. seconds: that it has taken, in all processes. started, updated: first and last
@@ -87,7 +87,7 @@ def find_runs(folder: str | Path, depth: int = DEPTH) -> list[RunSummary]:
 def is_run(folder: str | Path) -> bool:
     """Returns whether a folder is, or once was, that of a run or a training."""
     try:
-        return _is_run(set(os.listdir(folder)))
+        return looks_like_run(set(os.listdir(folder)))
     except OSError:
         return False
 
@@ -136,7 +136,7 @@ def _run_folders(folder: Path, depth: int) -> list[Path]:
         entries = sorted(os.scandir(folder), key=lambda e: e.name)
     except OSError:
         return []
-    if _is_run({entry.name for entry in entries}):
+    if looks_like_run({entry.name for entry in entries}):
         return [folder]
     if depth == 0:
         return []
@@ -144,7 +144,7 @@ def _run_folders(folder: Path, depth: int) -> list[Path]:
     return [path for name in inside for path in _run_folders(folder / name, depth - 1)]
 
 
-def _is_run(names: set[str]) -> bool:
+def looks_like_run(names: set[str]) -> bool:
     """Returns whether a folder with these names in it is a run's; some may have been lost."""
     made = {RunFolder.INFO, RunFolder.LOG, RunFolder.ARCHIVE, RunLock.NAME, "checkpoints"}
     found = names & made

@@ -1,0 +1,318 @@
+"""What pages show of runs, as plain values that JSON can hold; read from copies alone."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from zero import genomes
+from zero.config import yaml
+from zero.dashboard.copies import Copies
+from zero.dashboard.follow import Followed, Follower, curve
+from zero.dashboard.root import Missing, Root
+from zero.errors import ConfigError, ZeroError
+from zero.runs.folder import RunFolder
+from zero.runs.progress import duration
+from zero.runs.reasons import REASONS
+from zero.runs.summaries import RunSummary
+
+MOST_STEPS = 150  # of a lineage, the newest
+MOST_TEXT = 40_000  # characters of a genome
+REPORT = "report.html"
+DRAWING = "best.svg"
+BOARD = "leaderboard.json"
+# What may be downloaded, and what it is.
+FILES = {
+    RunFolder.CONFIG: "the settings, to run it again",
+    REPORT: "the report",
+    RunFolder.BEST: "the best genome's text",
+    DRAWING: "a drawing of the best cells",
+    BOARD: "the leaderboard",
+    "test_predictions.csv": "what is predicted of the test rows",
+    "model.h5": "the trained program",
+    "best_weights.h5": "the trained network",
+    RunFolder.TRAINED: "the training's figures",
+    RunFolder.ARCHIVE: "all that was discovered",
+    RunFolder.INFO: "machine, versions, seed",
+    RunFolder.LOG: "what happened when",
+}
+
+
+class Shown:
+    """See the module's docstring. Methods raise Missing where there is no such run."""
+
+    def __init__(self, root: Root):
+        self.root, self.copies, self.follower = root, Copies(root), Follower(root)
+        self._lock = threading.Lock()
+        self._archives: OrderedDict[str, tuple[Any, dict[str, Any]]] = OrderedDict()
+        self._reports: OrderedDict[str, tuple[Any, str]] = OrderedDict()
+
+    def close(self) -> None:
+        """Removes the copies."""
+        self.copies.close()
+
+    def runs(self) -> dict[str, Any]:
+        """Returns a row for each run, whatever state it is in."""
+        names = self.root.names()
+        self.copies.keep(names)
+        rows = []
+        for name in names:
+            try:
+                rows.append(_row(name, self.copies.summary(name)))
+            except (Missing, ZeroError, OSError):  # gone since its name was read
+                continue
+        return {"folder": str(self.root.path), "runs": rows}
+
+    def run(self, name: str) -> dict[str, Any]:
+        """Returns what a run's page shows."""
+        try:
+            summary = self.copies.summary(name)
+        except Missing:
+            self.follower.forget(name)
+            raise
+        found = _row(name, summary)
+        followed = self.follower.of(name)
+        seen = followed.seen
+        going = summary.state == "running"
+        found |= {
+            "figures": _figures(summary, followed),
+            "share": _share(seen.stats) if going else None,
+            "now": str(seen.stats.get("now") or "") if going else "",
+            "best_curve": curve(followed.best),
+            "mean_curve": curve(followed.mean),
+            "baselines": {k: v for k, v in seen.baselines.items() if isinstance(v, int | float)},
+            "improvements": [_improvement(e) for e in reversed(followed.improvements)],
+            "messages": list(followed.messages),
+            "best": _text(seen.best.get("program")),
+            "settings": _settings(self.copies, name),
+            "lineage": [],
+            "board": None,
+        }
+        if summary.state not in ("damaged", "newer"):
+            found |= self._archived(name, found["best"])
+        there = self.root.files(name)
+        found["usable"] = summary.kind in genomes.names()  # nothing of a run is imported for it
+        found["files"] = [{"name": f, "about": about} for f, about in FILES.items() if f in there]
+        found["drawing"] = self.copies.stamp(name, DRAWING)
+        found["report"] = REPORT in there or (
+            RunFolder.ARCHIVE in there and summary.kind in genomes.names() and not summary.training
+        )
+        return found
+
+    def compared(self, names: list[str]) -> dict[str, Any]:
+        """Returns runs side by side, and the settings in which they differ."""
+        runs = []
+        for name in names:
+            try:
+                runs.append(self.run(name))
+            except Missing:
+                continue
+        flat = [_flat(run["settings"]) for run in runs]
+        keys = dict.fromkeys(key for settings in flat for key in settings)
+        rows = [(key, [settings.get(key, "-") for settings in flat]) for key in keys]
+        return {
+            "runs": runs,
+            "missing": [name for name in names if name not in {r["id"] for r in runs}],
+            "settings": [[key, values] for key, values in rows if len(set(values)) > 1],
+        }
+
+    def report(self, name: str) -> str:
+        """Returns a run's report as an HTML page: the one in its folder, else one that is made here.
+
+        Raises:
+            ZeroError: there is nothing to report yet.
+        """
+        from zero.runs.reports.page import page
+
+        if REPORT in self.root.files(name):
+            with self.root.open(name, REPORT) as file:
+                return file.read(8_000_000).decode(errors="replace")
+        summary = self.copies.summary(name)
+        files = (RunFolder.ARCHIVE, RunFolder.INFO, RunFolder.LOG, BOARD)
+        stamp = tuple(self.copies.stamp(name, file) for file in files)
+        with self._lock:
+            known = self._reports.get(name)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        if summary.kind not in genomes.names():
+            raise ConfigError(f"its kind of genome, {summary.kind}, is not known here")
+        copy = self.copies.whole(name)
+        try:
+            made = page(genomes.get(summary.kind).report(copy))
+        except Exception as error:  # whatever foreign files hold, its page says so
+            told = str(error).splitlines() or [type(error).__name__]
+            raise ConfigError(told[0].replace(str(copy), name)) from None
+        made = made.replace(str(copy), str(self.root.path / name))
+        with self._lock:
+            self._reports[name] = stamp, made
+            while len(self._reports) > 10:
+                self._reports.popitem(last=False)
+        return made
+
+    def _archived(self, name: str, best: str) -> dict[str, Any]:
+        """Returns what a run's archive and leaderboard tell."""
+        stamp = self.copies.stamp(name, RunFolder.ARCHIVE), self.copies.stamp(name, BOARD)
+        with self._lock:
+            known = self._archives.get(name)
+        if known is None or known[0] != stamp:
+            known = stamp, self._read_archive(name)
+            with self._lock:
+                self._archives[name] = known
+                while len(self._archives) > 60:
+                    self._archives.popitem(last=False)
+        found = dict(known[1])
+        text = found.pop("text", "")
+        return found | {"best": best or text}
+
+    def _read_archive(self, name: str) -> dict[str, Any]:
+        from zero.runs.archive import best_record, lineage, read_archive
+
+        copy = self.copies.whole(name)
+        found: dict[str, Any] = {"board": _board(copy / BOARD)}
+        if not (copy / RunFolder.ARCHIVE).exists():
+            return found
+        try:
+            data = read_archive(copy)
+            record = best_record(data)
+        except Exception as error:  # whatever a foreign file holds, its page says so
+            told = str(error).splitlines() or [type(error).__name__]
+            return found | {"fault": told[0].replace(str(copy), name)}
+        if record is None:
+            return found
+        steps = lineage(data, record.id)
+        found["lineage"] = [
+            {
+                "id": r.id, "individuals": r.individuals, "mutation": r.mutation, "steps": r.steps,
+                "fitness": _number(r.fitness), "text": _text(r.text)[:4000],
+            }
+            for r in steps[-MOST_STEPS:]
+        ]  # fmt: skip
+        found["text"] = _text(record.text)
+        return found
+
+
+def _row(name: str, summary: RunSummary) -> dict[str, Any]:
+    """Returns a run's line among all."""
+    found = summary.plain()
+    del found["folder"]
+    reason = found["reason"]
+    if summary.state == "running":
+        told = ""
+    elif summary.state in ("damaged", "newer"):
+        told = reason or ""
+    elif reason is None:
+        told = "killed, or its machine stopped: zero resume goes on with it"
+    else:
+        told = REASONS.get(reason, reason)
+    seconds = found["seconds"]
+    found["duration"] = "" if seconds is None else duration(seconds)
+    return found | {"id": name, "told": told}
+
+
+def _figures(summary: RunSummary, followed: Followed) -> list[list[str]]:
+    """Returns names and values for people."""
+    stats = followed.seen.stats
+    rows: list[list[str]] = []
+    labels = (
+        ("best fitness", summary.fitness), ("mean fitness", stats.get("mean_fitness")),
+        ("select fitness", summary.select_fitness), ("final fitness", summary.final_fitness),
+    )  # fmt: skip
+    rows += [[k, f"{v:.6g}"] for k, v in labels if _number(v) is not None]
+    if summary.individuals is not None:
+        rate = stats.get("individuals_per_second") if summary.state == "running" else None
+        speed = f" ({rate:,.3g} a second)" if _number(rate) else ""
+        rows.append(["individuals", f"{summary.individuals:,}{speed}"])
+    if summary.train_steps:
+        rows.append(["train steps", f"{summary.train_steps:,}"])
+    if _number(stats.get("cache_hits")):
+        rows.append(["cache hits", f"{100 * stats['cache_hits']:.0f} %"])
+    if summary.seconds is not None:
+        rows.append(["time", duration(summary.seconds)])
+    if summary.state == "running" and _number(stats.get("seconds_left")) is not None:
+        rows.append(["time left", duration(stats["seconds_left"])])
+    rows += [["seed", str(summary.seed)]] if summary.seed is not None else []
+    rows += [["started", _when(summary.started)]] if summary.started else []
+    return rows
+
+
+def _share(stats: dict[str, Any]) -> float | None:
+    """Returns how much of the nearest limit of a run's budget is reached, 0 to 1."""
+    near = stats.get("nearest")
+    if (
+        not isinstance(near, dict)
+        or not _number(near.get("of"))
+        or _number(near.get("done")) is None
+    ):
+        return None
+    return min(1.0, near["done"] / near["of"])
+
+
+def _improvement(event: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "individual": event.get("individual"), "seconds": _number(event.get("seconds")),
+        "fitness": _number(event.get("fitness")), "text": _text(event.get("program"))[:2000],
+    }  # fmt: skip
+
+
+def _board(file: Path) -> dict[str, Any] | None:
+    """Returns the leaderboard of a run over pipelines, None if there is none."""
+    from zero.pipelines.board import Board
+    from zero.pipelines.report import Scores
+    from zero.pipelines.words import in_words
+
+    if not file.exists():
+        return None
+    try:
+        board = Board.from_tree(json.loads(file.read_text(encoding="utf-8")))
+        scores = Scores(board.metric)
+        rows = [
+            [row.name, scores.text(row.validation), scores.text(row.test),
+             in_words(row.text) if row.record >= 0 else ""]
+            for row in board.ordered
+        ]  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
+    return {"score": scores.name, "better": scores.better, "kept": board.used, "rows": rows}
+
+
+def _settings(copies: Copies, name: str) -> dict[str, Any]:
+    """Returns a run's settings, unchecked; none where they cannot be read."""
+    copy = copies.small(name)
+    try:
+        settings = json.loads((copy / RunFolder.INFO).read_text()).get("settings")
+        if not isinstance(settings, dict):
+            text = (copy / RunFolder.CONFIG).read_text(errors="replace")
+            settings = yaml.parse(text, name).data
+    except (OSError, ValueError, AttributeError, RecursionError, ConfigError):
+        return {}
+    return settings if isinstance(settings, dict) else {}
+
+
+def _flat(settings: Any, above: str = "") -> dict[str, str]:
+    """Returns settings as `a.b` -> text."""
+    if not isinstance(settings, dict):
+        text = settings if isinstance(settings, str) else json.dumps(settings, default=str)
+        return {above: text if len(text) <= 200 else text[:199] + "…"}
+    found: dict[str, str] = {}
+    for key, value in settings.items():
+        found |= _flat(value, f"{above}.{key}" if above else str(key))
+    return found
+
+
+def _text(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= MOST_TEXT else text[:MOST_TEXT] + "\n…"
+
+
+def _number(value: Any) -> float | None:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return value if good else None
+
+
+def _when(stamp: str) -> str:
+    """Returns an ISO time in UTC for people."""
+    return stamp[:16].replace("T", " ") + " UTC"
