@@ -76,6 +76,16 @@ def test_a_run_that_was_killed_is_stopped_and_its_log_tells_how_far_it_came(run)
     assert 0.75 <= found.fitness <= 1
 
 
+def test_a_training_is_told_from_a_run(run):
+    log = (run / "log.jsonl").read_text().splitlines()
+    (run / "log.jsonl").write_text("\n".join(line for line in log if "finish" not in line))
+    (run / "train.json").write_text("{}")
+    found = summary_of(run)
+    assert (found.training, found.state) == (True, "stopped")  # of a network: it can be resumed
+    shutil.rmtree(run / "checkpoints")
+    assert summary_of(run).state == "ended"  # of a program
+
+
 def test_a_long_log_is_read_from_its_end(run):
     log = run / "log.jsonl"
     noise = json.dumps({"event": "message", "text": "x" * 1000}) + "\n"

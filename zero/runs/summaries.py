@@ -25,6 +25,7 @@ from zero.system.trees import head_of_file
 
 DEPTH = 3  # folders in folders that are looked into
 LOG_END = 131_072  # bytes of a log that are read; earlier ones only where these tell no fitness
+CHECKPOINTS = "checkpoints"
 GENOME = "genome.txt"  # of trainings of cells, before their first figures
 
 State = Literal["running", "stopped", "ended", "damaged", "newer"]
@@ -146,7 +147,7 @@ def _run_folders(folder: Path, depth: int) -> list[Path]:
 
 def looks_like_run(names: set[str]) -> bool:
     """Returns whether a folder with these names in it is a run's; some may have been lost."""
-    made = {RunFolder.INFO, RunFolder.LOG, RunFolder.ARCHIVE, RunLock.NAME, "checkpoints"}
+    made = {RunFolder.INFO, RunFolder.LOG, RunFolder.ARCHIVE, RunLock.NAME, CHECKPOINTS}
     found = names & made
     return len(found) >= 2 or (RunFolder.CONFIG in names and bool(found))
 
@@ -176,6 +177,8 @@ def _state(path: Path, events: list[dict[str, Any]]) -> tuple[State, str | None]
             return "newer", f"{archive} has {version}; use a newer zero"
     if is_locked(path):
         return "running", None
+    if (path / RunFolder.TRAINED).exists() and not (path / CHECKPOINTS).exists():
+        return "ended", None  # the training of a program, which is written at its end
     last = events[-1] if events else {}
     reason = _of_type(last.get("reason"), str) if last.get("event") == "finish" else None
     return ("stopped" if reason is None or reason in RESUMABLE else "ended"), reason
