@@ -137,10 +137,10 @@ def start(
         LONGEST_WITHOUT_CHECKPOINT,
     ) as session:  # fmt: skip
         session.info |= {"cell": name, "threads": threads}
-        session.record_settings(config.imports)
         path = session.folder.path
         write_bytes(path / DRAWING, draw_svg(genome, name).encode())
         write_bytes(path / GENOME, f"{genome}\n".encode())
+        session.record_settings(config.imports)
         return TrainingRun(genome, config, session).go(None)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zero.errors import ConfigError
-from zero.system.files import write_bytes
+from zero.system.files import make_folder, write_bytes
 
 FOLDER = "imports"
 
@@ -86,7 +86,7 @@ def keep(names: list[str], folder: Path) -> list[dict[str, str]]:
             # Where the same text was executed for another file, this one has it, too.
             source = _executed().get(name) or Path(name).read_bytes()
             path = _copy(folder, number, name)
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             write_bytes(path, source)
         found.append({"name": name, "sha256": hashlib.sha256(source).hexdigest()})
     return found

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from zero.system.files import write_bytes
+from zero.system.files import make_folder, write_bytes
 
 MOST = 40  # pipelines of an island whose predictions are kept
 
@@ -50,7 +50,7 @@ class Predictions:
 
     def keep(self, record: Any, values: np.ndarray, seconds: float) -> None:
         """Keeps the predictions (N, K) of a record's candidate, and the seconds that they took."""
-        self.folder.mkdir(exist_ok=True)
+        make_folder(self.folder)
         told = {
             "text": record.text, "seed": str(record.seed), "number": record.number,
             "mutation": record.mutation, "fitness": record.fitness, "seconds": seconds,
