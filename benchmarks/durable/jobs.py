@@ -35,7 +35,10 @@ def each(name: str, tasks: Iterable[Callable[[], Counts]], jobs: int) -> Counts:
             result = running.pop(pid)
             assert status == 0, f"{name}: a task of the benchmark failed"
             result.seek(0)
-            counts.add(pickle.load(result))
+            found = pickle.load(result)
+            counts.add(found)
+            for example in found.examples:
+                print(f"  {example}", flush=True)
             if time.monotonic() - shown > SHOW or not (waiting or running):
                 shown = time.monotonic()
                 done = total - len(waiting) - len(running)

@@ -196,7 +196,9 @@ def kinds(home: Path, names: Sequence[str] | None = None) -> list[Kind]:
 
 
 def _programs(home: Path) -> tuple[Any, Sequence[str]]:
-    return make_config(PROGRAMS), ("archive.h5", "best.txt")
+    own = home / "own.py"
+    own.write_text("ANSWER = 42\n")
+    return make_config({**PROGRAMS, "imports": [str(own)]}), ("archive.h5", "best.txt")
 
 
 def _table(home: Path) -> tuple[Any, Sequence[str]]:

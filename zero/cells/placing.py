@@ -11,7 +11,6 @@ Called by `zero.cells.train_run` and the command line.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,11 +120,8 @@ def cells_of(settings: dict[str, Any]) -> Cells | None:
 
 def image_set_of(folder: Path) -> dict[str, Any]:
     """Returns what run.json says of a run's images (`ImageData.summary`); {} if nothing."""
-    try:
-        info = json.loads((folder / RunFolder.INFO).read_text(encoding="utf-8"))
-        return info.get("image_set") or {}
-    except (OSError, ValueError, AttributeError):
-        return {}
+    info = RunFolder(folder, None).info() if (folder / RunFolder.INFO).exists() else {}
+    return info.get("image_set") or {}
 
 
 def _images_of(folder: Path, cells: Cells) -> tuple[Shape, int]:

@@ -11,13 +11,13 @@ import hashlib
 import importlib
 import importlib.abc
 import importlib.util
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from zero.errors import ConfigError
 from zero.system.files import make_folder, write_bytes
+from zero.system.sealed import read_sealed
 
 FOLDER = "imports"
 
@@ -135,13 +135,14 @@ def changed(folder: Path) -> list[str]:
 
 
 def _recorded(folder: Path) -> list[dict[str, str]]:
+    file = folder / "run.json"
+    info: Any = read_sealed(file) if file.exists() else {}
     try:
-        info: Any = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         return [
             {"name": str(entry["name"]), "sha256": str(entry["sha256"])}
             for entry in info.get("imports", [])
         ]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError):
         return []
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from zero.errors import ArchiveError
 from zero.system.files import make_folder, write_bytes
 
 MOST = 40  # pipelines of an island whose predictions are kept
@@ -60,9 +61,13 @@ class Predictions:
         write_bytes(self._path(record.key), data.getvalue())
 
     def all(self) -> list[Kept]:
-        """Returns what is kept and can be read, the best first."""
+        """Returns what is kept, the best first.
+
+        Raises:
+            ArchiveError: a file is damaged.
+        """
         found = [self._read(path) for path in self.folder.glob("*.npz")]
-        return sorted((k for k in found if k), key=lambda k: (-k.fitness, k.number))
+        return sorted(found, key=lambda k: (-k.fitness, k.number))
 
     def drop(self, key: str) -> None:
         """Removes predictions that are not needed."""
@@ -71,11 +76,14 @@ class Predictions:
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.npz"
 
-    def _read(self, path: Path) -> Kept | None:
+    def _read(self, path: Path) -> Kept:
         try:
             with np.load(path, allow_pickle=False) as found:
                 told = json.loads(str(found["told"]))
                 told["seed"] = int(told["seed"])
                 return Kept(path.stem, values=found["values"].astype(np.float64), **told)
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        except Exception as error:  # damaged bytes raise a dozen kinds
+            text = " ".join(str(error).split())[:200]
+            raise ArchiveError(
+                f"{path} is damaged: {text}; remove it, and an ensemble is made without that pipeline"
+            ) from None

@@ -5,7 +5,6 @@ From the run's files alone; its table may be gone. Called by the kind.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from zero.pipelines.model import FILE, MODELS
 from zero.pipelines.view import BOARD
 from zero.pipelines.words import in_words
 from zero.runs.report import Commands, Pairs, Part, Picture, Report, Section, Table
+from zero.system.sealed import read_sealed
 
 MOST_NAMES = 30  # columns of a kind that are named
 NOTE = "note: "  # what opens a message of the log that is about the data
@@ -65,7 +65,7 @@ def report(path: Path) -> Report:
     records = [r for e in data.experiments for r in e.records]
     records.sort(key=lambda r: r.id)
     file = folder.path / BOARD
-    board = Board.from_tree(json.loads(file.read_text())) if file.is_file() else None
+    board = Board.from_tree(read_sealed(file)) if file.is_file() else None
     table, scores = info["table"], Scores(info["table"]["metric"])
     name = folder.path.resolve().name
     return Report(
@@ -168,13 +168,9 @@ def _of_board(board: Board, scores: Scores, folder: Path) -> list[Section]:
 def _kept(board: Board, folder: Path) -> list[Part]:
     """Returns what is kept for predictions, with the members of an ensemble and what each counts."""
     said = f"Kept for predictions: {board.used}."
-    try:
-        tree = json.loads((folder / MODELS / FILE).read_text())
-        members = [
-            (m["text"], float(w)) for m, w in zip(tree["members"], tree["weights"], strict=True)
-        ]
-    except (OSError, ValueError, KeyError, TypeError):
-        return [said]
+    file = folder / MODELS / FILE
+    tree = read_sealed(file) if file.exists() else {"members": [], "weights": []}
+    members = [(m["text"], float(w)) for m, w in zip(tree["members"], tree["weights"], strict=True)]
     if len(members) < 2:
         return [said]
     total = sum(weight for _, weight in members) or 1.0

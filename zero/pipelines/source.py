@@ -64,16 +64,14 @@ def source_of_run(what: str) -> str:
 
 def is_alone(what: str) -> bool:
     """Returns whether a run, or `RUN#ID`, is one pipeline, and no ensemble is kept beside it."""
-    import json
-
     from zero.pipelines.model import FILE, MODELS
+    from zero.system.sealed import read_sealed
 
     path = Path(what)
-    try:
-        kept = (path if path.is_dir() else path.parent) / MODELS / FILE
-        return len(json.loads(kept.read_text())["members"]) < 2
-    except (OSError, ValueError, KeyError):  # it has not ended, or is RUN#ID
+    kept = (path if path.is_dir() else path.parent) / MODELS / FILE
+    if not kept.is_file():  # it has not ended, or is RUN#ID
         return True
+    return len(read_sealed(kept)["members"]) < 2
 
 
 def space_of_run(info: dict[str, Any], genome: Genome) -> PipelineSpace:

@@ -36,6 +36,7 @@ from zero.errors import ArchiveError
 from zero.runs.checkpoints import CheckpointFolder
 from zero.runs.lock import RunLock
 from zero.system.files import TEMP_SUFFIX, cannot_write, write_bytes
+from zero.system.sealed import read_sealed, write_sealed
 
 # What is written before run.json, with which a folder becomes that of a run or a training.
 _BEFORE_BEGUN = {RunLock.NAME, "config.yaml", "imports", "genome.txt", "cells.svg"}
@@ -136,13 +137,7 @@ class RunFolder:
                 f"{self.path} has no {self.INFO}: what was to run there was stopped before it had begun; "
                 "start it again, in another folder"
             )
-        try:
-            info = json.loads(self._read(self.INFO))
-        except ValueError as error:
-            raise ArchiveError(f"{self.path / self.INFO} is not JSON: {error}") from error
-        if not isinstance(info, dict):
-            raise ArchiveError(f"{self.path / self.INFO} holds no JSON object")
-        return info
+        return read_sealed(self.path / self.INFO)
 
     def write_config(self, text: str) -> None:
         """Replaces config.yaml in one step."""
@@ -150,8 +145,7 @@ class RunFolder:
 
     def write_info(self, info: dict[str, Any]) -> None:
         """Replaces run.json in one step."""
-        text = json.dumps(info, indent=2, default=str)
-        write_bytes(self.path / self.INFO, text.encode() + b"\n")
+        write_sealed(self.path / self.INFO, info)
 
     def write_best(self, text: str) -> None:
         """Replaces best.txt in one step."""
