@@ -98,6 +98,10 @@ def _make_trainer(
     )  # fmt: skip
 
 
+def _draw(genome: Genome, name: str, folder: Path) -> None:
+    write_bytes(folder / DRAWING, draw_svg(genome, name).encode())
+
+
 # --- starting and resuming ------------------------------------------------------------------------
 
 
@@ -135,7 +139,7 @@ def start(
     ) as session:  # fmt: skip
         session.info |= {"cell": name, "genome": str(genome), "threads": threads}
         path = session.folder.path
-        write_bytes(path / DRAWING, draw_svg(genome, name).encode())
+        _draw(genome, name, path)
         write_bytes(path / GENOME, f"{genome}\n".encode())
         session.record_settings(config.imports)
         return TrainingRun(genome, config, session).go(None)
@@ -156,6 +160,7 @@ def resume(
     with resumed_session(path, reporter, stops, LONGEST_WITHOUT_CHECKPOINT) as session:
         folder = session.folder.path
         config, genome = training_config(folder / RunFolder.CONFIG), read_genome(folder)
+        _draw(genome, str(session.info.get("cell")), folder)
         return TrainingRun(genome, config, session).go(session.load())
 
 
