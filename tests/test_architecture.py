@@ -53,8 +53,9 @@ LIGHT = ["", "__main__", "errors", "genomes", "config", "system", "rng.philox", 
          "programs.evaluator", "cells.kind", "cells.view", "cells.config", "runs.kind", "runs.view",
          "runs.tables", "runs.progress", "runs.records", "runs.model", "runs.tracking",
          "collection"]  # fmt: skip
-# Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing.
-PICKLES = {"evolution.forks", "data.cifar"}
+# Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing; numba's own
+# files of machine code, in a folder that is the user's alone.
+PICKLES = {"evolution.forks", "data.cifar", "jit.machine_code"}
 HEAVY = {"numba", "llvmlite", "sklearn", "scipy", "pandas", "h5py", "multiprocess", "matplotlib",
          "tensorboardX", "mlflow"}  # fmt: skip
 

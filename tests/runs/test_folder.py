@@ -1,8 +1,10 @@
 """A run's folder: what it holds, who may work in it, and its log."""
 
+import errno
 import json
 import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,6 +46,48 @@ def test_used_folders_are_refused(tmp_path):
         RunFolder.create(tmp_path / "notes.txt", "x", "", {})
     (tmp_path / "new").mkdir()
     RunFolder.create(tmp_path / "new", "x", "", {}).close()  # an empty one is welcome
+
+
+def test_what_a_killed_start_left_is_as_good_as_empty(tmp_path):
+    RunFolder.create(tmp_path / "run", "x", "seed: 1\n", None).close()
+    (tmp_path / "run" / ".run.json.7-aa.zero-tmp").write_text("half")
+    with pytest.raises(ArchiveError, match=r"has no run\.json: .*stopped before it had begun"):
+        RunFolder.open(tmp_path / "run").info()
+    with pytest.raises(ArchiveError, match="not empty"):
+        RunFolder.create(tmp_path / "run", "x", "seed: 2\n", None)
+    with RunFolder.create(tmp_path / "run", "x", "seed: 1\n", {"seed": 1}) as folder:
+        assert folder.info() == {"seed": 1}
+    with pytest.raises(ArchiveError, match="not empty"):
+        RunFolder.create(tmp_path / "run", "x", "seed: 1\n", None)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.yaml").write_text("seed: 1\n")  # no run has been there
+    with pytest.raises(ArchiveError, match="not empty"):
+        RunFolder.create(tmp_path / "mine", "x", "seed: 1\n", None)
+
+
+def test_a_disk_that_is_full_at_the_start_leaves_no_folder(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr("zero.system.files.os.write", full)
+    with pytest.raises(ArchiveError, match="the disk is full"):
+        RunFolder.create(tmp_path / "run", "x", "seed: 1\n", {})
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_is_locked_until_it_is_discarded(tmp_path, monkeypatch):
+    folder = RunFolder.create(tmp_path / "run", "x", "seed: 1\n", None)
+    unlink = Path.unlink
+
+    def late(path, **options):
+        if path.name == RunFolder.CONFIG:
+            with pytest.raises(ArchiveError, match="in use"):
+                RunFolder.open(path.parent, write=True)
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", late)
+    folder.discard()
+    assert os.listdir(tmp_path) == []
 
 
 def test_what_is_no_run_folder_is_named(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from on_disk import killed_child
 
 from zero.errors import ArchiveError
+from zero.runs import lock
 from zero.runs.lock import RunLock
 
 HOLDER = """
@@ -35,11 +36,26 @@ def test_lock_is_held_against_other_processes_until_theirs_ends(tmp_path):
 
 
 def test_lock_is_released_and_can_be_taken_again(tmp_path):
-    with RunLock(tmp_path) as lock:
+    with RunLock(tmp_path) as held:
         with pytest.raises(ArchiveError, match="in use"):
             RunLock(tmp_path)
-    lock.release()
+    held.release()
     RunLock(tmp_path).release()
+
+
+def test_a_lock_that_its_owner_has_removed_is_none(tmp_path, monkeypatch):
+    # Opened by one process; removed, and released, by the owner; only then locked by the first.
+    removed, flock = [], lock.fcntl.flock
+
+    def late(handle, how):
+        if not removed:
+            removed.append((tmp_path / RunLock.NAME).unlink())
+        flock(handle, how)
+
+    monkeypatch.setattr(lock.fcntl, "flock", late)
+    with RunLock(tmp_path):
+        with pytest.raises(ArchiveError, match="in use"):
+            RunLock(tmp_path)
 
 
 def test_a_worker_that_outlives_its_parent_does_not_hold_the_lock(tmp_path):

@@ -24,6 +24,7 @@ from zero.nn.saved import SavedNetwork, from_tree, load_network
 from zero.runs.folder import RunFolder
 from zero.system.files import write_bytes
 from zero.system.foreign import from_json
+from zero.system.sealed import read_sealed
 
 WEIGHTS = ("best_weights.h5", "network.h5")  # in the folder of a run, of a training
 FORMATS = {"onnx": ".onnx", "numpy": ".py"}
@@ -115,10 +116,8 @@ def _paused(folder: Path, note: Callable[[str], None]) -> SavedNetwork | None:
 
 def _reason(folder: Path) -> str:
     """Returns why a training stopped, as its train.json says; "" without one."""
-    try:
-        return str(from_json((folder / "train.json").read_text(encoding="utf-8"))["reason"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    file = folder / RunFolder.TRAINED
+    return str(read_sealed(file).get("reason", "")) if file.exists() else ""
 
 
 def network_of(saved: SavedNetwork, where: str | Path = "the saved network") -> Network:

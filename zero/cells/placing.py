@@ -37,7 +37,6 @@ from zero.nn.network import Network
 from zero.nn.train_settings import TrainSettings
 from zero.runs.archive import read_archive
 from zero.runs.folder import RunFolder
-from zero.system.foreign import from_json
 
 
 @dataclass(frozen=True)
@@ -121,11 +120,8 @@ def cells_of(settings: dict[str, Any]) -> Cells | None:
 
 def image_set_of(folder: Path) -> dict[str, Any]:
     """Returns what run.json says of a run's images (`ImageData.summary`); {} if nothing."""
-    try:
-        info = from_json((folder / RunFolder.INFO).read_text(encoding="utf-8"))
-        return info.get("image_set") or {}
-    except (OSError, ValueError, AttributeError):
-        return {}
+    info = RunFolder(folder, None).info() if (folder / RunFolder.INFO).exists() else {}
+    return info.get("image_set") or {}
 
 
 def _images_of(folder: Path, cells: Cells) -> tuple[Shape, int]:

@@ -25,6 +25,7 @@ from zero.config.files import import_again
 from zero.config.load import checked, load_config
 from zero.errors import ArchiveError, ConfigError, NetworkError
 from zero.runs.archive import best_record, find_record, read_archive
+from zero.runs.folder import RunFolder
 
 GENOME = "genome.txt"  # in the folder of a training
 
@@ -77,11 +78,23 @@ def is_training(path: str | Path) -> bool:
 
 
 def read_genome(path: Path) -> Genome:
-    """Returns the genome of a training's folder; raises ArchiveError if it cannot be read."""
+    """Returns the genome of a training's folder.
+
+    Raises:
+        ArchiveError: it cannot be read, or is another one than run.json has.
+    """
     try:
-        return parse_genome((path / GENOME).read_text(encoding="utf-8"))
+        genome = parse_genome((path / GENOME).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, NetworkError) as error:
         raise ArchiveError(f"{path / GENOME} holds no genome: {error}") from None
+    folder = RunFolder(path, None)
+    info = folder.info() if (path / RunFolder.INFO).exists() else {}
+    if info.get("genome", str(genome)) != str(genome):
+        raise ArchiveError(
+            f"{path / GENOME} is damaged, or has been changed since the training began; put back what "
+            f"{RunFolder.INFO} has: {info['genome']}"
+        )
+    return genome
 
 
 def training_config(name: str | Path, settings: Iterable[str] = ()) -> CellsConfig:

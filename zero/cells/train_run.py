@@ -12,7 +12,6 @@ outcome of a run, trained with the run's own config, gets the same weights again
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
@@ -50,7 +49,7 @@ from zero.runs.progress import Reporter, duration
 from zero.runs.reports.write import leave_report
 from zero.runs.session import Session, new_session, resumed_session
 from zero.system.files import write_bytes
-from zero.system.foreign import from_json
+from zero.system.sealed import read_sealed, write_sealed
 from zero.system.signals import Stop, Stops
 
 DRAWING, FIGURES, NETWORK = "cells.svg", RunFolder.TRAINED, "network.h5"
@@ -80,13 +79,10 @@ def read_figures(path: str | Path) -> dict[str, Any]:
         ArchiveError: it cannot be read, or is damaged.
     """
     file = Path(path) / FIGURES
-    try:
-        figures = from_json(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ArchiveError(f"cannot read {file}: {error.strerror}; no epoch is over yet") from None
-    except ValueError as error:
-        raise ArchiveError(f"{file} is damaged: {error}") from None
-    if not isinstance(figures, dict) or not {"curve", "reason", "genome"} <= set(figures):
+    if not file.exists():
+        raise ArchiveError(f"cannot read {file}: there is none; no epoch is over yet")
+    figures = read_sealed(file)
+    if not {"curve", "reason", "genome"} <= set(figures):
         raise ArchiveError(f"{file} holds no figures of a training")
     return figures
 
@@ -102,6 +98,10 @@ def _make_trainer(
         config.backend, threads or os.cpu_count() or 1, dtype=config.dtype, checkpoints=True,
         name=name,
     )  # fmt: skip
+
+
+def _draw(genome: Genome, name: str, folder: Path) -> None:
+    write_bytes(folder / DRAWING, draw_svg(genome, name).encode())
 
 
 # --- starting and resuming ------------------------------------------------------------------------
@@ -139,11 +139,11 @@ def start(
         out, f"train-{name}", config_to_yaml(config), config.seed, command or [], reporter, stops,
         LONGEST_WITHOUT_CHECKPOINT,
     ) as session:  # fmt: skip
-        session.info |= {"cell": name, "threads": threads}
-        session.record_settings(config.imports)
+        session.info |= {"cell": name, "genome": str(genome), "threads": threads}
         path = session.folder.path
-        write_bytes(path / DRAWING, draw_svg(genome, name).encode())
+        _draw(genome, name, path)
         write_bytes(path / GENOME, f"{genome}\n".encode())
+        session.record_settings(config.imports)
         return TrainingRun(genome, config, session).go(None)
 
 
@@ -162,6 +162,7 @@ def resume(
     with resumed_session(path, reporter, stops, LONGEST_WITHOUT_CHECKPOINT) as session:
         folder = session.folder.path
         config, genome = training_config(folder / RunFolder.CONFIG), read_genome(folder)
+        _draw(genome, str(session.info.get("cell")), folder)
         return TrainingRun(genome, config, session).go(session.load())
 
 
@@ -340,8 +341,7 @@ class TrainingRun:
             ],
             "run": {k: v for k, v in self.info.items() if k not in ("cell", "images", "image_set")},
         }
-        text = json.dumps(figures, indent=2)
-        write_bytes(self.folder.path / FIGURES, text.encode() + b"\n")
+        write_sealed(self.folder.path / FIGURES, figures)
         self.session.begun = True
         return figures
 

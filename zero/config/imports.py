@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from zero.errors import ConfigError
-from zero.system.files import write_bytes
-from zero.system.foreign import from_json
+from zero.system.files import make_folder, write_bytes
+from zero.system.sealed import read_sealed
 
 FOLDER = "imports"
 
@@ -91,7 +91,7 @@ def keep(names: list[str], folder: Path) -> list[dict[str, str]]:
             # Where the same text was executed for another file, this one has it, too.
             source = _executed().get(name) or Path(name).read_bytes()
             path = _copy(folder, number, name)
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             write_bytes(path, source)
         found.append({"name": name, "sha256": hashlib.sha256(source).hexdigest()})
     return found
@@ -140,11 +140,9 @@ def changed(folder: Path) -> list[str]:
 
 
 def recorded(folder: Path) -> list[dict[str, str]]:
-    """Returns what a run.json says of imports: names and digests; [] where it cannot be read."""
-    try:
-        return recorded_in(from_json((folder / "run.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError):
-        return []
+    """Returns what a run.json says of imports: names and digests; [] where there is none."""
+    file = folder / "run.json"
+    return recorded_in(read_sealed(file) if file.exists() else {})
 
 
 def recorded_in(info: Any) -> list[dict[str, str]]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from zero.cuda.kernel_source import KernelSource
 from zero.errors import DeviceError
-from zero.jit.cache import cache_folder, write_whole
+from zero.jit.cache import cache_folder, read_kept, write_kept
 
 _DEFAULT_SHARED = 48 * 1024  # bytes a block may have without asking
 _INSTALL = "pip install 'zero-discovery[gpu]' (drivers for CUDA 12: 'zero-discovery[gpu12]')"
@@ -385,8 +385,9 @@ class DeviceMachine:
             :20
         ]
         path = cache_folder() / f"zero_{target}_{digest}.{'cubin' if binary else 'ptx'}"
-        if path.exists():
-            return path.read_bytes()
+        kept = read_kept(path)
+        if kept is not None:
+            return kept
         nvrtc = self.cuda.nvrtc
         program = nvrtc.createProgram(source.text, "zero.cu", (), ())
         try:
@@ -399,5 +400,5 @@ class DeviceMachine:
             ) from error
         finally:
             nvrtc.destroyProgram(program)
-        write_whole(path, code)
+        write_kept(path, code)
         return code

@@ -112,10 +112,48 @@ def _remove(folder: Path, owner: int) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file of the cache: aside and renamed, so that no other process can read half of it."""
-    with tempfile.NamedTemporaryFile("wb", dir=path.parent, suffix=".tmp", delete=False) as f:
-        f.write(data)
-    os.replace(f.name, path)
+    """Writes a file of the cache: aside and renamed, so that no other process can read half of it.
+
+    Raises:
+        ConfigError: it cannot be written, such as on a full disk.
+    """
+    aside = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    try:
+        try:
+            aside.write_bytes(data)
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"compiled code cannot be kept in {path.parent}: {error.strerror or error}; make room there, "
+            "or set ZERO_CACHE to another folder of your own"
+        ) from error
+
+
+def write_kept(path: Path, data: bytes) -> None:
+    """Writes a file of the cache with a digest before its data; raises as `write_whole` does."""
+    write_whole(path, with_digest(data))
+
+
+def read_kept(path: Path) -> bytes | None:
+    """Returns the data in a file that has a digest, None if there is none or it is damaged."""
+    try:
+        return without_digest(path.read_bytes())
+    except OSError:
+        return None
+
+
+def with_digest(data: bytes) -> bytes:
+    """Returns the data with their digest before them."""
+    return hashlib.sha256(data).digest() + data
+
+
+def without_digest(kept: bytes) -> bytes | None:
+    """Returns the data of which `with_digest` made this, None if it is damaged."""
+    size = hashlib.sha256().digest_size
+    data = kept[size:]
+    return data if hashlib.sha256(data).digest() == kept[:size] else None
 
 
 def path_of(name: str, text: str) -> Path:
@@ -135,8 +173,8 @@ def digest(text: str) -> str:
 
 
 def load(path: Path, text: str) -> ModuleType:
-    """Imports a generated module, written to the cache folder if it is not there."""
-    if not path.exists():
+    """Imports a generated module, written to the cache folder if it is not there as it should be."""
+    if not path.exists() or path.read_bytes() != text.encode():
         write_whole(path, text.encode())
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
@@ -150,7 +188,13 @@ def load(path: Path, text: str) -> ModuleType:
 _ROOT = Path(__file__).parents[1]
 
 # Nothing of these ends up in machine code, whoever imports them; nor does what only they import.
-NOT_COMPILED = ("zero.errors", "zero.jit.cache", "zero.jit.compiling", "zero.system")
+NOT_COMPILED = (
+    "zero.errors",
+    "zero.jit.cache",
+    "zero.jit.compiling",
+    "zero.jit.machine_code",
+    "zero.system",
+)
 
 # An import from zero at the top level of a file; to parse whole files would take every start 60 ms.
 _IMPORT = re.compile(

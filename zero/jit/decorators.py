@@ -21,6 +21,7 @@ import numba
 from numba.extending import register_jitable
 
 from zero.jit.cache import compiled_aside
+from zero.jit.machine_code import CheckedFiles
 
 jit = numba.njit(error_model="numpy", nogil=True)
 plain_or_jit = register_jitable(error_model="numpy", nogil=True)
@@ -29,6 +30,7 @@ plain_or_jit = register_jitable(error_model="numpy", nogil=True)
 def entry(function: Callable[..., Any]) -> Any:
     """Returns the function compiled at its first call, or loaded from the cache."""
     dispatcher = numba.njit(error_model="numpy", nogil=True, cache=True)(function)
+    dispatcher._cache._cache_file = CheckedFiles.like(dispatcher._cache._cache_file)
     load = dispatcher._cache.load_overload
 
     def load_or_compile(signature: Any, context: Any) -> Any:

@@ -11,7 +11,6 @@ The same config and table give the same archive, where no time is limited.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -38,7 +37,7 @@ from zero.runs.domain import Conclusion, Score
 from zero.runs.folder import RunFolder
 from zero.runs.object_domain import ObjectDomain
 from zero.runs.state import Experiment
-from zero.system.files import write_bytes
+from zero.system.sealed import write_sealed
 
 ASKED_FOR = ("evolved_program",)  # families that are used only where somebody names them
 MANY = 20_000  # rows from which on fewer folds do
@@ -372,7 +371,7 @@ class PipelinesDomain(ObjectDomain):
         """Writes the leaderboard, best.txt and the model's description."""
         known = self.outline(best, folder)
         board = self.last.board(best, experiments, final_state)
-        write_bytes(folder.path / BOARD, json.dumps(board.tree(), indent=1).encode())
+        write_sealed(folder.path / BOARD, board.tree(), indent=1)
         final = board.final
         results = {**known.results}
         if not math.isnan(final):

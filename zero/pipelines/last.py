@@ -25,6 +25,7 @@ from zero.pipelines.model import MODELS, describe
 from zero.pipelines.predictions import Kept
 from zero.pipelines.worker import Worker
 from zero.search.protocol import AT_RANDOM
+from zero.system.files import make_folder
 
 MARGIN = 0.25  # seconds that writing the end of a run may take, and a fiftieth of all
 SAFE = 0.7  # share of the time left that trainings may need, as far as is known before
@@ -166,7 +167,7 @@ class Last:
             tell("choosing an ensemble")
             with threadpool_limits(1):  # all is small, and other processes may be at work
                 state = self._plan(best)
-        (self.domain.folder / MODELS).mkdir(exist_ok=True)
+        make_folder(self.domain.folder / MODELS)
         todo = [m for m in state["trainings"] if m["key"] not in {d["key"] for d in state["done"]}]
         saved.warm_up()  # before the processes that all need it
         workers = [Worker(self._train, None) for _ in range(self.domain.config.islands.count)]

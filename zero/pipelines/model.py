@@ -6,7 +6,6 @@ In a run's folder `models/` holds a trained pipeline for each member (`zero.pipe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -20,7 +19,6 @@ from zero.pipelines import saved
 from zero.pipelines.ensemble import Mix
 from zero.pipelines.evaluator import said
 from zero.runs.model import Model, Predictions
-from zero.system.foreign import from_json
 
 MODELS, FILE, VERSION = "models", "model.json", 1
 
@@ -119,7 +117,7 @@ def describe(domain: Any, members: Sequence[str], mix: Mix, trainings: Mapping[s
     members: their keys. trainings: by key, with the `text` of each.
     """
     from zero.data.frame_of import frame_columns
-    from zero.system.files import write_bytes
+    from zero.system.sealed import write_sealed
 
     data, table = domain.data, domain.table
     assert domain.folder is not None
@@ -134,7 +132,7 @@ def describe(domain: Any, members: Sequence[str], mix: Mix, trainings: Mapping[s
         "intercept": None if mix.intercept is None else mix.intercept.tolist(),
         "reading": {k: getattr(table, k) for k in ("delimiter", "decimal", "encoding", "x", "y")},
     }  # fmt: skip
-    write_bytes(folder / FILE, json.dumps(tree, indent=1).encode())
+    write_sealed(folder / FILE, tree, indent=1)
     for path in folder.glob("*.skops"):
         if path.stem not in members:
             path.unlink()
@@ -149,12 +147,13 @@ def load_model(path: Path) -> PipelineModel:
         ArchiveError: it has none yet, or one that is damaged.
     """
     from zero.data.frame_of import FrameColumn
+    from zero.system.sealed import read_sealed
 
     folder = (path if path.is_dir() else path.parent) / MODELS
     if not (folder / FILE).is_file():
         raise ArchiveError(f"{path} has no trained model yet: `zero resume` ends the run")
     try:
-        tree = from_json((folder / FILE).read_text())
+        tree = read_sealed(folder / FILE)
         if tree["version"] > VERSION:
             raise ArchiveError(f"{folder / FILE} is of a newer zero; update this one")
         arrays = [

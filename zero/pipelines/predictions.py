@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from zero.data.arrays import read_npz
-from zero.errors import TaskError
-from zero.system.files import write_bytes
+from zero.errors import ArchiveError, TaskError
+from zero.system.files import make_folder, write_bytes
 from zero.system.foreign import from_json
 
 MOST = 40  # pipelines of an island whose predictions are kept
@@ -53,7 +53,7 @@ class Predictions:
 
     def keep(self, record: Any, values: np.ndarray, seconds: float) -> None:
         """Keeps the predictions (N, K) of a record's candidate, and the seconds that they took."""
-        self.folder.mkdir(exist_ok=True)
+        make_folder(self.folder)
         told = {
             "text": record.text, "seed": str(record.seed), "number": record.number,
             "mutation": record.mutation, "fitness": record.fitness, "seconds": seconds,
@@ -63,9 +63,13 @@ class Predictions:
         write_bytes(self._path(record.key), data.getvalue())
 
     def all(self) -> list[Kept]:
-        """Returns what is kept and can be read, the best first."""
+        """Returns what is kept, the best first.
+
+        Raises:
+            ArchiveError: a file is damaged.
+        """
         found = [self._read(path) for path in self.folder.glob("*.npz")]
-        return sorted((k for k in found if k), key=lambda k: (-k.fitness, k.number))
+        return sorted(found, key=lambda k: (-k.fitness, k.number))
 
     def drop(self, key: str) -> None:
         """Removes predictions that are not needed."""
@@ -74,16 +78,19 @@ class Predictions:
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.npz"
 
-    def _read(self, path: Path) -> Kept | None:
+    def _read(self, path: Path) -> Kept:
         try:
             values, text = read_npz(path, ("values", "told"))
             told = from_json(str(text))
             if values.ndim != 2 or values.dtype.kind != "f":
-                return None
+                raise ValueError("its predictions are no table of numbers")
             return Kept(
                 path.stem, str(told["text"]), int(told["seed"]), int(told["number"]),
                 str(told["mutation"]), float(told["fitness"]), values.astype(np.float64),
                 float(told["seconds"]),
             )  # fmt: skip
-        except (TaskError, ValueError, KeyError, TypeError, OverflowError):
-            return None
+        except (TaskError, ValueError, KeyError, TypeError, OverflowError) as error:
+            why = " ".join(str(error).split())[:200]
+            raise ArchiveError(
+                f"{path} is damaged: {why}; remove it, and an ensemble is made without that pipeline"
+            ) from None

@@ -19,7 +19,7 @@ from zero.pipelines.words import in_words
 from zero.runs.reports import common
 from zero.runs.reports.common import RunFiles
 from zero.runs.reports.parts import Commands, Pairs, Part, Picture, Report, Section, Table
-from zero.system.foreign import from_json
+from zero.system.sealed import read_sealed
 
 MOST_NAMES = 30  # columns of a kind that are named
 NOTE = "note: "  # what opens a message of the log that is about the data
@@ -53,7 +53,7 @@ def report(run: RunFiles) -> Report:
     records = [r for e in run.data.experiments for r in e.records]
     records.sort(key=lambda r: r.id)
     file = path / BOARD
-    board = Board.from_tree(from_json(file.read_text())) if file.is_file() else None
+    board = Board.from_tree(read_sealed(file)) if file.is_file() else None
     table, scores = info["table"], Scores(info["table"]["metric"])
     return Report(
         f"{table['target']}, predicted from {Path(table['where']).name}: the run {run.name}",
@@ -190,13 +190,9 @@ def _of_board(board: Board, scores: Scores, folder: Path) -> list[Section]:
 def _kept(board: Board, folder: Path) -> list[Part]:
     """Returns what is kept for predictions, with the members of an ensemble and what each counts."""
     said = f"Kept for predictions: {board.used}."
-    try:
-        tree = from_json((folder / MODELS / FILE).read_text())
-        members = [
-            (m["text"], float(w)) for m, w in zip(tree["members"], tree["weights"], strict=True)
-        ]
-    except (OSError, ValueError, KeyError, TypeError):
-        return [said]
+    file = folder / MODELS / FILE
+    tree = read_sealed(file) if file.exists() else {"members": [], "weights": []}
+    members = [(m["text"], float(w)) for m, w in zip(tree["members"], tree["weights"], strict=True)]
     if len(members) < 2:
         return [said]
     total = sum(weight for _, weight in members) or 1.0

@@ -18,7 +18,6 @@ from zero.pipelines.families import families
 from zero.pipelines.space import Pipeline as Genome
 from zero.pipelines.space import PipelineSpace
 from zero.pipelines.words import in_words
-from zero.system.foreign import from_json
 
 if TYPE_CHECKING:
     from zero.runs.records import BaseRecord
@@ -66,13 +65,13 @@ def source_of_run(what: str) -> str:
 def is_alone(what: str) -> bool:
     """Returns whether a run, or `RUN#ID`, is one pipeline, and no ensemble is kept beside it."""
     from zero.pipelines.model import FILE, MODELS
+    from zero.system.sealed import read_sealed
 
     path = Path(what)
-    try:
-        kept = (path if path.is_dir() else path.parent) / MODELS / FILE
-        return len(from_json(kept.read_text())["members"]) < 2
-    except (OSError, ValueError, KeyError):  # it has not ended, or is RUN#ID
+    kept = (path if path.is_dir() else path.parent) / MODELS / FILE
+    if not kept.is_file():  # it has not ended, or is RUN#ID
         return True
+    return len(read_sealed(kept)["members"]) < 2
 
 
 def space_of_run(info: dict[str, Any], genome: Genome) -> PipelineSpace:

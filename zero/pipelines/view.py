@@ -8,7 +8,7 @@ from typing import Any
 
 from zero.runs.tables import json_number, print_pairs, print_table, shown_fitness
 from zero.runs.view import View
-from zero.system.foreign import from_json
+from zero.system.sealed import read_sealed
 
 BOARD = "leaderboard.json"
 
@@ -37,7 +37,7 @@ class PipelinesView(View):
         """Prints a run's leaderboard, or its best record while there is none."""
         file = (path if path.is_dir() else path.parent) / BOARD
         if file.is_file():
-            print_board(from_json(file.read_text()))
+            print_board(read_sealed(file))
         else:
             print(f"\nrecord {record.id}:\n{record.text}\n")
         self.print_experiments(data)

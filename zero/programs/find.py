@@ -12,6 +12,7 @@ from zero.programs.program import Program, from_arrays, parse_program
 from zero.runs import discoveries
 from zero.runs.archive import ArchiveData, best_record, find_record, read_archive
 from zero.runs.folder import RunFolder
+from zero.system.sealed import read_sealed
 from zero.system.trees import kind_of_file
 
 
@@ -41,7 +42,7 @@ def load_program(name: str | os.PathLike) -> Program:
             return _of_discovery(path)
         trained = path / RunFolder.TRAINED
         if not record_id and trained.is_file() and (path / RunFolder.BEST).is_file():
-            return _read(path / RunFolder.BEST)
+            return parse_program(str(read_sealed(trained)["program"]), str(trained))
         data = read_programs_archive(path)
         record = find_record(data, int(record_id)) if record_id else best_record(data)
         if record is None:

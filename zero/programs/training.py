@@ -7,7 +7,6 @@ The folder is a run's (`zero.runs.folder.RunFolder`: config.yaml, run.json, log.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,7 @@ from zero.runs.folder import RunFolder
 from zero.runs.kind import Training
 from zero.runs.reports.write import leave_report
 from zero.runs.session import new_session
-from zero.system.files import write_bytes
-from zero.system.foreign import from_json
+from zero.system.sealed import read_sealed, write_sealed
 from zero.system.signals import Stops
 
 
@@ -109,7 +107,7 @@ def _trained(config: ProgramsConfig, genome: str, program: Program, folder: RunF
     kept.save(folder.path / model.FILE)
     folder.write_best(str(program))
     figures = {key: value for key, value in asdict(found).items() if key != "folder"}
-    write_bytes(folder.path / RunFolder.TRAINED, json.dumps(figures, indent=2).encode() + b"\n")
+    write_sealed(folder.path / RunFolder.TRAINED, figures)
     return found
 
 
@@ -121,6 +119,6 @@ def read_trained(folder: Path) -> Trained:
     """
     file = folder / RunFolder.TRAINED
     try:
-        return Trained(folder, **from_json(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        return Trained(folder, **read_sealed(file))
+    except TypeError as error:
         raise ArchiveError(f"{file} holds no figures of a training: {error}") from None

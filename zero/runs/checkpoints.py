@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from zero.errors import ArchiveError
-from zero.system.files import cannot_write
+from zero.system.files import make_folder
 from zero.system.trees import Tree, read_tree, write_tree
 
 
@@ -42,10 +42,7 @@ class CheckpointFolder:
         Raises:
             ArchiveError: it cannot be written (a full disk, say); the earlier ones stay.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(self.folder, error) from error
+        make_folder(self.folder)
         old = self.paths()
         number = 1 + (int(old[-1].stem.split("-")[1]) if old else 0)
         path = self.folder / f"checkpoint-{number:06d}.h5"

@@ -19,6 +19,7 @@ The folder holds
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -35,9 +36,12 @@ import numpy as np
 from zero.errors import ArchiveError
 from zero.runs.checkpoints import CheckpointFolder
 from zero.runs.lock import RunLock
-from zero.system.files import cannot_write, write_bytes
+from zero.system.files import TEMP_SUFFIX, cannot_write, write_bytes
 from zero.system.foreign import from_json
+from zero.system.sealed import read_sealed, write_sealed
 
+# What is written before run.json, with which a folder becomes that of a run or a training.
+_BEFORE_BEGUN = {RunLock.NAME, "config.yaml", "imports", "genome.txt", "cells.svg"}
 LOG_BYTES = 10_000_000  # a log that grows beyond this is started anew, with one old part kept
 
 
@@ -71,16 +75,17 @@ class RunFolder:
         out: str | Path | None,
         name: str,
         config_text: str,
-        info: dict[str, Any],
+        info: dict[str, Any] | None,
         runs: str | Path = "runs",
     ) -> RunFolder:
-        """Returns a new run folder, locked, with config.yaml and run.json in it.
+        """Returns a new run folder, locked, with config.yaml in it.
 
         Args:
-            out: the folder, new or empty; None takes the next free number: runs/NAME-001.
+            out: the folder, new or empty (`is_new`); None takes the next free number: runs/NAME-001.
             name: the run's name; characters that do not suit a file name become "_".
             config_text: the resolved config, as YAML.
-            info: what run.json is to hold, see `run_info`.
+            info: what run.json is to hold, see `run_info`; None: `write_info` is called once all is
+                known, and only then the folder is that of a run.
             runs: where numbered folders are made.
 
         Raises:
@@ -90,18 +95,22 @@ class RunFolder:
         made = out is None or not path.exists()
         try:
             path.mkdir(parents=True, exist_ok=True)
-            _check_empty(path)  # before the lock leaves a file in it
+            _check_new(path, config_text)  # before the lock leaves a file in it
         except OSError as error:
             raise cannot_write(path, error) from error
-        lock = RunLock(path)
+        folder = cls(path, RunLock(path))
         try:
-            _check_empty(path)  # once more: another process may have been here between
-            folder = cls(path, lock)
-            folder._made = made
-            write_bytes(path / cls.CONFIG, config_text.encode())
-            folder.write_info(info)
+            _check_new(path, config_text)  # once more: another process may have been here between
         except BaseException:
-            lock.release()
+            folder.close()
+            raise
+        folder._made = made
+        try:
+            write_bytes(path / cls.CONFIG, config_text.encode())
+            if info is not None:
+                folder.write_info(info)
+        except BaseException:
+            folder.discard()
             raise
         return folder
 
@@ -126,13 +135,12 @@ class RunFolder:
 
     def info(self) -> dict[str, Any]:
         """Returns the content of run.json."""
-        try:
-            info = from_json(self._read(self.INFO))
-        except ValueError as error:
-            raise ArchiveError(f"{self.path / self.INFO} is not JSON: {error}") from error
-        if not isinstance(info, dict):
-            raise ArchiveError(f"{self.path / self.INFO} holds no JSON object")
-        return info
+        if not (self.path / self.INFO).exists():
+            raise ArchiveError(
+                f"{self.path} has no {self.INFO}: what was to run there was stopped before it had begun; "
+                "start it again, in another folder"
+            )
+        return read_sealed(self.path / self.INFO)
 
     def write_config(self, text: str) -> None:
         """Replaces config.yaml in one step."""
@@ -140,8 +148,7 @@ class RunFolder:
 
     def write_info(self, info: dict[str, Any]) -> None:
         """Replaces run.json in one step."""
-        text = json.dumps(info, indent=2, default=str)
-        write_bytes(self.path / self.INFO, text.encode() + b"\n")
+        write_sealed(self.path / self.INFO, info)
 
     def write_best(self, text: str) -> None:
         """Replaces best.txt in one step."""
@@ -186,11 +193,15 @@ class RunFolder:
 
     def discard(self) -> None:
         """Removes all that `create` and its user made, for a run that cannot begin."""
-        self.close()
+        # The lock last: nobody may begin here what would then be removed.
         for entry in self.path.iterdir():
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            if entry.name != RunLock.NAME:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        (self.path / RunLock.NAME).unlink(missing_ok=True)
         if self._made:
-            self.path.rmdir()
+            with contextlib.suppress(OSError):  # somebody has just begun here
+                self.path.rmdir()
+        self.close()
 
     def close(self) -> None:
         """Gives the folder free; does nothing the second time."""
@@ -234,8 +245,22 @@ def numbered_folder(runs: Path, name: str) -> Path:
         raise cannot_write(runs, error) from error
 
 
-def _check_empty(path: Path) -> None:
-    if set(os.listdir(path)) - {RunLock.NAME}:
+def is_new(path: Path, config_text: str) -> bool:
+    """Returns whether a run of this config may begin in a folder: it is empty.
+
+    What a start has left that was killed before the run had begun counts as nothing.
+    """
+    found = {name for name in os.listdir(path) if not name.endswith(TEMP_SUFFIX)}
+    if not found - {RunLock.NAME}:
+        return True
+    if RunLock.NAME not in found or not found <= _BEFORE_BEGUN:
+        return False
+    config = path / RunFolder.CONFIG
+    return config.is_file() and config.read_bytes() == config_text.encode()
+
+
+def _check_new(path: Path, config_text: str) -> None:
+    if not is_new(path, config_text):
         raise ArchiveError(
             f"folder {path} is not empty; give a new one with --out, or, if it is a run, go on "
             f"with `zero resume {shlex.quote(str(path))}`"

@@ -28,20 +28,25 @@ class RunLock:
             ArchiveError: another process uses the folder, or it is not writable.
         """
         path = Path(folder) / self.NAME
-        try:
-            self._handle: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise cannot_write(path, error) from error
-        try:
-            self._take()
-        except BlockingIOError as error:
-            owner = os.read(self._handle, 200).decode(errors="replace").strip() or "another process"
-            self._close()
-            raise ArchiveError(
-                f"run folder {folder} is in use by {owner}; wait until it ends, or stop it"
-            ) from error
-        except OSError:
-            pass  # a file system without locks: better to run unprotected than not at all
+        while True:
+            try:
+                self._handle: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            except OSError as error:
+                raise cannot_write(path, error) from error
+            try:
+                self._take()
+            except BlockingIOError as error:
+                owner = os.read(self._handle, 200).decode(errors="replace").strip()
+                self._close()
+                raise ArchiveError(
+                    f"run folder {folder} is in use by {owner or 'another process'}; wait until it "
+                    "ends, or stop it"
+                ) from error
+            except OSError:
+                pass  # a file system without locks: better to run unprotected than not at all
+            if os.fstat(self._handle).st_nlink > 0:
+                break
+            self._close()  # its owner has removed the folder meanwhile: once more
         RunLock._held.add(self)
         with contextlib.suppress(OSError):  # the name only makes the message above better
             os.ftruncate(self._handle, 0)

@@ -37,7 +37,7 @@ from zero.jit import cache
 from zero.runs import tracking
 from zero.runs.callbacks import WithCallbacks, checked
 from zero.runs.course import Outcome, Run
-from zero.runs.folder import RunFolder
+from zero.runs.folder import RunFolder, is_new
 from zero.runs.notebook import default_reporter
 from zero.runs.progress import Reporter
 from zero.runs.session import new_session, resumed_session
@@ -96,7 +96,8 @@ def start(
         raise ConfigError(f"command must be a list of texts or None, got {what_is(command)}")
     if out is not None:
         out = _path(out, "out")
-    if command is None and out is not None and out.is_dir() and any(out.iterdir()):
+    text = config_to_yaml(config)
+    if command is None and out is not None and out.is_dir() and not is_new(out, text):
         raise ArchiveError(
             f"folder {out} is not empty; give another as out, or, if it is a run, go on with it: "
             f"zero.resume({str(out)!r})"

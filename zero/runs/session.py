@@ -177,7 +177,7 @@ def new_session(
     Raises:
         ArchiveError: the folder cannot be used.
     """
-    with RunFolder.create(out, name, config, {}) as folder:
+    with RunFolder.create(out, name, config, None) as folder:
         info = run_info(seed, command)
         session = Session(folder, info, reporter, stops, checkpoint_seconds)
         try:

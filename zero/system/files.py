@@ -46,6 +46,18 @@ def write_bytes(path: str | Path, data: bytes | memoryview) -> None:
         raise cannot_write(path, error) from error
 
 
+def make_folder(path: str | Path) -> None:
+    """Makes a folder, and those that it lies in, unless it is there.
+
+    Raises:
+        ArchiveError: the disk is full, or it cannot be made there.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def check_place(path: str | Path) -> None:
     """Raises ArchiveError if the folder of a file to be written is missing or is none.
 

@@ -23,7 +23,7 @@ import numpy as np
 from llvmlite import binding as llvm
 from llvmlite import ir
 
-from zero.jit.cache import compiled_aside, digest, write_whole
+from zero.jit.cache import compiled_aside, digest, read_kept, write_kept
 from zero.jit.compiling import begin
 from zero.programs.interpreter import vectors
 from zero.programs.interpreter.vectors import I64
@@ -657,11 +657,14 @@ def addresses(
 
     def make() -> None:
         begin("handlers")
-        write_whole(path, compile_text(render(RegisterLayout(dtype, lanes, features, tasks))))
+        write_kept(path, compile_text(render(RegisterLayout(dtype, lanes, features, tasks))))
 
-    if not path.exists() and not compiled_aside(make):
-        make()
-    code = path.read_bytes()
+    code = read_kept(path)
+    if code is None:  # or damaged
+        if not compiled_aside(make):
+            make()
+        code = read_kept(path)
+        assert code is not None
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()

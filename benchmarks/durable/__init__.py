@@ -1,0 +1,1 @@
+"""What `benchmarks/durability.py` does to runs, a file for each kind of misfortune."""
