@@ -1,9 +1,9 @@
-"""Loads mutations of every kind of file that zero reads, and counts what is neither read nor refused in a line.
+"""Loads mutations of every kind of file that zero reads; counts what is neither read nor refused.
 
     python benchmarks/hostile.py [--mutations N] [--only KIND,...] [--seed S] [--keep DIR] [--record]
 
-Valid files are made by zero itself, small. Each is mutated (bits, chunks, numbers, words of its format, and its
-structure) and loaded in a forked child that has a bound of memory and of time. Allowed: it is loaded, or a
+Valid files are made by zero itself, small. Each is mutated (bits, chunks, numbers, words of its format,
+its structure) and loaded in a forked child that has a bound of memory and of time. Allowed: it is loaded, or a
 ZeroError with lines of bounded length. Everything else is counted: another exception, anything printed,
 written, started or connected to, more memory than the bound, a hang, a crash. `--keep` keeps these files.
 Exits with 1 where there are any.
@@ -63,8 +63,10 @@ def main() -> int:
             )
             bad, used = sum(outcome.counts.values()), _processor() - before
             print(
-                f"{name:20} {outcome.total:6} mutations: {outcome.loaded:6} loaded, {outcome.refused:6} refused, {bad:4} bad; "
-                f"at most {outcome.most_memory >> 20} MiB, {outcome.longest:.1f} s; {time.monotonic() - started:.0f} s, {used:.0f} s of the processor",
+                f"{name:20} {outcome.total:6} mutations: {outcome.loaded:6} loaded, "
+                f"{outcome.refused:6} refused, {bad:4} bad; at most {outcome.most_memory >> 20} MiB, "
+                f"{outcome.longest:.1f} s; {time.monotonic() - started:.0f} s, "
+                f"{used:.0f} s of the processor",
                 flush=True,
             )
             for index, what, detail in outcome.faults[:12]:
@@ -82,7 +84,8 @@ def main() -> int:
         shutil.rmtree(root, ignore_errors=True)
     if options.record:
         record = {
-            "mutations": options.mutations, "seed": options.seed, "memory_bound": MEMORY, "seconds_bound": SECONDS,
+            "mutations": options.mutations, "seed": options.seed,
+            "memory_bound": MEMORY, "seconds_bound": SECONDS,
             "seconds": round(time.monotonic() - began), "processor_seconds": round(_processor()),
             "kinds": {o.name: {"loaded": o.loaded, "refused": o.refused, "bad": bad, "counts": dict(o.counts),
                                "most_memory": o.most_memory, "longest": o.longest} for o, bad in found},

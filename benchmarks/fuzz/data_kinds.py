@@ -29,15 +29,25 @@ from fuzz.workers import Kind
 
 
 def _csv(folder: Path) -> list[bytes]:
-    rows = [f'{i},{i * 0.37:.3f},{"red green blue".split()[i % 3]},2020-01-{1 + i % 28:02},{"no yes".split()[i % 2]}'
-            for i in range(24)]  # fmt: skip
+    rows = [
+        f"{i},{i * 0.37:.3f},{'red green blue'.split()[i % 3]},2020-01-{1 + i % 28:02},"
+        f"{'no yes'.split()[i % 2]}"
+        for i in range(24)
+    ]
     text = "id,size,colour,when,y\n" + "\n".join(rows) + "\n"
     german = text.replace(",", ";").replace(".", ",")
     quoted = 'a,"b ""c""",z,y\n' + "".join(
         f'{i},"x, {i}\n",{i * i % 7},{i % 2}\n' for i in range(20)
     )
-    return [text.encode(), german.encode(), quoted.encode(), text.encode("utf-16"), gzip.compress(text.encode()),
-            b"\xef\xbb\xbfsep=;\n" + german.encode(), text.replace("red", "r\u00e9d").encode()]  # fmt: skip
+    return [
+        text.encode(),
+        german.encode(),
+        quoted.encode(),
+        text.encode("utf-16"),
+        gzip.compress(text.encode()),
+        b"\xef\xbb\xbfsep=;\n" + german.encode(),
+        text.replace("red", "r\u00e9d").encode(),
+    ]
 
 
 def _csv_shape(data: bytes, rng: Random) -> bytes:
@@ -65,10 +75,32 @@ def _csv_shape(data: bytes, rng: Random) -> bytes:
     elif act == 5:
         cells = lines[at].split(b",")
         cells[rng.randrange(len(cells))] = rng.choice(
-            (b"1e999", b"-1e999", b"nan", b"9" * 400, b"0x10", b"1_000", b"1,5", b"99999-99-99", b"0001-01-01", b"9999-12-31",
-             b"2020-01-01T25:00", b"1e-400", b"+-1", b"=cmd|' /C calc'!A0", "\u0661\u0662".encode(), b"1970-01-01 00:00:00+99:00",
-             b"True", b"\x1b[2J", b"\xc3\x28", b"12:30", b"1/2/3", b"5 %", b"$5")
-        )  # fmt: skip
+            (
+                b"1e999",
+                b"-1e999",
+                b"nan",
+                b"9" * 400,
+                b"0x10",
+                b"1_000",
+                b"1,5",
+                b"99999-99-99",
+                b"0001-01-01",
+                b"9999-12-31",
+                b"2020-01-01T25:00",
+                b"1e-400",
+                b"+-1",
+                b"=cmd|' /C calc'!A0",
+                "\u0661\u0662".encode(),
+                b"1970-01-01 00:00:00+99:00",
+                b"True",
+                b"\x1b[2J",
+                b"\xc3\x28",
+                b"12:30",
+                b"1/2/3",
+                b"5 %",
+                b"$5",
+            )
+        )
         lines[at] = b",".join(cells)
     elif act == 6:
         return b"\n".join(
@@ -216,12 +248,42 @@ def _cifar(folder: Path) -> list[bytes]:
 
 
 _PICKLE_WORDS = (
-    b"cos\nsystem\n", b"(S'true'\ntR", b"cbuiltins\neval\n", b"\x93", b"\x81", b"R", b"b", b"o", b"i", b"0", b"1", b"2", b"P1\n", b"Q",
-    b"\x8a\xff\xff\xff\xff", b"\x8b\xff\xff\xff\x7f", b"X\xff\xff\xff\x7f", b"\x8d" + b"\xff" * 8, b"\x8e" + b"\x7f" * 8, b"r\xff\xff\xff\xff",
-    b"j\xff\xff\xff\xff", b"\x95" + b"\xff" * 8, b"\x97", b"\x96" + b"\xff" * 8, b"\x82\x01", b"\x84\xff\xff\xff\x7f", b"I9999999999\n", b"L" + b"9" * 5000 + b"L\n",
-    b"(" * 2000, b"]" * 2000 + b"a" * 2000, b"2\x85" * 40, b"ccopyreg\n_reconstructor\n", b"cnumpy\ndtype\n",
-    b"cnumpy.core.multiarray\n_reconstruct\n", b"c_codecs\nencode\n(X\x01\0\0\0aX\x05\0\0\0rot13tR",
-)  # fmt: skip
+    b"cos\nsystem\n",
+    b"(S'true'\ntR",
+    b"cbuiltins\neval\n",
+    b"\x93",
+    b"\x81",
+    b"R",
+    b"b",
+    b"o",
+    b"i",
+    b"0",
+    b"1",
+    b"2",
+    b"P1\n",
+    b"Q",
+    b"\x8a\xff\xff\xff\xff",
+    b"\x8b\xff\xff\xff\x7f",
+    b"X\xff\xff\xff\x7f",
+    b"\x8d" + b"\xff" * 8,
+    b"\x8e" + b"\x7f" * 8,
+    b"r\xff\xff\xff\xff",
+    b"j\xff\xff\xff\xff",
+    b"\x95" + b"\xff" * 8,
+    b"\x97",
+    b"\x96" + b"\xff" * 8,
+    b"\x82\x01",
+    b"\x84\xff\xff\xff\x7f",
+    b"I9999999999\n",
+    b"L" + b"9" * 5000 + b"L\n",
+    b"(" * 2000,
+    b"]" * 2000 + b"a" * 2000,
+    b"2\x85" * 40,
+    b"ccopyreg\n_reconstructor\n",
+    b"cnumpy\ndtype\n",
+    b"cnumpy.core.multiarray\n_reconstruct\n",
+    b"c_codecs\nencode\n(X\x01\0\0\0aX\x05\0\0\0rot13tR",
+)
 
 
 def _load_cifar(name: str, folder: Path) -> Any:
@@ -240,8 +302,13 @@ def _cifar_records(folder: Path) -> list[bytes]:
 def _nas(folder: Path) -> list[bytes]:
     ops = ("none", "skip_connect", "nor_conv_3x3")
     archs = [f"|{a}~0|+|{b}~0|{a}~1|+|{b}~0|{c}~1|{a}~2|" for a in ops for b in ops for c in ops]
-    return [b"arch,valid,test\n" + "".join(f"{a},{i}.5,{i}.25\n" for i, a in enumerate(archs)).encode(),
-            b"arch,valid,test\n" + b"".join(b"%c%c%c,%d,%d\n" % (*t, i, i) for i, t in enumerate([b"abc", b"abb", b"cab", b"bbb"]))]  # fmt: skip
+    return [
+        b"arch,valid,test\n" + "".join(f"{a},{i}.5,{i}.25\n" for i, a in enumerate(archs)).encode(),
+        b"arch,valid,test\n"
+        + b"".join(
+            b"%c%c%c,%d,%d\n" % (*t, i, i) for i, t in enumerate([b"abc", b"abb", b"cab", b"bbb"])
+        ),
+    ]
 
 
 def _load_nas(folder: Path) -> Any:
@@ -261,13 +328,33 @@ def _cases(folder: Path) -> list[bytes]:
         "index": [0],
     }
     features = 2
-    op = {"kind": "op", "F": features, "instruction": {**instruction, "op": "SCALAR_SUM"},
-          "before": {"scalar": [1.0, 2.0, "nan", 4.0], "vector": [[1.0, 2.0]] * 3, "matrix": [[[1.0, 2.0], [3.0, 4.0]]] * 2},
-          "after": 3.0}  # fmt: skip
-    task = {"kind": "algorithm", "F": features, "setup": [], "predict": [{**instruction, "op": "SCALAR_SUM"}], "learn": [],
-            "max_abs_error": 100.0, "eval_type": "RMS_ERROR", "train_features": [[1.0, 2.0]] * 3, "train_labels": [1.0, 2.0, 3.0],
-            "valid_features": [[1.0, 2.0]], "valid_labels": [0.5], "train_errors": [1.0, 2.0, 3.0], "valid_errors": [0.5],
-            "fitness": 0.5}  # fmt: skip
+    op = {
+        "kind": "op",
+        "F": features,
+        "instruction": {**instruction, "op": "SCALAR_SUM"},
+        "before": {
+            "scalar": [1.0, 2.0, "nan", 4.0],
+            "vector": [[1.0, 2.0]] * 3,
+            "matrix": [[[1.0, 2.0], [3.0, 4.0]]] * 2,
+        },
+        "after": 3.0,
+    }
+    task = {
+        "kind": "algorithm",
+        "F": features,
+        "setup": [],
+        "predict": [{**instruction, "op": "SCALAR_SUM"}],
+        "learn": [],
+        "max_abs_error": 100.0,
+        "eval_type": "RMS_ERROR",
+        "train_features": [[1.0, 2.0]] * 3,
+        "train_labels": [1.0, 2.0, 3.0],
+        "valid_features": [[1.0, 2.0]],
+        "valid_labels": [0.5],
+        "train_errors": [1.0, 2.0, 3.0],
+        "valid_errors": [0.5],
+        "fitness": 0.5,
+    }
     return [b"".join(json.dumps(case).encode() + b"\n" for case in (op, task))]
 
 
@@ -283,18 +370,63 @@ def _huge(data: bytes, rng: Random) -> bytes:
 
 
 KINDS = [
-    Kind("csv", _csv, "table.csv", partial(_load_table, "table.csv"), (b",", b";", b'"', b"\n", b"\r", b"\t", b"nan", b"\xff\xfe"),
-         (_csv_shape, _csv_shape, _csv_shape, _csv_shape, _csv_shape, _csv_shape, gzipped)),
+    Kind(
+        "csv",
+        _csv,
+        "table.csv",
+        partial(_load_table, "table.csv"),
+        (b",", b";", b'"', b"\n", b"\r", b"\t", b"nan", b"\xff\xfe"),
+        (_csv_shape, _csv_shape, _csv_shape, _csv_shape, _csv_shape, _csv_shape, gzipped),
+    ),
     Kind("npy", _npy, "table.npy", partial(_load_table, "table.npy"), (), (npy_header, npy_array)),
-    Kind("npz", _npz, "table.npz", partial(_load_table, "table.npz"), (b"PK\3\4", b"PK\1\2", b"PK\5\6", b"PK\6\6"), (zip_members, zip_sizes)),
-    Kind("png", partial(_pictures, "png"), "picture.png", _load_picture, (b"IHDR", b"IDAT", b"tRNS", b"eXIf"), (png_chunk,)),
-    Kind("images", partial(_pictures, "jpeg gif bmp webp tiff ppm"), "picture.png", _load_picture,
-         (b"\xff\xd8", b"\xff\xc0\0\x11\x08\xff\xff\xff\xff\x03", b"P6\n99999 99999\n255\n", b"P3\n", b"P7\n", b"II*\0", b"MM\0*", b"VP8X", b"GIF89a", b"BM"),
-         (_huge,)),
-    Kind("image-npz", _image_arrays, "images.npz", _load_image_arrays, (), (zip_members, zip_sizes)),
+    Kind(
+        "npz",
+        _npz,
+        "table.npz",
+        partial(_load_table, "table.npz"),
+        (b"PK\3\4", b"PK\1\2", b"PK\5\6", b"PK\6\6"),
+        (zip_members, zip_sizes),
+    ),
+    Kind(
+        "png",
+        partial(_pictures, "png"),
+        "picture.png",
+        _load_picture,
+        (b"IHDR", b"IDAT", b"tRNS", b"eXIf"),
+        (png_chunk,),
+    ),
+    Kind(
+        "images",
+        partial(_pictures, "jpeg gif bmp webp tiff ppm"),
+        "picture.png",
+        _load_picture,
+        (
+            b"\xff\xd8",
+            b"\xff\xc0\0\x11\x08\xff\xff\xff\xff\x03",
+            b"P6\n99999 99999\n255\n",
+            b"P3\n",
+            b"P7\n",
+            b"II*\0",
+            b"MM\0*",
+            b"VP8X",
+            b"GIF89a",
+            b"BM",
+        ),
+        (_huge,),
+    ),
+    Kind(
+        "image-npz", _image_arrays, "images.npz", _load_image_arrays, (), (zip_members, zip_sizes)
+    ),
     Kind("idx", _idx, "images", _load_idx, (), (idx_header, gzipped)),
     Kind("cifar", _cifar, "data_batch_1", partial(_load_cifar, "data_batch_1"), _PICKLE_WORDS),
     Kind("cifar-binary", _cifar_records, "batch.bin", partial(_load_cifar, "batch.bin")),
-    Kind("nas-table", _nas, "cells.csv", _load_nas, (b"~", b"|", b"+", b"~0|", b"~99999999|"), (_csv_shape,)),
+    Kind(
+        "nas-table",
+        _nas,
+        "cells.csv",
+        _load_nas,
+        (b"~", b"|", b"+", b"~0|", b"~99999999|"),
+        (_csv_shape,),
+    ),
     Kind("cases", _cases, "cases.jsonl", _load_cases, (), (json_line,)),
-]  # fmt: skip
+]

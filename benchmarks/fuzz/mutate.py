@@ -8,15 +8,63 @@ from random import Random
 from typing import Any
 
 NUMBERS = (
-    b"0", b"-1", b"1", b"255", b"256", b"65536", b"2147483647", b"-2147483648", b"4294967296",
-    b"9223372036854775807", b"9223372036854775808", b"-9223372036854775809", b"1e308", b"1e309", b"-1e309",
-    b"1e-320", b"nan", b"inf", b"-inf", b"0.1", b"1e999999", b"9" * 400, b"9" * 5000, b"0x7fffffff", b"1_0",
-)  # fmt: skip
+    b"0",
+    b"-1",
+    b"1",
+    b"255",
+    b"256",
+    b"65536",
+    b"2147483647",
+    b"-2147483648",
+    b"4294967296",
+    b"9223372036854775807",
+    b"9223372036854775808",
+    b"-9223372036854775809",
+    b"1e308",
+    b"1e309",
+    b"-1e309",
+    b"1e-320",
+    b"nan",
+    b"inf",
+    b"-inf",
+    b"0.1",
+    b"1e999999",
+    b"9" * 400,
+    b"9" * 5000,
+    b"0x7fffffff",
+    b"1_0",
+)
 TEXTS = (
-    b"", b"\0", b"\n", b"\r\n", b"\t", b" ", b'"', b"'", b"\\", b"/", b"../../etc/passwd", b"%s%n", b"{}", b"{0}",
-    b"\x1b[31m", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", "\u202e\u0301ß".encode(), b"null", b"true", b"None",
-    b"[" * 3000, b"{" * 3000, b"(" * 3000, b'{"a":' * 3000, b"[" * 120_000, b"a" * 70_000, b"-" * 500,
-)  # fmt: skip
+    b"",
+    b"\0",
+    b"\n",
+    b"\r\n",
+    b"\t",
+    b" ",
+    b'"',
+    b"'",
+    b"\\",
+    b"/",
+    b"../../etc/passwd",
+    b"%s%n",
+    b"{}",
+    b"{0}",
+    b"\x1b[31m",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"\xed\xa0\x80",
+    "\u202e\u0301ß".encode(),
+    b"null",
+    b"true",
+    b"None",
+    b"[" * 3000,
+    b"{" * 3000,
+    b"(" * 3000,
+    b'{"a":' * 3000,
+    b"[" * 120_000,
+    b"a" * 70_000,
+    b"-" * 500,
+)
 MOST = 400_000  # bytes of a mutated file; larger ones are cut
 
 Mutation = Callable[[bytes, Random], bytes]
@@ -92,8 +140,19 @@ def _binary_number(data: bytes, rng: Random) -> bytes:
 
 
 _PLAIN: tuple[Mutation, ...] = (
-    _flip, _flip, _byte, _byte, _cut, _drop, _insert, _repeat, _swap, _number, _number, _binary_number,
-)  # fmt: skip
+    _flip,
+    _flip,
+    _byte,
+    _byte,
+    _cut,
+    _drop,
+    _insert,
+    _repeat,
+    _swap,
+    _number,
+    _number,
+    _binary_number,
+)
 
 
 def mutate(data: bytes, rng: Random, tokens: Sequence[bytes], others: Sequence[bytes]) -> bytes:
@@ -120,10 +179,45 @@ def _with_token(data: bytes, token: bytes, rng: Random) -> bytes:
 # --- trees of plain values, as JSON and YAML have them ------------------------------------------------
 
 VALUES: tuple[Any, ...] = (
-    None, True, False, 0, 1, -1, 2**31, 2**63, -(2**63) - 1, 2**64, 10**400, 0.5, 1e308, float("inf"),
-    float("nan"), "", "a", "x" * 5000, "\x1b[2J", "\u0000", "é\u202e", "none", "nan", "1e9", "../..", "/etc/passwd",
-    "a\nb", [], {}, [[]], [None], {"a": 1}, [0] * 300, ["x"] * 300, {"": ""}, "__class__", "os.system", ["os", "system"],
-)  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    2**31,
+    2**63,
+    -(2**63) - 1,
+    2**64,
+    10**400,
+    0.5,
+    1e308,
+    float("inf"),
+    float("nan"),
+    "",
+    "a",
+    "x" * 5000,
+    "\x1b[2J",
+    "\u0000",
+    "é\u202e",
+    "none",
+    "nan",
+    "1e9",
+    "../..",
+    "/etc/passwd",
+    "a\nb",
+    [],
+    {},
+    [[]],
+    [None],
+    {"a": 1},
+    [0] * 300,
+    ["x"] * 300,
+    {"": ""},
+    "__class__",
+    "os.system",
+    ["os", "system"],
+)
 
 
 def mutate_tree(tree: Any, rng: Random) -> Any:

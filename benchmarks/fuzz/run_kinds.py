@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import os
 import shutil
 import tempfile
 from functools import partial
@@ -21,67 +22,88 @@ from fuzz.shapes import (
     zip_members,
     zip_sizes,
 )
-from fuzz.text_kinds import PROGRAMS, without_imports
+from fuzz.text_kinds import PROGRAMS
 from fuzz.workers import Kind
 
+CELLS_RUN = {
+    "seed": 3,
+    "backend": "reference",
+    "islands": {"count": 1},
+    "budget": {"individuals": 4},
+    "search": {"method": "regularized_evolution", "population": 3, "tournament": 2},
+    "cells": {
+        "space": "nas_bench_201",
+        "skeleton": {"normal_cells": 1, "filters": 2},
+        "images": {"source": "digits", "train": 60, "valid": 60, "test": 60},
+        "training": {"epochs": 1, "batch": 20, "learning_rate": 0.1},
+    },
+}
 TABLE = "a,b,c,y\n" + "".join(
     f"{i * 0.3:.2f},{'xyz'[i % 3]},{i % 5},{int(i % 5 > 1)}\n" for i in range(60)
 )
 
 
 @functools.cache
-def _made() -> Path:
-    """Returns a folder with small runs and trainings: of programs, of pipelines, of cells."""
+def _root() -> Path:
     import atexit
 
+    folder = Path(tempfile.mkdtemp(prefix="zero-hostile-"))
+    atexit.register(_remove, folder, os.getpid())
+    (folder / "t.csv").write_text(TABLE)
+    return folder
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # and no child of it
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@functools.cache
+def _made(name: str) -> Path:
+    """Returns a small run of programs, pipelines or cells; a training of a network or a program."""
     import yaml
 
-    from zero.cells.train_config import training_config
-    from zero.cells.train_run import start as train_network
-    from zero.config.load import load_config, make_config
-    from zero.programs.training import start as train_program
-    from zero.runs.kind import Training
+    from zero.config.load import make_config
     from zero.runs.progress import Reporter
     from zero.runs.run import start
 
-    folder = Path(tempfile.mkdtemp(prefix="zero-hostile-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    (folder / "t.csv").write_text(TABLE)
-    settings: Any = yaml.safe_load(PROGRAMS)
-    table = {"type": "table", "path": str(folder / "t.csv"), "target": "y"}
-    settings |= {
-        "tasks": {"search": table},
-        "islands": {"count": 1},
-        "experiments": {},
-        "budget": {"individuals": 200},
-    }
-    start(make_config({**settings, "name": "programs"}), folder / "programs", quiet=True)
-    settings = {
-        "seed": 3, "backend": "reference", "islands": {"count": 1}, "budget": {"individuals": 6},
-        "search": {"method": "regularized_evolution", "population": 4, "tournament": 2},
-        "cells": {"space": "nas_bench_201", "skeleton": {"normal_cells": 1, "filters": 2},
-                  "images": {"source": "digits", "train": 60, "valid": 60, "test": 60},
-                  "training": {"epochs": 1, "batch": 20, "learning_rate": 0.1}},
-    }  # fmt: skip
-    start(make_config(settings), folder / "cells", quiet=True)
-    pipelines = {"table": {"path": str(folder / "t.csv"), "target": "y"}, "folds": 3,
-                 "families": ["logistic_regression", "tree"]}  # fmt: skip
-    start(make_config({"pipelines": pipelines, "search": {"method": "random_search"}, "islands": {"count": 1},
-                       "budget": {"individuals": 4}}), folder / "pipelines", quiet=True)  # fmt: skip
-    (folder / "cells.yaml").write_text(yaml.safe_dump(settings))
-    train_network(str(folder / "cells"), training_config(folder / "cells.yaml"), folder / "network")
-    given = [f"tasks.search.path={folder / 't.csv'}", "tasks.search.target=y"]
-    assert load_config("own_csv", given)
-    with contextlib.suppress(TypeError):
-        train_program(
-            Training("linear", "own_csv", given, folder / "program", None, None, Reporter(), [])
+    root = _root()
+    folder, table = root / name, {"path": str(root / "t.csv"), "target": "y"}
+    if name == "programs":
+        settings: Any = yaml.safe_load(PROGRAMS)
+        settings |= {"tasks": {"search": {"type": "table", **table}}, "islands": {"count": 1}}
+        start(make_config({**settings, "budget": {"individuals": 100}}), folder, quiet=True)
+    elif name == "pipelines":
+        pipelines = {"table": table, "folds": 3, "families": ["logistic_regression", "tree"]}
+        settings = {
+            "pipelines": pipelines,
+            "search": {"method": "random_search"},
+            "islands": {"count": 1},
+        }
+        start(make_config({**settings, "budget": {"individuals": 3}}), folder, quiet=True)
+    elif name == "cells":
+        start(make_config(CELLS_RUN), folder, quiet=True)
+    elif name == "network":
+        from zero.cells.train_config import training_config
+        from zero.cells.train_run import start as train
+
+        (root / "cells.yaml").write_text(yaml.safe_dump(CELLS_RUN))
+        cell = (
+            "nas_bench_201: |none~0|+|skip_connect~0|nor_conv_1x1~1|+|none~0|none~1|skip_connect~2|"
         )
+        train(cell, training_config(root / "cells.yaml"), folder)
+    else:
+        from zero.programs.training import start as train_program
+        from zero.runs.kind import Training
+
+        given = [f"tasks.search.path={root / 't.csv'}", "tasks.search.target=y"]
+        train_program(Training("linear", "own_csv", given, folder, None, None, Reporter(), []))
     return folder
 
 
 def _run(name: str, files: tuple[str, ...], folder: Path) -> list[bytes]:
     """Copies a run; returns the valid content of a file of it."""
-    source = _made() / name
+    source = _made(name)
     shutil.copytree(source, folder / "run", dirs_exist_ok=True)
     (folder / "t.csv").write_text(TABLE)
     found = [(source / file) for file in files]
@@ -113,10 +135,7 @@ def _checkpoint(folder: Path) -> Any:
 
 def _checkpoints(folder: Path) -> list[bytes]:
     (folder / "checkpoints").mkdir(exist_ok=True)
-    return [
-        max((_made() / name / "checkpoints").glob("*.h5")).read_bytes()
-        for name in ("programs", "cells")
-    ]
+    return [max((_made("cells") / "checkpoints").glob("*.h5")).read_bytes()]
 
 
 def _started(folder: Path) -> list[bytes]:
@@ -182,7 +201,7 @@ def _predictions(folder: Path) -> list[bytes]:
 def _data() -> Any:
     from zero.runs.archive import read_archive
 
-    return read_archive(_made() / "programs")
+    return read_archive(_made("programs"))
 
 
 def _info(folder: Path) -> Any:
@@ -200,10 +219,14 @@ def _info(folder: Path) -> Any:
 
 
 def _log(folder: Path) -> Any:
+    from zero.cli.show import _has_stopped
+    from zero.runs.checklist import answers
     from zero.runs.folder import RunFolder
+    from zero.system.foreign import content_of
 
-    events = RunFolder.open(folder / "run").events()
-    return _info(folder), events
+    run = RunFolder.open(folder / "run")
+    with content_of("the run"):
+        return answers(run, _data(), []), _has_stopped(run.events())
 
 
 def _run_config(folder: Path) -> Any:
@@ -231,21 +254,95 @@ def _reported(folder: Path) -> Any:
 _H5 = (h5_tree, h5_tree, h5_bytes)
 KINDS = [
     *(
-        Kind(f"archive-{name}", partial(_run, name, ("archive.h5",)), "run/archive.h5", _archive, (), _H5, share=4)
+        Kind(
+            f"archive-{name}",
+            partial(_run, name, ("archive.h5",)),
+            "run/archive.h5",
+            _archive,
+            (),
+            _H5,
+            share=4,
+        )
         for name in ("programs", "cells", "pipelines")
     ),
-    Kind("archive-report", partial(_run, "pipelines", ("archive.h5",)), "run/archive.h5", _reported, (), _H5, share=4),
-    Kind("checkpoint", _checkpoints, "checkpoints/checkpoint-000009.h5", _checkpoint, (), _H5, share=2),
-    Kind("checkpoint-start", _started, "run/checkpoints/checkpoint-000009.h5", _start_from, (), _H5, share=2),
+    Kind(
+        "archive-report",
+        partial(_run, "pipelines", ("archive.h5",)),
+        "run/archive.h5",
+        _reported,
+        (),
+        _H5,
+        share=4,
+    ),
+    Kind(
+        "checkpoint",
+        _checkpoints,
+        "checkpoints/checkpoint-000009.h5",
+        _checkpoint,
+        (),
+        _H5,
+        share=1,
+    ),
+    Kind(
+        "checkpoint-start",
+        _started,
+        "run/checkpoints/checkpoint-000009.h5",
+        _start_from,
+        (),
+        _H5,
+        share=20,
+    ),
     Kind("model", partial(_run, "programs", ("model.h5",)), "run/model.h5", _predict, (), _H5),
-    Kind("weights", partial(_run, "network", ("network.h5",)), "run/network.h5", _load_weights, (), _H5),
-    Kind("pipeline", partial(_run, "pipelines", ("models/*.skops",)), "run/models/0.skops", _pipeline,
-         (b"PK\3\4", b"PK\1\2"), (zip_members, zip_members, zip_members, zip_sizes)),
+    Kind(
+        "weights",
+        partial(_run, "network", ("network.h5",)),
+        "run/network.h5",
+        _load_weights,
+        (),
+        _H5,
+    ),
+    Kind(
+        "pipeline",
+        partial(_run, "pipelines", ("models/*.skops",)),
+        "run/models/0.skops",
+        _pipeline,
+        (b"PK\3\4", b"PK\1\2"),
+        (zip_members, zip_members, zip_members, zip_sizes),
+    ),
     Kind("predictions", _predictions, "run/predictions/0.npz", _kept, (), (zip_members, zip_sizes)),
-    Kind("run-json", partial(_run, "programs", ("run.json",)), "run/run.json", _info, (), (json_tree,)),
-    Kind("run-config", partial(_run, "cells", ("config.yaml",)), "run/config.yaml", _run_config, YAML_TOKENS,
-         (yaml_tree,), clean=without_imports),
+    Kind(
+        "run-json",
+        partial(_run, "programs", ("run.json",)),
+        "run/run.json",
+        _info,
+        (),
+        (json_tree,),
+    ),
+    Kind(
+        "run-config",
+        partial(_run, "cells", ("config.yaml",)),
+        "run/config.yaml",
+        _run_config,
+        YAML_TOKENS,
+        (yaml_tree,),
+    ),
     Kind("log", partial(_run, "programs", ("log.jsonl",)), "run/log.jsonl", _log, (), (json_line,)),
-    Kind("train-json", partial(_run, "program", ("train.json",)), "run/train.json", _show, (), (json_tree,), share=2),
-    Kind("train-json-network", partial(_run, "network", ("train.json",)), "run/train.json", _show, (), (json_tree,), share=2),
-]  # fmt: skip
+    Kind(
+        "train-json",
+        partial(_run, "program", ("train.json",)),
+        "run/train.json",
+        _show,
+        (),
+        (json_tree,),
+        share=2,
+    ),
+    Kind(
+        "train-json-network",
+        partial(_run, "network", ("train.json",)),
+        "run/train.json",
+        _show,
+        (),
+        (json_tree,),
+        share=2,
+    ),
+]

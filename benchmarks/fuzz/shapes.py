@@ -44,12 +44,38 @@ def yaml_tree(data: bytes, rng: Random) -> bytes:
 
 
 YAML_TOKENS = (
-    b"&a [*a]", b"*a", b"&a ", b"<<: *a", b"!!python/object/apply:os.system ['true']", b"!!binary aGk=", b"!!set {a}",
-    b"!!int x", b"!x y", b"? [a]", b"---\n", b"...\n", b"%YAML 9.9\n", b"\t", b"- - - - ", b"{a: {a: {a: ", b"|\n", b">\n",
-    b"1e400", b"0o777", b".inf", b".nan", b"2020-01-01", b"1:30", b"~", b"'", b'"\\x00"', b'"\\U0010ffff"', b"\xc2\x85",
+    b"&a [*a]",
+    b"*a",
+    b"&a ",
+    b"<<: *a",
+    b"!!python/object/apply:os.system ['true']",
+    b"!!binary aGk=",
+    b"!!set {a}",
+    b"!!int x",
+    b"!x y",
+    b"? [a]",
+    b"---\n",
+    b"...\n",
+    b"%YAML 9.9\n",
+    b"\t",
+    b"- - - - ",
+    b"{a: {a: {a: ",
+    b"|\n",
+    b">\n",
+    b"1e400",
+    b"0o777",
+    b".inf",
+    b".nan",
+    b"2020-01-01",
+    b"1:30",
+    b"~",
+    b"'",
+    b'"\\x00"',
+    b'"\\U0010ffff"',
+    b"\xc2\x85",
     b"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\n"
     b"d: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e]\n",
-)  # fmt: skip
+)
 
 
 # --- zero's HDF5 --------------------------------------------------------------------------------------
@@ -98,10 +124,12 @@ def h5_tree(data: bytes, rng: Random) -> bytes:
             elif act == 5:
                 del file[name]
                 file.create_dataset(
-                    name, shape=rng.choice(((2**40,), (2**20, 2**20), (0,), (2**31,), (1,) * 30)),
-                    dtype=rng.choice(("f8", "i2", "u1", "S8", h5py.string_dtype())), chunks=rng.choice((True, None))
-                    if False else True, maxshape=None,
-                )  # fmt: skip
+                    name,
+                    shape=rng.choice(((2**40,), (2**20, 2**20), (0,), (2**31,), (1,) * 30)),
+                    dtype=rng.choice(("f8", "i2", "u1", "S8", h5py.string_dtype())),
+                    chunks=rng.choice((True, None)) if False else True,
+                    maxshape=None,
+                )
             elif act == 6:
                 del file[name]
                 file[name] = rng.choice(
@@ -114,17 +142,37 @@ def h5_tree(data: bytes, rng: Random) -> bytes:
                 )
             elif act == 7:
                 del file[name]
-                kind = rng.choice((h5py.ref_dtype, h5py.vlen_dtype(np.int32), [("a", "i4"), ("b", "f8")], "S3", "c16", "f2",
-                                   np.dtype(("f8", (2, 2)))))  # fmt: skip
+                kind = rng.choice(
+                    (
+                        h5py.ref_dtype,
+                        h5py.vlen_dtype(np.int32),
+                        [("a", "i4"), ("b", "f8")],
+                        "S3",
+                        "c16",
+                        "f2",
+                        np.dtype(("f8", (2, 2))),
+                    )
+                )
                 file.create_dataset(name, shape=rng.choice(((), (1,), (3,))), dtype=kind)
             elif act == 8:
                 del file[name]
             elif act == 9:
                 attributes = file if rng.random() < 0.3 else item
                 attributes.attrs[rng.choice((".", "as", "a", "version"))] = rng.choice(
-                    (np.int64(-1), np.int64(2**40), np.float64("nan"), "text", "str", "int", "bytes", np.arange(3), b"x",
-                     h5py.Empty("f8"), np.bool_(True))
-                )  # fmt: skip
+                    (
+                        np.int64(-1),
+                        np.int64(2**40),
+                        np.float64("nan"),
+                        "text",
+                        "str",
+                        "int",
+                        "bytes",
+                        np.arange(3),
+                        b"x",
+                        h5py.Empty("f8"),
+                        np.bool_(True),
+                    )
+                )
             elif act == 10 and len(item.attrs):
                 key = rng.choice(list(item.attrs))
                 item.attrs[key] = rng.choice(
@@ -263,8 +311,25 @@ def npy_header(data: bytes, rng: Random) -> bytes:
     """Changes the header of an NPY array."""
     end = data.index(b"\n") + 1
     version = data[6:8]
-    words = (b"'|O'", b"'<U9999999'", b"'<f2'", b"'<f16'", b"'>i8'", b"'|V8'", b"'|S1'", b"[('a','<f8')]", b"'M8[s]'", b"True",
-             b"(2,)", b"(99999999999,)", b"(-1,)", b"()", b"(0,)", b"(1,)*99", b"__import__('os').system('true')")  # fmt: skip
+    words = (
+        b"'|O'",
+        b"'<U9999999'",
+        b"'<f2'",
+        b"'<f16'",
+        b"'>i8'",
+        b"'|V8'",
+        b"'|S1'",
+        b"[('a','<f8')]",
+        b"'M8[s]'",
+        b"True",
+        b"(2,)",
+        b"(99999999999,)",
+        b"(-1,)",
+        b"()",
+        b"(0,)",
+        b"(1,)*99",
+        b"__import__('os').system('true')",
+    )
     text = mutate(data[10:end], rng, words, (data[10:end],))
     size = len(text) if rng.random() < 0.9 else rng.choice((0, 1, 65535))
     if rng.random() < 0.1:

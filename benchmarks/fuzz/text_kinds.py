@@ -93,9 +93,14 @@ def _load_setting(folder: Path) -> Any:
 
 
 _SETTINGS = (
-    b"search.population=100", b"program.learn.ops=[SCALAR_SUM, all]", b"tasks.search.train=1e3",
-    b'seed=2\0budget={individuals: 1e6}', b"islands.count=3", b"search.method=random_search", b'name="a b"',
-)  # fmt: skip
+    b"search.population=100",
+    b"program.learn.ops=[SCALAR_SUM, all]",
+    b"tasks.search.train=1e3",
+    b"seed=2\0budget={individuals: 1e6}",
+    b"islands.count=3",
+    b"search.method=random_search",
+    b'name="a b"',
+)
 
 
 def _programs(folder: Path) -> list[bytes]:
@@ -152,15 +157,38 @@ def _load_genome(folder: Path) -> Any:
 
 GENOTYPE = (
     b"Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), "
-    b"('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), ('dil_conv_3x3', 2)], normal_concat=[2, 3, 4, 5], "
-    b"reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), "
+    b"('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), ('dil_conv_3x3', 2)], "
+    b"normal_concat=[2, 3, 4, 5], "
+    b"reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), "
+    b"('max_pool_3x3', 0), "
     b"('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=range(2, 6))"
 )
 _GENOTYPE_WORDS = (
-    b"range(10**12)", b"range(0, 9999999999)", b"range(99999999)", b"9**9**9", b"'a'*10**10", b"__import__('os')", b"{1: 2}", b"*x", b"**x", b"lambda: 0", b"Genotype(",
-    b"b''", b"1j", b"...", b"-" * 300 + b"1", b"f'{x}'", b"[x for x in y]", b"('none', 0)", b"('sep_conv_3x3', -1)",
-    b"('sep_conv_3x3', 99)", b"normal=", b"[[('sep_conv_3x3', 0)]]", b"not " * 3000, b"{'normal': [",
-)  # fmt: skip
+    b"range(10**12)",
+    b"range(0, 9999999999)",
+    b"range(99999999)",
+    b"9**9**9",
+    b"'a'*10**10",
+    b"__import__('os')",
+    b"{1: 2}",
+    b"*x",
+    b"**x",
+    b"lambda: 0",
+    b"Genotype(",
+    b"b''",
+    b"1j",
+    b"...",
+    b"-" * 300 + b"1",
+    b"f'{x}'",
+    b"[x for x in y]",
+    b"('none', 0)",
+    b"('sep_conv_3x3', -1)",
+    b"('sep_conv_3x3', 99)",
+    b"normal=",
+    b"[[('sep_conv_3x3', 0)]]",
+    b"not " * 3000,
+    b"{'normal': [",
+)
 
 
 def _json_programs(folder: Path) -> list[bytes]:
@@ -183,20 +211,72 @@ def _load_json(folder: Path) -> Any:
 def _yaml_depth(data: bytes, rng: Random) -> bytes:
     """Nests or repeats until something must end it."""
     many = rng.choice((10, 31, 500, 20_000, 100_000))
-    return rng.choice((b"a: " + b"[" * many, b"{a: " * many, b"- " * many, b"a:\n" * many, data + b"\n" + b"x: 1\n" * many,
-                       data + b"\nz: &z [1, 2]\ny: [" + b"*z, " * many + b"]\n", data + b"\nk: " + b"9" * many,
-                       b"".join(b" " * i + b"a:\n" for i in range(min(many, 900))), data + b"\nx: '" + b"y" * many + b"'\n"))  # fmt: skip
+    return rng.choice(
+        (
+            b"a: " + b"[" * many,
+            b"{a: " * many,
+            b"- " * many,
+            b"a:\n" * many,
+            data + b"\n" + b"x: 1\n" * many,
+            data + b"\nz: &z [1, 2]\ny: [" + b"*z, " * many + b"]\n",
+            data + b"\nk: " + b"9" * many,
+            b"".join(b" " * i + b"a:\n" for i in range(min(many, 900))),
+            data + b"\nx: '" + b"y" * many + b"'\n",
+        )
+    )
 
 
 KINDS = [
     *(
-        Kind(f"config-{name}", partial(_configs, text), "my.yaml", _load_config, YAML_TOKENS, (yaml_tree, yaml_tree, _yaml_depth), clean=without_imports, share=3)
+        Kind(
+            f"config-{name}",
+            partial(_configs, text),
+            "my.yaml",
+            _load_config,
+            YAML_TOKENS,
+            (yaml_tree, yaml_tree, _yaml_depth),
+            clean=without_imports,
+            share=3,
+        )
         for name, text in (("programs", PROGRAMS), ("cells", CELLS), ("pipelines", PIPELINES))
     ),
-    Kind("setting", lambda folder: list(_SETTINGS), "set.txt", _load_setting, (*YAML_TOKENS, b"=", b".", b"\0"), clean=without_imports),
+    Kind(
+        "setting",
+        lambda folder: list(_SETTINGS),
+        "set.txt",
+        _load_setting,
+        (*YAML_TOKENS, b"=", b".", b"\0"),
+        clean=without_imports,
+    ),
     Kind("program", _programs, "program.txt", _load_program, _op_words()),
-    Kind("genome", _genomes, "genome.txt", _load_genome,
-         (b"normal", b"reduction", b"[", b"]", b"(", b")", b"id(", b"n1", b"+", b"|", b"~0|", b": ", b"x1000000000", b"F999999999")),
-    Kind("genotype", lambda folder: [GENOTYPE, b"DARTS_V2 = " + GENOTYPE], "genome.txt", _load_genome, _GENOTYPE_WORDS),
+    Kind(
+        "genome",
+        _genomes,
+        "genome.txt",
+        _load_genome,
+        (
+            b"normal",
+            b"reduction",
+            b"[",
+            b"]",
+            b"(",
+            b")",
+            b"id(",
+            b"n1",
+            b"+",
+            b"|",
+            b"~0|",
+            b": ",
+            b"x1000000000",
+            b"F999999999",
+        ),
+    ),
+    Kind(
+        "genotype",
+        lambda folder: [GENOTYPE, b"DARTS_V2 = " + GENOTYPE],
+        "genome.txt",
+        _load_genome,
+        _GENOTYPE_WORDS,
+    ),
     Kind("program-json", _json_programs, "program.json", _load_json, (), (json_tree,)),
-]  # fmt: skip
+]

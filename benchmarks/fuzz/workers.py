@@ -26,10 +26,28 @@ MOST_LINES = 60  # of a message: one for each mistake of a config
 
 # What loading never does, as Python's audit hooks tell it.
 _NEVER = (
-    "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.remove", "os.rename", "os.mkdir", "os.rmdir",
-    "os.chmod", "os.chown", "os.link", "os.symlink", "os.truncate", "subprocess.Popen", "socket.connect",
-    "socket.bind", "shutil.rmtree", "ctypes.dlopen", "urllib.Request", "pickle.find_class", "os.putenv",
-)  # fmt: skip
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "os.remove",
+    "os.rename",
+    "os.mkdir",
+    "os.rmdir",
+    "os.chmod",
+    "os.chown",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+    "subprocess.Popen",
+    "socket.connect",
+    "socket.bind",
+    "shutil.rmtree",
+    "ctypes.dlopen",
+    "urllib.Request",
+    "pickle.find_class",
+    "os.putenv",
+)
 
 
 @dataclass(frozen=True)

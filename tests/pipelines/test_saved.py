@@ -15,12 +15,14 @@ from zero.errors import ArchiveError
 from zero.pipelines import saved
 
 CALLS = [
-    ("posix", "system"), ("os", "system"), ("builtins", "eval"), ("builtins", "exec"), ("subprocess", "Popen"),
+    ("posix", "system"), ("os", "system"), ("builtins", "eval"), ("builtins", "exec"),
+    ("subprocess", "Popen"),
     ("numpy", "load"), ("numpy.lib._npyio_impl", "load"), ("numpy.lib.npyio", "load"), ("numpy", "memmap"),
     ("numpy", "savetxt"), ("numpy", "fromfile"), ("numpy.ctypeslib", "load_library"),
     ("numpy.ctypeslib._ctypeslib", "load_library"), ("numpy.f2py", "compile"), ("scipy.io", "loadmat"),
     ("scipy.io", "savemat"), ("joblib", "load"), ("pickle", "loads"), ("sklearn.datasets", "load_files"),
-    ("sklearn.datasets._base", "fetch_file"), ("sklearn.utils._testing", "assert_run_python_script_without_output"),
+    ("sklearn.datasets._base", "fetch_file"),
+    ("sklearn.utils._testing", "assert_run_python_script_without_output"),
     ("sklearn.utils.fixes", "_open_binary"), ("zero.programs.training", "import_again"),
     ("zero.config.imports", "execute"), ("zero.programs.find", "load_program"), ("pandas", "read_pickle"),
     ("importlib", "import_module"), ("webbrowser", "open"), ("shutil", "rmtree"),
