@@ -68,6 +68,7 @@ class Begun:
                 found["said"] = last_error(self.said.read_text(errors="replace")[-20_000:])
             except OSError:
                 pass
+            found["said"] = found["said"].replace(f"{self.said.parent}/", "")
             found["said"] = found["said"] or f"it ended with {status} and said nothing"
         return found
 

@@ -30,7 +30,7 @@ def table(path: Path) -> dict[str, Any]:
     columns = [_described(name, column) for name, column in found.features.items()]
     return {
         "rows": found.rows, "columns": columns[:MOST_COLUMNS],
-        "more": max(0, len(columns) - MOST_COLUMNS), "notes": list(found.notes),
+        "more": max(0, len(columns) - MOST_COLUMNS), "notes": [_short(note, path) for note in found.notes],
     }  # fmt: skip
 
 
@@ -48,7 +48,8 @@ def target(path: Path, name: str) -> dict[str, Any]:
     classes = sorted(zip(found.classes, counts, strict=True), key=lambda c: -c[1])
     return {
         "problem": found.problem, "rows": len(found), "classes": classes[:MOST_CLASSES],
-        "count": len(found.classes), "kinds": Counter(found.kinds), "notes": list(found.notes),
+        "count": len(found.classes), "kinds": Counter(found.kinds),
+        "notes": [n for note in found.notes if not (n := _short(note, path)).startswith("target ")],
         "metrics": fitting(found.problem), "usual": USUAL[found.problem],
         "range": [] if found.classes else [float(found.y.min()), float(found.y.max())],
     }  # fmt: skip
@@ -93,6 +94,11 @@ def fields(run: Path) -> dict[str, Any]:
     from zero.runs.load import load
 
     return {"fields": [list(field) for field in load(run).takes]}
+
+
+def _short(note: str, path: Path) -> str:
+    """Returns a note without the file's name, which is known."""
+    return note.replace(f"{path.parent}/", "").removeprefix(path.name).lstrip(",: ")
 
 
 def _described(name: str, column: Any) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from zero import genomes
 from zero.config import yaml
 from zero.dashboard.copies import Copies
 from zero.dashboard.follow import Followed, Follower, curve
-from zero.dashboard.root import Missing, Root
+from zero.dashboard.root import UPLOADS, Missing, Root
 from zero.errors import ConfigError, ZeroError
 from zero.runs.folder import RunFolder
 from zero.runs.progress import duration
@@ -21,6 +23,8 @@ from zero.runs.reasons import REASONS
 from zero.runs.summaries import RunSummary
 
 MOST_STEPS = 150  # of a lineage, the newest
+MOST_CANDIDATES = 12
+MOST_LINE = 400  # characters of a genome that is a line among others
 MOST_TEXT = 40_000  # characters of a genome
 REPORT = "report.html"
 DRAWING = "best.svg"
@@ -47,6 +51,8 @@ class Shown:
 
     def __init__(self, root: Root):
         self.root, self.copies, self.follower = root, Copies(root), Follower(root)
+        # Where a table lies that was given on a page says nothing to who gave it.
+        self._uploaded = re.compile(re.escape(f"{root.path}/{UPLOADS}/") + "[0-9a-f]{12}/")
         self._lock = threading.Lock()
         self._archives: OrderedDict[str, tuple[Any, dict[str, Any]]] = OrderedDict()
         self._reports: OrderedDict[str, tuple[Any, str]] = OrderedDict()
@@ -86,11 +92,12 @@ class Shown:
             "mean_curve": curve(followed.mean),
             "baselines": {k: v for k, v in seen.baselines.items() if isinstance(v, int | float)},
             "improvements": [_improvement(e) for e in reversed(followed.improvements)],
-            "messages": list(followed.messages),
+            "messages": [self._uploaded.sub("", text) for text in followed.messages],
             "best": _text(seen.best.get("program")),
             "settings": _settings(self.copies, name),
             "lineage": [],
             "board": None,
+            "candidates": [],
         }
         if summary.state not in ("damaged", "newer"):
             found |= self._archived(name, found["best"])
@@ -192,7 +199,22 @@ class Shown:
             for r in steps[-MOST_STEPS:]
         ]  # fmt: skip
         found["text"] = _text(record.text)
+        if found["board"] is None:
+            found["candidates"] = _candidates(r for e in data.experiments for r in e.records)
         return found
+
+
+def _candidates(records: Iterable[Any]) -> list[list[Any]]:
+    """Returns the best records, if genomes are a line each: number, fitness and text."""
+    known = (r for r in records if _number(r.fitness) is not None and len(r.text) <= MOST_LINE)
+    found: dict[str, list[Any]] = {}
+    for record in sorted(known, key=lambda r: -r.fitness):
+        if "\n" in record.text.strip():
+            return []
+        found.setdefault(record.text, [record.id, record.fitness, record.text.strip()])
+        if len(found) == MOST_CANDIDATES:
+            break
+    return list(found.values())
 
 
 def _row(name: str, summary: RunSummary) -> dict[str, Any]:

@@ -73,6 +73,8 @@ function draw(run) {
   }
   section("improvements", run.improvements.length > 0 && !run.board, ...run.improvements.map((i) => el("tr", {},
     el("td", { class: "figure" }, count(i.individual)), el("td", { class: "figure" }, figure(i.fitness)), genome(i.text.trimEnd()))));
+  section("candidates", run.candidates.length > 1 && run.state !== "ended", ...run.candidates.map(([id, fitness, text]) => el("tr", {},
+    el("td", { class: "figure" }, `#${id}`), el("td", { class: "figure" }, figure(fitness)), el("td", { class: "text" }, text))));
   const steps = run.lineage;
   section("lineage", steps.length > 0, ...[...steps].reverse().slice(0, allSteps ? undefined : FEW).map((s) => el("tr", {}, el("td", { class: "figure" }, `#${s.id}`),
     el("td", { class: "figure" }, count(s.individuals)), el("td", {}, s.mutation + (s.steps > 1 ? ` (and ${s.steps - 1} before)` : "")),
