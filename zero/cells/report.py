@@ -232,12 +232,7 @@ def _data(run: RunFiles) -> list[Section]:
             ("images", f"{images['name']}, {shape}, {len(images['classes'])} classes"),
             *image_rows(images),
         ]
-    messages = [str(e.get("text")) for e in run.events if e.get("event") == "message"]
-    rows += [
-        ("note", m.removeprefix("note: "))
-        for m in dict.fromkeys(messages)
-        if m.startswith("note: ")
-    ]
+    rows += [("note", text) for text in run.notes]
     return [Section("Data", [Pairs(rows)])] if rows else []
 
 

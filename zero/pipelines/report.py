@@ -22,7 +22,6 @@ from zero.runs.reports.parts import Commands, Pairs, Part, Picture, Report, Sect
 from zero.system.sealed import read_sealed
 
 MOST_NAMES = 30  # columns of a kind that are named
-NOTE = "note: "  # what opens a message of the log that is about the data
 
 
 class Scores:
@@ -59,7 +58,7 @@ def report(run: RunFiles) -> Report:
         f"{table['target']}, predicted from {Path(table['where']).name}: the run {run.name}",
         [
             Section("What was asked", [Pairs(_asked(info, run.data))]),
-            Section("Data", _data(info, run.events)),
+            Section("Data", _data(run)),
             *(_of_board(board, scores, path) if board else [_unfinished(path)]),
             *_test_rows(path),
             Section("Search", _search(records, scores)),
@@ -116,7 +115,7 @@ def _asked(info: dict[str, Any], data: Any) -> list[tuple[str, str]]:
     scores = Scores(table["metric"])
     families = own["families"]
     rows = [
-        ("predict", f"{table['target']} of {table['where']}"),
+        ("predict", f"{table['target']} of {Path(table['where']).name}"),
         ("problem", _problem(table)),
         ("score", f"{scores.name}, {scores.better}"),
         ("search", f"{settings['search']['method']}, seed {settings['seed']}, "
@@ -138,7 +137,8 @@ def _problem(table: dict[str, Any]) -> str:
     return f"{table['problem']}, {len(classes)} classes: {named}"
 
 
-def _data(info: dict[str, Any], events: Sequence[Any]) -> list[Part]:
+def _data(run: RunFiles) -> list[Part]:
+    info = run.info
     table, facts = info["table"], info["table"].get("facts", {})
     rows = [
         ("rows", f"{table['rows']:,} to search with, in {table['folds']} folds"),
@@ -153,9 +153,7 @@ def _data(info: dict[str, Any], events: Sequence[Any]) -> list[Part]:
     rows.append(
         ("empty cells", "in numbers or dates" if facts.get("gaps") else "none in numbers or dates")
     )
-    messages = [e["text"] for e in events if e.get("event") == "message"]
-    notes = dict.fromkeys(m.removeprefix(NOTE) for m in messages if m.startswith(NOTE))
-    return [Pairs(rows), *([Pairs([("note", text) for text in notes])] if notes else [])]
+    return [Pairs(rows), *([Pairs([("note", text) for text in run.notes])] if run.notes else [])]
 
 
 def _unfinished(path: Path) -> Section:

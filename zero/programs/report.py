@@ -114,7 +114,7 @@ def _question(run: RunFiles) -> str:
 def _tasks_in_words(run: RunFiles) -> list[str]:
     task = (run.settings.get("tasks") or {}).get("search") or {}
     if task.get("type") == "table":
-        where = task.get("path") or "arrays that it was given"
+        where = Path(str(task["path"])).name if task.get("path") else "arrays that it was given"
         return [
             f"{visible(str(task.get('target')))} of {where} ({task.get('problem') or 'as its values say'})"
         ]
@@ -317,9 +317,7 @@ def _data(run: RunFiles, domain: ProgramsDomain | None, why: str) -> list[Sectio
         parts += _columns(domain)
     elif why:
         parts.append(f"The tasks cannot be made here: {why}")
-    messages = [str(e.get("text")) for e in run.events if e.get("event") == "message"]
-    said = list(dict.fromkeys(m.removeprefix("note: ") for m in messages if m.startswith("note: ")))
-    parts += [Bullets(said)] if said else []
+    parts += [Bullets(run.notes)] if run.notes else []
     return [Section("Tasks and data", parts)] if parts else []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from zero.runs.tables import shown_fitness
 from zero.system.signals import RESUMABLE
 
 RANDOM_SEARCH = checklist.RANDOM_SEARCH
+NOTE = "note: "  # what opens a message of the log that is about the data
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +110,13 @@ class RunFiles:
         told = [e["values"] for e in self.events if e.get("event") == "baselines"]
         values = told[-1] if told and isinstance(told[-1], dict) else {}
         return {str(k): float(v) for k, v in values.items() if isinstance(v, int | float)}
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """What was said of the data when the run began, without the folders of files."""
+        messages = [str(e.get("text")) for e in self.events if e.get("event") == "message"]
+        said = [m.removeprefix(NOTE) for m in messages if m.startswith(NOTE)]
+        return [re.sub(r"(?<![\w.])/(?:[^\s/,:']+/)+", "", text) for text in dict.fromkeys(said)]
 
     @cached_property
     def random_searches(self) -> list[Path]:
