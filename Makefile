@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Failures (slower processes are killed too early, say) leave lines uncounted, no more.
 PLAIN := tests/search tests/evolution/test_population.py
 
-.PHONY: help install demo cells test coverage lint docs clean
+.PHONY: help install demo cells release test coverage lint docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -39,6 +39,9 @@ demo: install  ## discover a learning algorithm from nothing on real data (under
 
 cells: install  ## evolve a small image network for handwritten digits (some 4 minutes; OPTIONS='--set ...': less)
 	$(BIN)/zero run amoebanet_digits $(OPTIONS)
+
+release:  ## build sdist and wheel into dist/ and try them in a bare environment (OPTIONS='PYTHONS="python3.12 python3.13"')
+	$(OPTIONS) .ci/release
 
 test: $(VENV)/.installed-dev  ## run the whole test suite
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
