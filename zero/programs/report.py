@@ -118,7 +118,9 @@ def _tasks_in_words(run: RunFiles) -> list[str]:
         return [
             f"{visible(str(task.get('target')))} of {where} ({task.get('problem') or 'as its values say'})"
         ]
-    given = ", ".join(f"{k} {v}" for k, v in task.items() if k != "type" and v is not None)
+    given = ", ".join(
+        f"{k} {v}" for k, v in task.items() if k != "type" and v not in (None, [], False)
+    )
     return [f"tasks of the family {task.get('type')}: {given}"]
 
 
