@@ -3,8 +3,8 @@
     python benchmarks/hostile.py [--mutations N] [--only KIND,...] [--seed S] [--keep DIR] [--record]
 
 Valid files are made by zero itself, small. Each is mutated (bits, chunks, numbers, words of its format,
-its structure) and loaded in a forked child that has a bound of memory and of time. Allowed: it is loaded, or a
-ZeroError with lines of bounded length. Everything else is counted: another exception, anything printed,
+its structure) and loaded in a forked child that has a bound of memory and of time. Allowed: it is loaded, or
+a ZeroError with lines of bounded length. Everything else is counted: another exception, anything printed,
 written, started or connected to, more memory than the bound, a hang, a crash. `--keep` keeps these files.
 Exits with 1 where there are any.
 """

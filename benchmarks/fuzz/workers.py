@@ -194,6 +194,7 @@ def _child(
     )
     os.dup2(printed, 1)
     os.dup2(printed, 2)
+    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
     warnings.simplefilter("always")
     watching, seen = [False], []
 
