@@ -186,6 +186,7 @@ def _child(
     from zero.errors import ZeroError
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    faulthandler.disable()  # a test's: that it died is told
     empty = folder.with_name(f"{folder.name}-cwd")
     empty.mkdir(exist_ok=True)
     os.chdir(empty)
