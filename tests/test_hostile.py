@@ -23,9 +23,9 @@ else:
 # Those that take longest have fewer here.
 FEWER = {
     "archive-cells": 30, "archive-pipelines": 20, "archive-programs": 20, "archive-report": 30,
-    "checkpoint": 40, "checkpoint-start": 8, "config-cells": 25, "config-pipelines": 25, "config-programs": 25,
-    "csv": 60, "log": 40, "model": 50, "pipeline": 40, "run-config": 20, "run-json": 60,
-    "train-json": 30, "train-json-network": 30,
+    "checkpoint": 40, "checkpoint-start": 8, "config-cells": 25, "config-pipelines": 25,
+    "config-programs": 25, "csv": 60, "log": 40, "model": 50, "pipeline": 40, "run-config": 20,
+    "run-json": 60, "train-json": 30, "train-json-network": 30,
 }  # fmt: skip
 
 
