@@ -41,13 +41,14 @@ def main() -> int:
         "--record", action="store_true", help=f"write {RESULT.relative_to(HERE.parent)}"
     )
     options = parser.parse_args()
-    from fuzz.kinds import KINDS
+    from fuzz.kinds import KINDS, NOT_PROMISED
     from fuzz.workers import MEMORY, SECONDS, mutated, run
 
     names = options.only.split(",") if options.only else list(KINDS)
-    unknown = [name for name in names if name not in KINDS]
+    kinds = {**KINDS, **NOT_PROMISED}
+    unknown = [name for name in names if name not in kinds]
     if unknown:
-        parser.error(f"unknown kind {unknown[0]} (known: {', '.join(KINDS)})")
+        parser.error(f"unknown kind {unknown[0]} (known: {', '.join(kinds)})")
     began, found = time.monotonic(), []
     root = Path(tempfile.mkdtemp(prefix="zero-hostile-"))
     os.environ.setdefault("ZERO_KEY", str(root / "key"))
@@ -55,9 +56,9 @@ def main() -> int:
         for name in names:
             started, before = time.monotonic(), _processor()
             outcome = run(
-                KINDS[name],
+                kinds[name],
                 root / name,
-                max(1, options.mutations // KINDS[name].share),
+                max(1, options.mutations // kinds[name].share),
                 options.seed,
                 options.first,
             )
@@ -74,11 +75,11 @@ def main() -> int:
             if options.keep and outcome.faults:
                 again = root / f"{name}-again"
                 again.mkdir()
-                seeds = KINDS[name].prepare(again)
+                seeds = kinds[name].prepare(again)
                 for index, _, _ in outcome.faults:
-                    file = options.keep / name / f"{index}-{Path(KINDS[name].file).name}"
+                    file = options.keep / name / f"{index}-{Path(kinds[name].file).name}"
                     file.parent.mkdir(parents=True, exist_ok=True)
-                    file.write_bytes(mutated(KINDS[name], seeds, options.seed, index))
+                    file.write_bytes(mutated(kinds[name], seeds, options.seed, index))
             found.append((outcome, bad))
     finally:
         shutil.rmtree(root, ignore_errors=True)

@@ -186,6 +186,7 @@ def _child(
     from zero.errors import ZeroError
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    faulthandler.disable()  # a test's: that it died is told
     empty = folder.with_name(f"{folder.name}-cwd")
     empty.mkdir(exist_ok=True)
     os.chdir(empty)
@@ -194,6 +195,7 @@ def _child(
     )
     os.dup2(printed, 1)
     os.dup2(printed, 2)
+    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
     warnings.simplefilter("always")
     watching, seen = [False], []
 

@@ -37,6 +37,14 @@ def test_a_genotype_in_other_forms(text):
     assert is_genotype(text) and genome_text(text) == genome_text(TEXT)
 
 
+@pytest.mark.parametrize(
+    "field", ["range(10**9)", "range(99999999)", "not " * 3000 + "1", "[" * 900, "1" * 30_000]
+)
+def test_a_genotype_that_is_out_of_all_proportion(field):
+    with pytest.raises(NetworkError, match="genotype"):
+        genome_text(TEXT.replace("[2, 3, 4, 5]", field, 1))
+
+
 def test_all_ops_that_are_wrong_are_told():
     text = TEXT.replace("sep_conv_3x3", "none", 1).replace("skip_connect", "conv9")
     with pytest.raises(

@@ -17,6 +17,7 @@ OPS = {
     "max_pool_3x3": "max3", "avg_pool_3x3": "avg3", "skip_connect": "id",
 }  # fmt: skip
 
+LONGEST, MOST = 20_000, 1000  # characters of a text; states in a range
 START, FIELDS = r"(?i)\bGenotype\s*\(", r"(?i)\s*\{?\s*['\"]?normal['\"]?\s*[=:]\s*\["
 NAMES = ("normal", "normal_concat", "reduce", "reduce_concat")  # of the fields, in order
 
@@ -35,6 +36,8 @@ def genome_text(text: str) -> str:
     Raises:
         NetworkError: It is damaged, or has ops or states that the space has not.
     """
+    if len(text) > LONGEST:
+        raise NetworkError(f"the genotype's text has more than {LONGEST:,} characters")
     starts = [found.start() for found in re.finditer(START, text)]
     if len(starts) > 1:
         raise NetworkError(f"there are {len(starts)} genotypes; give one of them alone")
@@ -48,7 +51,10 @@ def genome_text(text: str) -> str:
         if faults:
             raise NetworkError("; ".join(faults))
         cells = [_cell(found, fields[f"{name}_concat"]) for name, found in edges.items()]
-    except (SyntaxError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except (
+        SyntaxError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError,
+        MemoryError, OverflowError,
+    ) as error:  # fmt: skip
         raise NetworkError(
             f"the genotype cannot be read ({type(error).__name__}: {error}); give it as DARTS prints "
             "it: Genotype(normal=[...], normal_concat=..., reduce=[...], reduce_concat=...)"
@@ -68,7 +74,10 @@ def _fields(node: ast.expr) -> dict[str, list]:
 def _value(node: ast.expr) -> list:
     """Returns a field's list; ranges are written as such in older code."""
     if isinstance(node, ast.Call) and getattr(node.func, "id", "").lower() == "range":
-        return list(range(*map(ast.literal_eval, node.args)))
+        found = range(*map(ast.literal_eval, node.args))
+        if len(found) > MOST:
+            raise ValueError(f"a range of {len(found)} states")
+        return list(found)
     return ast.literal_eval(node)
 
 

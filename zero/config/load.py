@@ -125,7 +125,7 @@ def make_config(
 
 def _check_keys(document: yaml.Document, data: Any, loc: yaml.Loc) -> None:
     """Takes keys that are no text out of settings from Python; a file cannot have them."""
-    for key in [key for key in data if not isinstance(key, str)]:
+    for key in [key for key in data if not yaml.is_text(key)]:
         del data[key]
         message = f"a key must be a name, got {words.got(key)}"
         document.problems.append(document.problem(loc, message))

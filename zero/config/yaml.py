@@ -171,6 +171,10 @@ class Document:
         self.options.append(option)
         key, equals, text = assignment.partition("=")
         loc = tuple(part.strip() for part in key.split("."))
+        if not is_text(key):
+            message = "a key must be text in UTF-8"
+            self.problems.append(self._of_option(option, message))
+            return
         if not equals or not all(loc):
             message = "must be KEY=VALUE, for example search.population=1000"
             self.problems.append(self._of_option(option, message))
@@ -197,6 +201,11 @@ class Document:
             for old in [other for other in places if other[: len(loc)] == loc]:
                 del places[old]
         self.overridden[loc] = option
+
+
+def is_text(key: object) -> bool:
+    """Returns whether a key is text that can be written: what no encoding has, pydantic fails on."""
+    return isinstance(key, str) and not any("\ud800" <= c <= "\udfff" for c in key)
 
 
 def dotted(loc: Loc) -> str:
