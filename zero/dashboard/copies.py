@@ -25,6 +25,7 @@ from zero.runs.summaries import GENOME, LOG_END, RunSummary, summary_of
 from zero.system.trees import HEADER_SIZE
 
 SMALL = (RunFolder.CONFIG, RunFolder.INFO, RunFolder.TRAINED, GENOME)  # needed for a row
+CHECKPOINTS = "checkpoints"  # only whether there are some counts
 SHORT_END = 8192  # bytes of a log's end, of runs that have ended
 MOST_BYTES = 16_000_000  # of a small file
 MOST_WHOLE = 400_000_000  # of any other
@@ -79,6 +80,7 @@ class Copies:
             done.append(self._copy(name, RunFolder.LOG, place, there, last=last))
             done.append(self._copy(name, RunFolder.ARCHIVE, place, there, first=HEADER_SIZE))
             done.append(self._copy_lock(name, place))
+            done.append(self._copy_folder(CHECKPOINTS, place, there))
             known = self._rows.get(name)
             if known is not None and known[0] == tuple(done) and known[1].state != "running":
                 return known[1]
@@ -198,6 +200,14 @@ class Copies:
             os.replace(made, target)
             self._stamps[(place, file)] = stamp
             return stamp
+
+    def _copy_folder(self, file: str, place: Path, there: set[str]) -> bool:
+        """Makes an empty folder where the run has a folder, or one of that name."""
+        if file in there:
+            (place / file).mkdir(exist_ok=True)
+        elif (place / file).exists():
+            (place / file).rmdir()
+        return file in there
 
     def _copy_lock(self, name: str, place: Path) -> bool:
         """Makes the copy one that a process works on, or none, as the run is."""

@@ -29,18 +29,21 @@ MOST_CANDIDATES = 12
 MOST_LINE = 400  # characters of a genome that is a line among others
 MOST_TEXT = 40_000  # characters of a genome
 REPORT = "report.html"
-DRAWING = "best.svg"
+DRAWINGS = ("best.svg", "cells.svg")  # of a run, of a training
 BOARD = "leaderboard.json"
 # What may be downloaded, and what it is.
 FILES = {
     RunFolder.CONFIG: "the settings, to run it again",
     REPORT: "the report",
     RunFolder.BEST: "the best genome's text",
-    DRAWING: "a drawing of the best cells",
+    "best.svg": "a drawing of the best cells",
+    "cells.svg": "a drawing of the cells",
+    "genome.txt": "the genome that is trained",
     BOARD: "the leaderboard",
     "test_predictions.csv": "what is predicted of the test rows",
     "model.h5": "the trained program",
     "best_weights.h5": "the trained network",
+    "network.h5": "the trained network",
     RunFolder.TRAINED: "the training's figures",
     RunFolder.ARCHIVE: "all that was discovered",
     RunFolder.INFO: "machine, versions, seed",
@@ -106,7 +109,7 @@ class Shown:
         there = self.root.files(name)
         found["usable"] = summary.kind in genomes.names()  # nothing of a run is imported for it
         found["files"] = [{"name": f, "about": about} for f, about in FILES.items() if f in there]
-        found["drawing"] = self.copies.stamp(name, DRAWING)
+        found["drawing"] = [file for file in DRAWINGS if file in there]
         found["report"] = REPORT in there or (
             summary.kind in genomes.names()
             and bool({RunFolder.ARCHIVE, RunFolder.TRAINED} & set(there))
@@ -227,6 +230,8 @@ def _row(name: str, summary: RunSummary) -> dict[str, Any]:
         told = ""
     elif summary.state in ("damaged", "newer"):
         told = reason or ""
+    elif reason is None and summary.state == "ended":
+        told = ""
     elif reason is None:
         told = "killed, or its machine stopped: zero resume goes on with it"
     else:
