@@ -9,7 +9,9 @@ import pytest
 from benchmarks.pictures import browser, dashboard, lacking, sized
 
 pytestmark = [
-    pytest.mark.skipif(bool(lacking()), reason=f"{lacking()} (Debian: chromium, chromium-driver)"),
+    pytest.mark.skipif(
+        bool(lacking()), reason=f"no browser: {lacking()} (Debian: chromium, chromium-driver)"
+    ),
     pytest.mark.slow,
 ]  # fmt: skip
 TABLE = Path(__file__).parents[2] / "configs" / "own_table.csv"

@@ -4,15 +4,20 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 from boards import digest, edit_info
+from small_tables import pipelines_config
 
 from zero.dashboard.app import make_app
+from zero.dashboard.look import harmless
 from zero.dashboard.root import Root
 from zero.runs.archive import ARCHIVE_VERSION
 from zero.runs.lock import RunLock
 from zero.system.trees import read_tree, write_tree
+
+TABLE = Path(__file__).parents[2] / "configs" / "own_table.csv"
 
 
 def client_of(folder, **options):
@@ -141,7 +146,7 @@ def test_no_content_of_a_file_is_an_error_of_the_server(client, runs, file, cont
     assert client.get("/api/runs").status_code == 200
     for page in ("api/run", "run"):
         assert client.get(f"/{page}/ones-001").status_code == 200
-    assert client.get("/report/ones-001").status_code in (200, 404)
+    assert client.get("/report/ones-001").status_code == 404
     assert client.get("/api/compare?run=ones-001&run=ones-002").status_code == 200
 
 
@@ -156,17 +161,46 @@ def test_a_run_that_is_deleted_while_it_is_shown_is_gone(client, runs):
     assert client.get("/api/runs").json()["runs"] == []
 
 
-def test_a_report_is_that_of_the_folder_else_it_is_made(client, runs):
-    got = client.get("/report/ones-001")  # these have none
-    assert got.status_code == 200 and "How to reproduce it" in got.text
-    (runs / "ones-001" / "archive.h5").rename(runs / "elsewhere.h5")
-    got = client.get("/report/ones-001")
-    assert got.status_code == 404 and "No report on ones-001 yet" in got.text
+def test_a_report_is_that_of_the_folder(client, runs):
     (runs / "ones-001" / "report.html").write_text("<h1>mine</h1><script>alert(1)</script>")
     got = client.get("/report/ones-001")
     assert "<h1>mine</h1>" in got.text
     policy = got.headers["content-security-policy"]
     assert "default-src 'none'" in policy and "sandbox" in policy and "script-src" not in policy
+
+
+def test_a_report_that_cannot_be_made_is_said(client):
+    got = client.get("/report/ones-001")  # in the process that makes it, nobody knows such genomes
+    assert got.status_code == 404
+    assert "No report on ones-001 yet: its kind of genome, bits, is not known here" in got.text
+
+
+def test_a_report_is_made_without_the_run_s_data_and_imports(tmp_path):
+    """What a run names outside of its folder is neither read nor executed."""
+    from zero.runs import run as begin
+
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\n")
+    table = Path(shutil.copy(TABLE, tmp_path / "secret_table.csv"))
+    folder = tmp_path / "runs" / "tried-001"
+    config = pipelines_config(table, target="diagnosis", budget={"individuals": 3})
+    begin.start(config, folder)
+    text = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(text + f"\nimports: [{tmp_path}/evil.py]\n")
+    (folder / "report.html").unlink(missing_ok=True)
+    before = digest(tmp_path / "runs")
+    table.write_text("a,b\nthe new secret,2\n")
+    got = client_of(tmp_path / "runs").get("/report/tried-001")
+    assert got.status_code == 200 and "diagnosis" in got.text and "Leaderboard" in got.text
+    assert "the new secret" not in got.text and not (tmp_path / "executed").exists()
+    assert digest(tmp_path / "runs") == before
+
+
+def test_settings_are_made_harmless():
+    given = {"imports": ["x.py"], "name": "a", "tasks": {"path": "/etc/x.csv", "seed": 3},
+             "list": ["~/x", {"initial": "../run"}], "size": 1.5}  # fmt: skip
+    made = harmless(given)
+    assert made == {"name": "a", "tasks": {"path": "left-out.csv", "seed": 3},
+                    "list": ["left-out", {"initial": "left-out"}], "size": 1.5}  # fmt: skip
 
 
 def test_looking_changes_nothing(client, runs):

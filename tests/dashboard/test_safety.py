@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+import time
 from urllib.parse import unquote
 
 import pytest
@@ -103,6 +104,7 @@ def test_links_that_come_and_go_never_lead_out(runs, outside):
             os.symlink(outside, place)
             os.unlink(place)
             os.rename(kept, place)
+            time.sleep(0.0005)  # so that it is found now and then
 
     swapping = threading.Thread(target=swap)
     swapping.start()

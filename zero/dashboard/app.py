@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from zero.dashboard.guard import Guard
 from zero.dashboard.root import Missing, Root
-from zero.dashboard.shown import DRAWING, FILES, Shown
+from zero.dashboard.shown import DRAWINGS, FILES, Shown
 from zero.errors import ZeroError
 
 MOST_COMPARED = 12
@@ -109,7 +109,10 @@ def make_app(
         )
 
     def drawing(request: Request) -> Response:
-        with root.open(request.path_params["name"], DRAWING) as file:
+        wanted = request.query_params.get("file", "")
+        if wanted not in DRAWINGS:
+            raise Missing(wanted)
+        with root.open(request.path_params["name"], wanted) as file:
             policy = {"Content-Security-Policy": DRAWING_POLICY}
             return Response(file.read(8_000_000), media_type="image/svg+xml", headers=policy)
 

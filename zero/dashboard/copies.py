@@ -25,6 +25,8 @@ from zero.runs.summaries import GENOME, LOG_END, RunSummary, summary_of
 from zero.system.trees import HEADER_SIZE
 
 SMALL = (RunFolder.CONFIG, RunFolder.INFO, RunFolder.TRAINED, GENOME)  # needed for a row
+CHECKPOINTS = "checkpoints"  # only whether there are some counts
+SHORT_END = 8192  # bytes of a log's end, of runs that have ended
 MOST_BYTES = 16_000_000  # of a small file
 MOST_WHOLE = 400_000_000  # of any other
 KEPT = 20  # whole copies at a time
@@ -60,7 +62,7 @@ class Copies:
         with self._lock:
             for name in set(self._rows) - set(names):
                 del self._rows[name]
-                self._drop(self._place("small", name))
+                self.drop(self._place("small", name))
                 if name in self._locked:
                     self._locked.pop(name).close()
 
@@ -74,17 +76,19 @@ class Copies:
             there = set(self.root.files(name))
             place = self._place("small", name)
             done: list[object] = [self._copy(name, f, place, there) for f in SMALL]
-            done.append(self._copy(name, RunFolder.LOG, place, there, last=LOG_END))
+            last = SHORT_END if self._tells_all(name) else LOG_END
+            done.append(self._copy(name, RunFolder.LOG, place, there, last=last))
             done.append(self._copy(name, RunFolder.ARCHIVE, place, there, first=HEADER_SIZE))
             done.append(self._copy_lock(name, place))
+            done.append(self._copy_folder(CHECKPOINTS, place, there))
             known = self._rows.get(name)
             if known is not None and known[0] == tuple(done) and known[1].state != "running":
                 return known[1]
             found = summary_of(place)
             real = self.root.path / name
             told = found.reason and found.reason.replace(str(place), name)
-            last = name.rpartition("/")[2]
-            label = found.name if found.name != place.name else last
+            own = name.rpartition("/")[2]
+            label = found.name if found.name != place.name else own
             found = RunSummary(**{**vars(found), "folder": real, "name": label, "reason": told})
             self._rows[name] = tuple(done), found
             return found
@@ -93,15 +97,19 @@ class Copies:
         """Returns the folder with the small copies that `summary` has made."""
         return self._place("small", name)
 
-    def whole(self, name: str) -> Path:
+    def whole(self, name: str, apart: bool = False) -> Path:
         """Returns a folder with copies of all that there is to read of a run.
+
+        apart: a new one, which the caller may change, and drops.
 
         Raises:
             Missing: there is no such run.
         """
         with self._lock:
             there = self.root.files(name)
-            place = self._place("whole", name)
+            if apart:
+                self.drop(self._place("apart", name))
+            place = self._place("apart" if apart else "whole", name)
             for file in there:
                 if not file.startswith(".") and not file.endswith("weights.h5"):
                     with contextlib.suppress(Missing):
@@ -110,10 +118,12 @@ class Copies:
             self._copy(name, MODEL, place, {MODEL})
             for file in set(os.listdir(place)) - set(there) - {"models"}:
                 (place / file).unlink()
+            if apart:
+                return place
             self._whole[name] = place
             self._whole.move_to_end(name)
             while len(self._whole) > KEPT:
-                self._drop(self._whole.popitem(last=False)[1])
+                self.drop(self._whole.popitem(last=False)[1])
             return place
 
     def stamp(self, name: str, file: str) -> Stamp | None:
@@ -124,16 +134,27 @@ class Copies:
         except Missing:
             return None
 
+    def drop(self, place: Path) -> None:
+        """Removes a run's copies."""
+        shutil.rmtree(place.parent, ignore_errors=True)
+        for key in [key for key in self._stamps if key[0] == place]:
+            del self._stamps[key]
+
+    def _tells_all(self, name: str) -> bool:
+        """Returns whether the last line of a run's log has all figures, as that of an ended run has."""
+        try:
+            with self.root.open(name, RunFolder.LOG) as log:
+                log.seek(max(0, _stamp(log)[1] - SHORT_END))
+                line = log.read().rstrip(b"\n").rpartition(b"\n")[2]
+        except Missing:
+            return False
+        return b'"event": "finish"' in line and b'"fitness"' in line
+
     def _place(self, form: str, name: str) -> Path:
         key = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:24]
         place = self.folder / form / key / name.rpartition("/")[2]  # reports tell the folder's name
         place.mkdir(parents=True, exist_ok=True)
         return place
-
-    def _drop(self, place: Path) -> None:
-        shutil.rmtree(place.parent, ignore_errors=True)
-        for key in [key for key in self._stamps if key[0] == place]:
-            del self._stamps[key]
 
     def _copy(
         self,
@@ -179,6 +200,14 @@ class Copies:
             os.replace(made, target)
             self._stamps[(place, file)] = stamp
             return stamp
+
+    def _copy_folder(self, file: str, place: Path, there: set[str]) -> bool:
+        """Makes an empty folder where the run has a folder, or one of that name."""
+        if file in there:
+            (place / file).mkdir(exist_ok=True)
+        elif (place / file).exists():
+            (place / file).rmdir()
+        return file in there
 
     def _copy_lock(self, name: str, place: Path) -> bool:
         """Makes the copy one that a process works on, or none, as the run is."""

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from zero.errors import TaskError, ZeroError
+from zero.errors import TaskError
 
 MOST_COLUMNS = 500  # that are described
 MOST_CLASSES = 30
@@ -96,6 +96,38 @@ def fields(run: Path) -> dict[str, Any]:
     return {"fields": [list(field) for field in load(run).takes]}
 
 
+def report(run: Path) -> dict[str, Any]:
+    """Returns the report's page on a run; run: a copy of its files, which this changes.
+
+    Nothing that the run names is read or executed: what needs its data is left out, and the report says so.
+    """
+    from zero import genomes
+    from zero.config import yaml
+    from zero.runs.folder import RunFolder
+    from zero.runs.reports.page import page
+
+    folder = RunFolder.open(run)
+    settings = harmless(yaml.parse(folder.config_text(), str(run)).data)
+    folder.write_config(json.dumps(settings))  # which is YAML, too
+    name = folder.info().get("kind") or genomes.name_of(settings)
+    if name not in genomes.names():
+        raise TaskError(
+            f"its kind of genome, {name}, is not known here; zero report {run} makes it"
+        )
+    return {"page": page(genomes.get(name).report(run))}
+
+
+def harmless(settings: Any, top: bool = True) -> Any:
+    """Returns settings without imports, and with names of files that are nowhere."""
+    if isinstance(settings, dict):
+        return {k: harmless(v, False) for k, v in settings.items() if not (top and k == "imports")}
+    if isinstance(settings, list):
+        return [harmless(value, False) for value in settings]
+    if isinstance(settings, str) and (set(settings) & set("/\\~") or Path(settings).suffix):
+        return f"left-out{Path(settings).suffix}"
+    return settings
+
+
 def _short(note: str, path: Path) -> str:
     """Returns a note without the file's name, which is known."""
     return note.replace(f"{path.parent}/", "").removeprefix(path.name).lstrip(",: ")
@@ -125,9 +157,9 @@ def main(arguments: list[str]) -> int:
     """Prints what is asked for; returns the exit status."""
     what, path, *rest = arguments
     try:
-        known = {"table": table, "images": images, "fields": fields}
+        known = {"table": table, "images": images, "fields": fields, "report": report}
         found = target(Path(path), *rest) if what == "target" else known[what](Path(path))
-    except (ZeroError, OSError, MemoryError) as error:
+    except Exception as error:  # whatever strange files raise, who asks gets a line
         told = str(error).splitlines() or [type(error).__name__]
         print(f"error: {told[0].replace(f'{Path(path).parent}/', '')}", file=sys.stderr)
         return 1

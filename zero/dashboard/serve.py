@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +101,8 @@ def serve(
         app, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=2,
         server_header=False,
     )  # fmt: skip
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was made is removed
+        signal.signal(number, signal.default_int_handler)
     try:
         uvicorn.Server(settings).run(sockets=[listening])
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from typing import Any
 
 from zero import genomes
 from zero.config import yaml
+from zero.dashboard.commands import LOOK, answer
 from zero.dashboard.copies import Copies
 from zero.dashboard.follow import Followed, Follower, curve
 from zero.dashboard.root import UPLOADS, Missing, Root
@@ -22,23 +23,27 @@ from zero.runs.progress import duration
 from zero.runs.reasons import REASONS
 from zero.runs.summaries import RunSummary
 
+REPORT_SECONDS = 120.0  # that making one may take
 MOST_STEPS = 150  # of a lineage, the newest
 MOST_CANDIDATES = 12
 MOST_LINE = 400  # characters of a genome that is a line among others
 MOST_TEXT = 40_000  # characters of a genome
 REPORT = "report.html"
-DRAWING = "best.svg"
+DRAWINGS = ("best.svg", "cells.svg")  # of a run, of a training
 BOARD = "leaderboard.json"
 # What may be downloaded, and what it is.
 FILES = {
     RunFolder.CONFIG: "the settings, to run it again",
     REPORT: "the report",
     RunFolder.BEST: "the best genome's text",
-    DRAWING: "a drawing of the best cells",
+    "best.svg": "a drawing of the best cells",
+    "cells.svg": "a drawing of the cells",
+    "genome.txt": "the genome that is trained",
     BOARD: "the leaderboard",
     "test_predictions.csv": "what is predicted of the test rows",
     "model.h5": "the trained program",
     "best_weights.h5": "the trained network",
+    "network.h5": "the trained network",
     RunFolder.TRAINED: "the training's figures",
     RunFolder.ARCHIVE: "all that was discovered",
     RunFolder.INFO: "machine, versions, seed",
@@ -53,7 +58,7 @@ class Shown:
         self.root, self.copies, self.follower = root, Copies(root), Follower(root)
         # Where a table lies that was given on a page says nothing to who gave it.
         self._uploaded = re.compile(re.escape(f"{root.path}/{UPLOADS}/") + "[0-9a-f]{12}/")
-        self._lock = threading.Lock()
+        self._lock, self._reporting = threading.Lock(), threading.Lock()
         self._archives: OrderedDict[str, tuple[Any, dict[str, Any]]] = OrderedDict()
         self._reports: OrderedDict[str, tuple[Any, str]] = OrderedDict()
 
@@ -104,9 +109,10 @@ class Shown:
         there = self.root.files(name)
         found["usable"] = summary.kind in genomes.names()  # nothing of a run is imported for it
         found["files"] = [{"name": f, "about": about} for f, about in FILES.items() if f in there]
-        found["drawing"] = self.copies.stamp(name, DRAWING)
+        found["drawing"] = [file for file in DRAWINGS if file in there]
         found["report"] = REPORT in there or (
-            RunFolder.ARCHIVE in there and summary.kind in genomes.names() and not summary.training
+            summary.kind in genomes.names()
+            and bool({RunFolder.ARCHIVE, RunFolder.TRAINED} & set(there))
         )
         return found
 
@@ -133,26 +139,24 @@ class Shown:
         Raises:
             ZeroError: there is nothing to report yet.
         """
-        from zero.runs.reports.page import page
-
         if REPORT in self.root.files(name):
             with self.root.open(name, REPORT) as file:
                 return file.read(8_000_000).decode(errors="replace")
-        summary = self.copies.summary(name)
         files = (RunFolder.ARCHIVE, RunFolder.INFO, RunFolder.LOG, BOARD)
         stamp = tuple(self.copies.stamp(name, file) for file in files)
         with self._lock:
             known = self._reports.get(name)
         if known is not None and known[0] == stamp:
             return known[1]
-        if summary.kind not in genomes.names():
-            raise ConfigError(f"its kind of genome, {summary.kind}, is not known here")
-        copy = self.copies.whole(name)
-        try:
-            made = page(genomes.get(summary.kind).report(copy))
-        except Exception as error:  # whatever foreign files hold, its page says so
-            told = str(error).splitlines() or [type(error).__name__]
-            raise ConfigError(told[0].replace(str(copy), name)) from None
+        with self._reporting:  # one at a time: it may take long
+            copy = self.copies.whole(name, apart=True)
+            try:
+                asked = [*LOOK, "report", str(copy)]
+                made = json.loads(answer(asked, REPORT_SECONDS))["page"]
+            except ConfigError as error:
+                raise ConfigError(str(error).replace(str(copy), name)) from None
+            finally:
+                self.copies.drop(copy)
         made = made.replace(str(copy), str(self.root.path / name))
         with self._lock:
             self._reports[name] = stamp, made
@@ -226,6 +230,8 @@ def _row(name: str, summary: RunSummary) -> dict[str, Any]:
         told = ""
     elif summary.state in ("damaged", "newer"):
         told = reason or ""
+    elif reason is None and summary.state == "ended":
+        told = ""
     elif reason is None:
         told = "killed, or its machine stopped: zero resume goes on with it"
     else:

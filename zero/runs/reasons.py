@@ -10,6 +10,9 @@ REASONS = {
     "exhausted": "the search proposed 1,000 candidates in a row that needed no evaluation",
     "sufficient_fitness": "experiments.sufficient_fitness was reached on the select tasks",
     "experiments": "all experiments were made",
+    "epochs": "all epochs were trained",
+    "accuracy": "the accuracy was reached that ends a training",
+    "diverged": "the training diverged: its loss became too large, or no number",
     "interrupted": "stopped by Ctrl-C or another signal",
     "max_seconds": "--max-seconds have passed",
 }

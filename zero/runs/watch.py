@@ -18,6 +18,7 @@ from zero.errors import ArchiveError, ConfigError
 from zero.runs.folder import RunFolder
 from zero.runs.lock import is_locked
 from zero.runs.progress import Reporter
+from zero.runs.summaries import summary_of
 from zero.runs.tail import LogTail
 from zero.system.signals import RESUMABLE
 
@@ -94,7 +95,7 @@ def watch(
             for event in tail.new():
                 seen.take(event)
             _tell(reporter, seen, told, first)
-            end = _end(seen, locked)
+            end = _end(seen, locked, path)
             if end != "running":
                 _tell_end(reporter, seen, end, path)
                 return end
@@ -139,11 +140,12 @@ def _tell(reporter: Reporter, seen: Seen, told: Seen, first: bool) -> None:
         told.best = seen.best
 
 
-def _end(seen: Seen, locked: bool) -> End:
+def _end(seen: Seen, locked: bool, path: Path) -> End:
     if locked:
         return "running"
     if seen.finish is None:
-        return "killed"
+        # What is over at once, as the training of a program, logs no end.
+        return "ended" if summary_of(path).state == "ended" else "killed"
     return "stopped" if seen.finish.get("reason") in RESUMABLE else "ended"
 
 
@@ -156,11 +158,10 @@ def _tell_end(reporter: Reporter, seen: Seen, end: End, path: Path) -> None:
             f"nobody works on {path}{when}: it was killed, or its machine stopped; go on with `{again}`"
         )
     else:
-        assert seen.finish is not None
         stats = {k: v for k, v in seen.stats.items() if k not in _PASSING}
         stats["best_fitness"] = seen.best.get("fitness", stats.get("best_fitness"))
-        known = {k: v for k, v in seen.finish.items() if k in ("reason", "individuals", "seconds")}
-        reporter.finish({**stats, **known})
+        known = ("reason", "individuals", "seconds")
+        reporter.finish({**stats, **{k: v for k, v in (seen.finish or {}).items() if k in known}})
         if end == "stopped":
             reporter.message(f"go on with `{again}`")
 

@@ -65,9 +65,9 @@ function draw(run) {
   show($("best"), Boolean(run.best));
   $("best").querySelector("h2").textContent = run.state === "ended" ? "Best" : "Best so far";
   $("best").querySelector("pre").textContent = run.best.trimEnd();
-  show($("drawing"), Boolean(run.drawing));
-  if (run.drawing) {
-    const source = `/drawing/${path(name)}?${run.drawing.join("-")}`;
+  show($("drawing"), run.drawing.length > 0);
+  if (run.drawing.length) {
+    const source = `/drawing/${path(name)}?file=${run.drawing[0]}`;
     const image = $("drawing").querySelector("img");
     if (image.getAttribute("src") !== source) image.src = source;
   }
