@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from durable import clock, files, kills, twice, writes
+from durable import clock, compiling, files, kills, soak, twice, writes
 from durable.counts import FAULTS, Counts
 from durable.jobs import each
 from durable.kinds import MAKERS, Whole, kinds, warm, whole
@@ -28,7 +28,7 @@ from durable.kinds import MAKERS, Whole, kinds, warm, whole
 from zero.runs.folder import run_info
 
 ALONE = 0.05  # share of the kills that are of processes of their own
-A_RUN = 4  # kills of one run, about
+A_RUN = 7  # kills of one run, about
 Tasks = list[Callable[[], Counts]]
 
 
@@ -50,7 +50,7 @@ def _kills(plan: Plan, name: str) -> Counts:
     for number, ours in enumerate(plan.wholes):
         wanted, round_ = plan.share(options.kills, number), 0
         found = Counts()
-        alone = max(1, round(ALONE * wanted / A_RUN))
+        alone = round(ALONE * wanted / A_RUN + 0.4)
         while found.done["kills"] < wanted:
             left = -(-(wanted - found.done["kills"]) // A_RUN)
             tasks = []
@@ -80,6 +80,13 @@ def _of_tasks(make: Callable[[Plan, Whole], Tasks]) -> Callable[[Plan, str], Cou
     return part
 
 
+def _soak(plan: Plan, name: str) -> Counts:
+    """Runs each kind for as long as `--soak` says, `jobs` of them side by side."""
+    seconds = plan.options.soak
+    tasks = [partial(soak.soaked, ours.kind, plan.home, seconds) for ours in plan.wholes if seconds]
+    return each(name, tasks, plan.options.jobs)
+
+
 # What can be done to runs: name -> how.
 PARTS: dict[str, Callable[[Plan, str], Counts]] = {
     "kills": _kills,
@@ -87,8 +94,12 @@ PARTS: dict[str, Callable[[Plan, str], Counts]] = {
     "disk": _of_tasks(lambda p, w: writes.full_disks(w, p.home, p.options.every)),
     "small disks": _of_tasks(lambda p, w: writes.small_disks(w, p.home, p.options.times)),
     "files": _of_tasks(lambda p, w: files.tasks(w, p.home, p.options.flips)),
+    "compiling": _of_tasks(
+        lambda p, w: compiling.tasks(w, p.home, -(-p.options.times // 4), p.options.flips // 3)
+    ),
     "clock": _of_tasks(lambda p, w: clock.tasks(w, p.home, p.options.times)),
     "twice": _of_tasks(lambda p, w: twice.tasks(w, p.home, p.options.times)),
+    "soak": _soak,
 }
 
 
@@ -111,7 +122,7 @@ def written(path: Path, found: dict[str, Counts], seconds: float) -> int:
     parts = known.get("parts", {})
     for name, counts in found.items():
         parts[name] = {**counts.tree(), "machine": machine}
-    total = {f: sum(part["faults"][f] for part in parts.values()) for f in FAULTS}
+    total = {f: sum(part["faults"].get(f, 0) for part in parts.values()) for f in FAULTS}
     results = {"faults": total, "parts": {n: parts[n] for n in PARTS if n in parts}}
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n")
@@ -137,6 +148,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="at each N-th write; 1: at all")
     parser.add_argument("--times", type=int, default=20, help="sizes of disks, pairs and so on")
     parser.add_argument("--flips", type=int, default=6, help="bits turned in every file")
+    parser.add_argument("--soak", type=float, default=0.0, help="seconds of each kind; 0: none")
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
     parser.add_argument("--seed", type=int, default=0, help="of moments and targets")
     default = Path(__file__).parent / "results/durability.json"

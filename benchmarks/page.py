@@ -888,6 +888,34 @@ what rows and columns are.
     return text
 
 
+def durability(results: dict[str, Any]) -> str:
+    """Returns the section of durability.json."""
+    parts = results["parts"]
+    text = "## Durability\n\n"
+    text += f"""What `durability.py` did to small runs of every kind, and what came of it. *Faults* are all
+that must not be: archives that do not open, things reported as saved and lost, resumed runs that are
+not, byte for byte, what the unbroken one is, tracebacks, damaged files taken for sound ones, and so on.
+In all: {sum(results["faults"].values())}.
+
+"""
+    rows = []
+    for name, part in parts.items():
+        done = ", ".join(f"{n:,} {what}" for what, n in part["done"].items() if ":" not in what)
+        rows.append([name, done, str(sum(part["faults"].values()))])
+    text += table(["part", "what was done", "faults"], rows)
+    figures = parts.get("soak", {}).get("figures", {})
+    if figures:
+        names = list(next(iter(figures.values()))["grown"])
+        text += "\nWhat the last three quarters of a soak added, by a robust slope:\n\n"
+        rows = [
+            [kind, f"{found['seconds']:,}", *(number(found["grown"][name]) for name in names)]
+            for kind, found in figures.items()
+        ]
+        text += table(["kind", "seconds", *(name.replace("_", " ") for name in names)], rows)
+    machines = dict.fromkeys(machine_line(part) for part in parts.values() if "machine" in part)
+    return text + "\n" + "".join(machines)
+
+
 def gpu_line(results: dict[str, Any]) -> str:
     """Returns the GPU, its driver and the machine in two lines."""
     versions = f"driver {results['driver']}, CUDA {results['cuda']}"
@@ -901,6 +929,7 @@ SECTIONS = {
     "nas_table": nas_table, "cells_cpu": cells_cpu,
     "cells_search": cells_search, "search_methods": search_methods,
     "gpu_interpreter": gpu_interpreter, "exports": exports, "estimators": estimators,
+    "durability": durability,
 }  # fmt: skip
 
 

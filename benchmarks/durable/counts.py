@@ -24,11 +24,12 @@ EXAMPLES = 20  # of faults that are kept in words
 
 @dataclass
 class Counts:
-    """What was done (by name: kills, resumes, files and so on), the faults, and faults in words."""
+    """What was done (by name: kills, damaged files and so on), the faults, some in words, and figures."""
 
     done: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
 
     def fault(self, kind: str, what: str) -> None:
         """Counts a fault, one of `FAULTS`."""
@@ -41,6 +42,7 @@ class Counts:
         """Adds what others counted."""
         self.done += other.done
         self.faults += other.faults
+        self.figures |= other.figures
         self.examples = [*self.examples, *other.examples][:EXAMPLES]
 
     @property
@@ -51,8 +53,9 @@ class Counts:
     def tree(self) -> dict[str, Any]:
         """Returns the counts as JSON has them; faults that were not seen are there as 0."""
         faults = {kind: self.faults[kind] for kind in FAULTS}
-        return {
+        tree = {
             "done": dict(sorted(self.done.items())),
             "faults": faults,
             "examples": self.examples,
         }
+        return tree | ({"figures": self.figures} if self.figures else {})

@@ -150,6 +150,15 @@ def test_a_run_without_a_first_checkpoint_starts_again(tmp_path):
     assert archive_bytes(tmp_path / "cut") == archive_bytes(tmp_path / "whole")
 
 
+def test_spaces_and_comments_in_the_config_change_no_archive(tmp_path):
+    run.start(small_config(), tmp_path / "whole")
+    run.start(small_config(), tmp_path / "cut", max_seconds=0.0)
+    path = tmp_path / "cut" / "config.yaml"
+    path.write_text("# mine\n" + path.read_text().rstrip() + "  # end")
+    run.resume(tmp_path / "cut")
+    assert archive_bytes(tmp_path / "cut") == archive_bytes(tmp_path / "whole")
+
+
 def test_a_finished_run_stays_as_it_is(tmp_path):
     first = run.start(small_config(islands={"count": 2}), tmp_path / "run")
     before = archive_bytes(tmp_path / "run")

@@ -100,7 +100,9 @@ def _make_trainer(
     )  # fmt: skip
 
 
-def _draw(genome: Genome, name: str, folder: Path) -> None:
+def _keep(genome: Genome, name: str, folder: Path) -> None:
+    """Writes the cells and their drawing."""
+    write_bytes(folder / GENOME, f"{genome}\n".encode())
     write_bytes(folder / DRAWING, draw_svg(genome, name).encode())
 
 
@@ -140,9 +142,7 @@ def start(
         LONGEST_WITHOUT_CHECKPOINT,
     ) as session:  # fmt: skip
         session.info |= {"cell": name, "genome": str(genome), "threads": threads}
-        path = session.folder.path
-        _draw(genome, name, path)
-        write_bytes(path / GENOME, f"{genome}\n".encode())
+        _keep(genome, name, session.folder.path)
         session.record_settings(config.imports)
         return TrainingRun(genome, config, session).go(None)
 
@@ -162,7 +162,7 @@ def resume(
     with resumed_session(path, reporter, stops, LONGEST_WITHOUT_CHECKPOINT) as session:
         folder = session.folder.path
         config, genome = training_config(folder / RunFolder.CONFIG), read_genome(folder)
-        _draw(genome, str(session.info.get("cell")), folder)
+        _keep(genome, str(session.info.get("cell")), folder)
         return TrainingRun(genome, config, session).go(session.load())
 
 

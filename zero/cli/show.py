@@ -102,7 +102,8 @@ def _show_run(path: Path, lineage: bool, raw: bool) -> None:
     else:
         data = read_archive(path)
         text = data.config
-    settings = yaml.parse(text, str(path)).data  # unchecked: nothing is imported for it
+    where = path if data else path / RunFolder.CONFIG
+    settings = yaml.parse(text, str(where)).data  # unchecked: nothing is imported for it
     results = data and data.results
     events = folder.events() if folder else []
     seconds = [e["seconds"] for e in events if e.get("seconds")]

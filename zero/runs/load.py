@@ -16,6 +16,7 @@ from zero.errors import ArchiveError, ConfigError
 from zero.runs.archive import read_archive
 from zero.runs.folder import RunFolder
 from zero.runs.model import Model
+from zero.runs.settings import check_unchanged
 from zero.system.foreign import content_of
 from zero.system.trees import kind_of_file
 
@@ -48,7 +49,10 @@ def kind_of(path: Path) -> Any:
         return genomes.get("programs")
     folder = RunFolder.open(path) if path.is_dir() else None
     if folder and not folder.archive_path.exists():  # a training, or a run that has just begun
-        return genomes.of_settings(yaml.parse(folder.config_text(), str(path)).data)
+        if (path / RunFolder.INFO).exists():
+            check_unchanged(folder, folder.info())
+        text = folder.config_text()
+        return genomes.of_settings(yaml.parse(text, str(path / RunFolder.CONFIG)).data)
     return genomes.get(read_archive(path).kind)
 
 

@@ -17,7 +17,7 @@ from zero.config import imports, trust
 from zero.errors import ArchiveError, ConfigError, ZeroError
 from zero.runs.folder import RunFolder, run_info
 from zero.runs.progress import Reporter
-from zero.runs.settings import change_settings, check_unchanged, settings_of
+from zero.runs.settings import change_settings, check_unchanged, restore_text, settings_of
 from zero.system import usage
 from zero.system.signals import Stops
 from zero.system.trees import Tree
@@ -202,7 +202,9 @@ def resumed_session(
     with RunFolder.open(path, write=True) as folder:
         session = Session(folder, folder.info(), reporter, stops, checkpoint_seconds)
         session.begun = True
-        if not check_unchanged(folder, session.info):
+        if check_unchanged(folder, session.info):
+            restore_text(folder, session.info)
+        else:
             reporter.message(
                 "an older zero began this run, without a record of its settings and imports: "
                 "changes of these would not be noticed"

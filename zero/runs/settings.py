@@ -52,6 +52,16 @@ def check_unchanged(folder: RunFolder, info: dict[str, Any]) -> bool:
     return True
 
 
+def restore_text(folder: RunFolder, info: dict[str, Any]) -> None:
+    """Writes config.yaml anew where it says the same in other words than when the run began.
+
+    Its text stands in the archive, which must not depend on a space or a comment.
+    """
+    text = yaml_loader.dump(info["settings"])
+    if folder.config_text() != text:
+        folder.write_config(text)
+
+
 def change_settings(folder: RunFolder, info: dict[str, Any], text: str) -> None:
     """Writes another config and its record; killed meanwhile, the folder has the old or the new one.
 
