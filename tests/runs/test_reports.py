@@ -151,14 +151,14 @@ def test_a_run_without_an_outcome_says_what_there_is(tmp_path):
     assert "it has its settings" in err and "zero resume" in err
 
 
-@pytest.mark.parametrize("what", ["curve", "lineage"])
+@pytest.mark.parametrize("what", ["curve", "lineage", "pareto"])
 @pytest.mark.parametrize("ending", ["svg", "png"])
 def test_every_run_has_its_curve_and_lineage(run, tmp_path, what, ending):
     file = tmp_path / f"p.{ending}"
     zero_("plot", run, "--what", what, "-o", file)
     assert file.read_bytes().startswith(b"\x89PNG" if ending == "png" else b"<?xml")
     _, err = zero_("plot", run, "--what", "roc", "-o", file, code=1)
-    assert "curve, lineage" in err
+    assert "curve, lineage, pareto" in err
 
 
 def test_cells_have_drawings_curves_costs_and_mistakes(tmp_path, reports):

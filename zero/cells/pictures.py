@@ -13,7 +13,7 @@ import numpy as np
 from zero.errors import ArchiveError, visible
 from zero.runs.pictures import INK, OTHER, OWN, SOFT, Draw
 from zero.runs.reports import charts
-from zero.runs.reports.common import RunFiles
+from zero.runs.reports.common import RunFiles, costs
 from zero.runs.reports.common import pictures as of_every_run
 
 MOST_CURVES = 200  # of candidates that are drawn behind the outcome's
@@ -32,9 +32,8 @@ def pictures(run: RunFiles, tested: Tested | None = None) -> dict[str, Draw]:
     found["cells"] = partial(cells, run.best.text)
     if any(len(r.curve) for r in records):
         found["training"] = partial(training_curves, records, run.best.id)
-    points = [(r.multiply_adds, r.accuracy) for r in records]
-    chosen = next((k for k, r in enumerate(records) if r.id == run.best.id), -1)
-    found["pareto"] = charts.pareto(points, chosen, "multiply-adds an image", "valid accuracy")
+    points = costs(run, lambda r: r.multiply_adds, lambda r: r.accuracy)
+    found["pareto"] = charts.pareto(*points, "multiply-adds an image", "valid accuracy")
     if (run.path / "best_weights.h5").is_file():
         asked = partial(_tested, run) if tested is None else lambda: tested
         found["confusion"] = lambda figure: confusion(asked(), figure)

@@ -20,14 +20,14 @@ def plot(
         str | None,
         typer.Option(
             metavar="PICTURE",
-            help="roc, pr, calibration or confusion of classes; residuals of numbers "
-            "[default: the first that there is].",
+            help="curve, lineage, pareto; of a table's test rows roc, pr, calibration, confusion or "
+            "residuals; of cells cells, training, confusion, mistakes [default: the first that there is].",
         ),
     ] = None,
     trust_imports: TrustImports = False,
     debug: Debug = False,
 ) -> None:
-    """Draw a picture of a run: what its outcome says of a table's test rows."""
+    """Draw a picture of a run or a training."""
     from zero.runs.load import kind_of
     from zero.runs.pictures import check, save
 

@@ -66,10 +66,12 @@ class Pipelines(Kind):
     def pictures(self, path: Path) -> dict[str, Draw]:
         """Returns the pictures of a run: of its test rows, its curve and lineage."""
         from zero.pipelines import tested
-        from zero.runs.reports import common
+        from zero.runs.reports import charts, common
 
         run = common.RunFiles.read(path, self)
-        return {**tested.pictures(run.path), **common.pictures(run)}
+        unusual = common.costs(run, lambda r: float(r.decisions), lambda r: r.accuracy)
+        pareto = charts.pareto(*unusual, "decisions that are not as usual", "score in validation")
+        return {**tested.pictures(run.path), **common.pictures(run), "pareto": pareto}
 
     def no_explanation(self, path: Path) -> str:
         """Returns what a person is told who wants a run's outcome explained as programs are."""

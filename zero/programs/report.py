@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zero.errors import ZeroError, visible
 from zero.programs.sample import Sample, sampled
 from zero.programs.view import SCORES, counted, notes, simplified
-from zero.runs.reports import common
+from zero.runs.reports import charts, common
 from zero.runs.reports.common import RunFiles
 from zero.runs.reports.parts import Bullets, Code, Commands, Pairs, Part, Report, Section, Table
 from zero.runs.tables import shown_fitness
@@ -93,7 +93,12 @@ def pictures(run: RunFiles) -> dict[str, Any]:
     from zero.programs.predicted_rows import FILE
 
     rows = of_rows.pictures(run.path) if (run.path / FILE).is_file() else {}
-    return {**rows, **common.pictures(run)}
+    sizes = common.costs(run, lambda record: float(sum(record.sizes)), lambda r: r.fitness)
+    return {
+        **rows,
+        **common.pictures(run),
+        "pareto": charts.pareto(*sizes, "instructions, as found", "search fitness"),
+    }
 
 
 # --- the question and the answer ------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -160,6 +160,15 @@ def _random(run: RunFiles) -> Any:
             at, fitness = np.array(found, dtype=float).T
             return at, fitness
     return None
+
+
+def costs(
+    run: RunFiles, cost: Callable[[Any], float], value: Callable[[Any], float]
+) -> tuple[list[tuple[float, float]], int]:
+    """Returns cost and value of each record, for `charts.pareto`, and the outcome's number among them."""
+    records = [r for e in run.data.experiments for r in e.records]
+    chosen = next((k for k, r in enumerate(records) if r.id == run.best.id), -1)
+    return [(cost(r), value(r)) for r in records], chosen
 
 
 def picture(draw: Draw, name: str, about: str) -> Picture:
