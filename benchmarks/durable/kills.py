@@ -16,7 +16,7 @@ from pathlib import Path
 
 from durable.counts import Counts
 from durable.kinds import Kind, Whole
-from durable.trials import FAILED, Trial, is_one_line
+from durable.trials import FAILED, PATIENCE, Trial, is_one_line, wait_until
 from zero.errors import ZeroError
 from zero.runs.checkpoints import CheckpointFolder
 from zero.runs.folder import RunFolder
@@ -155,6 +155,9 @@ def killed_run(whole: Whole, folder: Path, seed: str, alone: bool = False) -> Co
         else:
             action = reports.telling(lambda: kind.go(folder), folder)
             trial = Trial(action)
+        # What comes before the workers are there takes as long as a small search.
+        if target == "worker" or rng.random() < 0.5:
+            wait_until(lambda trial=trial: trial.ended() or bool(trial.workers()), PATIENCE)
         if trial.wait(rng.uniform(0.0, most)):
             _by_itself(trial, counts, where)
             trial.end()

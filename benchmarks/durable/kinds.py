@@ -126,7 +126,7 @@ class Kind:
         zero = [sys.executable, "-m", "zero"]
         if (folder / RunFolder.INFO).exists():
             return [*zero, "resume", str(folder), "--quiet"]
-        path = self.home / "config.yaml"
+        path = folder.with_name(f"{folder.name}.yaml")  # others begin at the same time
         path.write_text(config_to_yaml(self.config))
         if self.name == "training":
             cell = [CELL, str(path), "--threads", "1"]

@@ -1,6 +1,8 @@
 """A process that may die: its owner hears of it, and goes on with another."""
 
+import math
 import os
+import signal
 import time
 
 import numpy as np
@@ -68,3 +70,24 @@ def test_it_can_be_stopped_in_the_middle(worker):
         os.kill(pid, 0)
     worker.ask("b")
     assert waited(worker) == ("done", "b")
+
+
+def test_a_worker_that_is_killed_once_is_asked_again(tmp_path):
+    from zero.pipelines.evaluator import PipelineEvaluator
+
+    mark = tmp_path / "begun"
+
+    def killed_once(question, begun):
+        begun()
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 42
+
+    evaluator = PipelineEvaluator(None, None, (), None)
+    evaluator.worker = Worker(killed_once)
+    evaluator.limit_of = lambda genome: math.inf
+    assert evaluator.ask(("g",), None)[:2] == ("done", 42)
+    evaluator.worker.stop()
+    evaluator.worker = Worker(lambda question, begun: os.kill(os.getpid(), signal.SIGKILL))
+    assert evaluator.ask(("g",), None)[0].startswith("its process died (killed")

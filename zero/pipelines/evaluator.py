@@ -19,7 +19,7 @@ import numpy as np
 from zero.pipelines.build import build, fit
 from zero.pipelines.metrics import Metric, score_of_folds
 from zero.pipelines.space import Pipeline, PipelineSpace
-from zero.pipelines.worker import Worker
+from zero.pipelines.worker import DIED, Worker
 from zero.rng.philox import key_for
 
 POLL = 0.02  # seconds between looks for a stop
@@ -224,6 +224,11 @@ class PipelineEvaluator:
             worker.ask(question)
         while True:
             found = worker.answer(POLL)
+            if found is not None and found[0].startswith(DIED) and self._question is not None:
+                # Somebody may have killed it; a candidate that it dies of kills the next one, too.
+                self._question = None
+                worker.ask(question)
+                continue
             if found is not None:
                 return found
             if worker.seconds > limit:

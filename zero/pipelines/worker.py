@@ -27,6 +27,7 @@ from zero.evolution.forks import (
 
 MIB = 1 << 20
 BEGUN = "begun"
+DIED = "its process died"
 Work = Callable[[Any, Callable[[], None]], Any]
 Answer = tuple[str, Any, float]  # "done" or the cause of a failure, what was found, seconds
 
@@ -72,7 +73,7 @@ class Worker:
         try:
             kind, found = receive(self._pipe)
         except (EOFError, OSError):
-            return f"its process died ({self._death()})", None, seconds
+            return f"{DIED} ({self._death()})", None, seconds
         if kind == BEGUN:
             self._asked = time.monotonic()
             return None
