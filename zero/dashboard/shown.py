@@ -8,6 +8,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -295,14 +296,16 @@ def _board(file: Path) -> dict[str, Any] | None:
     if not file.exists():
         return None
     try:
-        board = Board.from_tree(json.loads(file.read_text(encoding="utf-8")))
+        tree = json.loads(file.read_text(encoding="utf-8"))
+        known = {field.name for field in fields(Board)}  # a checksum, say, may be beside them
+        board = Board.from_tree({k: v for k, v in tree.items() if k in known})
         scores = Scores(board.metric)
         rows = [
             [row.name, scores.text(row.validation), scores.text(row.test),
              in_words(row.text) if row.record >= 0 else ""]
             for row in board.ordered
         ]  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, ZeroError):
         return None
     return {"score": scores.name, "better": scores.better, "kept": board.used, "rows": rows}
 
