@@ -77,7 +77,7 @@ def test_runs_are_filtered_picked_and_compared(driver, address):
     css(driver, "#compare").click()
     until(driver, "document.querySelectorAll('#chart .scatterlayer .js-line').length === 2")
     assert (
-        "seed" in css(driver, "#settings").text and "best fitness" in css(driver, "#figures").text
+        "seed" in css(driver, "#settings").text and "search fitness" in css(driver, "#figures").text
     )
     check(driver)
 
