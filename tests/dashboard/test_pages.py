@@ -60,6 +60,25 @@ def test_a_run_has_curve_best_lineage_files_and_settings(client):
     assert ["seed", "3"] in found["figures"]
 
 
+def test_the_best_of_an_ended_run_is_what_was_chosen(client, runs):
+    """Which need not be the last improvement: another one may do better on further tasks."""
+    log = runs / "ones-001" / "log.jsonl"
+    outcome = client.get("/api/run/ones-001").json()["best"]
+    finish = json.loads(log.read_text().splitlines()[-1])
+    other = {
+        "event": "improvement",
+        "individual": 299,
+        "fitness": 2.0,
+        "id": -5,
+        "program": "the other",
+    }
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(lines[:-1]) + json.dumps(other) + "\n" + json.dumps(finish) + "\n")
+    found = client_of(runs).get("/api/run/ones-001").json()
+    assert found["best"] == outcome and found["improvements"][0]["text"] == "the other"
+    assert found["best_curve"]["fitness"][-1] == 2.0
+
+
 def test_files_are_downloaded_as_they_are(client, runs):
     got = client.get("/file/ones-001?file=archive.h5")
     assert got.content == (runs / "ones-001" / "archive.h5").read_bytes()

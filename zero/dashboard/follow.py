@@ -23,6 +23,7 @@ class Followed:
     """The log of one run, read on with every `look`.
 
     seen: see `zero.runs.watch.Seen`. best, mean: points of the curves. improvements: the last ones.
+    texts: of the genomes of all improvements, by their records' numbers.
     """
 
     def __init__(self, root: Root, name: str):
@@ -38,6 +39,7 @@ class Followed:
         self.best: list[Point] = []
         self.mean: list[Point] = []
         self.improvements: deque[dict[str, Any]] = deque(maxlen=MOST_IMPROVEMENTS)
+        self.texts: dict[Any, str] = {}
         self.messages: deque[str] = deque(maxlen=MOST_MESSAGES)
 
     def look(self) -> Followed:
@@ -60,18 +62,20 @@ class Followed:
         self.seen.messages.clear()
         match event.get("event"):
             case "start":  # another run of the same name
-                for kept in (self.best, self.mean, self.improvements):
+                for kept in (self.best, self.mean, self.improvements, self.texts):
                     kept.clear()
             case "improvement":
                 _add(self.best, event, "individual", "fitness")
                 self.improvements.append(event)
+                self.texts[event.get("id")] = str(event.get("program") or "")
             case "progress":
                 _add(self.best, event, "individuals", "best_fitness")
                 _add(self.mean, event, "individuals", "mean_fitness")
             case "epoch":
                 _add(self.best, event, "steps", "valid_accuracy")
                 _add(self.mean, event, "steps", "train_accuracy")
-            case "finish":
+            case "finish" if not self.best or _is_better(event.get("fitness"), self.best[-1]):
+                # What was chosen in the end need not be what the search held for the best.
                 _add(self.best, event, "individuals", "fitness")
 
 
@@ -116,6 +120,10 @@ def _add(points: list[Point], event: dict[str, Any], x: str, y: str) -> None:
     if _is_number(value):
         done = done if isinstance(done, int) else None
         points.append((done, round(seconds, 2) if _is_number(seconds) else None, float(value)))  # type: ignore[arg-type]
+
+
+def _is_better(fitness: Any, than: Point) -> bool:
+    return _is_number(fitness) and fitness >= than[2]
 
 
 def _is_number(value: Any) -> bool:

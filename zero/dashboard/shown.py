@@ -8,6 +8,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,12 @@ class Shown:
             "candidates": [],
         }
         if summary.state not in ("damaged", "newer"):
-            found |= self._archived(name, found["best"])
+            archived = dict(self._archived(name))
+            chosen = followed.texts.get(archived.pop("chosen", None))
+            text = archived.pop("text", "")
+            if summary.state == "ended":  # what was chosen in the end
+                found["best"] = _text(chosen) or text or found["best"]
+            found |= archived | {"best": found["best"] or text}
         there = self.root.files(name)
         found["usable"] = summary.kind in genomes.names()  # nothing of a run is imported for it
         found["files"] = [{"name": f, "about": about} for f, about in FILES.items() if f in there]
@@ -164,7 +170,7 @@ class Shown:
                 self._reports.popitem(last=False)
         return made
 
-    def _archived(self, name: str, best: str) -> dict[str, Any]:
+    def _archived(self, name: str) -> dict[str, Any]:
         """Returns what a run's archive and leaderboard tell."""
         stamp = self.copies.stamp(name, RunFolder.ARCHIVE), self.copies.stamp(name, BOARD)
         with self._lock:
@@ -175,9 +181,7 @@ class Shown:
                 self._archives[name] = known
                 while len(self._archives) > 60:
                     self._archives.popitem(last=False)
-        found = dict(known[1])
-        text = found.pop("text", "")
-        return found | {"best": best or text}
+        return known[1]
 
     def _read_archive(self, name: str) -> dict[str, Any]:
         from zero.runs.archive import best_record, lineage, read_archive
@@ -202,7 +206,7 @@ class Shown:
             }
             for r in steps[-MOST_STEPS:]
         ]  # fmt: skip
-        found["text"] = _text(record.text)
+        found["text"], found["chosen"] = _text(record.text), record.id
         if found["board"] is None:
             found["candidates"] = _candidates(r for e in data.experiments for r in e.records)
         return found
@@ -246,7 +250,8 @@ def _figures(summary: RunSummary, followed: Followed) -> list[list[str]]:
     stats = followed.seen.stats
     rows: list[list[str]] = []
     labels = (
-        ("best fitness", summary.fitness), ("mean fitness", stats.get("mean_fitness")),
+        ("search fitness" if summary.state == "ended" else "best fitness", summary.fitness),
+        ("mean fitness", stats.get("mean_fitness")),
         ("select fitness", summary.select_fitness), ("final fitness", summary.final_fitness),
     )  # fmt: skip
     rows += [[k, f"{v:.6g}"] for k, v in labels if _number(v) is not None]
@@ -295,14 +300,16 @@ def _board(file: Path) -> dict[str, Any] | None:
     if not file.exists():
         return None
     try:
-        board = Board.from_tree(json.loads(file.read_text(encoding="utf-8")))
+        tree = json.loads(file.read_text(encoding="utf-8"))
+        known = {field.name for field in fields(Board)}  # a checksum, say, may be beside them
+        board = Board.from_tree({k: v for k, v in tree.items() if k in known})
         scores = Scores(board.metric)
         rows = [
             [row.name, scores.text(row.validation), scores.text(row.test),
              in_words(row.text) if row.record >= 0 else ""]
             for row in board.ordered
         ]  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, ZeroError):
         return None
     return {"score": scores.name, "better": scores.better, "kept": board.used, "rows": rows}
 

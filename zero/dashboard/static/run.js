@@ -60,6 +60,7 @@ function draw(run) {
   $("now").textContent = run.now;
   show($("now"), Boolean(run.now));
   section("figures", true, ...run.figures.map(([k, v]) => el("tr", {}, el("th", {}, k), el("td", {}, v))));
+  $("axis").options[0].textContent = run.training ? "train steps" : "individuals";
   curves();
   board(run.board);
   show($("best"), Boolean(run.best));
