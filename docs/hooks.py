@@ -49,6 +49,8 @@ IMAGES = (
     "benchmarks/results/growth.svg",
     "benchmarks/results/nas_table.svg",
     "benchmarks/results/search_methods_fashion_blocks.svg",
+    "docs/images/report.png",
+    "docs/images/dashboard.png",
 )
 
 
