@@ -115,7 +115,7 @@ export function chart(node, lines, levels, axisTitle) {
     yaxis: { title: { text: "fitness", font: { color: soft } }, gridcolor: line, zeroline: false, linecolor: line, tickfont: { color: soft } },
     showlegend: traces.length > 1, legend: { orientation: "h", y: 1.12, x: 0, font: { color: ink } },
     shapes: ends.map(([, y]) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: y, y1: y, line: { color: soft, width: 1, dash: "dot" } })),
-    annotations: labels.map(([name, y]) => ({ xref: "paper", x: 1, y, xanchor: "right", yanchor: "bottom", text: escaped(name), showarrow: false, bgcolor: colour("paper"), opacity: 0.9, font: { size: 11, color: soft } })),
+    annotations: labels.map(([name, y]) => ({ xref: "paper", x: 1, y, xanchor: "right", yanchor: "top", text: escaped(name), showarrow: false, bgcolor: colour("paper"), opacity: 0.9, font: { size: 11, color: soft } })),
   };
   window.Plotly.react(node, traces, layout, { displayModeBar: false, responsive: true });
 }
