@@ -16,7 +16,7 @@ from zero import genomes
 from zero.config import yaml
 from zero.dashboard.commands import LOOK, answer
 from zero.dashboard.copies import Copies
-from zero.dashboard.follow import Followed, Follower, curve
+from zero.dashboard.follow import MOST_POINTS, Followed, Follower, curve
 from zero.dashboard.root import UPLOADS, Missing, Root
 from zero.errors import ConfigError, ZeroError
 from zero.runs.folder import RunFolder
@@ -207,9 +207,24 @@ class Shown:
             for r in steps[-MOST_STEPS:]
         ]  # fmt: skip
         found["text"], found["chosen"] = _text(record.text), record.id
+        found["curve"] = _curve(data)
         if found["board"] is None:
             found["candidates"] = _candidates(r for e in data.experiments for r in e.records)
         return found
+
+
+def _curve(data: Any) -> dict[str, list[Any]]:
+    """Returns the archive's curve over individuals, experiments one after another: finer than the log's."""
+    rows: list[tuple[int, float | None, float | None]] = []
+    before = 0
+    for experiment in data.experiments:
+        for p in experiment.curve:
+            rows.append((before + p.individuals, _number(p.best_fitness), _number(p.mean_fitness)))
+        before += experiment.summary.individuals
+    step = max(1, -(-len(rows) // MOST_POINTS))
+    kept = [*rows[:-1:step], *rows[-1:]]
+    names = ("individuals", "best", "mean")
+    return {name: [row[k] for row in kept] for k, name in enumerate(names)}
 
 
 def _candidates(records: Iterable[Any]) -> list[list[Any]]:

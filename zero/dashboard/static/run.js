@@ -12,7 +12,13 @@ function curves() {
   show($("chart"), any);
   show($("no-chart"), !any);
   if (!any) return;
-  const lines = [];
+  const lines = [], finer = last.curve;  // of the archive
+  if (axis === "individuals" && finer && finer.individuals.length > mean.fitness.length) {
+    lines.push({ name: "mean of the population", x: finer.individuals, y: finer.mean, color: 4, dash: "dot" });
+    lines.push({ name: "best", x: finer.individuals, y: finer.best, color: 0, steps: true });
+    chart($("chart"), lines, baselines, axis);
+    return;
+  }
   if (mean.fitness.length) lines.push({ name: last.training ? "on train images" : "mean of the population", x: mean[axis], y: mean.fitness, color: 4, dash: "dot" });
   if (best.fitness.length) lines.push({ name: last.training ? "on validation images" : "best", x: best[axis], y: best.fitness, color: 0, steps: !last.training });
   chart($("chart"), lines, baselines, axis === "seconds" ? "seconds" : last.training ? "train steps" : "individuals");
