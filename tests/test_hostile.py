@@ -44,6 +44,7 @@ def _one(number, data):
 def test_a_fault_is_seen(tmp_path, monkeypatch):
     """What the tests above would say of a reader that does what none should."""
     monkeypatch.setattr("fuzz.workers.SECONDS", 1.0)
+    monkeypatch.setattr("fuzz.workers.PATIENCE", 2)
     deeds = [
         lambda: None, lambda: 1 / 0, lambda: print("x"), lambda: (tmp_path / "new").write_text("x"),
         lambda: os.system("true"), lambda: time.sleep(60), lambda: os.kill(os.getpid(), 11),
