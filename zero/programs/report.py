@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_EVALUATIONS = 300  # to measure what parts are worth, as `zero explain` makes
 SHARE = 0.02  # of the search's train steps that these may take, but for
-LEAST_EVALUATIONS = 40
+LEAST_EVALUATIONS = 30
 MOST_COLUMNS = 40  # of a table, and classes, that are listed
 
 

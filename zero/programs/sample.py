@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zero.programs.domain import ProgramsDomain
 
 SHARE = 0.05  # of the search's train steps that a sample takes
-LEAST, MOST = 50, 2000  # programs
+LEAST, MOST = 20, 2000  # programs
 
 
 @dataclass(frozen=True, eq=False)
