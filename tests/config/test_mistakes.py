@@ -13,7 +13,8 @@ from zero.errors import ConfigError
 
 CONFIGS = ("quickstart", "own_csv", "linear_demo", "amoebanet_digits", "own_images")
 NAMED = {  # choices whose misspelling is another valid value, or that other keys depend on
-    ("name",), ("program", "initial"),
+    ("name",), ("program", "initial"), ("cells", "evaluate"),
+    *(("tasks", purpose, "target") for purpose in ("search", "select", "final")),  # may be a number
 }  # fmt: skip
 
 

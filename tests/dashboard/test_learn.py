@@ -299,7 +299,7 @@ def test_only_what_was_begun_here_is_stopped(pages, tmp_path):
         time.sleep(0.01)
     assert os.getsid(running.process.pid) == running.process.pid  # outlives the dashboard
     assert pages.ask("/api/stop/mine").json()["stopping"]
-    assert running.process.wait(20) in (1, 130, -signal.SIGINT)
+    assert running.process.wait(20) in (1, 130, -signal.SIGTERM)
 
 
 def test_no_token_no_learning(tmp_path):

@@ -19,6 +19,7 @@ from zero.errors import ConfigError
 from zero.programs import ops
 from zero.runs import run
 from zero.system import user_key
+from zero.system.sealed import write_sealed
 
 OP = "from zero.programs.ops import register_op\nregister_op('SCALAR_TRUSTED', 's>s', 'a + a')\n"
 
@@ -36,7 +37,7 @@ def plant(folder, marker):
     info = json.loads((folder / "run.json").read_text())
     info["imports"] = [{"name": name, "sha256": hashlib.sha256(text.encode()).hexdigest()}]
     info["settings"] = config
-    (folder / "run.json").write_text(json.dumps(info))
+    write_sealed(folder / "run.json", info)
     return evil
 
 
@@ -116,7 +117,7 @@ def test_no_command_executes_what_a_run_from_elsewhere_imports(hostile, monkeypa
 def test_a_kind_of_genome_from_elsewhere_is_not_imported(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'marker')!r}, 'w')\n")
-    (tmp_path / "run" / "config.yaml").write_text(f"imports: [{tmp_path}/evil.py]\nbits: {{}}\n")
+    (tmp_path / "run" / "config.yaml").write_text(f"imports: [{tmp_path}/evil.py]\nnobodys: {{}}\n")
     for command in ("show", "report", "predict"):
         more = [tmp_path / "t.csv"] if command == "predict" else []
         _, said = zero_(command, tmp_path / "run", *more, code=1)

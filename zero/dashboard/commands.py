@@ -57,7 +57,7 @@ class Begun:
         """Lets it end as after Ctrl-C, so that it can go on later."""
         if self.process.poll() is None:
             self.stopping = True
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(signal.SIGTERM)
 
     def about(self) -> dict[str, Any]:
         """Returns how it stands; said: why it failed, in one line."""
