@@ -6,7 +6,7 @@ Valid files are made by zero itself, small. Each is mutated (bits, chunks, numbe
 its structure) and loaded in a forked child that has a bound of memory and of time. Allowed: it is loaded, or
 a ZeroError with lines of bounded length. Everything else is counted: another exception, anything printed,
 written, started or connected to, more memory than the bound, a hang, a crash. `--keep` keeps these files.
-Exits with 1 where there are any.
+Exits with 1 where there are any. `--record` keeps what was counted of each kind, beside that of the others.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "hostile.json"
@@ -42,14 +43,14 @@ def main() -> int:
     )
     options = parser.parse_args()
     from fuzz.kinds import KINDS, NOT_PROMISED
-    from fuzz.workers import MEMORY, SECONDS, mutated, run
+    from fuzz.workers import mutated, run
 
     names = options.only.split(",") if options.only else list(KINDS)
     kinds = {**KINDS, **NOT_PROMISED}
     unknown = [name for name in names if name not in kinds]
     if unknown:
         parser.error(f"unknown kind {unknown[0]} (known: {', '.join(kinds)})")
-    began, found = time.monotonic(), []
+    found: list[int] = []
     root = Path(tempfile.mkdtemp(prefix="zero-hostile-"))
     os.environ.setdefault("ZERO_KEY", str(root / "key"))
     try:
@@ -80,19 +81,30 @@ def main() -> int:
                     file = options.keep / name / f"{index}-{Path(kinds[name].file).name}"
                     file.parent.mkdir(parents=True, exist_ok=True)
                     file.write_bytes(mutated(kinds[name], seeds, options.seed, index))
-            found.append((outcome, bad))
+            found.append(bad)
+            if options.record:
+                _record(outcome, bad, options.seed, used)
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    if options.record:
-        record = {
-            "mutations": options.mutations, "seed": options.seed,
-            "memory_bound": MEMORY, "seconds_bound": SECONDS,
-            "seconds": round(time.monotonic() - began), "processor_seconds": round(_processor()),
-            "kinds": {o.name: {"loaded": o.loaded, "refused": o.refused, "bad": bad, "counts": dict(o.counts),
-                               "most_memory": o.most_memory, "longest": o.longest} for o, bad in found},
-        }  # fmt: skip
-        RESULT.write_text(json.dumps(record, indent=2) + "\n")
-    return 1 if any(bad for _, bad in found) else 0
+    return 1 if any(found) else 0
+
+
+def _record(outcome: Any, bad: int, seed: int, used: float) -> None:
+    """Writes what was counted of a kind beside what is known of the others."""
+    from fuzz.workers import MEMORY, SECONDS
+
+    from zero.runs.folder import run_info
+
+    known = json.loads(RESULT.read_text()) if RESULT.exists() else {"kinds": {}}
+    keys = ("commit", "cpu", "platform", "versions")
+    known |= {k: v for k, v in run_info(0, []).items() if k in keys}
+    known |= {"memory_bound": MEMORY, "seconds_bound": SECONDS}
+    known["kinds"][outcome.name] = {
+        "mutations": outcome.total, "seed": seed, "loaded": outcome.loaded, "refused": outcome.refused,
+        "bad": bad, "counts": dict(outcome.counts), "most_memory": outcome.most_memory,
+        "longest": outcome.longest, "processor_seconds": round(used),
+    }  # fmt: skip
+    RESULT.write_text(json.dumps(known, indent=2) + "\n")
 
 
 def _processor() -> float:
