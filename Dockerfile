@@ -1,6 +1,6 @@
 # An image in which `zero` is the command, for the CPU; or for NVIDIA's GPUs, with the CUDA toolkit from wheels:
 #   docker build -t zero .                          docker run --rm -v "$PWD:/data" zero run quickstart
-#   docker build -t zero:cuda --target cuda .       docker run --rm --gpus all -v "$PWD:/data" zero:cuda list backends
+#   docker build -t zero:cuda --target cuda .       docker run --rm --gpus all -v "$PWD:/data" zero:cuda run linear_demo --set backend=cuda
 # Runs stay in the mounted folder; compiled code and the key that signs runs are kept in it, too, for the next one.
 
 FROM python:3.13-slim AS source
