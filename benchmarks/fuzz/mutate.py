@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -178,6 +179,7 @@ def _with_token(data: bytes, token: bytes, rng: Random) -> bytes:
 
 # --- trees of plain values, as JSON and YAML have them ------------------------------------------------
 
+MOST_NODES = 20_000  # of a tree, among which places are drawn
 VALUES: tuple[Any, ...] = (
     None,
     True,
@@ -224,7 +226,7 @@ def mutate_tree(tree: Any, rng: Random) -> Any:
     """Returns a tree with a few nodes replaced, removed, moved, added or wrapped; changes the one given."""
     holder = {"top": tree}
     for _ in range(rng.choice((1, 1, 2, 4))):
-        nodes = list(_nodes(holder))
+        nodes = list(islice(_nodes(holder), MOST_NODES))
         parent, key = rng.choice(nodes)
         other_parent, other_key = rng.choice(nodes)
         act = rng.random()
@@ -263,8 +265,12 @@ def _nodes(tree: Any) -> Any:
 
 def _within(tree: Any, part: Any) -> bool:
     """Returns whether `part` is in a tree, which would then go round in circles."""
-    if tree is part:
-        return True
-    if isinstance(tree, dict | list):
-        return any(_within(x, part) for x in (tree.values() if isinstance(tree, dict) else tree))
+    left, seen = [tree], set()
+    while left:
+        node = left.pop()
+        if node is part:
+            return True
+        if isinstance(node, dict | list) and id(node) not in seen:
+            seen.add(id(node))  # what stands in many places is looked at once
+            left += node.values() if isinstance(node, dict) else node
     return False

@@ -235,6 +235,7 @@ def _child(
     limits = resource.getrlimit(resource.RLIMIT_AS)
     files = _files(folder)
     for index in indices:
+        faulthandler.dump_traceback_later(SECONDS * 0.8, file=hanging)
         data = kind.clean(mutated(kind, seeds, seed, index))
         file.write_bytes(data)
         os.ftruncate(printed, 0)
@@ -243,7 +244,6 @@ def _child(
         before = _reset_peak()
         began = time.monotonic()
         resource.setrlimit(resource.RLIMIT_AS, (base + MEMORY, limits[1]))
-        faulthandler.dump_traceback_later(SECONDS * 0.8, file=hanging)
         watching[0] = True
         try:
             kind.load(folder)

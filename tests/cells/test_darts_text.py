@@ -56,3 +56,10 @@ def test_all_ops_that_are_wrong_are_told():
 @pytest.mark.parametrize("name", ["DARTS", "Darts_", "d-a-r-t-s", "DART"])
 def test_names_in_another_case_get_a_hint(name):
     assert "did you mean 'darts'?" in unknown_name("space", name, ["nasnet", "darts"])
+
+
+@pytest.mark.parametrize("written", ["1or 2", "'\\(_'", "0x1for"])
+def test_what_python_would_warn_of_is_not_printed(written, recwarn):
+    with pytest.raises(NetworkError, match="genotype"):
+        genome_text(TEXT.replace("[2, 3, 4, 5]", f"[{written}]", 1))
+    assert list(recwarn) == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 
 from zero.errors import NetworkError
 
@@ -45,7 +46,11 @@ def genome_text(text: str) -> str:
     text = text[starts[0] : text.rfind(")") + 1] if starts else text.strip()
     text = text if starts or text.startswith("{") else f"Genotype({text})"
     try:
-        fields = _fields(ast.parse(text).body[0].value)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of Python's own, on numbers and escapes in foreign text
+            fields = _fields(ast.parse(text).body[0].value)
         edges = {name: _edges(fields[name]) for name in ("normal", "reduce")}
         faults = [fault for name, found in edges.items() for fault in _faults(found, name)]
         if faults:
