@@ -701,3 +701,11 @@ def test_dumped_yaml_reads_back(data):
     document = yaml_loader.parse(yaml_loader.dump(data), "x")
     assert not document.problems
     assert {k: key(v) for k, v in document.data.items()} == {k: key(v) for k, v in data.items()}
+
+
+def test_a_setting_is_refused_in_a_line_however_deep_or_odd_it_is():
+    deep = "search." + ".".join(["a"] * 2000) + "=1"
+    with pytest.raises(ConfigError, match="nested deeper than 30"):
+        load_config("linear_demo", [deep])
+    with pytest.raises(ConfigError, match="did you mean 'search'"):
+        load_config("linear_demo", ["earch.method={random_search: 1}"])

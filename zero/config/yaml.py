@@ -179,6 +179,10 @@ class Document:
             message = "must be KEY=VALUE, for example search.population=1000"
             self.problems.append(self._of_option(option, message))
             return
+        if len(loc) > MAX_DEPTH:
+            message = f"nested deeper than {MAX_DEPTH}"
+            self.problems.append(self._of_option(option, message))
+            return
         try:
             value = parse(text, option, section=False)
         except ConfigError as error:

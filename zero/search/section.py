@@ -73,7 +73,8 @@ def of_method(kind: type[SearchSettings], data: Any) -> Any:
     """Returns the section that a dict describes, by its method; anything else as it is."""
     if not isinstance(data, dict):
         return data
-    model = settings_model(kind, data.get(METHOD, search.DEFAULT))
+    name = data.get(METHOD, search.DEFAULT)
+    model = settings_model(kind, name if isinstance(name, str) else search.DEFAULT)
     return model.model_validate(_without_others(model, data))
 
 
