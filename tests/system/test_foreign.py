@@ -153,14 +153,24 @@ def test_a_recorded_case_that_is_none(tmp_path, change):
         read_cases(path)
 
 
-def test_predictions_that_are_damaged_are_left_out(tmp_path):
-    kept = Predictions(tmp_path)
-    for name, told in (("a", "[]"), ("b", DEEP), ("c", '{"text": 1}')):
-        np.savez(tmp_path / f"{name}.npz", values=np.ones((2, 2), np.float32), told=told)
-    (tmp_path / "d.npz").write_bytes(b"PK\3\4")
-    with zipfile.ZipFile(tmp_path / "e.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("values.npy", bytes(300 << 20))
-    assert kept.all() == []
+def _predictions(path, name):
+    """Writes a file of predictions that is damaged in the way of that name."""
+    told = {"list": "[]", "deep": DEEP, "other keys": '{"text": 1}'}
+    if name in told:
+        np.savez(path, values=np.ones((2, 2), np.float32), told=told[name])
+    elif name == "cut":
+        path.write_bytes(b"PK\3\4")
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("values.npy", bytes(300 << 20))
+
+
+@pytest.mark.parametrize("name", ["list", "deep", "other keys", "cut", "bomb"])
+def test_predictions_that_are_damaged_are_named(tmp_path, name):
+    _predictions(tmp_path / "a.npz", name)
+    with pytest.raises(ArchiveError, match=r"a\.npz is damaged: .*remove it") as caught:
+        Predictions(tmp_path).all()
+    assert "\n" not in str(caught.value)
 
 
 def test_an_array_of_python_2_warns_of_nothing(tmp_path, recwarn):

@@ -175,6 +175,8 @@ def from_json(text: str | bytes, where: str | Path = "the text") -> Program | Ta
         first = error.errors()[0]
         at = ".".join(map(str, first["loc"])) or "its top"
         raise ArchiveError(f"{where} holds no program of zero: {at}: {first['msg']}") from error
+    except MemoryError as error:
+        raise ArchiveError(f"{where} holds more than the memory has room for") from error
     except (ValueError, ProgramError, RecursionError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise ArchiveError(f"{where} holds no program of zero: {reason}") from error
