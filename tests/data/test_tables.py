@@ -13,7 +13,7 @@ from zero.data import parts, prepare
 from zero.data.columns import of_texts
 from zero.data.frames import of_arrays, of_frame
 from zero.data.prepare import Preparation, fit, plan_column, raw_features
-from zero.data.table import Reading, Wanted
+from zero.data.table import Reading, Wanted, decimal_of
 from zero.data.tables import read_table
 from zero.data.understand import from_tree, to_tree, understand
 from zero.errors import TaskError, written
@@ -567,3 +567,10 @@ def test_columns_that_nobody_needs_may_be_of_any_kind(tmp_path):
 def test_names_that_yaml_would_read_as_something_else_stand_in_quotes():
     for name in ("yes", "NO", "off", "2024-01-01", "0b1", "1_0", "a: b", "a,b", "", "null", "\t"):
         assert yaml.safe_load(f"ignore: {written([name])}") == {"ignore": [name]}
+
+
+def test_infinities_say_nothing_of_the_decimal_sign_and_warn_of_nothing(recwarn):
+    commas = (np.arange(2), ["1,5", "2,5"])
+    assert decimal_of([commas, np.array([1.0, np.inf, -np.inf, np.nan])]) == ","
+    assert decimal_of([commas, np.array([1.0, 0.5])]) == "."
+    assert not recwarn.list

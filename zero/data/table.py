@@ -405,7 +405,7 @@ def decimal_of(cells: Iterable[object], typed: bool = False) -> str:
             elif typed and any("." in t and NUMBER.fullmatch(t) for t in texts):
                 return "."
         elif isinstance(values, np.ndarray) and not typed:
-            if (values % 1 != 0)[~np.isnan(values)].any():
+            if (values[np.isfinite(values)] % 1 != 0).any():
                 return "."  # numbers with a point
     return "," if found else "."
 
