@@ -765,3 +765,12 @@ def test_names_of_the_folders_of_a_split(tmp_path, names):
     (tmp_path / "s").rename(around / "in" / "s")
     message = error_of(source="folder", path=str(around))
     assert message.endswith(f'are those of a split, give path: "{around}/in/s"')
+
+
+def test_what_pillow_logs_of_a_damaged_image_is_not_printed():
+    code = (
+        "import zero.data.pixels, logging; "
+        "logging.getLogger('PIL.TiffImagePlugin').error('More samples per pixel than can be decoded')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

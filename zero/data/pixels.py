@@ -6,6 +6,7 @@ Pillow, NumPy and each other only, and what they raise is theirs. Called by `zer
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,9 @@ GREY_MODES = ("1", "L", "LA", "La", *DEEP_MODES)
 COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 GROUNDS = {"white": 255, "black": 0}  # what may shine through transparent pixels
 CONSTANTS = ("FORMATS", "DEEP_MODES", "GREY_MODES", "COLOUR_MODES", "GROUNDS")  # of `READING`
+
+# What is wrong with an image is raised; Pillow logs it, too, and Python prints that where nobody listens.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class PixelsError(ValueError):
