@@ -120,7 +120,8 @@ def _instruction(record: dict) -> Instruction:
     if op.kind == "const" and op.output == "s":
         constants: tuple = (float(record["activation"]),)
     else:
-        constants = tuple(float(np.float32(float(x))) for x in record["float"])
+        with np.errstate(over="ignore"):  # a number beyond float32 is infinite there
+            constants = tuple(float(np.float32(float(x))) for x in record["float"])
         constants = constants[: len(op.constants)]
     in1 = record["in1"] if op.inputs else 0
     in2 = record["in2"] if len(op.inputs) > 1 else 0
