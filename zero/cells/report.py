@@ -41,11 +41,12 @@ def report(run: RunFiles, domain: CellsDomain | None) -> Report:
     elsewhere = ("train", "valid", "test", "by class")  # in sections of their own
     figures = run.view.figure_rows(run.path, run.data, run.best)
     figures = [row for row in figures if row[0] not in elsewhere]
+    shown = _cells(run.best.text, listing=True)
     return Report(
         f"{run.settings.get('name')}: cells of a network for {_images_named(run)}, run {run.name}",
         [
             common.asked(run),
-            Section("The cells", [*filter(None, [common.unfinished(run)]), *_cells(run)]),
+            Section("The cells", [*filter(None, [common.unfinished(run)]), *shown]),
             Section("How good they are", [*_compared(run), Pairs(figures)]),
             *_classes(run, found, why, drawn),
             *_training(drawn),
@@ -96,20 +97,17 @@ def _answer(run: RunFiles) -> str:
     return "; ".join(parts) + f". The network has {size:,} parameters."
 
 
-def _cells(run: RunFiles) -> list[Part]:
+def _cells(text: str, listing: bool) -> list[Part]:
+    """Returns the drawing of a genome's text, its cells line by line if that is wished, and the text."""
     from zero.cells.drawing.svg import draw_svg
     from zero.cells.text import parse_genome
 
     try:
-        genome = parse_genome(run.best.text)
+        genome = parse_genome(text)
     except ZeroError:  # ops of the user's own, which only the run's config imports
-        return [Code(run.best.text)]
-    drawing = draw_svg(genome)
-    return [
-        Picture(drawing, "What reads what, from left to right."),
-        Code(genome.listing()),
-        Code(run.best.text),
-    ]
+        return [Code(text)]
+    listed = [Code(genome.listing())] if listing else []
+    return [Picture(draw_svg(genome), "What reads what, from left to right."), *listed, Code(text)]
 
 
 def _compared(run: RunFiles) -> list[Part]:
@@ -257,7 +255,6 @@ def _uses(path: Path, record: int) -> list[tuple[str, str]]:
 
 def of_training(path: Path) -> Report:
     """Returns the report on the training of one network, from its folder."""
-    from zero.cells.text import parse_genome
     from zero.cells.train_run import read_figures
     from zero.cells.training_view import rows_of
 
@@ -270,7 +267,7 @@ def of_training(path: Path) -> Report:
         parts.append(common.picture(draw, "training", "Loss and accuracies over epochs."))
     sections = [
         Section("The training", parts),
-        Section("The cells", _drawn(figures["genome"], parse_genome)),
+        Section("The cells", _cells(figures["genome"], listing=False)),
     ]
     with suppress(ZeroError):  # the images are gone, or it has no network yet
         found = tested_training(path)
@@ -285,12 +282,3 @@ def of_training(path: Path) -> Report:
         f"{figures['cell']} trained on {images}: the training {path.resolve().name}", sections,
         f"After {figures['epochs']:,} epochs {reached}; {figures['parameters']:,} parameters.",
     )  # fmt: skip
-
-
-def _drawn(text: str, parse: Any) -> list[Part]:
-    from zero.cells.drawing.svg import draw_svg
-
-    try:
-        return [Picture(draw_svg(parse(text)), "What reads what, from left to right."), Code(text)]
-    except ZeroError:
-        return [Code(text)]

@@ -6,7 +6,6 @@ there between a check and the opening changes nothing. Nothing is locked or writ
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from zero.errors import ArchiveError
-from zero.runs.lock import RunLock
+from zero.runs.lock import RunLock, is_held
 from zero.runs.summaries import DEPTH, is_run, looks_like_run
 
 UPLOADS = "uploads"  # what users gave; no runs are looked for in it
@@ -119,13 +118,7 @@ class Root:
         except Missing:
             return False
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-            except OSError:
-                return False
-        return False
+            return is_held(file)
 
     def _inside(self, handle: int, parts: list[str]) -> int:
         inner = os.dup(handle)

@@ -12,6 +12,7 @@ from zero.errors import visible
 from zero.programs.predicted_rows import PredictedRows, load
 from zero.programs.scores import curves, finite
 from zero.runs.pictures import INK, OTHER, OWN, SOFT, Draw
+from zero.runs.reports.common import share_interval
 
 COLORS = (OWN, OTHER)  # of the program, and of what stands beside it
 MANY = 10  # classes: of more only the largest have curves
@@ -139,10 +140,8 @@ def _binned(told: np.ndarray, there: np.ndarray, weights: np.ndarray) -> np.ndar
     for part in np.array_split(order, bins):
         mean, share = (np.average(a[part], weights=weights[part]) for a in (told, there))
         number = weights[part].sum() ** 2 / (weights[part] ** 2).sum()
-        z = 1.96**2 / number
-        centre = (share + z / 2) / (1 + z)
-        half = np.sqrt(z * share * (1 - share) + z * z / 4) / (1 + z)
-        points.append((mean, share, min(share, centre - half), max(share, centre + half)))
+        low, high = share_interval(share, number)
+        points.append((mean, share, min(share, low), max(share, high)))
     return np.array(points)
 
 

@@ -158,9 +158,8 @@ def _sampled(run: RunFiles, domain: ProgramsDomain | None) -> Sample | None:
     """Returns random programs to compare with; none of a backend on which they would take long."""
     if domain is None or domain.backend.slow:
         return None
-    steps = sum(e.summary.train_steps for e in run.data.experiments)
     try:
-        return sampled(domain, steps)
+        return sampled(domain, run.train_steps)
     except ZeroError:  # the tasks cannot be made here
         return None
 
@@ -293,8 +292,7 @@ def _evaluations(run: RunFiles, domain: ProgramsDomain | None) -> int:
         return LEAST_EVALUATIONS
     tasks = domain.tasks("select", 0)
     each = max(1, tasks.num_tasks * tasks.train_x.shape[1] * tasks.epochs)
-    spent = sum(e.summary.train_steps for e in run.data.experiments)
-    return int(min(MOST_EVALUATIONS, max(LEAST_EVALUATIONS, SHARE * spent / each)))
+    return int(min(MOST_EVALUATIONS, max(LEAST_EVALUATIONS, SHARE * run.train_steps / each)))
 
 
 # --- its data -----------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import fcntl
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from zero.errors import ArchiveError
 from zero.system.files import cannot_write
@@ -99,11 +100,20 @@ def is_locked(folder: str | Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
+        return is_held(handle)
     finally:
         os.close(handle)
+
+
+def is_held(file: Any) -> bool:
+    """Returns whether another process holds the lock on an open file or handle.
+
+    Where it is free this one has it, shared, until the file is closed.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
     return False

@@ -96,6 +96,11 @@ class RunFiles:
         return sum(e.summary.individuals for e in self.data.experiments)
 
     @property
+    def train_steps(self) -> int:
+        """How many train steps were made."""
+        return sum(e.summary.train_steps for e in self.data.experiments)
+
+    @property
     def seconds(self) -> float | None:
         """How long the run took, None if it is not known."""
         known = [e["seconds"] for e in self.events if e.get("seconds")]
@@ -231,8 +236,7 @@ def cost(run: RunFiles) -> Section:
     info, events = run.info, run.events
     ends = [e for e in events if e.get("event") == "finish"]
     rows = [("individuals", f"{run.individuals:,}")]
-    steps = sum(e.summary.train_steps for e in run.data.experiments)
-    rows += [("train steps", f"{steps:,}")] if steps else []
+    rows += [("train steps", f"{run.train_steps:,}")] if run.train_steps else []
     rows.append(("time", duration(run.seconds)))
     cores = [e["core_seconds"] for e in ends if e.get("core_seconds") is not None]
     if cores:
@@ -317,7 +321,7 @@ def basic(run: RunFiles) -> Report:
     )
 
 
-def share_interval(share: float, count: int) -> tuple[float, float]:
+def share_interval(share: float, count: float) -> tuple[float, float]:
     """Returns the 95 % interval (Wilson's) of a share that was counted over so many."""
     z = 1.96**2 / count
     centre = (share + z / 2) / (1 + z)
