@@ -36,6 +36,22 @@ def marked(mark: str) -> list[int]:
     return found
 
 
+def kill_all(mark: str, patience: float = 60.0) -> None:
+    """Kills all processes with a mark, and returns when they are gone.
+
+    Asked again and again: one of them may have started another meanwhile, and a killed process
+    stays until its memory is given back. After `patience` seconds it gives up on what is left.
+    """
+    began = time.perf_counter()
+    while (left := marked(mark)) and time.perf_counter() - began < patience:
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        time.sleep(0.01)
+
+
 def measured(command: list[str], folder: Path, limit: float) -> dict[str, Any]:
     """Runs a command in a folder and returns what it took.
 
@@ -66,11 +82,7 @@ def measured(command: list[str], folder: Path, limit: float) -> dict[str, Any]:
                         process.kill()
             seconds = time.perf_counter() - began
         finally:
-            for pid in marked(mark):
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+            kill_all(mark)
             process.wait()
         out.seek(0)
         lines = [line.strip() for line in out.read().splitlines() if line.strip()]
