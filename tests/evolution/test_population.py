@@ -30,8 +30,8 @@ class History(Toy):
         super().create_initial(genomes, record, space, rng)
         self._remember(record, None, False)
 
-    def breed(self, genomes, parent, record, space, rng):
-        kind = super().breed(genomes, parent, record, space, rng)
+    def breed(self, genomes, parent, record, space, evaluator, rng):
+        kind = super().breed(genomes, parent, record, space, evaluator, rng)
         self._remember(record, int(self.population.number[parent]), kind < 0)
         return kind
 

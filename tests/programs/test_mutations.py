@@ -5,7 +5,7 @@ from functools import lru_cache
 import numba
 import numpy as np
 import pytest
-from helpers import MEMORY, parse, space_for
+from helpers import MEMORY, parse, small_tasks, space_for
 from scipy import stats
 
 from zero.programs import mutations
@@ -37,9 +37,9 @@ def drivers():
     breed, create, create_initial = module.breed, mutations.create, mutations.create_initial
 
     @numba.njit(error_model="numpy")
-    def drive(genomes, space, rng, kinds, chained):
+    def drive(genomes, space, evaluator, rng, kinds, chained):
         for row in range(1, len(kinds)):
-            kinds[row] = breed(genomes, row - 1 if chained else 0, row, space, rng)
+            kinds[row] = breed(genomes, row - 1 if chained else 0, row, space, evaluator, rng)
 
     @numba.njit(error_model="numpy")
     def make(genomes, space, rng, first):
@@ -61,7 +61,9 @@ class Bred:
         cpu.write_program(self.genomes, 0, self.starts, parent)
         self.kinds = np.zeros(number + 1, np.int64)
         handle = cpu.build(*MODULE).pack(space)
-        drivers()[0](self.genomes, handle, new_state(seed, "test"), self.kinds, chained)
+        module, rng = cpu.build(*MODULE), new_state(seed, "test")
+        evaluator = cpu.new_evaluator(small_tasks(4), MEMORY, self.starts, module=module, key=0)
+        drivers()[0](self.genomes, handle, module.pack(evaluator), rng, self.kinds, chained)
         self.code, self.constants = self.genomes.code[1:], self.genomes.constants[1:]
         self.sizes, self.kinds = self.genomes.sizes[1:], self.kinds[1:]
 

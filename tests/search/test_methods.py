@@ -278,7 +278,7 @@ def _create(genomes, record, space, rng):
 
 
 @jit
-def _breed(genomes, parent, record, space, rng):
+def _breed(genomes, parent, record, space, evaluator, rng):
     step = below(rng, 3) - 1
     genomes[record] = genomes[parent] + step
     return COPY if step == 0 else 1 if step < 0 else 0

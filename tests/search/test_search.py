@@ -118,7 +118,7 @@ class Toy:
         genomes[record] = below(rng, 1000)
         self.made.append([record, int(genomes[record]), None])
 
-    def breed(self, genomes, parent, record, space, rng):
+    def breed(self, genomes, parent, record, space, evaluator, rng):
         step = below(rng, 3) - 1
         genomes[record] = genomes[parent] + step
         self.made.append([record, int(genomes[record]), int(parent)])

@@ -115,7 +115,7 @@ def _draw(genomes, record, lookup, rng):
 
 
 @jit
-def _breed(genomes, parent, record, lookup, rng):
+def _breed(genomes, parent, record, lookup, evaluator, rng):
     row = genomes[parent]
     degree = lookup.degree[row]
     if degree == 0:  # nothing one edit away is listed

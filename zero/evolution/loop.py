@@ -37,7 +37,7 @@ class SearchFunctions(NamedTuple):
 
     choose: (slot_fitness, settings, rng) -> slot of the parent, or `RANDOM`.
     create_initial, create: (genomes, record, space, rng), write a first or a random genome.
-    breed: (genomes, parent, record, space, rng) -> number of the mutation or `COPY`.
+    breed: (genomes, parent, record, space, evaluator, rng) -> number of the mutation or `COPY`.
     evaluate: (genomes, record, evaluator) -> (fitness, train steps); NaN ranks last.
     """
 
@@ -86,7 +86,7 @@ def new_individual(functions: SearchFunctions, state: SearchState) -> int:
             functions.create(genomes, record, space, rng)
         else:
             parent = int(population.slots[slot])
-            mutation = functions.breed(genomes, parent, record, space, rng)
+            mutation = functions.breed(genomes, parent, record, space, state.evaluator, rng)
     population.parent[record] = parent
     population.steps[record] = 0 if mutation == COPY else 1
     population.mutation[record] = mutation

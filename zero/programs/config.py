@@ -228,10 +228,25 @@ class EvaluationSettings(Section):
     train_budget: TrainBudgetSettings | None = None
 
 
+class ProposalSettings(Section):
+    """What a child must be before it is evaluated; see `zero.programs.proposals`.
+
+    changed: of another canonical form than its parent. novel: of one that no recent child had. learns: the
+    prediction still depends on the features and on labels that learn saw, where the parent's did. tries:
+    mutations of a child at most.
+    """
+
+    changed: bool = True
+    learns: bool = True
+    novel: bool = True
+    tries: Annotated[int, Field(ge=2, le=1_000_000), BeforeValidator(whole)] = 1000
+
+
 class ProgramSearch(SearchSettings):
     """What a search over programs has beside its method's settings (spec, sections 6.3 and 6.4).
 
     batch: individuals bred at a time (`zero.evolution.batches`); null = as `default_batch` says.
+    proposals: none = a child is what its mutation made it, as in the paper.
     """
 
     genomes: ClassVar[str] = "programs"
@@ -242,6 +257,7 @@ class ProgramSearch(SearchSettings):
     )
 
     batch: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(whole)] | None = None
+    proposals: ProposalSettings | None = None
     mutate_probability: float = Field(0.9, ge=0, le=1)
     mutations: Mutations = Field(
         default={
@@ -328,6 +344,8 @@ def dump_programs(config: ProgramsConfig) -> dict[str, Any]:
     data = config.model_dump(mode="json")
     if config.program.population is None:  # so that archives without one stay as they were
         del data["program"]["population"]
+    if config.search.proposals is None:
+        del data["search"]["proposals"]
     for purpose in PURPOSES:
         family = getattr(config.tasks, purpose)
         data["tasks"][purpose] = {"type": family.kind, **data["tasks"][purpose]}

@@ -338,6 +338,7 @@ class ProgramsDomain(Domain):
             self.initial,
             program.initial == "random" and not self.population,
             self.population,
+            config.search.proposals.model_dump() if config.search.proposals else None,
         )
         cache, hurdle = evaluation.cache, evaluation.hurdle
 

@@ -37,6 +37,7 @@ from zero.evolution.population import (
 )
 from zero.jit.decorators import prepare
 from zero.jit.struct import arrays_of
+from zero.programs import proposals
 from zero.programs.backends import SearchModule
 from zero.programs.evaluator import Evaluator
 from zero.programs.interpreter import cpu
@@ -61,6 +62,7 @@ def new_space(
     initial: Program,
     initial_random: bool,
     population: Sequence[Program] = (),
+    conditions: dict[str, Any] | None = None,
 ) -> tuple[Space, np.ndarray]:
     """Returns the space of programs and where functions start in a row of genomes.
 
@@ -73,6 +75,7 @@ def new_space(
         initial: the first program, or the sizes of the first random ones.
         initial_random: whether the first programs are random.
         population: the first programs, if they are not `initial`.
+        conditions: of children, as `zero.programs.proposals.new_proposals` takes them; None = no conditions.
     """
     from zero.programs.ops import op_tables
 
@@ -100,6 +103,7 @@ def new_space(
         mutate_probability=np.array([mutate_probability if names else 0.0]),
         initial_random=np.array([initial_random]),
         initial=genomes,
+        proposals=proposals.new_proposals(**(conditions or {})),
     )
     return space, starts
 
@@ -118,6 +122,8 @@ def lengths(largest: Sequence[int], first: Sequence[Program]) -> tuple[int, ...]
 
 def share(space: Space, index: int, count: int) -> Space:
     """Returns the space of one of `count` islands, which share the first programs out among them."""
+    own_proposals = proposals.Proposals(*(part.copy() for part in space.proposals))
+    space = space._replace(proposals=own_proposals)  # islands may be threads of one process
     if len(space.initial.sizes) < count:
         return space
     own = (np.ascontiguousarray(part[index::count]) for part in space.initial)
@@ -270,7 +276,8 @@ class Island(BaseIsland):
     def stats(self) -> dict[str, Any]:
         """As of every island; where a GPU evaluates also how long it was busy, for benchmarks."""
         busy = self.module.busy_seconds
-        return super().stats() | ({} if busy is None else {"busy_seconds": busy})
+        found = super().stats() | {"proposals": int(self.space.proposals.made[0])}
+        return found | ({} if busy is None else {"busy_seconds": busy})
 
     def _hits(self) -> tuple[int, int]:
         counters = self.arrays.counters
@@ -439,6 +446,7 @@ class Island(BaseIsland):
             **{f"genomes.{k}": v for k, v in zip(Genomes._fields, self.genomes, strict=True)},
             "rng": self.rng,
             "counters": self.arrays.counters,
+            **{f"proposals.{k}": getattr(self.space.proposals, k) for k in proposals.LASTING},
         }
         for name in lasting:
             found.update(arrays_of(getattr(self.arrays, name), f"{name}."))

@@ -18,6 +18,7 @@ from zero.jit.decorators import jit
 from zero.jit.struct import address
 from zero.programs.mutation_names import MUTATIONS
 from zero.programs.ops import ALTER, OpTables
+from zero.programs.proposals import LEARNS, Proposals, dependence
 from zero.rng.splitmix import below, normal, unit
 
 FLIP_PROBABILITY = 0.1
@@ -46,7 +47,7 @@ class Space(NamedTuple):
     weights (n,) float64: cumulated weights of the mutations in use, last entry 1; kinds (n,) int64:
     their numbers. mutate_probability (1,) float64. initial_random (1,) bool: whether the first
     programs are random (at their initial sizes) rather than copies. initial: genomes of one row, or of
-    those that make the first population, in turn.
+    those that make the first population, in turn. proposals: what children and random programs must be.
     """
 
     starts: np.ndarray
@@ -62,6 +63,7 @@ class Space(NamedTuple):
     mutate_probability: np.ndarray
     initial_random: np.ndarray
     initial: Genomes
+    proposals: Proposals
 
 
 def new_genomes(rows: int, length: int) -> Genomes:
@@ -163,11 +165,16 @@ def create(genomes, row, space, rng):
 
     Sizes are uniform between smallest and largest: this is what random search draws.
     """
-    copy_genome(space.initial, np.int64(0), genomes, row)
-    for function in space.mutable:
-        span = space.largest[function] - space.smallest[function] + 1
-        genomes.sizes[row, function] = space.smallest[function] + below(rng, span)
-    _randomize_all(genomes, row, space, rng)
+    p = space.proposals
+    for _ in range(p.tries[0]):
+        p.made[0] += 1
+        copy_genome(space.initial, np.int64(0), genomes, row)
+        for function in space.mutable:
+            span = space.largest[function] - space.smallest[function] + 1
+            genomes.sizes[row, function] = space.smallest[function] + below(rng, span)
+        _randomize_all(genomes, row, space, rng)
+        if not p.learns[0] or dependence(genomes, row, space) == LEARNS:
+            break
 
 
 @jit
@@ -176,9 +183,15 @@ def create_initial(genomes, row, space, rng):
 
     Records of the first population are given out in order, so that each initial program has its turn.
     """
+    p = space.proposals
     copy_genome(space.initial, np.int64(row % len(space.initial.sizes)), genomes, row)
-    if space.initial_random[0]:
+    for _ in range(p.tries[0]):
+        p.made[0] += 1
+        if not space.initial_random[0]:
+            break
         _randomize_all(genomes, row, space, rng)
+        if not p.learns[0] or dependence(genomes, row, space) == LEARNS:
+            break
 
 
 # --- mutations ----------------------------------------------------------------------------------

@@ -43,10 +43,11 @@ class ReferenceModule:
             choose=get_search(search).choose,
             create_initial=mutations.create_initial,
             create=mutations.create,
-            breed=self._compiled.breed,
+            breed=self._breed,
             evaluate=self._evaluate,
         )
         self._space: tuple[Space | None, Any] = (None, None)  # the last one and its handle
+        self._evaluator: tuple[EvaluatorArrays | None, Any] = (None, None)  # so, too
 
     def pack(self, value: tuple) -> tuple:
         """Returns the tuple itself, which Python can read."""
@@ -68,6 +69,14 @@ class ReferenceModule:
         if self._space[0] is not state.space:
             self._space = (state.space, self._compiled.pack(state.space))
         return state._replace(space=self._space[1])
+
+    def _breed(
+        self, genomes: Genomes, parent: int, row: int, space: Any, evaluator: Any, rng: np.ndarray
+    ) -> int:
+        if self._evaluator[0] is not evaluator:
+            self._evaluator = (evaluator, self._compiled.pack(evaluator))
+        kind: int = self._compiled.breed(genomes, parent, row, space, self._evaluator[1], rng)
+        return kind
 
     def _evaluate(
         self, genomes: Genomes, row: int, evaluator: EvaluatorArrays

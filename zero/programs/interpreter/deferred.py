@@ -63,10 +63,7 @@ def prepare(genomes, e, batch, half):
         if s.budget > 0.0 and over_budget(genomes, row, e):
             e.counters[BUDGET_FAILS] += 1
             continue
-        key, writes_features, random_setup = decode(genomes, row, e, False)
-        for block in range(s.blocks):
-            start(e, block)
-        canonical = add_memory(e, key, random_setup)
+        canonical, writes_features = begin(genomes, row, e)
         found, fitness = _remembered(e, canonical)
         key, taken = canonical, np.int64(0)
         if found:

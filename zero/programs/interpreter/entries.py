@@ -15,6 +15,7 @@ from zero.jit.struct import Functions, address, pack
 from zero.programs import mutations
 from zero.programs.interpreter.handlers import EXAMPLE
 from zero.programs.interpreter.lanes import execute
+from zero.programs.proposals import dependence, is_wanted
 from zero.rng.splitmix import unit
 
 __all__ = ["pack"]  # for who calls the entries
@@ -27,17 +28,46 @@ def open_device(evaluator):
 
 
 @jit
-def breed(genomes, parent, row, space, rng):
+def breed(genomes, parent, row, space, evaluator, rng):
     """Writes a child of `parent` to `row`; returns the mutation's number, -1 for a plain copy."""
+    p = space.proposals
     mutations.copy_genome(genomes, parent, genomes, row)
     if space.mutate_probability[0] < 1.0 and unit(rng) >= space.mutate_probability[0]:
+        p.made[0] += 1
         return -1
+    if p.tries[0] > 1:
+        return _proposed(genomes, parent, row, space, evaluator, rng)
+    p.made[0] += 1
+    return _mutated(genomes, row, space, rng)
+
+
+@jit
+def _mutated(genomes, row, space, rng):
+    """Applies a mutation drawn by its weight; returns its number."""
     x = unit(rng)
     choice = 0
     while x >= space.weights[choice] and choice < len(space.weights) - 1:
         choice += 1
     kind = space.kinds[choice]
     mutate(kind, genomes, row, space, rng)
+    return kind
+
+
+@jit
+def _proposed(genomes, parent, row, space, evaluator, rng):
+    """Mutates until the child is as `zero.programs.proposals` says; returns the last mutation's number."""
+    p = space.proposals
+    by_key = p.changed[0] or p.novel[0]
+    of_parent = canonical_key(genomes, parent, evaluator) if by_key else np.uint64(0)
+    least = dependence(genomes, parent, space) if p.learns[0] else np.int64(0)
+    kind = np.int64(-1)
+    for _ in range(p.tries[0]):
+        p.made[0] += 1
+        kind = _mutated(genomes, row, space, rng)
+        if p.learns[0] and dependence(genomes, row, space) < least:
+            mutations.copy_genome(genomes, parent, genomes, row)
+        elif not by_key or is_wanted(canonical_key(genomes, row, evaluator), of_parent, p):
+            break
     return kind
 
 

@@ -649,16 +649,28 @@ def _steps_of_remembered(s):
 
 
 @jit
+def begin(genomes, row, e):
+    """Decodes a program and runs its setup; returns (canonical key, whether v0 is written)."""
+    key, writes_features, random_setup = decode(genomes, row, e, False)
+    for block in range(e.settings.blocks):
+        start(e, block)
+    return add_memory(e, key, random_setup), writes_features
+
+
+@jit
+def canonical_key(genomes, row, e):
+    """Returns the key that programs have in common which do the same on every example, as far as is seen."""
+    return begin(genomes, row, e)[0]
+
+
+@jit
 def evaluate(genomes, row, e):
     """Returns (fitness, train steps taken) of one program."""
     e.counters[EVALUATED] += 1
     if e.settings.budget > 0.0 and over_budget(genomes, row, e):
         e.counters[BUDGET_FAILS] += 1
         return 0.0, 0
-    key, writes_features, random_setup = decode(genomes, row, e, False)
-    for block in range(e.settings.blocks):
-        start(e, block)
-    canonical = add_memory(e, key, random_setup)
+    canonical, writes_features = begin(genomes, row, e)
     found, fitness = _remembered(e, canonical)
     if found:
         e.counters[SEEN_HITS] += 1
