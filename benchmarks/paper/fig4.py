@@ -89,8 +89,6 @@ def drawn(task: str, form: str | None, number: int, folder: Path) -> dict:
         path = folder / f"{form}.txt"
         path.write_text(f"def Setup():\ndef Predict():\n  {FORMS[form]}\ndef Learn():\n")
         settings = [f"program.initial={path}", "program.predict={size: 2}"]
-        settings += ["program.setup.size={initial: 0, min: 6, max: 6}"]
-        settings += ["program.learn.size={initial: 0, min: 6, max: 6}"]
     config = load_config(f"configs/paper/{task}.yaml", settings)
     island, began = ProgramsDomain(config).islands(0, ENDLESS)[0], core_seconds()
     module = island.module

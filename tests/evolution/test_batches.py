@@ -110,7 +110,9 @@ def test_lineages_stay_true_with_some_in_flight(size, batch):
 def test_room_is_enough_for_those_in_flight_however_long_every_step_is_a_step_forward():
     toy = BatchToy(30, 50, lambda x: 0.0)
     toy.evaluate = lambda genomes, record, evaluator: (float(genomes[record]), 1)
-    toy.breed = lambda genomes, parent, record, space, rng: _longer(genomes, parent, record)
+    toy.breed = lambda genomes, parent, record, space, evaluator, rng: _longer(
+        genomes, parent, record
+    )
     toy.run_on(3 * capacity(30, 50))
     assert toy.population.best[0] > 110
 

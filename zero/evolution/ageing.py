@@ -175,7 +175,13 @@ class Ageing(Latest):
         self._made = Proposal(genomes[row], mutation=RANDOM_MUTATION)
 
     def _breed(
-        self, genomes: list[Any], parent: int, row: int, space: Space, rng: np.ndarray
+        self,
+        genomes: list[Any],
+        parent: int,
+        row: int,
+        space: Space,
+        evaluator: None,
+        rng: np.ndarray,
     ) -> int:
         genomes[row], name = space.mutate(genomes[parent], rng)
         changed = genomes[row] != genomes[parent]

@@ -131,10 +131,12 @@ def dependence(genomes, row, space):
         of_labels = of_labels[0] & ~_ONE, of_labels[1] & ~_ONE, of_labels[2]
         after, full = _through(code, starts[1], predict, tables, of_labels, filled)
         learnt = after[0] & prediction != _NONE
+        # In validation another predict follows at once.
+        more, more_full = _both(of_labels, after), _both(filled, full)
         after = after[0] | _ONE, after[1] & ~_ONE, after[2]
         full = full[0] | _ONE, full[1] | _ONE, full[2]
         after, full = _through(code, starts[2], learn, tables, after, full)
-        more, more_full = _both(of_labels, after), _both(filled, full)
+        more, more_full = _both(more, after), _both(more_full, full)
         more = more[0] & ~_ONE, more[1] & ~_ONE, more[2]
         more_full = more_full[0] & ~_ONE, more_full[1] | _ONE, more_full[2]
         done = more == of_labels and more_full == filled
