@@ -7,6 +7,7 @@ Measures nothing: the same results give the same page. Results that are not ther
 
 import argparse
 import ast
+import importlib
 import json
 import statistics
 from pathlib import Path
@@ -940,7 +941,8 @@ def page(folder: Path) -> str:
 Made by `python benchmarks/page.py` from what the scripts here left in `results/`; do not edit it by
 hand. `speed.py`, `growth.py` and `gpu_interpreter.py` compare results with the reference interpreter
 before they take times, `cells_cpu.py` with PyTorch; they take their rows in turns. Run them on a quiet
-machine; a figure holds for its machine and commit.
+machine; a figure holds for its machine and commit. What the papers found beside what is found here:
+[paper/README.md](paper/README.md).
 
 {scripts()}
 """
@@ -957,6 +959,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "README.md")
     options = parser.parse_args()
     options.out.write_text(page(options.results), encoding="utf-8")
+    of_papers = importlib.import_module("paper.page")
+    of_papers.draw(options.results / "paper")
+    (HERE / "paper" / "README.md").write_text(of_papers.page(options.results / "paper"))
 
 
 if __name__ == "__main__":
