@@ -33,10 +33,12 @@ from zero.programs.scores import (
 )
 from zero.programs.trained import labels_of, train
 from zero.rng.philox import key_for
+from zero.tasks import Labels
 from zero.tasks.table import Table
 
 # What every outcome is set beside: both were written by people.
 BASELINES = ("linear", "neural_network")
+OF_CLASSES = ("softmax_regression", "neural_network_of_classes")  # where labels are vectors
 WIDE = 100  # features above which a matrix, of their square, takes much memory and time
 MOST_ROWS = 100_000  # that scikit-learn's predictors and the scales of features are fitted on
 MOST_STEPS = 2_000_000  # rows that are trained on, each as often as it is gone through
@@ -48,11 +50,14 @@ def table_of(config: ProgramsConfig) -> Table | None:
     return family if isinstance(family, Table) else None
 
 
-def beside(features: int, matrices: bool) -> list[str]:
+def beside(features: int, matrices: bool, labels: Labels = "scalar") -> list[str]:
     """Returns the shipped programs to compare with: of a wide table those without matrices.
 
-    matrices: whether the programs that are compared may have some, so that it takes as long anyway.
+    matrices: whether the programs that are compared may have some, so that it takes as long anyway. labels:
+    of the tasks.
     """
+    if labels == "vector":
+        return list(OF_CLASSES)
     if matrices or features <= WIDE:
         return list(BASELINES)
     return [name for name in BASELINES if not memory_needed(library.program(name)).matrices]

@@ -121,8 +121,8 @@ def Predict():
 def Learn():
   v7 = v1 - v2              # error
   v7 = s3 * v7
-  m3 = transpose(m2)
-  v8 = dot(m3, v7)          # error of the hidden units
+  m1 = transpose(m2)
+  v8 = dot(m1, v7)          # error of the hidden units
   v6 = v6 + v7              # last biases
   m1 = outer(v7, v4)
   m2 = m2 + m1              # last weights

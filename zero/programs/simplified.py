@@ -31,10 +31,22 @@ READ: dict[Labels, _Places] = {
 }
 
 
+def likely_labels(program: Program) -> Labels:
+    """Returns the labels of the tasks that a program is probably for, where nothing else tells.
+
+    One that writes no scalar prediction anywhere, but a vector one in predict, is for vector labels.
+    """
+    written = {(get_op(i.op).output, i.out) for function in program.functions for i in function}
+    predicted = {(get_op(i.op).output, i.out) for i in program.predict}
+    is_vector = not READ["scalar"] & written and READ["vector"] <= predicted
+    return "vector" if is_vector else "scalar"
+
+
 def simplify(program: Program, labels: Labels = "scalar") -> Program:
     """Returns the program without the instructions that cannot affect any prediction.
 
-    labels: of the tasks that it is for (`TaskSet.labels`), which decide where its prediction is. Exact: every prediction, and so the fitness, keeps all its bits.
+    labels: of the tasks that it is for (`TaskSet.labels`), which decide where its prediction is.
+    Exact: every prediction, and so the fitness, keeps all its bits.
 
     Raises:
         ProgramError: the program is not valid in any memory.

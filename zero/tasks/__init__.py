@@ -146,7 +146,9 @@ class TaskFamily(Settings):
             got = f", got {what_is(metric)}" if metric is not None else ""
             fault = f"metric must be one of {', '.join(METRICS)}{got}"
         elif cls.labels not in get_args(Labels):
-            fault = f"labels must be one of {', '.join(get_args(Labels))}, got {what_is(cls.labels)}"
+            fault = (
+                f"labels must be one of {', '.join(get_args(Labels))}, got {what_is(cls.labels)}"
+            )
         elif cls.labels == "vector" and metric != "accuracy":
             fault = "with vector labels metric must be accuracy"
         else:

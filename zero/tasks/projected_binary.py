@@ -90,6 +90,7 @@ def _check_pairs_left(family: Any) -> Iterator[Found]:
 
 
 def check_path(family: Any) -> Iterator[Found]:
+    """Checks that a source has a path where it needs one, and only there."""
     if family.source in BUNDLED and family.path is not None:
         yield ("path",), f"source '{family.source}' comes with scikit-learn; leave it out"
     if family.source in ("mnist", "cifar10", "arrays") and family.path is None:
@@ -97,6 +98,7 @@ def check_path(family: Any) -> Iterator[Found]:
 
 
 def check_official_test(family: Any) -> Iterator[Found]:
+    """Checks that a source has the test set that is asked for."""
     if family.official_test and family.source not in WITH_OFFICIAL_TEST:
         yield ("official_test",), f"source '{family.source}' has no official test set"
 

@@ -134,7 +134,9 @@ class ProjectedClasses(TaskFamily):
         if self.official_test:
             tests = self._load("test").rows_of
             given["test"] = self.test or sum(len(tests.get(c, ())) for c in classes)
-            rows += given["test"]  # they come from elsewhere and leave all rows to the other two parts
+            rows += given[
+                "test"
+            ]  # they come from elsewhere and leave all rows to the other two parts
         return split_sizes(rows, given, data.name)
 
     def rows(self, seed: int) -> dict[str, np.ndarray]:
