@@ -184,7 +184,9 @@ def _known_memory(config: Any) -> ProgramMemory:
 
 def _check_labels(config: Any) -> Iterator[Found]:
     """Vector labels: of all tasks or none, with addresses for them, and not on a GPU."""
-    families = {purpose: getattr(config.tasks, purpose) for purpose in PURPOSES}
+    families = {purpose: getattr(config.tasks, purpose, None) for purpose in PURPOSES}
+    if None in families.values():  # a mistake that is told already
+        return
     labels = families["search"].labels
     for purpose in ("select", "final"):
         if families[purpose].labels != labels:
