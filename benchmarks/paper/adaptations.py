@@ -1,6 +1,6 @@
 """The paper's adaptations: do few examples, haste or ten classes change what evolution makes of a network?
 
-    python benchmarks/paper/adaptations.py [--seeds 5] [--individuals 30000] [--path CIFAR10] [--summary]
+    python benchmarks/paper/adaptations.py [--seeds 5] [--individuals 50000] [--path CIFAR10] [--summary]
 
 Each challenge of Real et al. 2020, section 4.3, and its control, as in `configs/paper/adapt_*.yaml` but smaller:
 four tasks, fewer individuals, 2000 examples of ten classes. All begin with the two-layer network and have, seed
@@ -143,7 +143,7 @@ def draw(found: list[dict]):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--individuals", type=int, default=30_000)
+    parser.add_argument("--individuals", type=int, default=50_000)
     parser.add_argument("--path", default="cifar-10-batches-bin", help="folder of CIFAR-10")
     parser.add_argument("--summary", action="store_true", help="make no run")
     options = parser.parse_args()

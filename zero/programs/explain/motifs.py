@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from zero.programs.explain.adaptations import LOOKS
 from zero.programs.explain.flow import Flow, names_of, place_name
 from zero.programs.explain.probe import cosine_with_gradient, shrinks
 from zero.programs.explain.values import Place, Spot, Values
@@ -53,6 +54,7 @@ def motifs(program: Program, metric: str | None = None, labels: Labels = "scalar
         _averages,
         _decays,
         _noises,
+        _adaptations(metric != "rms_error"),
     ):
         for motif in find(flow):
             key = motif.name, motif.sentence
@@ -291,3 +293,16 @@ def _noisy_place(flow: Flow, user: int) -> str:
     if values.features in values.operands(user):
         return "on the features"
     return "on hidden values" if user in flow.within(values.prediction) else "on learning"
+
+
+# --- the paper's adaptations ----------------------------------------------------------------------------
+
+
+def _adaptations(classes: bool) -> Callable[[Flow], Iterator[Motif]]:
+    def find(flow: Flow) -> Iterator[Motif]:
+        for name, look in LOOKS.items():
+            found = look(flow, classes)
+            if found:
+                yield Motif(name, *found)
+
+    return find

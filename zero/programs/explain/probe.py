@@ -47,27 +47,27 @@ def cosine_with_gradient(
         labels: of its tasks; of vectors, predictions go through the softmax.
     """
     found: list[list[float]] = [[], []]
-    for number, (banks, x, y) in enumerate(_training(program, classes, labels)):
+    for number, (banks, x, y) in enumerate(training(program, classes, labels)):
         if number < _FIRST or number % _EVERY:
             continue
-        player = _Player(program, x, y, number, classes)
-        old, changed = _held(banks, place).copy(), banks.copy()
+        player = Player(program, x, y, number, classes)
+        old, changed = held(banks, place).copy(), banks.copy()
         player.until(banks.copy(), None)
         error = player.error
         player.until(changed, last)
-        change = _held(changed, place) - (1.0 if np.isnan(kept) else kept) * old
+        change = held(changed, place) - (1.0 if np.isnan(kept) else kept) * old
 
         # How far the prediction lies where the error points, which is down the loss.
-        def now(moved: Banks, player: _Player = player, error: np.ndarray = error) -> float:
+        def now(moved: Banks, player: Player = player, error: np.ndarray = error) -> float:
             return float((error * player.prediction(moved)).sum())
 
-        def later(moved: Banks, player: _Player = player, error: np.ndarray = error) -> float:
+        def later(moved: Banks, player: Player = player, error: np.ndarray = error) -> float:
             player.rest(moved, last)
             return float((error * player.prediction(moved, later=1)).sum())
 
         for cosines, start, predict in ((found[0], banks, now), (found[1], changed, later)):
             with np.errstate(all="ignore"):
-                wanted = _gradient(start, place, old, predict)
+                wanted = gradient(start, place, old, predict)
                 sizes = np.linalg.norm(change) * np.linalg.norm(wanted)
                 cosine = float((change * wanted).sum() / sizes)
             if np.isfinite(cosine):
@@ -76,7 +76,7 @@ def cosine_with_gradient(
     return max(means, default=None)
 
 
-def _gradient(
+def gradient(
     banks: Banks, place: Place, at: np.ndarray, predict: Callable[[Banks], float]
 ) -> np.ndarray:
     """Returns how what is predicted changes with each element of a place, around that content."""
@@ -95,15 +95,16 @@ def _gradient(
 
 def shrinks(program: Program, place: Place, labels: Labels = "scalar") -> bool:
     """Returns whether a scalar that is not 0 comes nearer to 0 with each example."""
-    sizes = [abs(float(_held(banks, place))) for banks, _, _ in _training(program, False, labels)]
+    sizes = [abs(float(held(banks, place))) for banks, _, _ in training(program, False, labels)]
     return all(0.0 < b < a for a, b in pairwise(sizes))
 
 
-def _held(banks: Banks, place: Place) -> np.ndarray:
-    return np.asarray(banks.bank(place[0])[place[1]])
+def held(banks: Banks, place: Place) -> np.ndarray:
+    """Returns what a place holds, as a view of it."""
+    return banks.bank(place[0])[place[1], ...]
 
 
-def _training(
+def training(
     program: Program, classes: bool, labels: Labels
 ) -> Iterator[tuple[Banks, np.ndarray, np.ndarray]]:
     """Gives the memory before each example, and the example; to be left as it is.
@@ -118,14 +119,14 @@ def _training(
     if labels == "vector":
         y = np.eye(_FEATURES)[(x @ rng.standard_normal((_FEATURES, _CLASSES))).argmax(axis=1)]
     banks = Banks(memory_needed(program, labels), _FEATURES)
-    _Player(program, x[0], y[0], 0, classes).run(banks, 0, 0, len(program.setup))
+    Player(program, x[0], y[0], 0, classes).run(banks, 0, 0, len(program.setup))
     for number in range(_EXAMPLES):
         label = np.asarray(y[number])
         yield banks, x[number], label
-        _Player(program, x[number], label, number, classes).until(banks, None)
+        Player(program, x[number], label, number, classes).until(banks, None)
 
 
-class _Player:
+class Player:
     """Runs an iteration in parts, on one example; error: of the last prediction made in it.
 
     A label y that is a vector is one of vectors.
@@ -135,11 +136,12 @@ class _Player:
         self.program, self.x, self.y = program, x, y
         self.number, self.classes = number, classes
         self.labels: Labels = "vector" if y.ndim else "scalar"
+        self.predicted = PREDICTION_AT[self.labels]
         self.error = np.full(y.shape, np.nan)
 
     def until(self, banks: Banks, last: Spot | None) -> None:
         """Runs from the beginning to that instruction, with it; None: to the end."""
-        self._show(banks, np.zeros(self.y.shape))
+        self.show(banks, np.zeros(self.y.shape))
         end = last[1] + 1 if last and last[0] == 1 else None
         self.run(banks, 1, 0, end)
         if end is None:
@@ -155,9 +157,9 @@ class _Player:
 
     def prediction(self, banks: Banks, later: int = 0) -> np.ndarray:
         """Returns what is predicted for the example, before any sigmoid; later: see `run`."""
-        self._show(banks, np.zeros(self.y.shape))
+        self.show(banks, np.zeros(self.y.shape))
         self.run(banks, 1, 0, None, later)
-        return _held(banks, PREDICTION_AT[self.labels])
+        return held(banks, self.predicted)
 
     def run(self, banks: Banks, function: int, begin: int, end: int | None, later: int = 0) -> None:
         """Runs some instructions of a function; later: how many examples later they draw."""
@@ -166,17 +168,18 @@ class _Player:
             execute(instruction, banks, draws)
 
     def _learn(self, banks: Banks, end: int | None) -> None:
-        predicted = PREDICTION_AT[self.labels]
+        predicted = self.predicted
         if self.labels == "vector":
             output = banks.v[predicted[1]]
             output[:_CLASSES], output[_CLASSES:] = softmax(output[:_CLASSES]), 0.0
         elif self.classes:
             banks.s[predicted[1]] = sigmoid(banks.s[predicted[1]])
-        self.error = self.y - _held(banks, predicted)
-        self._show(banks, self.y)
+        self.error = self.y - held(banks, predicted)
+        self.show(banks, self.y)
         self.run(banks, 2, 0, end)
 
-    def _show(self, banks: Banks, label: np.ndarray) -> None:
+    def show(self, banks: Banks, label: np.ndarray) -> None:
+        """Writes the features and a label."""
         kind, address = LABEL_AT[self.labels]
         banks.v[FEATURES_AT[1]] = self.x
         banks.bank(kind)[address] = label
