@@ -43,6 +43,8 @@ _FOLLOWS, _STAYS = (
 
 
 Found = tuple[str, tuple[Spot, ...]] | None  # a sentence, and the instructions that it is about
+# Of a program, and whether scalar labels are classes, so that predictions go through the sigmoid.
+Look = Callable[[Flow, bool], Found]
 
 
 def adaptations(program: Program, labels: Labels = "scalar") -> dict[str, str]:
@@ -100,7 +102,7 @@ def _put(banks: Banks, places: list[Place], other: Banks) -> None:
 
 
 def noisy_relu(flow: Flow, classes: bool) -> Found:
-    """Returns noise in what a ReLU sees, None if there is none; classes: see `zero.programs.explain.probe`."""
+    """Returns noise in what a ReLU sees, None if there is none; classes: see `Look`."""
     program, weights = flow.values.program, _weights(flow)
     spots = [(1, k) for k, i in enumerate(program.predict) if get_op(i.op).name.endswith(_RELU_OPS)]
     if not spots or not any(get_op(i.op).random for f in program.functions[1:] for i in f):
@@ -179,7 +181,7 @@ def _step(example: _Example, program: Program, banks: Banks, places: list[Place]
 
 
 def decay(flow: Flow, classes: bool) -> Found:
-    """Returns a step that shrinks by itself, None if there is none; classes: see `zero.programs.explain.probe`."""
+    """Returns a step that shrinks by itself, None if there is none; classes: see `Look`."""
     program, weights = flow.values.program, _weights(flow)
     if not weights:
         return None
@@ -218,7 +220,8 @@ def _of_rates(flow: Flow) -> tuple[Spot, ...]:
     rates = {rate for terms in flow.steps.values() for term in terms for rate in flow.rates(term)}
     sources = {p for rate in rates for p in flow.sources(rate) if p not in flow.steps}
     made = [*rates, *(flow.updates[p] for p in sources if p in flow.updates)]
-    return tuple(sorted({spot for value in made for spot in flow.making(value)}))
+    making = {spot for value in made for spot in flow.making(value)}
+    return tuple(sorted(making | set(flow.spots(*made))))
 
 
 def _rate(example: _Example, program: Program, banks: Banks, steps: _Steps) -> tuple[float, float]:
@@ -243,7 +246,7 @@ def _rate(example: _Example, program: Program, banks: Banks, steps: _Steps) -> t
 
 
 def rate_of_mean(flow: Flow, classes: bool) -> Found:
-    """Returns a learning rate that follows the mean of weights, None if there is none; classes: see `zero.programs.explain.probe`."""
+    """Returns a rate that follows the mean of weights, None if there is none; classes: see `Look`."""
     program, weights = flow.values.program, _weights(flow)
     followed = []
     shifted = [place for place in weights if place[0] != "s"]
@@ -304,7 +307,7 @@ def _rate_after(
     return _rate(example, program, banks, stepping)[0]
 
 
-LOOKS: dict[str, Callable[[Flow, bool], Found]] = {
+LOOKS: dict[str, Look] = {
     NOISY_RELU: noisy_relu,
     DECAY: decay,
     RATE_OF_MEAN: rate_of_mean,

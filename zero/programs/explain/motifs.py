@@ -54,13 +54,14 @@ def motifs(program: Program, metric: str | None = None, labels: Labels = "scalar
         _averages,
         _decays,
         _noises,
-        _adaptations(metric != "rms_error"),
     ):
         for motif in find(flow):
             key = motif.name, motif.sentence
             spots = (*motif.spots, *(found[key].spots if key in found else ()))
             found[key] = Motif(*key, tuple(sorted(set(spots))))
-    return list(found.values())
+    known = {name for name, _ in found}
+    adapted = {n: look(flow, metric != "rms_error") for n, look in LOOKS.items() if n not in known}
+    return [*found.values(), *(Motif(name, *one) for name, one in adapted.items() if one)]
 
 
 # --- predictions ----------------------------------------------------------------------------------
@@ -293,16 +294,3 @@ def _noisy_place(flow: Flow, user: int) -> str:
     if values.features in values.operands(user):
         return "on the features"
     return "on hidden values" if user in flow.within(values.prediction) else "on learning"
-
-
-# --- the paper's adaptations ----------------------------------------------------------------------------
-
-
-def _adaptations(classes: bool) -> Callable[[Flow], Iterator[Motif]]:
-    def find(flow: Flow) -> Iterator[Motif]:
-        for name, look in LOOKS.items():
-            found = look(flow, classes)
-            if found:
-                yield Motif(name, *found)
-
-    return find

@@ -113,7 +113,7 @@ def training(
     """
     rng = np.random.default_rng(7)
     x = rng.standard_normal((_EXAMPLES, _FEATURES))
-    y = x @ rng.standard_normal(_FEATURES)
+    y: np.ndarray = x @ rng.standard_normal(_FEATURES)
     if classes:
         y = (y > 0) * 1.0
     if labels == "vector":
