@@ -1,14 +1,14 @@
 """The paper's adaptations: do few examples, haste or ten classes change what evolution makes of a network?
 
-    python benchmarks/paper/adaptations.py [--seeds 5] [--individuals 50000] [--path CIFAR10] [--summary]
+    python benchmarks/paper/adaptations.py [--seeds 5] [--individuals 20000] [--path CIFAR10] [--summary]
 
-Each challenge of Real et al. 2020, section 4.3, and its control, as in `configs/paper/adapt_*.yaml` but smaller:
-four tasks, fewer individuals, 2000 examples of ten classes. All begin with the two-layer network and have, seed
-by seed, as many individuals. A row of benchmarks/results/paper/adaptations.json is one run with its program; one
-that is there is not made again. What a program does is asked of the program itself
-(`zero.programs.explain.adaptations`), so `--summary` counts anew without a run: frequencies under the pressure
-and without it, Fisher's exact test, the paper's figures beside them, and a picture of these,
-benchmarks/results/paper/adaptations.svg.
+Each challenge of Real et al. 2020, section 4.3, and its control, as in `configs/paper/adapt_*.yaml` but
+smaller: four tasks, fewer individuals, 2000 examples of ten classes. All begin with the two-layer network
+and have, seed by seed, as many individuals. A row of benchmarks/results/paper/adaptations.json is one run
+with its program; one that is there is not made again. What a program does is asked of the program itself
+(`zero.programs.explain.adaptations`), so `--summary` counts anew without a run: frequencies under the
+pressure and without it, Fisher's exact test, the paper's figures beside them (adaptations_summary.json), and
+a picture of these, adaptations.svg.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from rows import RESULTS, Rows, core_seconds
 
 from zero.config.load import load_config
 from zero.programs.explain.adaptations import ADAPTATIONS, adaptations
+from zero.programs.explain.exact import exact
 from zero.programs.program import parse_program
 from zero.runs import pictures
 from zero.runs.run import start
@@ -28,12 +29,12 @@ from zero.tasks import PURPOSES
 ROWS = Rows("adaptations")
 SMALLER = {"count": {"search": 4, "select": 10, "final": 10}}
 # Config and what is set in all of its tasks; few examples and fast training have the same control.
-ARMS = {
-    "few examples": ("adapt_few_examples", {}),
+ARMS = {  # cheap ones first
     "fast training": ("adapt_fast_training", {}),
-    "control of both": ("adapt_few_examples", {"train": 800}),
     "ten classes": ("adapt_ten_classes", {"train": 2000, "valid": 500}),
     "two classes": ("adapt_fast_training", {"train": 2000, "valid": 500, "epochs": 1}),
+    "few examples": ("adapt_few_examples", {}),
+    "control of both": ("adapt_few_examples", {"train": 800}),
 }
 # Challenge, control, the adaptation, and how often the paper has it in each of thirty experiments.
 CHALLENGES = (
@@ -46,7 +47,7 @@ PAPER = 30
 
 def settings_of(arm: str, seed: int, individuals: int, path: str) -> list[str]:
     """Returns what is set in the arm's config."""
-    config, keys = ARMS[arm]
+    _, keys = ARMS[arm]
     found = [f"seed={seed}", f"budget.individuals={individuals}", "report=false"]
     for purpose in PURPOSES:
         own = {**keys, "path": path, "count": SMALLER["count"][purpose]}
@@ -81,9 +82,10 @@ def measure(seeds: int, individuals: int, path: str) -> None:
                 continue
             row = one_run(arm, seed, individuals, path)
             ROWS.add(row)
+            beside = ", ".join(f"{name} {f:.4f}" for name, f in row["baselines"].items())
             print(
                 f"{arm:16} seed {seed:2}: {row['core_seconds']:6.1f} core-s, final "
-                f"{row['final_fitness']:.4f} ({', '.join(f'{n} {f:.4f}' for n, f in row['baselines'].items())})",
+                f"{row['final_fitness']:.4f} ({beside})",
                 flush=True,
             )
 
@@ -95,11 +97,16 @@ def summary(individuals: int) -> list[dict]:
     has = {}
     for arm in ARMS:
         rows = ROWS.where(arm=arm, individuals=individuals)
-        has[arm] = [adaptations(parse_program(r["program"]), r["labels"]) for r in rows]
+        has[arm] = [
+            adaptations(exact(parse_program(r["program"]), labels=r["labels"]).program, r["labels"])
+            for r in rows
+        ]
     found = []
     for challenge, control, name, paper, paper_control in CHALLENGES:
         counts = [sum(name in one for one in has[arm]) for arm in (challenge, control)]
-        table = [[n, len(has[arm]) - n] for n, arm in zip(counts, (challenge, control), strict=True)]
+        table = [
+            [n, len(has[arm]) - n] for n, arm in zip(counts, (challenge, control), strict=True)
+        ]
         found.append({
             "challenge": challenge, "adaptation": name, "found": counts[0], "of": len(has[challenge]),
             "found_in_control": counts[1], "of_control": len(has[control]),
@@ -143,7 +150,7 @@ def draw(found: list[dict]):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--individuals", type=int, default=50_000)
+    parser.add_argument("--individuals", type=int, default=20_000)
     parser.add_argument("--path", default="cifar-10-batches-bin", help="folder of CIFAR-10")
     parser.add_argument("--summary", action="store_true", help="make no run")
     options = parser.parse_args()
