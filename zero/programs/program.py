@@ -1,7 +1,8 @@
 """Programs: three lists of instructions, their text form and their form as arrays.
 
 An algorithm is setup, predict and learn (Real et al. 2020, section 3.1) over three banks of memory:
-scalars `s`, vectors `v`, matrices `m`. s0 is the label, s1 the prediction, v0 the features.
+scalars `s`, vectors `v`, matrices `m`. s0 is the label, s1 the prediction, v0 the features; where labels are
+vectors v1 is the label and v2 the prediction (`zero.programs.interpreter.reference.run`).
 
 The text form is that of the original engine, printed exactly (constants are not rounded) and read
 back to the identical program:
