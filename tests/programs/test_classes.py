@@ -119,7 +119,7 @@ def test_the_search_takes_no_program_for_another():
     plain = Evaluator(tasks, memory=Memory(8, 14, 3), seed_key=3)
     rng = np.random.default_rng(2)
     for k in range(300):
-        name = ("softmax_regression", "neural_network_of_classes")[k % 2]
+        name = library.OF_CLASSES[k % 2]
         program = grown_program(rng, library.program(name), Memory(8, 14, 3), int(rng.integers(3)))
         assert search(program)[0] == plain(program).fitness
         assert search(program)[0] == plain(program).fitness

@@ -8,7 +8,7 @@ from helpers import MEMORY, grown_program, parse, random_program, small_tasks
 
 from zero.programs.evaluator import Evaluator
 from zero.programs.interpreter import reference
-from zero.programs.library import names
+from zero.programs.library import OF_CLASSES, names
 from zero.programs.library import program as shipped
 from zero.programs.ops import OPS, get_op, op_tables
 from zero.programs.program import (
@@ -116,7 +116,7 @@ def test_every_error_keeps_its_bits(metric):
 def test_shipped_programs_have_nothing_to_remove():
     for name in names():
         if name != "neural_network_damaged":
-            labels = "vector" if "of_classes" in name or "softmax" in name else "scalar"
+            labels = "vector" if name in OF_CLASSES else "scalar"
             assert likely_labels(shipped(name)) == labels
             assert simplify(shipped(name), labels) == shipped(name), name
 

@@ -38,7 +38,6 @@ from zero.tasks.table import Table
 
 # What every outcome is set beside: both were written by people.
 BASELINES = ("linear", "neural_network")
-OF_CLASSES = ("softmax_regression", "neural_network_of_classes")  # where labels are vectors
 WIDE = 100  # features above which a matrix, of their square, takes much memory and time
 MOST_ROWS = 100_000  # that scikit-learn's predictors and the scales of features are fitted on
 MOST_STEPS = 2_000_000  # rows that are trained on, each as often as it is gone through
@@ -57,7 +56,7 @@ def beside(features: int, matrices: bool, labels: Labels = "scalar") -> list[str
     of the tasks.
     """
     if labels == "vector":
-        return list(OF_CLASSES)
+        return list(library.OF_CLASSES)
     if matrices or features <= WIDE:
         return list(BASELINES)
     return [name for name in BASELINES if not memory_needed(library.program(name)).matrices]

@@ -162,6 +162,8 @@ PROGRAMS: dict[str, tuple[str, str]] = {
     ),
 }
 
+OF_CLASSES = ("softmax_regression", "neural_network_of_classes")  # those for vector labels
+
 
 def names() -> list[str]:
     """Returns the names of the shipped programs."""

@@ -42,7 +42,7 @@ def test_they_are_found_with_vector_labels():
 
 @pytest.mark.parametrize("name", library.names())
 def test_shipped_programs_have_none(name):
-    labels = "vector" if name in ("softmax_regression", "neural_network_of_classes") else "scalar"
+    labels = "vector" if name in library.OF_CLASSES else "scalar"
     assert adaptations(library.program(name), labels) == {}
 
 
