@@ -156,9 +156,14 @@ def run_reference(instructions, banks, draws=None):
 def small_tasks(
     tasks=1, train=8, valid=4, features=4, metric="rms_error", epochs=1, seed=0, scale=1.0
 ):
-    """Returns linear tasks without noise, the label of every fourth example negated."""
+    """Returns linear tasks without noise, the label of every fourth example negated.
+
+    metric "classes": with vector labels of three classes, or of as many as there are features.
+    """
     rng = np.random.default_rng([seed, features])
+    classes = min(3, features) if metric == "classes" else 0
     weights = rng.normal(size=(tasks, features)) * scale
+    of_class = np.random.default_rng(seed).normal(size=(tasks, features, classes))
     parts = {}
     for split, n in (("train", train), ("valid", valid)):
         x = rng.normal(size=(tasks, n, features))
@@ -166,9 +171,12 @@ def small_tasks(
         y[:, ::4] *= -1.0
         parts[f"{split}_x"] = x
         parts[f"{split}_y"] = (y > 0) * 1.0 if metric == "accuracy" else y
+        if classes:
+            parts[f"{split}_y"] = (x @ of_class).argmax(axis=2).astype(np.float64)
     names = tuple(f"task {k}" for k in range(tasks))
     keys = rng.integers(2**32, size=tasks, dtype=np.uint32)
-    return TaskSet(names, keys, metric=metric, epochs=epochs, **parts)
+    metric = "accuracy" if classes else metric
+    return TaskSet(names, keys, metric=metric, epochs=epochs, classes=classes, **parts)
 
 
 def linear_tasks(count, purpose="select"):

@@ -29,6 +29,9 @@ DIGITS = [
     )
 ]  # fmt: skip
 INSTEAD = {
+    "adapt_few_examples": DIGITS,
+    "adapt_fast_training": DIGITS,
+    "adapt_ten_classes": DIGITS,
     "projected_binary_baseline": DIGITS,
     "cifar10_from_scratch_gpu": [*DIGITS, "evaluation.hurdle={train: 20, valid: 20}"],
 }
@@ -40,6 +43,11 @@ SMALLER = {
         for purpose in ("select", "final")
         for setting in ("count=10", "train=100")
     ],
+    **{
+        name: [f"tasks.{purpose}.{setting}" for purpose in ("search", "select", "final")
+               for setting in ("count=2", "train=40", "epochs=2")]
+        for name in ("adapt_few_examples", "adapt_fast_training", "adapt_ten_classes")
+    },
     # The host machine is slow.
     "cifar10_from_scratch_gpu": [
         *(f"tasks.{purpose}.count=4" for purpose in ("search", "select", "final")),
@@ -67,7 +75,8 @@ def test_the_promised_configs_are_there():
         "projected_binary_baseline", "cifar10_from_scratch_gpu", "own_csv", "amoebanet_digits",
         "amoebanet_fashion", "amoebanet_cifar10", "nas_bench_201_table", "own_images", "search_chain",
         "search_hierarchical", "search_beam", "search_mnasnet", "search_nsga2", "search_progressive",
-        "search_reinforce", "search_surrogate", "fit",
+        "search_reinforce", "search_surrogate", "fit", "adapt_few_examples", "adapt_fast_training",
+        "adapt_ten_classes",
     }  # fmt: skip
     assert promised <= set(CONFIGS)
 

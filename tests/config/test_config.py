@@ -623,6 +623,9 @@ def test_options_hide_no_mistakes(mistakes):
 
 
 SHIPPED = [
+    "adapt_fast_training",
+    "adapt_few_examples",
+    "adapt_ten_classes",
     "amoebanet_cifar10",
     "amoebanet_digits",
     "amoebanet_fashion",

@@ -116,7 +116,9 @@ def test_paper_best_learns_binary_tasks():
 
 def test_sizes_and_memory_are_those_of_the_spec():
     sizes = {n: [len(f) for f in library.program(n).functions] for n in library.names()}
-    assert sizes.pop("linear_with_bias") == [1, 2, 5]  # our own
+    assert sizes.pop("linear_with_bias") == [1, 2, 5]  # our own, as are those of classes
+    assert sizes.pop("softmax_regression") == [1, 2, 5]
+    assert sizes.pop("neural_network_of_classes") == [3, 5, 12]
     assert sizes == {
         "empty": [0, 0, 0],
         "linear": [1, 1, 4],

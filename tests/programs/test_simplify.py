@@ -8,7 +8,7 @@ from helpers import MEMORY, grown_program, parse, random_program, small_tasks
 
 from zero.programs.evaluator import Evaluator
 from zero.programs.interpreter import reference
-from zero.programs.library import names
+from zero.programs.library import OF_CLASSES, names
 from zero.programs.library import program as shipped
 from zero.programs.ops import OPS, get_op, op_tables
 from zero.programs.program import (
@@ -18,13 +18,20 @@ from zero.programs.program import (
     memory_needed,
     to_arrays,
 )
-from zero.programs.simplified import simplify
+from zero.programs.simplified import likely_labels, simplify
 from zero.programs.simplify import mark_live
 
 SMALL = Memory(5, 4, 2)
 
 
-def live_along(program, steps):
+# What is set before predict and learn, and what is read after predict.
+PLACES = {
+    "scalar": ({("s", 0), ("v", 0)}, {("s", 1)}),
+    "vector": ({("v", 0), ("v", 1)}, {("v", 2)}),
+}
+
+
+def live_along(program, steps, labels="scalar"):
     """Which instructions matter when functions run in that order, by following values back."""
     bodies = [[(f, k, i) for k, i in enumerate(body)] for f, body in enumerate(program.functions)]
     events = list(bodies[0])
@@ -33,9 +40,9 @@ def live_along(program, steps):
     needed, live = set(), set()
     for function, k, instruction in reversed(events):
         if function == "read":
-            needed |= {("s", 1)} if k == 1 else set()
+            needed |= PLACES[labels][1] if k == 1 else set()
         elif function == "load":
-            needed -= {("s", 0), ("v", 0)}
+            needed -= PLACES[labels][0]
         else:
             op = get_op(instruction.op)
             target = (op.output, instruction.out)
@@ -49,15 +56,15 @@ def live_along(program, steps):
     return live
 
 
-def live_anywhere(program, rng):
+def live_anywhere(program, rng, labels="scalar"):
     """Which instructions matter in any order: after predict comes learn, or predict again."""
-    live = live_along(program, [1, 2] * 15) | live_along(program, [1] * 15)
-    live |= live_along(program, ([1, 2] * 8 + [1] * 3) * 2)  # what an evaluation does
+    live = live_along(program, [1, 2] * 15, labels) | live_along(program, [1] * 15, labels)
+    live |= live_along(program, ([1, 2] * 8 + [1] * 3) * 2, labels)  # what an evaluation does
     for _ in range(8):
         steps = []
         for _ in range(12):
             steps += [1, 2] if rng.random() < 0.6 else [1]
-        live |= live_along(program, steps)
+        live |= live_along(program, steps, labels)
     return live
 
 
@@ -66,25 +73,26 @@ def kept(program):
     return [len(f) for f in simplify(program).functions]
 
 
-def test_exactly_the_instructions_that_matter_stay():
+@pytest.mark.parametrize("labels", PLACES)
+def test_exactly_the_instructions_that_matter_stay(labels):
     rng = np.random.default_rng(1)
     removed = total = 0
     for _ in range(1500):
         program = random_program(rng, SMALL, (4, 7, 7))
-        live = live_anywhere(program, rng)
+        live = live_anywhere(program, rng, labels)
         wanted = Program(
             *(
                 tuple(i for k, i in enumerate(body) if (f, k) in live)
                 for f, body in enumerate(program.functions)
             )
         )
-        assert simplify(program) == wanted, str(program)
+        assert simplify(program, labels) == wanted, str(program)
         removed += len(program) - len(wanted)
         total += len(wanted)
     assert removed > 1500 and total > 1500  # both happen often
 
 
-@pytest.mark.parametrize("metric", ["rms_error", "accuracy"])
+@pytest.mark.parametrize("metric", ["rms_error", "accuracy", "classes"])
 def test_every_error_keeps_its_bits(metric):
     rng = np.random.default_rng(2)
     tasks = small_tasks(tasks=1, metric=metric, epochs=2, train=6, valid=3)
@@ -93,7 +101,7 @@ def test_every_error_keeps_its_bits(metric):
         base = shipped(names()[k % len(names())]) if k % 3 else Program()
         memory = Memory(8, 14, 3)
         program = grown_program(rng, base, memory, 8)
-        small = simplify(program)
+        small = simplify(program, tasks.labels)
         assert len(small) < len(program) or k < 100
         # The reference executes every instruction; the compiled interpreter would simplify.
         a = reference.run(program, memory, tasks, 0, seed_key=3)
@@ -101,14 +109,16 @@ def test_every_error_keeps_its_bits(metric):
         assert a.train_steps == b.train_steps and a.fitness == b.fitness
         np.testing.assert_array_equal(a.train_errors, b.train_errors)
         np.testing.assert_array_equal(a.valid_errors, b.valid_errors)
-        fitness.add(a.fitness)
+        fitness.add(tuple(a.train_errors) if metric == "classes" else a.fitness)
     assert len(fitness) > (20 if metric == "rms_error" else 3)
 
 
 def test_shipped_programs_have_nothing_to_remove():
     for name in names():
         if name != "neural_network_damaged":
-            assert simplify(shipped(name)) == shipped(name), name
+            labels = "vector" if name in OF_CLASSES else "scalar"
+            assert likely_labels(shipped(name)) == labels
+            assert simplify(shipped(name), labels) == shipped(name), name
 
 
 def test_obvious_cases():
@@ -201,14 +211,16 @@ def test_ops_of_every_kind_can_be_live():
             assert simplify(program) == program, op.name
 
 
-def test_what_is_shown_is_what_evaluations_keep():
+@pytest.mark.parametrize("labels", PLACES)
+def test_what_is_shown_is_what_evaluations_keep(labels):
     rng = np.random.default_rng(8)
     for _ in range(200):
         program = random_program(rng, SMALL, (5, 7, 7))
         code, _, sizes = to_arrays(program)
         starts = np.cumsum([0, *sizes[:2]]).astype(np.int64)
         live = np.zeros(len(code), dtype=np.uint8)
-        mark_live(code, starts, sizes, op_tables(), np.zeros(4, np.uint64), live)
+        needed = np.zeros(4, np.uint64)
+        mark_live(code, starts, sizes, op_tables(), needed, live, labels == "vector")
         instructions = [i for function in program.functions for i in function]
         kept = [i for i, lives in zip(instructions, live, strict=True) if lives]
-        assert kept == [i for function in simplify(program).functions for i in function]
+        assert kept == [i for function in simplify(program, labels).functions for i in function]

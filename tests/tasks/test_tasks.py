@@ -39,6 +39,12 @@ SETTINGS = {
         {"source": "arrays", "path": "set.npz", "features": 3},
         {"source": "breast_cancer", "positive_class": 1, "negative_class": 0},
     ],
+    "projected_classes": [
+        {},
+        {"source": "iris", "projection": "none"},
+        {"source": "arrays", "path": "set.npz", "features": 3},
+        {"classes": [1, 4, 7, 9], "features": 4, "max_per_class": 60},
+    ],
     "table": [
         {**TABLE, "target": "price", "problem": "regression", "ignore": ["kind"]},
         {**TABLE, "target": "kind", "problem": "binary", "features": 3},
@@ -113,13 +119,14 @@ def test_experiments_draw_new_search_tasks_and_keep_the_final_ones(family):
     )
 
 
-def test_binary_labels_are_0_and_1_and_both_occur(family):
+def test_labels_of_classes_are_their_numbers_and_all_occur(family):
     if family.metric != "accuracy":
         return
     for purpose in PURPOSES:
         tasks = make_task_set(family, purpose)
+        assert (tasks.labels == "vector") == (family.labels == "vector") == (tasks.classes > 0)
         for y in (*tasks.train_y, *tasks.valid_y):
-            assert set(y.tolist()) == {0.0, 1.0}
+            assert set(y.tolist()) == set(range(tasks.classes or 2))
 
 
 def _order_statistics(labels):
@@ -211,7 +218,7 @@ def test_a_part_without_a_class_is_refused(ones):
 
 
 def test_train_features_of_real_data_are_standardised(family):
-    if family.kind not in ("table", "projected_binary"):
+    if family.kind not in ("table", "projected_binary", "projected_classes"):
         return
     for x in make_task_set(family, "search").train_x:
         np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-12)
@@ -219,7 +226,7 @@ def test_train_features_of_real_data_are_standardised(family):
 
 
 def test_no_test_row_is_ever_trained_on_or_scored_before_the_final(family):
-    if family.kind not in ("table", "projected_binary"):
+    if family.kind not in ("table", "projected_binary", "projected_classes"):
         return
     used, tested = set(), set()
     for data_seed in range(40):

@@ -8,11 +8,12 @@ from pathlib import Path
 def shipped_configs() -> dict[str, Path]:
     """Returns the shipped configs' files by bare name, sorted."""
     try:
-        found = files("zero.configs").iterdir()
+        folder = Path(str(files("zero.configs").joinpath(".")))
     except ModuleNotFoundError:  # an editable install does not always map the folder
-        found = (Path(__file__).resolve().parents[2] / "configs").glob("*.yaml")
-    paths = sorted(Path(str(path)) for path in found)
-    return {path.stem: path for path in paths if path.suffix == ".yaml"}
+        folder = Path(__file__).resolve().parents[2] / "configs"
+    # Those of the paper's experiments have a folder of their own.
+    paths = [*folder.glob("*.yaml"), *folder.glob("paper/*.yaml")]
+    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
 
 
 def header(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 `load_source` reads one and keeps it for the process; a file that has changed is read again.
 Images stay bytes here: Fashion-MNIST is 47 MB so, and 376 MB as float64.
-Called by `zero.tasks.projected_binary`.
+Called by `zero.tasks.projected_binary` and `zero.tasks.projected_classes`.
 """
 
 from __future__ import annotations

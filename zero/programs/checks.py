@@ -17,6 +17,8 @@ from zero.errors import ZeroError, unknown_name
 from zero.programs import library
 from zero.programs.ops import get_op
 from zero.programs.program import (
+    CLASS_LABEL,
+    CLASS_PREDICTION,
     FUNCTIONS,
     MAX_SIZE,
     Program,
@@ -26,6 +28,7 @@ from zero.programs.program import (
 )
 from zero.programs.program import Memory as ProgramMemory
 from zero.search import breeds
+from zero.tasks import PURPOSES
 
 INITIAL_WORDS = ("empty", "no_op", "random")
 
@@ -179,6 +182,32 @@ def _known_memory(config: Any) -> ProgramMemory:
     return ProgramMemory(*found)
 
 
+def _check_labels(config: Any) -> Iterator[Found]:
+    """Vector labels: of all tasks or none, with addresses for them, and not on a GPU."""
+    families = {purpose: getattr(config.tasks, purpose, None) for purpose in PURPOSES}
+    if None in families.values():  # a mistake that is told already
+        return
+    labels = families["search"].labels
+    for purpose in ("select", "final"):
+        if families[purpose].labels != labels:
+            message = (
+                f"has {families[purpose].labels} labels and the search tasks have {labels} ones; "
+                "a program predicts either"
+            )
+            yield ("tasks", purpose), message
+    if labels == "scalar":
+        return
+    need, have = CLASS_PREDICTION + 1, config.program.memory.vectors
+    if have < need:
+        message = (
+            f"must be at least {need} with vector labels (v0 features, v{CLASS_LABEL} label, "
+            f"v{CLASS_PREDICTION} prediction), got {have}"
+        )
+        yield ("program", "memory", "vectors"), message
+    if config.backend == "cuda":
+        yield ("backend",), "'cuda' knows no vector labels yet; use 'cpu'"
+
+
 def _check_mutations(config: Any) -> Iterator[Found]:
     if breeds(config.search.method) and not any(config.search.mutations.values()):
         message = "all weights are 0 or the list is empty; give at least one mutation a weight"
@@ -206,6 +235,7 @@ OF_PROGRAMS = (
     *_of_functions(_check_vector_ops),
     *_of_functions(_check_random_start),
     _check_any_ops,
+    _check_labels,
     _check_mutations,
     _check_start,
 )

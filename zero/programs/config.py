@@ -114,7 +114,10 @@ Mutations = Annotated[
 
 
 class MemorySettings(Section):
-    """Numbers of addresses (spec, section 1); s0: label, s1: prediction, v0: features."""
+    """Numbers of addresses (spec, section 1); s0: label, s1: prediction, v0: features.
+
+    With vector labels v1: label, v2: prediction, and no scalar is set apart.
+    """
 
     scalars: Whole = Field(4, ge=2, le=64)
     vectors: Whole = Field(3, ge=1, le=64)

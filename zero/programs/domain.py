@@ -44,7 +44,7 @@ from zero.rng.philox import key_for
 from zero.runs.domain import Conclusion, Domain
 from zero.runs.folder import RunFolder
 from zero.runs.state import Experiment
-from zero.tasks import PURPOSES, TaskSet, make_task_set
+from zero.tasks import PURPOSES, Labels, TaskSet, make_task_set
 from zero.tasks.table import Table
 
 
@@ -183,6 +183,11 @@ class ProgramsDomain(Domain):
         return self._tasks[key]
 
     @property
+    def labels(self) -> Labels:
+        """The labels of the run's tasks."""
+        return self.config.tasks.search.labels
+
+    @property
     def backend(self) -> Backend:
         """The backend of the run's islands."""
         return backends.get(self.config.backend)
@@ -282,7 +287,7 @@ class ProgramsDomain(Domain):
         }
         if purpose == "final":
             found["interval"] = list(interval(tasks, result))
-            found["departures"] = departures(program, tasks.epochs)
+            found["departures"] = departures(program, tasks.epochs, tasks.labels)
             lasting = result
             if found["departures"]:
                 lasting = self.evaluator(purpose, experiment, on_gpu, keep_errors=True)(program)
@@ -305,11 +310,11 @@ class ProgramsDomain(Domain):
 
     def _beside(self, features: int) -> list[str]:
         """Returns the shipped programs that outcomes are set beside."""
-        return beside(features, self.config.program.memory.matrices > 0)
+        return beside(features, self.config.program.memory.matrices > 0, self.labels)
 
     def shown(self, record: RawProgram) -> str:
         """Returns a raw record's program without what changes no prediction."""
-        return str(simplify(record.program))
+        return str(simplify(record.program, self.labels))
 
     def groups(self) -> list[list[int]] | None:
         """Returns which islands share a process: on backend cuda those of one GPU."""
@@ -484,7 +489,9 @@ class ProgramsDomain(Domain):
 
         program = best.program
         file = folder.path / model.FILE
-        if file.is_file() and model.load_model(file).trained.program != simplify(program):
+        if file.is_file() and model.load_model(file).trained.program != simplify(
+            program, self.labels
+        ):
             file.unlink()
         folder.write_best(str(program))
         results = {"program": str(program), "search": None, "select": None, "final": None}
@@ -516,6 +523,7 @@ class ProgramsDomain(Domain):
         results = {"program": str(program), **figures, "baselines": baselines}
         keys = ("metric", "interval", "lasting_fitness", "order_matters", "departures")
         details = {key: figures["final"][key] for key in keys}
+        details["labels"] = self.labels
         details["chance"] = {purpose: part["chance"] for purpose, part in figures.items()}
         kept = self._keep(program, figures["final"], number, folder)
         results |= {"table": kept} if kept else {}

@@ -66,6 +66,10 @@ def _check_arguments(
     for what, value, known in (("dtype", dtype, DTYPES), ("combine", combine, COMBINE)):
         if not isinstance(value, str) or value not in known:
             raise ConfigError(unknown_name(what, value, known))
+    if tasks.classes and memory is not None and isinstance(memory, Memory) and memory.vectors < 3:
+        raise ConfigError(
+            f"vector labels need memory of at least 3 vectors (features, label, prediction), got {memory}"
+        )
     if memory is not None and not isinstance(memory, Memory):
         raise ConfigError(
             f"memory must be a zero.programs.program.Memory or None, got {what_is(memory)}"
@@ -150,7 +154,7 @@ class Evaluator:
                     "zero.programs.program.parse_program if it is text"
                 )
             raise ProgramError(f"an Evaluator takes a Program, got {what_is(program)}{hint}")
-        memory = self.memory or memory_needed(program)
+        memory = self.memory or memory_needed(program, self.tasks.labels)
         validate_program(program, memory)
         task_fitness, steps, errors = self._run(program, memory)
         if errors is not None and self.tasks.metric == "rms_error":

@@ -27,6 +27,9 @@ def chance(tasks: TaskSet) -> np.ndarray:
     For classes it always says the class that most scored examples have, the share of which is its
     fitness; for numbers always the mean of the train labels.
     """
+    if tasks.classes:
+        shares = [_mean(tasks, tasks.valid_y == k) for k in range(tasks.classes)]
+        return np.max(shares, axis=0)
     if tasks.metric == "accuracy":
         share = _mean(tasks, tasks.valid_y > 0.5)
         return np.maximum(share, 1.0 - share)

@@ -33,6 +33,7 @@ from zero.programs.scores import (
 )
 from zero.programs.trained import labels_of, train
 from zero.rng.philox import key_for
+from zero.tasks import Labels
 from zero.tasks.table import Table
 
 # What every outcome is set beside: both were written by people.
@@ -48,11 +49,14 @@ def table_of(config: ProgramsConfig) -> Table | None:
     return family if isinstance(family, Table) else None
 
 
-def beside(features: int, matrices: bool) -> list[str]:
+def beside(features: int, matrices: bool, labels: Labels = "scalar") -> list[str]:
     """Returns the shipped programs to compare with: of a wide table those without matrices.
 
-    matrices: whether the programs that are compared may have some, so that it takes as long anyway.
+    matrices: whether the programs that are compared may have some, so that it takes as long anyway. labels:
+    of the tasks.
     """
+    if labels == "vector":
+        return list(library.OF_CLASSES)
     if matrices or features <= WIDE:
         return list(BASELINES)
     return [name for name in BASELINES if not memory_needed(library.program(name)).matrices]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,9 +135,14 @@ class Programs(Kind):
 
     def canonical(self, text: str) -> str:
         """Returns a program without what changes no prediction, its addresses in order of use."""
-        from zero.programs.canonical import canonical
+        return self.canonical_in(text, {})
 
-        return canonical(text)
+    def canonical_in(self, text: str, settings: Mapping[str, Any]) -> str:
+        """Returns the same of a program for the tasks of a run."""
+        from zero.programs.canonical import canonical
+        from zero.tasks.read import labels_in
+
+        return canonical(text, labels_in(settings) or "scalar")
 
     def lines(self, text: str, canonical: str) -> list[str]:
         """Returns the instructions that matter, so that other names of addresses are no difference."""

@@ -91,6 +91,48 @@ def Learn():
   m1 = s4 * m0
 """
 
+# Of vector labels (paper, section 4.3): v1 the label, one-hot, v2 the prediction, made probabilities before
+# learn; both are zero behind the classes. Weights of those elements stay what they were.
+_SOFTMAX_REGRESSION = """
+def Setup():
+  s2 = 0.01                 # learning rate
+def Predict():
+  v2 = dot(m0, v0)          # weights . features
+  v2 = v2 + v3              # biases
+def Learn():
+  v4 = v1 - v2              # error
+  v4 = s2 * v4
+  v3 = v3 + v4
+  m1 = outer(v4, v0)        # correction
+  m0 = m0 + m1
+"""
+
+_NEURAL_NETWORK_OF_CLASSES = """
+def Setup():
+  m0 = gaussian(0, 0.1, (n_features, n_features))
+  m2 = gaussian(0, 0.1, (n_features, n_features))
+  s3 = 0.01                 # learning rate
+def Predict():
+  v3 = dot(m0, v0)
+  v3 = v3 + v5
+  v4 = maximum(v3, v9)      # ReLU: v9 is never written, so it is zero
+  v2 = dot(m2, v4)
+  v2 = v2 + v6
+def Learn():
+  v7 = v1 - v2              # error
+  v7 = s3 * v7
+  m1 = transpose(m2)
+  v8 = dot(m1, v7)          # error of the hidden units
+  v6 = v6 + v7              # last biases
+  m1 = outer(v7, v4)
+  m2 = m2 + m1              # last weights
+  v7 = heaviside(v3, 1.0)   # derivative of ReLU
+  v8 = v7 * v8
+  v5 = v5 + v8              # first biases
+  m1 = outer(v8, v0)
+  m0 = m0 + m1              # first weights
+"""
+
 PROGRAMS: dict[str, tuple[str, str]] = {
     "empty": ("no instructions at all", "def Setup():\ndef Predict():\ndef Learn():\n"),
     "linear": ("linear model trained by gradient descent", _LINEAR),
@@ -106,11 +148,21 @@ PROGRAMS: dict[str, tuple[str, str]] = {
         "the network without its random initial weights: only the last bias learns",
         _NEURAL_NETWORK.format(weights=""),
     ),
+    "softmax_regression": (
+        "softmax regression, for classes with vector labels",
+        _SOFTMAX_REGRESSION,
+    ),
+    "neural_network_of_classes": (
+        "the two-layer network, for classes with vector labels",
+        _NEURAL_NETWORK_OF_CLASSES,
+    ),
     "paper_best": (
         "the paper's best program for binary CIFAR-10, dead instructions removed",
         _PAPER_BEST,
     ),
 }
+
+OF_CLASSES = ("softmax_regression", "neural_network_of_classes")  # those for vector labels
 
 
 def names() -> list[str]:

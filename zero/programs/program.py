@@ -1,7 +1,8 @@
 """Programs: three lists of instructions, their text form and their form as arrays.
 
 An algorithm is setup, predict and learn (Real et al. 2020, section 3.1) over three banks of memory:
-scalars `s`, vectors `v`, matrices `m`. s0 is the label, s1 the prediction, v0 the features.
+scalars `s`, vectors `v`, matrices `m`. s0 is the label, s1 the prediction, v0 the features; where labels are
+vectors v1 is the label and v2 the prediction (`zero.programs.interpreter.reference.run`).
 
 The text form is that of the original engine, printed exactly (constants are not rounded) and read
 back to the identical program:
@@ -42,6 +43,8 @@ MAX_STREAM = 2**15 - 1
 MAX_SIZE = 1000  # instructions of one function (spec, section 3)
 
 LABEL, PREDICTION, FEATURES = 0, 1, 0
+# Vectors, where labels are vectors (classes): then s0 and s1 are scalars like all others.
+CLASS_LABEL, CLASS_PREDICTION = 1, 2
 
 
 @dataclass(frozen=True)
@@ -347,9 +350,9 @@ def validate_program(program: Program, memory: Memory) -> None:
                 streams.add(instruction.stream)
 
 
-def memory_needed(program: Program) -> Memory:
-    """Returns the smallest memory that the program runs in."""
-    need = {"s": 2, "v": 1, "m": 0}
+def memory_needed(program: Program, labels: str = "scalar") -> Memory:
+    """Returns the smallest memory that the program runs in; labels: of the tasks (`TaskSet.labels`)."""
+    need = {"s": 2, "v": 1 if labels == "scalar" else CLASS_PREDICTION + 1, "m": 0}
     for instruction in (i for f in program.functions for i in f):
         op = get_op(instruction.op)
         used = list(zip(op.inputs, (instruction.in1, instruction.in2), strict=False))

@@ -89,7 +89,8 @@ class ReferenceModule:
     ) -> tuple[float, int]:
         """Writes `task_fitness` and returns (fitness, train steps taken)."""
         program = from_arrays(*cpu.read_arrays(genomes, row, evaluator.starts))
-        task_fitness, steps, _ = self._runner(program, memory_needed(program))
+        labels = "vector" if evaluator.settings.classes else "scalar"
+        task_fitness, steps, _ = self._runner(program, memory_needed(program, labels))
         evaluator.task_fitness[: len(task_fitness)] = task_fitness
         return combine(task_fitness, self._combine), steps
 

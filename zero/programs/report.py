@@ -13,6 +13,7 @@ from zero.runs.reports import charts, common
 from zero.runs.reports.common import RunFiles
 from zero.runs.reports.parts import Bullets, Code, Commands, Pairs, Part, Report, Section, Table
 from zero.runs.tables import shown_fitness
+from zero.tasks.read import labels_in
 
 if TYPE_CHECKING:
     from zero.programs.domain import ProgramsDomain
@@ -38,7 +39,7 @@ def report(run: RunFiles, domain: ProgramsDomain | None) -> Report:
         drawn["curve"] = common.curve(
             run, sample.best_so_far, f"{len(sample.fitness):,} random programs"
         )
-    text = simplified(run.results.get("program", run.best.text))
+    text = simplified(run.results.get("program", run.best.text), labels_in(run.settings))
     found: list[Part] = [*filter(None, [common.unfinished(run)]), Code(text)]
     final = run.results.get("final")
     if final:

@@ -12,6 +12,13 @@ import numpy as np
 
 from zero.jit.decorators import jit
 from zero.jit.struct import address
+from zero.programs.program import (
+    CLASS_LABEL,
+    CLASS_PREDICTION,
+    FEATURES,
+    LABEL,
+    PREDICTION,
+)
 
 LIVE, LAST_USE_1, LAST_USE_2 = 1, 2, 4
 _NONE, _ONE = np.uint64(0), np.uint64(1)
@@ -61,7 +68,7 @@ def _backward(code, first, size, ops, needed, live):
 
 
 @jit
-def mark_live(code, starts, sizes, tables, needed, live):
+def mark_live(code, starts, sizes, tables, needed, live, classes=False):
     """Sets `live[k]` for every instruction k of a program.
 
     Args:
@@ -73,22 +80,29 @@ def mark_live(code, starts, sizes, tables, needed, live):
             may read before they write it, so what setup leaves there matters.
         live: (L,) uint8, result: 0 or LIVE, with LAST_USE_1 and LAST_USE_2 where the operand's old
             value is not read again.
+        classes: whether label and prediction are vectors.
     """
     # Addresses: indexing them skips the handling of negative indices; this runs for every individual.
     ops = address(tables.in1), address(tables.in2), address(tables.out), address(tables.partial)
     code_at, live_at = address(code), address(live)
-    not_first = ~_bit(0)  # s0 and v0 are set before predict and before learn
+    # What is set before predict and before learn, and what is read after predict.
+    label, prediction, features = _bit(LABEL), _bit(PREDICTION), _bit(FEATURES)
+    class_label, class_prediction = _bit(CLASS_LABEL), _bit(CLASS_PREDICTION)
+    of_classes, of_scalars = _all(classes), _all(not classes)
+    own_s = ~(label & of_scalars)
+    own_v = ~(features | class_label & of_classes)
+    read_s, read_v = prediction & of_scalars, class_prediction & of_classes
     s1, v1, m1 = _NONE, _NONE, _NONE  # needed before predict
     s2, v2, m2 = _NONE, _NONE, _NONE  # needed before learn
     while True:
         # The prediction is read after every predict; then follows learn, or predict again.
-        after = s1 | s2 | _bit(1), v1 | v2, m1 | m2
+        after = s1 | s2 | read_s, v1 | v2 | read_v, m1 | m2
         s, v, m = _backward(code_at, starts[1], sizes[1], ops, after, live_at)
-        s, v = s & not_first, v & not_first
+        s, v = s & own_s, v & own_v
         changed = s != s1 or v != v1 or m != m1
         s1, v1, m1 = s, v, m
         s, v, m = _backward(code_at, starts[2], sizes[2], ops, (s1, v1, m1), live_at)
-        s, v = s & not_first, v & not_first
+        s, v = s & own_s, v & own_v
         changed |= s != s2 or v != v2 or m != m2
         s2, v2, m2 = s, v, m
         if not changed:

@@ -55,13 +55,13 @@ def _print_scores(table: dict[str, Any]) -> None:
         print_paragraph(sentence, "* ", "  ")
 
 
-def _print_if_shipped(program: Any) -> None:
+def _print_if_shipped(program: Any, labels: Any) -> None:
     """Says so where a run's outcome is a program that comes with zero."""
     from zero.programs import library
     from zero.programs.simplified import simplify
 
     for name in library.names():
-        if simplify(library.program(name)) == simplify(program):
+        if simplify(library.program(name), labels) == simplify(program, labels):
             print_paragraph(
                 f"this is the shipped program '{name}': nothing else that was found did better on the "
                 "select tasks"
@@ -82,7 +82,7 @@ class ProgramsView(View):
         return {
             **figures_event(outcome),
             "program": outcome.program and str(outcome.program),
-            "simplified": outcome.program and simplified(str(outcome.program)),
+            "simplified": outcome.program and simplified(str(outcome.program), _labels_of(outcome)),
         }
 
     def print_outcome(self, outcome: Any) -> None:
@@ -90,8 +90,9 @@ class ProgramsView(View):
         if outcome.program is None:
             print("no program was evaluated")
             return
-        print(f"\n{simplified(str(outcome.program))}")
-        _print_if_shipped(outcome.program)
+        labels = _labels_of(outcome)
+        print(f"\n{simplified(str(outcome.program), labels)}")
+        _print_if_shipped(outcome.program, labels)
         print_table(*outcome_table(outcome))
         if outcome.final:
             final = {**outcome.details, "fitness": outcome.final.fitness}
@@ -150,7 +151,7 @@ class ProgramsView(View):
     def print_run(self, path: Path, data: Any, record: Any, lineage: bool, raw: bool) -> None:
         """Prints the best program of a run, and how its experiments went."""
         text = data.results["program"] if data.results else record.text
-        _print_program(f"record {record.id}", text, raw)
+        _print_program(f"record {record.id}", text, raw, labels_of_run(data))
         print()
         print_table(
             ("experiment", "ended", "individuals", "train steps", "search", "select", "record"),
@@ -176,7 +177,7 @@ class ProgramsView(View):
         ops = [get_op(op) for op in data.ops]
         program = from_arrays(record.code, record.consts, record.sizes, ops)
         print_paragraph(_record_line(record), "# ")  # a comment: the output is a program's text
-        print(program if raw else simplified(str(program)), end="")
+        print(program if raw else simplified(str(program), labels_of_run(data)), end="")
         if lineage:
             print()
             self.print_lineage(data, record.id)
@@ -216,8 +217,23 @@ class ProgramsView(View):
         print(f"chance: the mean fitness of a predictor that says {CHANCE[tasks.metric]}")
 
 
-def simplified(text: str) -> str:
-    """Returns a program's text without dead instructions; as it is if its ops are unknown here."""
+def labels_of_run(data: Any) -> Any:
+    """Returns the labels of an archive's tasks, None if they are not known here."""
+    from zero.config import yaml
+    from zero.tasks.read import labels_in
+
+    return labels_in(yaml.parse(data.config, "config").data)
+
+
+def _labels_of(outcome: Any) -> Any:
+    return outcome.details.get("labels", "scalar")
+
+
+def simplified(text: str, labels: Any = None) -> str:
+    """Returns a program's text without dead instructions; as it is if its ops are unknown here.
+
+    labels: of its tasks; None: as `likely_labels` of `zero.programs.simplified` says.
+    """
     from zero.errors import ProgramError
     from zero.programs.program import parse_program
 
@@ -225,9 +241,9 @@ def simplified(text: str) -> str:
         program = parse_program(text)
     except ProgramError:  # ops of the user's own, which only the run's config imports
         return text
-    from zero.programs.simplified import simplify
+    from zero.programs.simplified import likely_labels, simplify
 
-    return str(simplify(program))
+    return str(simplify(program, labels or likely_labels(program)))
 
 
 def counted(program: Any) -> str:
@@ -247,9 +263,9 @@ def spread(part: dict[str, Any] | None) -> str:
     return f"{shown_fitness(part['fitness'])}  ({len(tasks)} tasks: {low} to {high})"
 
 
-def _print_program(name: str, text: str, raw: bool) -> None:
+def _print_program(name: str, text: str, raw: bool, labels: Any = None) -> None:
     """Prints a program under a line that says what it is; raw: as it was found."""
-    short = simplified(text)
+    short = simplified(text, labels)
     title = f"program ({name}, {counted(text)})"
     if not raw and short != text:
         title = (

@@ -145,7 +145,7 @@ def discovery_of(
     is_outcome = best is not None and best.id == record.id
     parts = {p: results[p] for p in PARTS if is_outcome and results.get(p)}
     try:
-        canonical = kind.canonical(record.text)
+        canonical = kind.canonical_in(record.text, settings)
     except ZeroError:  # with ops of the user's own that are not known here, say
         canonical = record.text.strip()
     size, unit = kind.size(canonical, record)

@@ -168,6 +168,10 @@ class Kind:
         """
         return text.strip()
 
+    def canonical_in(self, text: str, settings: Mapping[str, Any]) -> str:
+        """Returns `canonical` of a genome of a run with these settings, as plain values."""
+        return self.canonical(text)
+
     def lines(self, text: str, canonical: str) -> list[str]:
         """Returns a genome as the lines in which two are compared; canonical: its form."""
         return text.splitlines()

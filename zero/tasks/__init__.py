@@ -29,15 +29,17 @@ PURPOSES = ("search", "select", "final")
 Purpose = Literal["search", "select", "final"]
 Metric = Literal["rms_error", "accuracy"]
 METRICS = get_args(Metric)
+Labels = Literal["scalar", "vector"]
 
 SeedList = list[Annotated[int, Field(ge=0, lt=2**63)]]
 
 
 @dataclass(frozen=True)
 class Task:
-    """One data set with scalar labels.
+    """One data set.
 
-    train_x (N, F), train_y (N,), valid_x (V, F), valid_y (V,): float64, finite. Programs train on
+    train_x (N, F), train_y (N,), valid_x (V, F), valid_y (V,): float64, finite. classes: 0, or K of vector
+    labels: then each label is the number of a class, 0 to K - 1, and K is at most F. Programs train on
     `train` and are scored on `valid`; for a final task `valid` holds the test split. valid_ids (V,):
     which examples of the family's data these are, so that tasks that share some are not taken for
     independent; None: no other task has any of them. valid_weights (V,): how much each of these examples
@@ -51,6 +53,7 @@ class Task:
     valid_y: np.ndarray
     valid_ids: np.ndarray | None = None
     valid_weights: np.ndarray | None = None
+    classes: int = 0
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,7 +64,8 @@ class TaskSet:
     (T, N), valid_x (T, V, F), valid_y (T, V): float64, C-contiguous. metric: how predictions are
     scored. epochs: how often the train examples are gone through (at least 1). valid_ids (T, V) int64:
     equal where tasks share an example; None: they share none. valid_weights (T, V): how much each counts;
-    None: all alike. Only `zero.programs.evaluator.Evaluator` heeds them, not the search.
+    None: all alike. Only `zero.programs.evaluator.Evaluator` heeds them, not the search. classes: see `Task`;
+    what programs see of them says `zero.programs.interpreter.reference.run`.
     """
 
     names: tuple[str, ...]
@@ -74,10 +78,12 @@ class TaskSet:
     epochs: int = 1
     valid_ids: np.ndarray | None = None
     valid_weights: np.ndarray | None = None
+    classes: int = 0
 
     def __repr__(self) -> str:
+        classes = f"{self.classes} classes, " if self.classes else ""
         return (
-            f"<TaskSet: {self.num_tasks} tasks of {self.features} features, "
+            f"<TaskSet: {self.num_tasks} tasks of {self.features} features, {classes}"
             f"{self.train_x.shape[1]} train and {self.valid_x.shape[1]} valid examples, {self.metric}>"
         )
 
@@ -91,6 +97,11 @@ class TaskSet:
         """Number of features F."""
         return self.train_x.shape[2]
 
+    @property
+    def labels(self) -> Labels:
+        """Whether programs see labels as scalars or as vectors."""
+        return "vector" if self.classes else "scalar"
+
 
 class TaskFamily(Settings):
     """Base of the task families: the keys that all of them have.
@@ -103,6 +114,8 @@ class TaskFamily(Settings):
 
     kind: ClassVar[str]
     metric: ClassVar[Metric]  # a family whose keys decide it overrides this with a property
+    # "vector": the classes of `Task.classes`, with the metric accuracy.
+    labels: ClassVar[Labels] = "scalar"
     # Whether `make` gives the examples of each part in a random order already. If not, `make_task`
     # shuffles them: programs remember, and would learn the order instead of the task.
     shuffled: ClassVar[bool] = False
@@ -132,6 +145,12 @@ class TaskFamily(Settings):
         elif not isinstance(metric, property) and metric not in METRICS:
             got = f", got {what_is(metric)}" if metric is not None else ""
             fault = f"metric must be one of {', '.join(METRICS)}{got}"
+        elif cls.labels not in get_args(Labels):
+            fault = (
+                f"labels must be one of {', '.join(get_args(Labels))}, got {what_is(cls.labels)}"
+            )
+        elif cls.labels == "vector" and metric != "accuracy":
+            fault = "with vector labels metric must be accuracy"
         else:
             cls.kind = kind
             return
@@ -207,7 +226,9 @@ def make_task(family: TaskFamily, data_seed: int, param_seed: int, purpose: Purp
             )
         if not (np.isfinite(x).all() and np.isfinite(y).all()):
             raise TaskError(f"task '{task.name}': NaN or infinity in the {split} examples")
-        if family.metric == "accuracy" and len(np.unique(y > 0.5)) < 2:
+        if family.labels == "vector":
+            _check_classes(task, split, y, x.shape[1])
+        elif family.metric == "accuracy" and len(np.unique(y > 0.5)) < 2:
             raise TaskError(
                 f"task '{task.name}': all {len(y)} {_PART_NAMES[purpose, split]} examples are of class "
                 f"{int(y[0] > 0.5)}, so that no figure would mean anything; give a larger size or more "
@@ -224,7 +245,23 @@ def make_task(family: TaskFamily, data_seed: int, param_seed: int, purpose: Purp
                 parts[name] = np.ascontiguousarray(parts[name][order])
             if split == "valid":
                 ids, weights = (None if a is None else a[order] for a in (ids, weights))
-    return Task(task.name, **parts, valid_ids=ids, valid_weights=weights)
+    classes = task.classes if family.labels == "vector" else 0
+    return Task(task.name, **parts, valid_ids=ids, valid_weights=weights, classes=classes)
+
+
+def _check_classes(task: Task, split: str, y: np.ndarray, features: int) -> None:
+    """Raises TaskError if the labels of a part are no class numbers of a task that can be evaluated."""
+    if not 2 <= task.classes <= features:
+        raise TaskError(
+            f"task '{task.name}': {task.classes} classes and {features} features; one-hot labels need at "
+            "least 2 classes and as many features"
+        )
+    if not np.isin(y, np.arange(task.classes)).all():
+        raise TaskError(
+            f"task '{task.name}': the {split} labels must be the classes' numbers, 0 to {task.classes - 1}"
+        )
+    if len(np.unique(y)) < 2:
+        raise TaskError(f"task '{task.name}': all {split} examples are of class {int(y[0])}")
 
 
 def _made(family: TaskFamily, data_seed: int, param_seed: int, purpose: Purpose) -> Task:
@@ -303,7 +340,7 @@ def make_task_set(family: TaskFamily, purpose: Purpose, experiment: int = 0) -> 
     param_seeds = seeds_of(family.param_seeds, family.count, purpose, "param", experiment)
     pairs = list(zip(data_seeds, param_seeds, strict=True))
     tasks = [make_task(family, d, p, purpose) for d, p in pairs]
-    shapes = {(t.train_x.shape, t.valid_x.shape) for t in tasks}
+    shapes = {(t.train_x.shape, t.valid_x.shape, *([t.classes] * (t.classes > 0))) for t in tasks}
     if len(shapes) > 1:
         raise TaskError(
             f"{family.kind}: tasks of one set must have equal shapes, found {sorted(shapes)}; "
@@ -325,6 +362,7 @@ def make_task_set(family: TaskFamily, purpose: Purpose, experiment: int = 0) -> 
         epochs=family.epochs,
         valid_ids=_stacked(ids),
         valid_weights=_stacked(weights),
+        classes=tasks[0].classes,
     )
 
 

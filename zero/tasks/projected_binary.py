@@ -89,14 +89,16 @@ def _check_pairs_left(family: Any) -> Iterator[Found]:
         yield ("pairs",), "none is left (an empty list, or all of them are held out)"
 
 
-def _check_path(family: Any) -> Iterator[Found]:
+def check_path(family: Any) -> Iterator[Found]:
+    """Checks that a source has a path where it needs one, and only there."""
     if family.source in BUNDLED and family.path is not None:
         yield ("path",), f"source '{family.source}' comes with scikit-learn; leave it out"
     if family.source in ("mnist", "cifar10", "arrays") and family.path is None:
         yield ("path",), f"source '{family.source}' needs it"
 
 
-def _check_official_test(family: Any) -> Iterator[Found]:
+def check_official_test(family: Any) -> Iterator[Found]:
+    """Checks that a source has the test set that is asked for."""
     if family.official_test and family.source not in WITH_OFFICIAL_TEST:
         yield ("official_test",), f"source '{family.source}' has no official test set"
 
@@ -117,7 +119,7 @@ class ProjectedBinary(TaskFamily):
     kind: ClassVar[str] = "projected_binary"
     checks: ClassVar[tuple[Check, ...]] = (
         _check_fixed, _check_fixed_alone, _each_pair("pairs"), _each_pair("held_out_pairs"),
-        _check_pairs_left, _check_path, _check_official_test,
+        _check_pairs_left, check_path, check_official_test,
     )  # fmt: skip
     metric: ClassVar[Metric] = "accuracy"
     shuffled: ClassVar[bool] = True
@@ -160,7 +162,7 @@ class ProjectedBinary(TaskFamily):
         rows = self.rows(data_seed)
         test_data = self._load("test") if self.official_test else data
         scored = (test_data, rows["test"]) if purpose == "final" else (data, rows["valid"])
-        train_x, valid_x = self._features(data, rows["train"], *scored, seed)
+        train_x, valid_x = projected(self, data, rows["train"], *scored, seed)
         return Task(
             f"{data.name}-{positive}v{negative}-seed{seed}",
             train_x,
@@ -276,27 +278,31 @@ class ProjectedBinary(TaskFamily):
         }
         return {name: rng.permutation(np.concatenate(rows)) for name, rows in parts.items()}
 
-    def _features(
-        self, data: Labelled, train: np.ndarray, scored: Labelled, rows: np.ndarray, seed: int
-    ) -> list[np.ndarray]:
-        """Returns the features of the train rows and the scored rows, projected, standardised."""
-        raw = data.x.shape[1]
-        size = self.features or (raw if self.projection == "none" else min(raw, DEFAULT_FEATURES))
-        if size > raw or (self.projection == "none" and size != raw):
-            allowed = f"{raw}" if self.projection == "none" else f"at most {raw}"
-            raise TaskError(
-                f"{data.name}: features: {size} wanted, the examples have {raw}; give {allowed}, "
-                "or leave it out"
-            )
-        if scored.x.shape[1] != raw:
-            raise TaskError(
-                f"{data.name}: test examples have {scored.x.shape[1]} features, others {raw}"
-            )
-        matrix = None
-        if self.projection == "gaussian":
-            # Depends on the seed alone, so all pairs share it; no scaling, as in the original.
-            matrix = rng_for("projected_binary/projection", seed).standard_normal((raw, size))
-        return standardize(_project(data.x, train, matrix), _project(scored.x, rows, matrix))
+
+def projected(
+    family: Any, data: Labelled, train: np.ndarray, scored: Labelled, rows: np.ndarray, seed: int
+) -> list[np.ndarray]:
+    """Returns the features of the train rows and the scored rows, projected, standardised.
+
+    family: has the keys `features` and `projection`. The seed decides the projection, whatever the classes.
+    """
+    raw = data.x.shape[1]
+    size = family.features or (raw if family.projection == "none" else min(raw, DEFAULT_FEATURES))
+    if size > raw or (family.projection == "none" and size != raw):
+        allowed = f"{raw}" if family.projection == "none" else f"at most {raw}"
+        raise TaskError(
+            f"{data.name}: features: {size} wanted, the examples have {raw}; give {allowed}, "
+            "or leave it out"
+        )
+    if scored.x.shape[1] != raw:
+        raise TaskError(
+            f"{data.name}: test examples have {scored.x.shape[1]} features, others {raw}"
+        )
+    matrix = None
+    if family.projection == "gaussian":
+        # Depends on the seed alone, so all pairs share it; no scaling, as in the original.
+        matrix = rng_for("projected_binary/projection", seed).standard_normal((raw, size))
+    return standardize(_project(data.x, train, matrix), _project(scored.x, rows, matrix))
 
 
 def _project(x: np.ndarray, rows: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:

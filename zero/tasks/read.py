@@ -11,7 +11,19 @@ from zero.config.settings import Part, plain
 from zero.config.words import got, report
 from zero.config.yaml import Document, Loc, Problem
 from zero.errors import ConfigError, TaskError, ZeroError, unknown_name, what_is
-from zero.tasks import PURPOSES, TaskFamily, task_families
+from zero.tasks import PURPOSES, Labels, TaskFamily, task_families
+
+
+def labels_in(settings: Any) -> Labels | None:
+    """Returns the labels of a run's tasks, by its settings as plain values.
+
+    None where they name no family that is known, as of another kind of genome.
+    """
+    tasks = settings.get("tasks") if isinstance(settings, dict) else None
+    search = tasks.get("search") if isinstance(tasks, dict) else None
+    kind = search.get("type") if isinstance(search, dict) else None
+    family = task_families().get(kind) if isinstance(kind, str) else None
+    return None if family is None else family.labels
 
 
 def read_tasks(

@@ -1,49 +1,13 @@
 """Known pieces of programs: by what is computed, whatever the addresses and the number of instructions."""
 
 import numpy as np
+from adapted import NETWORK, NOISY_RELU, RATE_DECAY, RATE_OF_WEIGHTS
 from helpers import parse, random_program
 
 from zero.programs.explain.exact import exact
 from zero.programs.explain.motifs import motifs
-from zero.programs.library import PROGRAMS, program
+from zero.programs.library import program
 from zero.programs.program import FUNCTIONS, Memory, format_instruction, parse_program
-
-NETWORK = PROGRAMS["neural_network"][1]
-
-# The three adaptations of the paper (spec, section 9.7), each from the network above.
-NOISY_RELU = """
-def Setup():
-  v2 = gaussian(0, 0.1, n_features)
-  m0 = gaussian(0, 0.1, (n_features, n_features))
-  s3 = 0.004
-def Predict():
-  v3 = dot(m0, v0)
-  v7 = v5 - v0
-  v3 = v3 + v1
-  v4 = maximum(v3, v7)
-  s1 = dot(v4, v2)
-def Learn():
-  s4 = s0 - s1
-  s4 = s3 * s4
-  v6 = s4 * v4
-  v2 = v2 + v6
-  v7 = s4 * v2
-  v8 = heaviside(v3, 1.0)
-  v7 = v8 * v7
-  m1 = outer(v7, v0)
-  m0 = m0 + m1
-  v1 = gaussian(-0.50, 0.41, n_features)
-  v5 = gaussian(-0.48, 0.48, n_features)
-"""
-RATE_DECAY = NETWORK.replace("s3 = 0.01", "s3 = 0.37").replace(
-    "def Learn():", "def Learn():\n  s3 = arctan(s3)"
-)
-RATE_OF_WEIGHTS = (
-    NETWORK.replace("s3 = 0.01", "s5 = 0.01").replace(
-        "def Predict():", "def Predict():\n  s3 = abs(s5)\n  s3 = sin(s3)"
-    )
-    + "  s5 = mean(m0)\n"
-)
 
 
 def found_in(text, metric=None):
@@ -203,3 +167,11 @@ def test_values_doubled_again_and_again():
     found = of_linear(Learn=f"s3 = s0 - s1; v2 = s3 * v0; v3 = s2 * v0{sums}{products}; v1 = v1 + v2; "
                       "v1 = v1 + v3")  # fmt: skip
     assert "dot-product prediction" in found  # sums and products are not written out
+
+
+def test_adaptations_of_the_paper_are_named():
+    assert "noisy ReLU" in found_in(NOISY_RELU, "accuracy")
+    name = "learning rate from the mean of weights"
+    ((sentence, texts),) = found_in(RATE_OF_WEIGHTS, "accuracy")[name]
+    assert "mean of m0" in sentence and "s5 = mean(m0)" in texts
+    assert len(found_in(RATE_DECAY, "accuracy")["learning-rate decay"]) == 1

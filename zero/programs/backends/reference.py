@@ -59,7 +59,7 @@ class ReferenceBackend(NoDevice):
         self, setup: EvaluationSetup, search: str, program: Program, memory: Memory
     ) -> Repeater:
         """Returns a program's evaluation on one core, with as many addresses as it needs."""
-        runner, needed = self.runner(setup), memory_needed(program)
+        runner, needed = self.runner(setup), memory_needed(program, setup.tasks.labels)
 
         def run(times: int) -> None:
             for _ in range(times):

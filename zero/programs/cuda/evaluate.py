@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zero.errors import DeviceError
 from zero.programs.cuda import source
 from zero.programs.cuda.encode import encode_program
 from zero.programs.cuda.job import SPAN, new_job
@@ -137,6 +138,8 @@ class CudaEvaluator:
         self.layout = layout or best_layout(tasks.features, dtype)
         self._tasks, self._machine, self._strict = tasks, machine, strict
         self._independent = independent
+        if tasks.classes:
+            raise DeviceError("backend cuda knows no vector labels yet; use backend cpu")
         parts = ("train_x", "train_y", "valid_x", "valid_y")
         arrays = {name: getattr(tasks, name).astype(dtype) for name in parts}
         arrays["task_keys"] = tasks.keys.astype(np.uint32)

@@ -17,6 +17,7 @@ from zero.programs.explain.values import Place, Spot, Values
 from zero.programs.ops import get_op
 from zero.programs.program import Instruction, Program
 from zero.programs.simplified import live_positions
+from zero.tasks import Labels
 
 _Lines = list[list[tuple[int, Instruction]]]  # of each function: positions in the original
 
@@ -46,8 +47,8 @@ class Proof:
     tasks: int
 
 
-def exact(program: Program, dtype: str = "float64") -> Exact:
-    """Returns the program's shortest form in arithmetic of that dtype.
+def exact(program: Program, dtype: str = "float64", labels: Labels = "scalar") -> Exact:
+    """Returns the program's shortest form in arithmetic of that dtype; labels: of its tasks.
 
     Deterministic. A further call on the result changes nothing.
 
@@ -57,16 +58,16 @@ def exact(program: Program, dtype: str = "float64") -> Exact:
     lines: _Lines = [list(enumerate(f)) for f in program.functions]
     counts = {"folded": 0, "repeated": 0}
     # First, and so constants that predict sets again and again are left in setup.
-    while (done := _drop_same(lines, Values(_program(lines), dtype))) is not None:
+    while (done := _drop_same(lines, Values(_program(lines), dtype, labels))) is not None:
         counts["repeated"] += 1
         lines = done
-    lines = _live(lines)
+    lines = _live(lines, labels)
     while True:
         for what, rewrite in (("folded", _fold), ("repeated", _drop_same), ("repeated", _reuse)):
-            done = rewrite(lines, Values(_program(lines), dtype))
+            done = rewrite(lines, Values(_program(lines), dtype, labels))
             if done is not None:
                 counts[what] += 1
-                lines = _live(done)
+                lines = _live(done, labels)
                 break
         else:
             break
@@ -97,8 +98,8 @@ def _program(lines: _Lines) -> Program:
     return Program(*(tuple(i for _, i in function) for function in lines))
 
 
-def _live(lines: _Lines) -> _Lines:
-    kept = live_positions(_program(lines))
+def _live(lines: _Lines, labels: Labels) -> _Lines:
+    kept = live_positions(_program(lines), labels)
     return [[function[k] for k in at] for function, at in zip(lines, kept, strict=True)]
 
 
@@ -144,7 +145,7 @@ def _reuse(lines: _Lines, values: Values) -> _Lines | None:
         place = _written(lines, step.spot)
         holders = [p for p, value in step.before.items() if value == step.value and p != place]
         for holder in sorted(h for h in holders if h[0] == place[0]):
-            shorter = _live(_redirected(lines, values, place, holder))
+            shorter = _live(_redirected(lines, values, place, holder), values.labels)
             if sum(map(len, shorter)) < length:
                 return shorter
     return None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
-from zero.programs.explain.values import Place, Spot, Values
+from zero.programs.explain.values import LABEL_AT, Place, Spot, Values
 from zero.programs.ops import get_op
 from zero.programs.program import Instruction, format_instruction
 
@@ -59,7 +59,8 @@ class Flow:
             return op.output
         if key[0] == "random":
             return get_op(self._instruction(key[1]).op).output
-        known = {"features": "v", "label": "s", "prediction": "s"}
+        label = LABEL_AT[self.values.labels][0]
+        known = {"features": "v", "label": label, "prediction": label}
         if key[0] in known:
             return known[key[0]]
         return str(key[1][0] if key[0] == "entry" else key[1])

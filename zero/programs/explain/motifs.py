@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from zero.programs.explain.adaptations import LOOKS
 from zero.programs.explain.flow import Flow, names_of, place_name
 from zero.programs.explain.probe import cosine_with_gradient, shrinks
 from zero.programs.explain.values import Place, Spot, Values
 from zero.programs.program import Program
+from zero.tasks import Labels
 
 # Cosines with the gradient of what is called a step along it, or near it; 45 of chance stay below 0.5.
 _IS, _NEAR = 0.95, 0.5
@@ -29,7 +31,7 @@ class Motif:
     spots: tuple[Spot, ...]
 
 
-def motifs(program: Program, metric: str | None = None) -> list[Motif]:
+def motifs(program: Program, metric: str | None = None, labels: Labels = "scalar") -> list[Motif]:
     """Returns the known pieces of a program, those of predictions first.
 
     Deterministic. Of a program that `zero.programs.explain.exact` made as short as it can be, it finds
@@ -38,8 +40,10 @@ def motifs(program: Program, metric: str | None = None) -> list[Motif]:
     Args:
         program: valid in some memory.
         metric: how its tasks score predictions (`zero.tasks.Metric`); None: not known.
+        labels: of its tasks.
     """
-    flow = Flow(Values(program))
+    flow = Flow(Values(program, labels=labels))
+    metric = "accuracy" if labels == "vector" else metric
     found: dict[tuple[str, str], Motif] = {}
     for find in (
         _predictions,
@@ -55,7 +59,9 @@ def motifs(program: Program, metric: str | None = None) -> list[Motif]:
             key = motif.name, motif.sentence
             spots = (*motif.spots, *(found[key].spots if key in found else ()))
             found[key] = Motif(*key, tuple(sorted(set(spots))))
-    return list(found.values())
+    known = {name for name, _ in found}
+    adapted = {n: look(flow, metric != "rms_error") for n, look in LOOKS.items() if n not in known}
+    return [*found.values(), *(Motif(name, *one) for name, one in adapted.items() if one)]
 
 
 # --- predictions ----------------------------------------------------------------------------------
@@ -154,7 +160,8 @@ def _steps(metric: str | None) -> Callable[[Flow], Iterator[Motif]]:
             last = flow.last_written(place)
             program = flow.values.program
             kept = flow.own(place)[1]
-            cosines = [cosine_with_gradient(program, place, last, kept, c) for c in scored]
+            labels = flow.values.labels
+            cosines = [cosine_with_gradient(program, place, last, kept, c, labels) for c in scored]
             cosine = max((c for c in cosines if c is not None), default=None)
             through = sorted({function for term in terms for function in flow.through(term)})
             alike.setdefault((*_named(cosine), *through), []).append((place, cosine))
@@ -204,7 +211,7 @@ def _rates(flow: Flow, place: Place, term: int) -> Iterator[Motif]:
         if weights:
             text = f"what scales the steps is made of {names_of(weights)}"
             yield Motif("learning rate of the weights", text, spots)
-        elif all(shrinks(flow.values.program, p) for p in sources):
+        elif all(shrinks(flow.values.program, p, flow.values.labels) for p in sources):
             text = f"{names_of(sources)}, which scales the steps, shrinks with each example"
             yield Motif("learning-rate decay", text, spots)
         else:

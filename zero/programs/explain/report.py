@@ -24,6 +24,7 @@ from zero.programs.figures import chance
 from zero.programs.model import TableModel
 from zero.programs.ops import get_op
 from zero.programs.program import Program
+from zero.programs.simplified import likely_labels
 
 SEEDS = 3  # of random draws, for a program that draws some
 
@@ -52,8 +53,9 @@ def explain(
         ProgramError: it fails on all select tasks.
     """
     if domain is None:
-        found = exact(program)
-        pieces = motifs(found.program)
+        labels = likely_labels(program)
+        found = exact(program, labels=labels)
+        pieces = motifs(found.program, labels=labels)
         shown = [
             sections.of_form(program, found, None),
             sections.of_program(found.program, None, pieces),
@@ -65,7 +67,7 @@ def explain(
     meter = _meter(domain, small, evaluations, told, parts=len(small) + 3 * len(knobs(small)))
     base = meter(small)
     _check(base)
-    pieces, parts = motifs(small, meter.tasks.metric), worth(small, meter, base)
+    pieces, parts = motifs(small, meter.tasks.metric, domain.labels), worth(small, meter, base)
     shown = [
         sections.of_form(program, found, proof),
         sections.of_fitness(base, meter.tasks.num_tasks, float(chance(meter.tasks).mean())),
@@ -97,7 +99,7 @@ def tuned(
 
 
 def _shortest(program: Program, domain: ProgramsDomain) -> tuple[Exact, Proof]:
-    found = exact(program, domain.config.dtype or "float64")
+    found = exact(program, domain.config.dtype or "float64", domain.labels)
     proof, _ = prove(domain.evaluator("select", 0, keep_errors=True), program, found.program)
     return (found if proof.holds else as_it_is(program)), proof
 

@@ -16,13 +16,17 @@ import numpy as np
 
 from zero.programs.interpreter.reference import evaluate_formula
 from zero.programs.ops import FUNCTIONS, NUM_STANDARD_OPS, Op, get_op, is_commutative, is_partial
-from zero.programs.program import Instruction, Program
+from zero.programs.program import CLASS_LABEL, CLASS_PREDICTION, Instruction, Program
+from zero.tasks import Labels
 
 Place = tuple[str, int]  # a type and an address
 State = dict[Place, int]  # what places hold; places that are not in it hold zeros
 Spot = tuple[int, int]  # an instruction: 0 to 2 for setup, predict or learn, and its position there
 
-LABEL_AT, PREDICTION_AT, FEATURES_AT = ("s", 0), ("s", 1), ("v", 0)
+FEATURES_AT = ("v", 0)
+# By the tasks' labels, where label and prediction are.
+LABEL_AT: dict[Labels, Place] = {"scalar": ("s", 0), "vector": ("v", CLASS_LABEL)}
+PREDICTION_AT: dict[Labels, Place] = {"scalar": ("s", 1), "vector": ("v", CLASS_PREDICTION)}
 _ZERO_KINDS = ("inner", "outer", "matvec", "matmul")
 _SAME_KINDS = ("fill_columns", "fill_rows", "transpose")
 
@@ -37,29 +41,30 @@ class Step:
 
 
 class Values:
-    """The values of a program in any iteration, in arithmetic of that dtype.
+    """The values of a program in any iteration, in arithmetic of that dtype; labels: of its tasks.
 
     keys: how value k is made. Of leaves: ("const", type, number) with all elements alike,
     ("features",), ("label",), ("entry", place) for what an iteration begins with, ("random", spot);
-    ("prediction", value) is s1 as learn sees it; else (op's name, operands..., constants...).
+    ("prediction", value) is s1 (v2) as learn sees it; else (op's name, operands..., constants...).
     steps: every instruction, in order. entry, after_setup, after_predict, after_learn: states.
-    prediction: the value of s1 after predict.
+    prediction: the value of s1 (v2) after predict.
     """
 
-    def __init__(self, program: Program, dtype: str = "float64"):
-        self.program, self.dtype = program, dtype
+    def __init__(self, program: Program, dtype: str = "float64", labels: Labels = "scalar"):
+        self.program, self.dtype, self.labels = program, dtype, labels
+        self._label_at, prediction_at = LABEL_AT[labels], PREDICTION_AT[labels]
         self.keys: list[tuple[Any, ...]] = []
         self._known: dict[tuple[Any, ...], int] = {}
         self.steps: list[Step] = []
         self.features, self.label = self._of("features"), self._of("label")
         self.after_setup = self._through(0, {})
-        self.entry = self._given(self.after_setup, self.constant("s", 0.0))
+        self.entry = self._given(self.after_setup, self.constant(self._label_at[0], 0.0))
         while True:
             self.steps = [s for s in self.steps if s.spot[0] == 0]
             self.after_predict = self._through(1, self.entry)
-            self.prediction = self.held(self.after_predict, PREDICTION_AT)
+            self.prediction = self.held(self.after_predict, prediction_at)
             before_learn = self._given(self.after_predict, self.label)
-            before_learn[PREDICTION_AT] = self._of("prediction", self.prediction)
+            before_learn[prediction_at] = self._of("prediction", self.prediction)
             self.after_learn = self._through(2, before_learn)
             if not self._lose_what_changes():
                 return
@@ -107,13 +112,13 @@ class Values:
         return self._known[key]
 
     def _given(self, state: State, label: int) -> State:
-        return {**state, FEATURES_AT: self.features, LABEL_AT: label}
+        return {**state, FEATURES_AT: self.features, self._label_at: label}
 
     def _lose_what_changes(self) -> bool:
         """Makes values of their own of what iterations do not all begin with; whether there were any."""
         changed = False
         ways = (self.after_setup, self.after_predict, self.after_learn)
-        for place in {p for way in ways for p in way} - {FEATURES_AT, LABEL_AT}:
+        for place in {p for way in ways for p in way} - {FEATURES_AT, self._label_at}:
             own, now = self._of("entry", place), self.held(self.entry, place)
             if now != own and any(self.held(way, place) != now for way in ways):
                 self.entry[place] = own

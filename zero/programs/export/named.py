@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from zero.config import yaml
 from zero.config.files import import_again
-from zero.errors import ArchiveError
+from zero.errors import ArchiveError, ProgramError
 from zero.programs import library, model
 from zero.programs.export.json import from_json
+from zero.programs.export.source import NO_VECTORS
 from zero.programs.find import load_program
 from zero.programs.program import Program
 from zero.runs import discoveries
 from zero.runs.archive import ArchiveData, best_record, read_archive
 from zero.runs.folder import RunFolder
 from zero.system.trees import kind_of_file
+from zero.tasks.read import labels_in
 
 
 def is_named(what: str) -> bool:
@@ -56,6 +59,8 @@ def find(
         raise ArchiveError(f"{run} holds no program yet")
     data = read_archive(run)
     import_again(folder)  # ops of the user's own
+    if labels_in(yaml.parse(data.config, str(folder)).data) == "vector":
+        raise ProgramError(f"{what}: {NO_VECTORS}")
     about = _about(folder, data, record_id if mark else "")
     if not mark and (folder / model.FILE).is_file():
         return model.load_model(folder / model.FILE), about

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from zero import __version__
+from zero.errors import ProgramError
 from zero.programs.model import TableModel
 from zero.programs.ops import Op, get_op, is_partial
 from zero.programs.program import (
@@ -23,8 +24,12 @@ from zero.programs.program import (
     Program,
     memory_needed,
 )
-from zero.programs.simplified import simplify
+from zero.programs.simplified import likely_labels, simplify
 
+NO_VECTORS = (
+    "its tasks have vector labels (classes), and exports know scalar ones only; its text is written by "
+    "`zero show --raw`"
+)
 MAX_ABS_ERROR = 100.0  # training fails at an error above it, as in a search (spec, section 4)
 
 # Set from outside before predict and before learn, so never kept from one row to the next.
@@ -55,6 +60,8 @@ class Source:
         """
         notes = dict(about or {})
         if isinstance(what, Program):
+            if likely_labels(what) == "vector":
+                raise ProgramError(NO_VECTORS)
             return cls(simplify(what), None, identifier(name), notes | _made)
         notes = {**what.about, **notes, "problem": what.problem, "target": what.target} | _made
         return cls(what.trained.program, what, identifier(name), notes)

@@ -30,6 +30,7 @@ class EvaluatorSettings(NamedTuple):
     over all epochs. fec_*, hurdle_*: 0 when not in use. budget: largest static cost, 0 = no limit. combine:
     place in `zero.programs.interpreter.reference.COMBINE`.
     independent: validation rows know nothing of each other, see `zero.programs.evaluator`.
+    classes: K of vector labels, 0 of scalar ones; with classes an element of a vector has W values.
     """
 
     features: int
@@ -61,6 +62,7 @@ class EvaluatorSettings(NamedTuple):
     hurdle_valid: int
     hurdle_quantile: float
     independent: bool
+    classes: int
 
 
 class Hurdle(NamedTuple):

@@ -113,7 +113,7 @@ def new_evaluator(
     t, n, f = tasks.train_x.shape
     valid = tasks.valid_x.shape[1]
     blocks = -(-t // lanes_)
-    close = blocks == 1 and handlers.RegisterLayout.fits(dtype, lanes_, f, t)
+    close = blocks == 1 and not tasks.classes and handlers.RegisterLayout.fits(dtype, lanes_, f, t)
     element = t if close else lanes_
     vector, matrix = (-(-n * element // lanes_) * lanes_ for n in (f, f * f))  # whole lanes
     vectors_at = memory.scalars * lanes_
@@ -146,7 +146,7 @@ def new_evaluator(
             budget=float(budget),
             fec_train=fec_train, fec_valid=fec_valid, forget_every=forget,
             hurdle_train=hurdle_train, hurdle_valid=hurdle_valid,
-            hurdle_quantile=float(quantile), independent=independent,
+            hurdle_quantile=float(quantile), independent=independent, classes=tasks.classes,
         ),
         tables=op_tables(),
         starts=np.asarray(starts, dtype=np.int64),

@@ -95,12 +95,15 @@ def _name(names, named, fresh, kind, address_):
 
 
 @jit
-def _forget_names(names, named, fresh):
+def _forget_names(names, named, fresh, classes):
     for k in range(256):
         names[k] = -1
     names[64], names[65], names[128] = 0, 1, 0  # s0, s1 and v0 keep their names
     named[64], named[65], named[128] = 0, 1, 0
     fresh[1], fresh[2], fresh[3] = 2, 1, 0
+    if classes:  # and so do v1 and v2
+        names[129], names[130], named[129], named[130] = 1, 2, 1, 2
+        fresh[2] = 3
 
 
 @jit
@@ -113,7 +116,8 @@ def decode(genomes, row, e, keep_dead):
     """
     s, tables = e.settings, e.tables
     length = genomes.code.shape[1]
-    mark_live(genomes.code[row], e.starts, genomes.sizes[row], tables, e.needed, e.live)
+    classes = s.classes > 0
+    mark_live(genomes.code[row], e.starts, genomes.sizes[row], tables, e.needed, e.live, classes)
     # Addresses: indexing them skips the handling of negative indices; this runs for every individual.
     code, bits = address(genomes.code), address(genomes.constants.view(np.uint64))
     live, to, starts, sizes = (
@@ -127,8 +131,9 @@ def decode(genomes, row, e, keep_dead):
     constants, commutative = address(tables.constants), address(tables.commutative)
     names, named, fresh = address(e.names), address(e.named), address(e.fresh)
     places, used = address(e.places), address(e.used)
-    used[1], used[2], used[3] = 3, 1, 0  # s0, s1 and v0 are always used
-    _forget_names(names, named, fresh)
+    # Always used: s0, s1 and v0; with classes v1 and v2, too.
+    used[1], used[2], used[3] = 3, 7 if classes else 1, 0
+    _forget_names(names, named, fresh, classes)
     key = _FIRST_KEY
     pc = 0
     writes_features = random_setup = False
@@ -326,6 +331,7 @@ def train(e, block, first, last, writes_features, errors):
     base, lanes_at, stride = block * s.memory_size, block * W, s.stride
     length, advance, wide = s.vector_size, s.advance, s.features * stride
     features_at = base + s.vectors_at
+    label_at, output_at = places_of_classes(s, base)
     mem, code, context = address(e.mem), address(e.code), context_of(e, block, PREDICT)
     x, y, order = address(e.train_x), address(e.train_y), address(e.order)
     errors_to, recording = address(errors), len(errors) > 0
@@ -344,15 +350,21 @@ def train(e, block, first, last, writes_features, errors):
             following = order[number + 1] * wide
             for k in range(following, following + wide, LINE):
                 prefetch(x, k)
-        store(mem, base, zero)
+        if s.classes:
+            show_class(mem, label_at, s, splat(-1.0))
+        else:
+            store(mem, base, zero)
         context[EXAMPLE], context[FUNCTION] = number, PREDICT
         execute(code, predict, mem, base, context)
-        prediction = load(mem, base + W)
-        if accuracy:
-            prediction = div(one, add(one, exp(neg(prediction))))
-            store(mem, base + W, prediction)
         label = load(y, example * stride + lanes_at)
-        error = absolute(sub(label, prediction))
+        if s.classes:
+            error = softmax(mem, output_at, s, label)
+        else:
+            prediction = load(mem, base + W)
+            if accuracy:
+                prediction = div(one, add(one, exp(neg(prediction))))
+                store(mem, base + W, prediction)
+            error = absolute(sub(label, prediction))
         failed = bits_above(error, limit) & alive
         if failed:
             alive &= ~failed
@@ -364,7 +376,10 @@ def train(e, block, first, last, writes_features, errors):
             store(errors_to, number * W, error)
         if writes_features:
             _show(mem, features_at, x, example * wide + lanes_at, length, advance)
-        store(mem, base, label)
+        if s.classes:
+            show_class(mem, label_at, s, label)
+        else:
+            store(mem, base, label)
         context[FUNCTION] = LEARN
         execute(code, learn, mem, base, context)
     e.alive[block] = alive
@@ -413,6 +428,7 @@ def validate(e, block, step, number, divisor, errors, errors_at):
     base, lanes_at, stride = block * s.memory_size, block * W, s.stride
     length, advance, wide = s.vector_size, s.advance, s.features * stride
     features_at = base + s.vectors_at
+    label_at, output_at = places_of_classes(s, base)
     mem, code, context = address(e.mem), address(e.code), context_of(e, block, VALIDATE)
     x, y = address(e.valid_x), address(e.valid_y)
     errors_to, recording = address(errors), len(errors) > 0
@@ -428,12 +444,18 @@ def validate(e, block, step, number, divisor, errors, errors_at):
         if s.independent:
             put_back(e, frozen, base)
         _show(mem, features_at, x, row * wide + lanes_at, length, advance)
-        store(mem, base, zero)
+        if s.classes:
+            show_class(mem, label_at, s, splat(-1.0))
+        else:
+            store(mem, base, zero)
         context[EXAMPLE] = step if s.independent else step + row
         execute(code, predict, mem, base, context)
         prediction = load(mem, base + W)
         label = load(y, row * stride + lanes_at)
-        if accuracy:
+        if s.classes:
+            error = wrong_class(mem, output_at, s, label)
+            loss = add(loss, error)
+        elif accuracy:
             is_one = where(gt(label, half), one, zero)
             says_one = where(gt(prediction, threshold), one, zero)
             error = absolute(sub(is_one, says_one))

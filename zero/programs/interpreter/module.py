@@ -27,6 +27,8 @@ DTYPE, LANES = "$dtype", $lanes
 
 $frame
 
+$classes
+
 $deferred
 
 choose = jit(_choose)
@@ -59,7 +61,7 @@ def text_of(dtype: str, lanes: int, search: str) -> str:
     """Returns the text of the generated module."""
     return _TEMPLATE.substitute(
         dtype=dtype, lanes=lanes, search=search, method=get_search(search).__name__,
-        mutations=_mutations(), **{name: _part(name) for name in ("frame", "deferred", "entries")},
+        mutations=_mutations(), **{name: _part(name) for name in ("frame", "classes", "deferred", "entries")},
     )  # fmt: skip
 
 

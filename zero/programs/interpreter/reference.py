@@ -16,6 +16,8 @@ import numpy as np
 
 from zero.programs.ops import Op, get_op
 from zero.programs.program import (
+    CLASS_LABEL,
+    CLASS_PREDICTION,
     FEATURES,
     LABEL,
     PREDICTION,
@@ -146,6 +148,22 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
         return (1 / (1 + np.exp(-x))).astype(x.dtype)
 
 
+def softmax(x: np.ndarray) -> np.ndarray:
+    """Returns exp(x - max x) over its sum, in the dtype of x; NaN throughout where that is not defined."""
+    with np.errstate(all="ignore"):
+        powers = np.exp(x - x.max())
+        return powers / powers.sum()
+
+
+def largest(x: np.ndarray) -> int:
+    """Returns the first place of the largest value; a NaN is larger than none, none than a leading NaN."""
+    at = 0
+    for k in range(1, len(x)):
+        if x[k] > x[at]:
+            at = k
+    return at
+
+
 def epoch_orders(examples: int, epochs: int) -> np.ndarray:
     """Returns the order of the train examples in each epoch: (epochs, examples) int32.
 
@@ -198,6 +216,12 @@ def run(
             training left, random draws included; a departure from the original, whose memory lasts
             from row to row. The fitness is that of a predictor.
 
+    Of tasks with K classes (vector labels; paper, section 4.3) the label is a vector, v1: one-hot in its
+    first K elements in learn, zeros in predict. The prediction is v2: after each train step's predict its
+    first K elements become their softmax and the rest zero, and the error is 1 - the probability of the
+    right class (with two classes that of a sigmoid). In validation the class is that of the largest of
+    the K outputs. s0 and s1 are scalars like all others.
+
     Returns the trace; its fitness, in [0, 1], is the best epoch's, 0 if the first one failed (of a
     predictor: if any failed).
     Deterministic: depends on the arguments alone.
@@ -208,10 +232,15 @@ def run(
     accuracy = tasks.metric == "accuracy"
     limit = np.dtype(dtype).type(max_abs_error)
 
-    def call(function: int, instructions, example: int, x=None, label=0.0) -> None:
+    classes = tasks.classes
+
+    def call(function: int, instructions, example: int, x=None, label=None) -> None:
         if x is not None:
             banks.v[FEATURES] = x
-            banks.s[LABEL] = label
+            if classes:
+                banks.v[CLASS_LABEL] = 0.0 if label is None else np.arange(len(x)) == label
+            else:
+                banks.s[LABEL] = label or 0.0
         draws = Draws(seed_key, task_key, function, example)
         for instruction in instructions:
             execute(instruction, banks, draws)
@@ -224,9 +253,14 @@ def run(
         for row in order:
             trace.train_steps += 1
             call(philox.PREDICT, program.predict, step, train_x[row])
-            if accuracy:
-                banks.s[PREDICTION] = sigmoid(banks.s[PREDICTION])
-            error = abs(train_y[row] - banks.s[PREDICTION])
+            if classes:
+                output = banks.v[CLASS_PREDICTION]
+                output[:classes], output[classes:] = softmax(output[:classes]), 0.0
+                error = 1 - output[int(train_y[row])]
+            else:
+                if accuracy:
+                    banks.s[PREDICTION] = sigmoid(banks.s[PREDICTION])
+                error = abs(train_y[row] - banks.s[PREDICTION])
             if not error <= limit:
                 return trace
             trace.train_errors.append(float(error))
@@ -235,16 +269,17 @@ def run(
         if independent and step < tasks.epochs * len(train_x):
             continue
         fitness = _validate(
-            call, program, banks, valid_x, valid_y, accuracy, limit, step, trace, independent
+            call, program, banks, valid_x, valid_y, tasks, limit, step, trace, independent
         )
         trace.fitness = max(trace.fitness, fitness)
     return trace
 
 
 def _validate(
-    call, program, banks, valid_x, valid_y, accuracy, limit, step, trace, independent
+    call, program, banks, valid_x, valid_y, tasks, limit, step, trace, independent
 ) -> float:
     """Returns the fitness on the validation examples (spec, section 4.3)."""
+    accuracy, classes = tasks.metric == "accuracy", tasks.classes
     trace.valid_errors = []
     loss = valid_x.dtype.type(0)
     trained = banks.copy()
@@ -253,7 +288,11 @@ def _validate(
             banks.become(trained)
         call(philox.VALIDATE, program.predict, step if independent else step + row, valid_x[row])
         prediction = banks.s[PREDICTION]
-        if accuracy:
+        if classes:
+            said = largest(banks.v[CLASS_PREDICTION, :classes])
+            error = valid_x.dtype.type(said != valid_y[row])
+            loss += error
+        elif accuracy:
             # NaN counts as class 0 and does not stop (spec, section 8, row 8).
             error = valid_x.dtype.type((valid_y[row] > 0.5) != (sigmoid(prediction) > 0.5))
             loss += error
