@@ -58,8 +58,9 @@ class Functions(Section):
     target: exp2, rsqrt, sin, tanh or erf, on the interval that `zero validate NAME --data` tells. operations:
     that a formula may have, each of + - * / counting one. operators: that it may use. starts: draws of
     constants that a fit begins with, beside those from the parent's. steps: of each start. points: at which a
-    formula's worst error is looked for during the search; its outcome is checked at 10,000. objective: what
-    counts.
+    formula's worst error is looked for during the search; its outcome is checked at 10,000. alike: so many
+    formulas of one number of operations and one error count, since they are one function in other words.
+    objective: what counts.
     """
 
     checks: ClassVar[tuple[Check, ...]] = (_check_points,)
@@ -72,6 +73,7 @@ class Functions(Section):
     starts: Whole = Field(8, ge=0, le=1000)
     steps: Positive = 60
     points: Whole = Field(129, ge=17, le=4097)
+    alike: Positive = 3
     objective: FormulaObjective = FormulaObjective()
 
 
@@ -114,5 +116,3 @@ class FunctionsConfig(RunConfig):
     experiments: FormulaRepetitions = FormulaRepetitions()
     budget: FormulaBudget = FormulaBudget()
     track: Track = ()
-
-

@@ -31,7 +31,9 @@ def decimals(text: str, count: int) -> list[Decimal]:
         found = [Decimal(word) for word in words if len(word) <= _MOST]
     except decimal.InvalidOperation:
         found = []
-    good = len(found) == len(words) and all(d.is_finite() and abs(d.adjusted()) < 300 for d in found)
+    good = len(found) == len(words) and all(
+        d.is_finite() and abs(d.adjusted()) < 300 for d in found
+    )
     if not good or len(found) != count:
         raise ZeroError(f"'{text[:100]}' are not the {count} constants of the formula")
     return found

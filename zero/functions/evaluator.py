@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -80,10 +81,18 @@ def _kindred(parent: Any, child: Formula, rng: np.ndarray) -> np.ndarray:
 
 
 class FormulaIsland(ObjectIsland):
-    """An island of formulas; see `zero.evolution.object_island.ObjectIsland`."""
+    """An island of formulas; see `zero.evolution.object_island.ObjectIsland`.
+
+    Formulas of as many operations and the same error are the same function in other words; of these only so
+    many count (`functions.alike`), so that no population fills with one. Others have fitness -inf.
+    """
 
     record_type = RawFormula
     section = "functions"
+
+    def __init__(self, *arguments: Any):
+        super().__init__(*arguments)
+        self.alike: Counter[tuple[int, int]] = Counter()  # operations, digits -> how many
 
     def _before(self, genome: Formula, record: Any) -> None:
         record.operations = len(genome)
@@ -94,3 +103,17 @@ class FormulaIsland(ObjectIsland):
 
     def _finished(self, trial: Any, record: Any) -> None:
         record.error, record.constants = trial.error, trial.constants
+        what = _digits(record)
+        self.alike[what] += 1
+        most = self.evaluator.settings.alike
+        if self.alike[what] > most:
+            record.fitness, record.reason = -math.inf, f"computes what {most} others compute"
+
+    def _take_own_state(self, state: dict[str, Any]) -> None:
+        super()._take_own_state(state)
+        own = (r for r in self.records.values() if r.island == self.index and r.same_as < 0)
+        self.alike = Counter(_digits(r) for r in own if math.isfinite(r.error))
+
+
+def _digits(record: Any) -> tuple[int, int]:
+    return record.operations, round(1000 * math.log10(max(record.error, 1e-40)))

@@ -1,13 +1,12 @@
 """Constants of a formula, fitted so that its worst error is small: compiled, from many starts.
 
-A formula is a straight-line program of `k` instructions (`zero.functions.formula.Code`): ops int64 (k,), left
-and right int64 (k,), where an operand is 0 for x, i + 1 for the result of instruction i, and -1 - j for
-constant j. What is fitted are residuals (value - f) / scale at Chebyshev points.
+* Least squares at Chebyshev points by Levenberg and Marquardt (Moré 1978, "The Levenberg-Marquardt
+  algorithm"), each step by Householder's QR, since the normal equations lose what tells good constants from
+  very good ones.
+* Then Remez' exchange makes the largest errors equal in size, which is the smallest worst error there is near
+  these constants.
 
-* Least squares by Levenberg and Marquardt (Moré 1978, "The Levenberg-Marquardt algorithm"), each step by
-  Householder's QR, since the normal equations lose what tells good constants from very good ones.
-* Then the weights of points with large residuals grow (Lawson 1961; Cline 1972, "Rate of convergence of
-  Lawson's algorithm"), which goes towards the smallest worst error; residuals in double-double.
+What a formula and its errors are: see `zero.functions.running`.
 """
 
 from __future__ import annotations
@@ -16,11 +15,15 @@ import math
 
 import numpy as np
 
-from zero.functions.double_double import add, divide, multiply, two_sum
+from zero.functions.double_double import add
+from zero.functions.running import residuals_exactly, run, slopes
 from zero.jit.decorators import jit
 from zero.rng.splitmix import normal, unit
 
-ADD, SUBTRACT, MULTIPLY, DIVIDE = range(4)
+Code = tuple[np.ndarray, np.ndarray, np.ndarray]  # ops, left, right
+Points = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x, f, f_low, scale
+Room = tuple[np.ndarray, ...]  # of `new_room`
+
 _WIDEST = 2.0  # standard deviation of a constant's logarithm at a random start
 _DAMPING = 0.1  # at first, for residuals of size 1
 _LONGEST = 2.0  # of a step, in logarithms of large constants
@@ -30,188 +33,10 @@ _PATIENCE = 6  # steps without a better point
 
 
 @jit
-def run(ops, left, right, x, constants, values):
-    """Writes the value of each instruction at each point into values float64 (k + 1, m); row 0 is x."""
-    m = len(x)
-    values[0, :] = x
-    for i in range(len(ops)):
-        out = values[i + 1]
-        a, b, op = left[i], right[i], ops[i]
-        if a >= 0 and b >= 0:
-            u, v = values[a], values[b]
-            if op == ADD:
-                for p in range(m):
-                    out[p] = u[p] + v[p]
-            elif op == SUBTRACT:
-                for p in range(m):
-                    out[p] = u[p] - v[p]
-            elif op == MULTIPLY:
-                for p in range(m):
-                    out[p] = u[p] * v[p]
-            else:
-                for p in range(m):
-                    out[p] = u[p] / v[p]
-        elif a >= 0:
-            u, c = values[a], constants[-1 - b]
-            if op == ADD:
-                for p in range(m):
-                    out[p] = u[p] + c
-            elif op == SUBTRACT:
-                for p in range(m):
-                    out[p] = u[p] - c
-            elif op == MULTIPLY:
-                for p in range(m):
-                    out[p] = u[p] * c
-            else:
-                for p in range(m):
-                    out[p] = u[p] / c
-        else:
-            c, v = constants[-1 - a], values[b]
-            if op == ADD:
-                for p in range(m):
-                    out[p] = c + v[p]
-            elif op == SUBTRACT:
-                for p in range(m):
-                    out[p] = c - v[p]
-            elif op == MULTIPLY:
-                for p in range(m):
-                    out[p] = c * v[p]
-            else:
-                for p in range(m):
-                    out[p] = c / v[p]
-
-
-@jit
-def slopes(ops, left, right, constants, values, adjoint, weight, jacobian):
-    """Writes weight times the derivative of the last value by each constant into jacobian (nc, m).
-
-    Backwards: adjoint (k + 1, m) is room for the derivative by each value.
-    """
-    k, m = len(ops), values.shape[1]
-    adjoint[:] = 0.0
-    adjoint[k, :] = weight
-    for i in range(k - 1, -1, -1):
-        a, b, op = left[i], right[i], ops[i]
-        d = adjoint[i + 1]
-        out = values[i + 1]
-        # By the left operand, then by the right one.
-        if a >= 0:
-            to = adjoint[a]
-            if op <= SUBTRACT:
-                for p in range(m):
-                    to[p] += d[p]
-            elif op == MULTIPLY:
-                if b >= 0:
-                    v = values[b]
-                    for p in range(m):
-                        to[p] += d[p] * v[p]
-                else:
-                    c = constants[-1 - b]
-                    for p in range(m):
-                        to[p] += d[p] * c
-            elif b >= 0:
-                v = values[b]
-                for p in range(m):
-                    to[p] += d[p] / v[p]
-            else:
-                c = 1.0 / constants[-1 - b]
-                for p in range(m):
-                    to[p] += d[p] * c
-        else:
-            to = jacobian[-1 - a]
-            if op <= SUBTRACT:
-                for p in range(m):
-                    to[p] = d[p]
-            elif op == MULTIPLY:
-                v = values[b]
-                for p in range(m):
-                    to[p] = d[p] * v[p]
-            else:
-                v = values[b]
-                for p in range(m):
-                    to[p] = d[p] / v[p]
-        if b >= 0:
-            to = adjoint[b]
-            if op == ADD:
-                for p in range(m):
-                    to[p] += d[p]
-            elif op == SUBTRACT:
-                for p in range(m):
-                    to[p] -= d[p]
-            elif op == MULTIPLY:
-                if a >= 0:
-                    u = values[a]
-                    for p in range(m):
-                        to[p] += d[p] * u[p]
-                else:
-                    c = constants[-1 - a]
-                    for p in range(m):
-                        to[p] += d[p] * c
-            else:
-                v = values[b]
-                for p in range(m):
-                    to[p] -= d[p] * out[p] / v[p]
-        else:
-            to = jacobian[-1 - b]
-            if op == ADD:
-                for p in range(m):
-                    to[p] = d[p]
-            elif op == SUBTRACT:
-                for p in range(m):
-                    to[p] = -d[p]
-            elif op == MULTIPLY:
-                u = values[a]
-                for p in range(m):
-                    to[p] = d[p] * u[p]
-            else:
-                c = constants[-1 - b]
-                for p in range(m):
-                    to[p] = -d[p] * out[p] / c
-
-
-@jit
-def run_exactly(ops, left, right, x, high, low, values, lows):
-    """Like `run` in double-double: constants high + low (nc,), values + lows (k + 1, m)."""
-    m = len(x)
-    values[0, :], lows[0, :] = x, 0.0
-    for i in range(len(ops)):
-        a, b, op = left[i], right[i], ops[i]
-        for p in range(m):
-            if a >= 0:
-                u, ul = values[a, p], lows[a, p]
-            else:
-                u, ul = high[-1 - a], low[-1 - a]
-            if b >= 0:
-                v, vl = values[b, p], lows[b, p]
-            else:
-                v, vl = high[-1 - b], low[-1 - b]
-            if op == ADD:
-                values[i + 1, p], lows[i + 1, p] = add(u, ul, v, vl)
-            elif op == SUBTRACT:
-                values[i + 1, p], lows[i + 1, p] = add(u, ul, -v, -vl)
-            elif op == MULTIPLY:
-                values[i + 1, p], lows[i + 1, p] = multiply(u, ul, v, vl)
-            else:
-                values[i + 1, p], lows[i + 1, p] = divide(u, ul, v, vl)
-
-
-@jit
-def residuals_exactly(ops, left, right, x, f, f_low, scale, high, low, values, lows, out):
-    """Writes (value - f) / scale at each point into out (m,); returns the largest size, inf if any is NaN."""
-    run_exactly(ops, left, right, x, high, low, values, lows)
-    k, worst = len(ops), 0.0
-    for p in range(len(x)):
-        difference, _ = add(values[k, p], lows[k, p], -f[p], -f_low[p])
-        out[p] = difference / scale[p]
-        size = abs(out[p])
-        if not size <= 1e300:
-            return math.inf
-        worst = max(worst, size)
-    return worst
-
-
-@jit
-def least_squares(a, n):
+def least_squares(
+    a: np.ndarray,
+    n: int,
+) -> np.ndarray:
     """Solves for the n unknowns of a (rows, n + 1) whose last column is the right side, in place.
 
     Returns them as a new array; NaN where a column depends on others.
@@ -254,24 +79,36 @@ def least_squares(a, n):
 
 
 @jit
-def _damped_step(jacobian, residual, damping, room):
-    """Returns the step of Levenberg and Marquardt, scaled by the sizes of columns; room (m + n, n + 1)."""
+def _damped_step(
+    jacobian: np.ndarray,
+    residual: np.ndarray,
+    damping: float,
+    matrix: np.ndarray,
+) -> np.ndarray:
+    """Returns the step of Levenberg and Marquardt, scaled by the sizes of columns; matrix (m + n, n + 1)."""
     n, m = jacobian.shape
     for j in range(n):
         total = 1e-300
         for p in range(m):
-            room[p, j] = jacobian[j, p]
+            matrix[p, j] = jacobian[j, p]
             total += jacobian[j, p] * jacobian[j, p]
         for k in range(n + 1):
-            room[m + j, k] = 0.0
-        room[m + j, j] = math.sqrt(damping * total)
+            matrix[m + j, k] = 0.0
+        matrix[m + j, j] = math.sqrt(damping * total)
     for p in range(m):
-        room[p, n] = -residual[p]
-    return least_squares(room, n)
+        matrix[p, n] = -residual[p]
+    return least_squares(matrix, n)
 
 
 @jit
-def _residuals(code, points, high, low, exact, room):
+def _residuals(
+    code: Code,
+    points: Points,
+    high: np.ndarray,
+    low: np.ndarray,
+    exact: bool,
+    room: Room,
+) -> float:
     """Writes the residuals into the room; returns the sum of their squares, NaN or inf where there are none.
 
     exact: in double-double, else in float64 and without low.
@@ -292,15 +129,23 @@ def _residuals(code, points, high, low, exact, room):
 
 
 @jit
-def descend(code, points, high, low, exact, most, room):
+def descend(
+    code: Code,
+    points: Points,
+    high: np.ndarray,
+    low: np.ndarray,
+    exact: bool,
+    most: int,
+    room: Room,
+) -> float:
     """Improves constants high + low in place by at most so many steps of least squares.
 
-    A valley of good constants is narrow and bent: sizes are steps' unit (c = sinh u), the damping falls with the
-    square of the residuals, so that a step goes along the valley only once it is back on its floor, and some
-    steps may go up before the best point so far is taken up again.
+    A valley of good constants is narrow and bent: sizes are steps' unit (c = sinh u), the damping falls with
+    the square of the residuals, so that a step goes along the valley only once it is back on its floor, and
+    some steps may go up before the best point so far is taken up again.
 
-    code: ops, left, right. points: x, f, f_low, scale. exact: as for `_residuals`. room: of `new_room`. Returns
-    the root of the mean square of the residuals, inf if the formula has no value somewhere.
+    code: ops, left, right. points: x, f, f_low, scale. exact: as for `_residuals`. room: of `new_room`.
+    Returns the root of the mean square of the residuals, inf if the formula has no value somewhere.
     """
     values, _, adjoint, jacobian, residual, inverse, matrix = room
     m, n = len(points[0]), len(high)
@@ -352,7 +197,11 @@ def descend(code, points, high, low, exact, most, room):
 
 
 @jit
-def new_room(k, m, n):
+def new_room(
+    k: int,
+    m: int,
+    n: int,
+) -> Room:
     """Returns the room that k instructions with n constants need at m points."""
     return (
         np.empty((k + 1, m)), np.empty((k + 1, m)), np.empty((k + 1, m)), np.empty((n, m)),
@@ -361,11 +210,15 @@ def new_room(k, m, n):
 
 
 @jit
-def _alternation(residual, count, places):
-    """Finds `count` points in a row where residuals of alternating sign are largest; returns whether there are.
+def _alternation(
+    residual: np.ndarray,
+    count: int,
+    places: np.ndarray,
+) -> bool:
+    """Finds `count` points in a row where residuals of alternating sign are largest; False: there are none.
 
-    places: int64, room for as many as there are points; the first `count` are written. The largest residual of
-    all is among them.
+    places: int64, room for as many as there are points; the first `count` are written. The largest residual
+    of all is among them.
     """
     found, top = 0, 0
     for p in range(len(residual)):
@@ -395,11 +248,17 @@ def _alternation(residual, count, places):
 
 
 @jit
-def level(code, points, high, low, most):
+def level(
+    code: Code,
+    points: Points,
+    high: np.ndarray,
+    low: np.ndarray,
+    most: int,
+) -> float:
     """Makes the largest residual smaller, by at most so many steps; constants high + low, in place.
 
-    Remez' exchange (1934) on the formula's tangent: where n + 1 residuals in a row have alternating signs, the n
-    constants are changed so that these become equal in size, as far as that helps.
+    Remez' exchange (1934) on the formula's tangent: where n + 1 residuals in a row have alternating signs, the
+    n constants are changed so that these become equal in size, as far as that helps.
 
     Returns the largest residual at the points, inf if the formula has no value somewhere.
     """
@@ -454,12 +313,28 @@ def level(code, points, high, low, most):
 
 
 @jit
-def fit(ops, left, right, x, f, f_low, scale, every, given, starts, steps, levels, rng, high, low):
+def fit(
+    ops: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    x: np.ndarray,
+    f: np.ndarray,
+    f_low: np.ndarray,
+    scale: np.ndarray,
+    every: int,
+    given: np.ndarray,
+    starts: int,
+    steps: int,
+    levels: int,
+    rng: np.ndarray,
+    high: np.ndarray,
+    low: np.ndarray,
+) -> float:
     """Fits constants; writes them into high and low (nc,), and returns the largest residual at the points.
 
-    x, f, f_low, scale: of `zero.functions.targets.Points`; least squares take each `every`-th one. given: float64
-    (g, nc), constants to start at. starts: so many more are drawn with rng (`zero.rng.splitmix`). steps,
-    levels: of each descent, and of `level`. Fewer starts are made once three have found the same best.
+    x, f, f_low, scale: of `zero.functions.targets.Points`; least squares take each `every`-th one. given:
+    float64 (g, nc), constants to start at. starts: so many more are drawn with rng (`zero.rng.splitmix`).
+    steps, levels: of each descent, and of `level`. Fewer starts are made once three have found the same best.
     """
     n = len(high)
     low[:] = 0.0
@@ -496,7 +371,10 @@ def fit(ops, left, right, x, f, f_low, scale, every, given, starts, steps, level
 
 
 @jit
-def start(constants, rng):
+def start(
+    constants: np.ndarray,
+    rng: np.ndarray,
+) -> None:
     """Draws constants: either sign, sizes over some orders of magnitude around 1."""
     for j in range(len(constants)):
         size = math.exp(_WIDEST * normal(rng))

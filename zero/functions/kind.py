@@ -15,6 +15,7 @@ from zero.runs.kind import Kind
 if TYPE_CHECKING:
     from zero.functions.domain import FunctionsDomain
     from zero.runs.pictures import Draw
+    from zero.runs.reports.parts import Report
 
 FORMS = {"python": ".py", "c": ".c"}
 
@@ -72,6 +73,13 @@ class Functions(Kind):
         about = ("operations", "digits: -log10 of the worst error")
         return {**common.pictures(run), "pareto": charts.pareto(*points, *about)}
 
+    def report(self, path: Path, domain: Any = None) -> Report:
+        """Returns what there is to report on a run."""
+        from zero.functions.report import report
+        from zero.runs.reports.common import RunFiles
+
+        return report(RunFiles.read(path, self), self.pictures(path))
+
     def export(
         self,
         what: str,
@@ -111,8 +119,10 @@ def _record(what: str) -> tuple[str, Any]:
     name, mark, number = what.rpartition("#")
     wanted = int(number) if mark and number.isdigit() else None
     data = read_archive(Path(what) if wanted is None else Path(name))
-    records = (r for e in data.experiments for r in e.records)
-    found = best_record(data) if wanted is None else next((r for r in records if r.id == wanted), None)
+    records: list[Any] = [r for e in data.experiments for r in e.records]
+    found: Any = best_record(data)
+    if wanted is not None:
+        found = next((r for r in records if r.id == wanted), None)
     if found is None or not found.constants:
         raise ArchiveError(f"{what}: there is no such record of a formula that could be evaluated")
     return target_of(data) or "f", found

@@ -47,7 +47,10 @@ class FormulaRecord(BaseRecord):
 
 def columns(rows: Sequence[FormulaRecord]) -> dict[str, Any]:
     """See `zero.runs.kind.Kind.columns`."""
-    return {**columns_of(rows, COLUMNS), **{name: [getattr(r, name) for r in rows] for name in TEXTS}}
+    return {
+        **columns_of(rows, COLUMNS),
+        **{name: [getattr(r, name) for r in rows] for name in TEXTS},
+    }
 
 
 def from_columns(tree: dict[str, Any], count: int) -> dict[str, Any]:

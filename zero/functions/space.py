@@ -1,6 +1,6 @@
 """The space of formulas of up to so many operations: what is random, how one becomes another.
 
-A sequence of decisions is a formula's instructions, each one decision, and "end" where more would be possible.
+A sequence of decisions is a formula's instructions, each one decision, and "end" where more are possible.
 """
 
 from __future__ import annotations

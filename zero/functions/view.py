@@ -51,7 +51,10 @@ class FunctionsView(View):
     def setting_rows(self, settings: dict[str, Any]) -> list[tuple[str, str]]:
         """Returns what is computed, and by how many operations."""
         own = settings.get("functions") or {}
-        return [("function", str(own.get("target"))), ("operations", f"up to {own.get('operations')}")]
+        return [
+            ("function", str(own.get("target"))),
+            ("operations", f"up to {own.get('operations')}"),
+        ]
 
     def figure_rows(self, path: Path, data: Any, record: Any) -> list[tuple[str, str]]:
         """Returns the figures of a run's best record."""
