@@ -46,7 +46,7 @@ class FormulaEvaluator:
         Raises:
             ZeroError: it has no value at some of the points, or is off by a factor of 1e100.
         """
-        rng = splitmix.new_state(seed, "constants")
+        rng = np.array([seed], dtype=np.uint64)  # a key of this purpose alone
         code, own, points = code_of(genome), self.settings, self.points
         given = np.zeros((0, code.constants))
         if parent is not None and parent.constants:
@@ -66,7 +66,7 @@ class FormulaEvaluator:
 def _kindred(parent: Any, child: Formula, rng: np.ndarray) -> np.ndarray:
     """Returns starts from a parent's constants, float64 (`KINDRED`, n)."""
     formula = tuple(parent.text.split())
-    known, _ = constants.from_text(parent.constants, code_of(formula).constants)
+    known = np.array([float(word) for word in parent.constants.split()])
     taken = constants.carried(formula, known, child)
     found = np.empty((KINDRED, len(taken)))
     for k in range(KINDRED):

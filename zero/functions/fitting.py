@@ -257,7 +257,7 @@ def level(
 ) -> float:
     """Makes the largest residual smaller, by at most so many steps; constants high + low, in place.
 
-    Remez' exchange (1934) on the formula's tangent: where n + 1 residuals in a row have alternating signs, the
+    Remez' exchange (1934) on the formula's tangent: where n + 1 residuals in a row alternate in sign, the
     n constants are changed so that these become equal in size, as far as that helps.
 
     Returns the largest residual at the points, inf if the formula has no value somewhere.
