@@ -12,6 +12,9 @@ Published (Real et al. 2023, "AutoNumerics-Zero"): 2**x on [0, 1] with 10 operat
 
 import argparse
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +71,72 @@ def even_over_odd(squares: int) -> list[str]:
     return words + [f"t{6 + k}*t{6 + k}" for k in range(squares)]
 
 
-def hand_forms(target: str) -> list[tuple[str, list[str]]]:
-    """Returns forms by hand with at most `MOST` operations, by name."""
-    forms = [(f"polynomial of degree {d}", polynomial(d)) for d in range(1, MOST // 2 + 1)]
-    forms += [(f"continued fraction, {n} levels", continued_fraction(n)) for n in range(1, 5)]
+def odd_fraction(levels: int) -> list[str]:
+    """Returns x / (c + s / (c + s / (... + s * c))) with s = x * x, 2 operations a level."""
+    words = ["x*x", "t0*c", "t1+c"]
+    for _ in range(levels - 1):
+        words += [f"t0/t{len(words) - 1}", f"t{len(words)}+c"]
+    return [*words, f"x/t{len(words) - 1}"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form by hand; start: constants to begin the fit with, from those of the form before."""
+
+    name: str
+    words: list[str]
+    start: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+def hand_forms(target: str) -> list[Form]:
+    """Returns forms by hand with at most `MOST` operations."""
+    forms = [Form(f"polynomial of degree {d}", polynomial(d)) for d in range(1, 7)]
     if TARGETS[target].vanishes:
         forms += [
-            (f"x times a polynomial of degree {d} in x*x", odd_polynomial(d)) for d in range(1, 6)
+            Form(f"x times a polynomial of degree {d} in x*x", odd_polynomial(d))
+            for d in range(1, 6)
         ]
+        forms += [Form(f"odd continued fraction, {n} levels", odd_fraction(n), _deeper if n > 1 else None)
+                  for n in range(1, 6)]  # fmt: skip
+    else:
+        forms += [Form(f"continued fraction, {n} levels", continued_fraction(n),
+                       partial(_quotient, target, n)) for n in range(1, 5)]  # fmt: skip
     if target == "exp2":
-        forms += [(f"scaling and {n} squarings", even_over_odd(n)) for n in range(6)]
-    return [(name, words) for name, words in forms if len(words) <= MOST]
+        forms += [Form(f"scaling and {n} squarings", even_over_odd(n), _halved if n else None)
+                  for n in range(6)]  # fmt: skip
+    return [form for form in forms if len(form.words) <= MOST]
+
+
+def _halved(before: np.ndarray) -> np.ndarray:
+    """Returns the constants for half the x: those of q(x) are of c + c / (x * x + c), times x."""
+    return before * np.array([4.0, 8.0, 2.0])
+
+
+def _deeper(before: np.ndarray) -> np.ndarray:
+    """Returns the constants of one level more, whose last one hardly counts."""
+    return np.concatenate([[1.0 / before[0] / 20, 1.0 / before[0]], before[1:]])
+
+
+def _quotient(target: str, n: int, before: np.ndarray) -> np.ndarray:
+    """Returns the constants of a continued fraction near f: of a quotient of polynomials of degree n.
+
+    By least squares of p - f q, weighted anew by q some times (Loeb 1957), and Euclid's algorithm.
+    """
+    points = chebyshev(target, 129)
+    powers, weight = np.vander(points.x, n + 1), np.ones(129)
+    for _ in range(20):
+        matrix = np.hstack([powers / points.f[:, None], -powers[:, 1:]]) * weight[:, None]
+        found = np.linalg.lstsq(matrix, powers[:, 0] * weight, rcond=None)[0]
+        p, q = found[: n + 1], np.concatenate([[1.0], found[n + 1 :]])
+        weight = 1.0 / np.abs(powers @ q)
+    numbers, rest = [p[0]], (p - p[0] * q)[1:]
+    while True:
+        first, rest = rest[0], rest / rest[0]
+        b = q[1] - (rest[1] if len(rest) > 1 else 0.0)  # q / rest = x + b + (what is left) / rest
+        numbers += [first, b]
+        if len(rest) == 1:
+            return np.array(numbers[::-1])
+        q, rest = rest, (q - np.polymul([1.0, b], rest))[2:]
 
 
 def fitted(target: str, words: list[str], given: np.ndarray | None) -> tuple[str, np.ndarray]:
@@ -86,11 +144,11 @@ def fitted(target: str, words: list[str], given: np.ndarray | None) -> tuple[str
     code, points = code_of(tuple(words)), chebyshev(target, 257)
     best, found, number = np.inf, "", np.zeros(code.constants)
     starts = np.zeros((0, code.constants)) if given is None else given[None, :]
-    for seed in range(8):
+    for seed in range(4):
         high, low = np.zeros(code.constants), np.zeros(code.constants)
         error = module().fit(
             code.ops, code.left, code.right, points.x, points.f, points.f_low, points.scale, 4,
-            starts, 60, 150, 40, new_state(seed), high, low,
+            starts, 60 if given is None else 2 * seed, 150, 40, new_state(seed), high, low,
         )  # fmt: skip
         if error < best:
             best, found, number = error, constants.to_text(high, low), high
@@ -99,20 +157,19 @@ def fitted(target: str, words: list[str], given: np.ndarray | None) -> tuple[str
 
 def measure_by_hand(rows: Rows, target: str) -> None:
     """Adds the rows of a function's forms by hand."""
-    before: np.ndarray | None = None
-    for name, words in hand_forms(target):
-        squared = name.startswith("scaling")
-        text, number = fitted(target, words, before if squared else None)
-        before = number if squared else None
-        if rows.has(function=target, method="by hand", form=name):
+    number = np.zeros(0)
+    for form in hand_forms(target):
+        if rows.has(function=target, method="by hand", form=form.name):
             continue
-        found = check(target, tuple(words), text)
+        given = form.start(number) if form.start else None
+        text, number = fitted(target, form.words, given)
+        found = check(target, tuple(form.words), text)
         rows.add({
-            "function": target, "method": "by hand", "form": name, "operations": len(words),
+            "function": target, "method": "by hand", "form": form.name, "operations": len(form.words),
             "error": _plain(found.error), "in_float64": _plain(found.rounded),
-            "formula": " ".join(words), "constants": text,
+            "formula": " ".join(form.words), "constants": text,
         })  # fmt: skip
-        print(target, name, len(words), f"{found.error:.3g}", flush=True)
+        print(target, form.name, len(form.words), f"{found.error:.3g}", flush=True)
 
 
 def measure(rows: Rows, target: str, seed: int, individuals: int | None, folder: Path) -> None:
