@@ -21,13 +21,13 @@ ROOMS = [
     "config", "search", "data",
     "evolution", "tasks", "nn",
     "runs",
-    "programs", "cells",
+    "programs", "cells", "functions",
     "sklearn", "pipelines", "estimators",
     "collection", "dashboard",
     "bench", "cli",
     "", "__main__",
 ]  # fmt: skip
-KINDS = ["programs", "cells", "pipelines"]  # kinds of genomes: none knows another, but for
+KINDS = ["programs", "cells", "pipelines", "functions"]  # kinds of genomes: none knows another, but for
 USED = {"pipelines": {"programs"}}  # programs, which are learners among others in pipelines
 
 # Libraries and the only modules that may import them.
@@ -50,7 +50,8 @@ ONLY = {
 LIGHT = ["", "__main__", "errors", "genomes", "config", "system", "rng.philox", "tasks", "cli", "jit.cache",
          "jit.compiling", "programs.config", "programs.program", "programs.ops", "programs.library",
          "programs.mutation_names", "programs.simplified", "programs.view", "programs.kind",
-         "programs.evaluator", "cells.kind", "cells.view", "cells.config", "runs.kind", "runs.view",
+         "programs.evaluator", "cells.kind", "cells.view", "cells.config", "functions.kind", "functions.view",
+         "functions.config", "runs.kind", "runs.view",
          "runs.tables", "runs.progress", "runs.records", "runs.model", "runs.tracking",
          "collection"]  # fmt: skip
 # Messages between a run's own processes; an unpickler of CIFAR's batches that executes nothing; numba's own

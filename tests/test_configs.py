@@ -18,7 +18,8 @@ from zero.runs import run
 CONFIGS = sorted(shipped_configs())
 CELLS = [name for name in CONFIGS if load_config(name).genomes == "cells"]
 PIPELINES = [name for name in CONFIGS if load_config(name).genomes == "pipelines"]
-PROGRAMS = [name for name in CONFIGS if name not in (*CELLS, *PIPELINES)]
+FUNCTIONS = [name for name in CONFIGS if load_config(name).genomes == "functions"]
+PROGRAMS = [name for name in CONFIGS if name not in (*CELLS, *PIPELINES, *FUNCTIONS)]
 NAS_BENCH_201_OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 # CIFAR-10 is the user's own; the same tasks from scikit-learn's digits, which have fewer images.
 DIGITS = [
@@ -77,6 +78,7 @@ def test_the_promised_configs_are_there():
         "search_hierarchical", "search_beam", "search_mnasnet", "search_nsga2", "search_progressive",
         "search_reinforce", "search_surrogate", "fit", "adapt_few_examples", "adapt_fast_training",
         "adapt_ten_classes",
+        "discover_exp2",
     }  # fmt: skip
     assert promised <= set(CONFIGS)
 
@@ -175,6 +177,14 @@ def test_pipelines_run(name, tmp_path):
     outcome = run.start(config, tmp_path / "run")
     assert (outcome.reason, outcome.individuals) == ("individuals", 3)
     assert outcome.final.fitness > 0.7
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_run(name, tmp_path):
+    small = ["functions.operations=5", "search.population=20", "islands.count=1"]
+    outcome = run.start(load_config(name, [*small, "budget.individuals=200"]), tmp_path / "run")
+    assert (outcome.reason, outcome.individuals) == ("individuals", 200)
+    assert outcome.final.fitness > 2  # worst error below 1 %
 
 
 @pytest.mark.parametrize("name", [name for name in CELLS if name != "nas_bench_201_table"])

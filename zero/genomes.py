@@ -21,10 +21,12 @@ _PLACES: dict[str, Any] = {
     "programs": "zero.programs.kind:PROGRAMS",
     "cells": "zero.cells.kind:CELLS",
     "pipelines": "zero.pipelines.kind:PIPELINES",
+    "functions": "zero.functions.kind:FUNCTIONS",
 }
 # name -> the section of a config that says that it is about such genomes
 _SECTIONS: dict[str, str] = {
     "programs": "program", "cells": "cells", "pipelines": "pipelines",
+    "functions": "functions",
 }  # fmt: skip
 DEFAULT = "programs"  # of a config without any of these sections, and of the first archives
 

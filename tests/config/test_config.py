@@ -630,6 +630,7 @@ SHIPPED = [
     "amoebanet_digits",
     "amoebanet_fashion",
     "cifar10_from_scratch_gpu",
+    "discover_exp2",
     "fit",
     "linear_demo",
     "linear_integration",

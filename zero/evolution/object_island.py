@@ -27,7 +27,7 @@ import numpy as np
 
 from zero.errors import ZeroError
 from zero.evolution import loop
-from zero.evolution.ageing import make_searcher
+from zero.evolution.ageing import Ageing, make_searcher
 from zero.evolution.extrapolation import Extrapolation
 from zero.evolution.halving import Rungs
 from zero.evolution.island import NEVER, BaseIsland, Limits
@@ -176,6 +176,8 @@ class ObjectIsland(BaseIsland):
         self.space, self.evaluator, self.rules = space, evaluator, rules
         self.seed, self.experiment = seed, experiment
         self.searcher = make_searcher(settings, space, self.population, self.rng, self.numbering)
+        # Other methods compare fitness and costs by themselves.
+        self.ranks = rules.objective.kind == "pareto" and isinstance(self.searcher, Ageing)
         self.known: dict[str, int] = {}  # key -> number of the candidate that was evaluated
         self.stopping = Stopping(rules, self.section, self._costs, self._traits)
         self.pending: _Pending | None = None
@@ -256,7 +258,7 @@ class ObjectIsland(BaseIsland):
 
     def _asked(self) -> _Pending:
         """Returns the next candidate."""
-        if self.rules.objective.kind == "pareto":
+        if self.ranks:
             self._rank()
         mark = self.searcher.mark()
         made = int(self.population.counts[INDIVIDUALS])

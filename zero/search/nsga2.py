@@ -161,7 +161,11 @@ class Nsga2:
 
 def _costs(members: Sequence[_Member]) -> np.ndarray:
     """Returns the members' costs (n, m), what is unknown as the largest there is."""
-    width = max((len(member.costs) for member in members), default=0)
+    widths = {len(member.costs) for member in members}
+    width = max(widths, default=0)
+    if len(widths) == 1:  # at once: a state is taken before every proposal
+        costs = np.array([member.costs for member in members]).reshape(len(members), width)
+        return np.where(np.isnan(costs), np.inf, costs)
     costs = np.full((len(members), width), np.inf)
     for row, member in zip(costs, members, strict=True):
         row[: len(member.costs)] = member.costs
