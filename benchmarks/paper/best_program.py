@@ -1,6 +1,6 @@
 """The paper's best program at full size, beside a linear model and a network (Real et al. 2020, section 4.2).
 
-    python benchmarks/paper/best_program.py DATA [--path FOLDER] [--pairs held_out|all] [--seeds N]
+    python benchmarks/paper/best_program.py DATA [--path FOLDER] [--pairs all] [--seeds N] [--no-ablations]
 
 DATA: cifar10 (its files in FOLDER) or fashion_mnist. Tasks tell two classes apart by all pixels (3072, 784),
 standardised: 8000 train examples, 2000 valid ones, and 2000 of the official test set for the final figures.
@@ -40,8 +40,13 @@ from zero.tasks import TaskSet
 from zero.tasks.projected_binary import ProjectedBinary
 
 FEATURES = {"cifar10": 3072, "fashion_mnist": 784}
-CONSTANTS = 200  # evaluations of a program with other constants, on each pair
-SETTINGS = {"linear": ([0], 60), "network": ([64, 128, 256], 40)}  # sizes, number of trials
+# Not held out; of Fashion-MNIST such as are hard to tell apart: of most pairs all learners get 99.9 % right.
+TUNING_PAIRS = {
+    "cifar10": [(0, 2), (1, 9), (3, 7)],
+    "fashion_mnist": [(0, 6), (2, 4), (5, 7)],
+}
+CONSTANTS = 60  # evaluations of a program with other constants, on each pair
+SETTINGS = {"linear": ([0], 40), "network": ([64, 128, 256], 32)}  # sizes, number of trials
 MOST_EPOCHS, FIRST_EPOCHS, PROGRAM_EPOCHS = 20, 4, 3
 Pair = tuple[int, int]
 
@@ -50,13 +55,6 @@ def held_out() -> list[Pair]:
     """Returns the nine pairs that nothing is tuned on."""
     pairs = load_config("projected_binary_baseline", check_files=False).tasks.final.pairs
     return [(min(pair), max(pair)) for pair in pairs]
-
-
-def tuning_pairs() -> list[Pair]:
-    """Returns three of the other 36."""
-    others = [pair for pair in combinations(range(10), 2) if pair not in held_out()]
-    chosen = rng_for("paper/best_program/pairs", 0).choice(len(others), 3, replace=False)
-    return [others[i] for i in sorted(chosen)]
 
 
 class Data:
@@ -132,43 +130,47 @@ def check() -> None:
             assert np.abs(errors - trace.train_errors).max() < close, name
 
 
-def tune_programs(data: Data, rows: Rows) -> None:
-    """Adds a row for the program and each ablation: the constants and epochs that do best."""
-    missing = [n for n in bilinear.variants() if not rows.has(data=data.name, tuned=n)]
-    if not missing:
-        return
-    noise = data.noise(0, 1)
-    its = [made(data.task(pair, 0, "valid"), noise) for pair in tuning_pairs()]
-    found = {}
+def tune_programs(data: Data, rows: Rows, names: list[str]) -> None:
+    """Adds rows for the program and its ablations: first the best constants, then the best epochs."""
+    variants = bilinear.variants()
+    missing = [name for name in names if not rows.has(data=data.name, constants_of=name)]
+    if missing:
+        noise = data.noise(0, 1)
+        its = [made(data.task(pair, 0, "valid"), noise) for pair in TUNING_PAIRS[data.name]]
     for name in missing:
-        program, variant = bilinear.variants()[name]
+        program, variant = variants[name]
         before, meter = core_seconds(), Meter(its, variant, CONSTANTS)
         base = meter(program)
         tuned = None if name == "evolved, no noise" else tune(program, meter, base)
-        best = program if tuned is None else tuned.program
-        found[name] = {
-            "data": data.name, "tuned": name, "program": str(best), "trials": meter.made,
-            "pairs": tuning_pairs(), "valid_accuracy_untuned": base[0].fitness,
-            "valid_accuracy_one_epoch": base[0].fitness if tuned is None else tuned.best[0].fitness,
-            "valid_accuracy": {}, "core_seconds": core_seconds() - before,
-        }  # fmt: skip
-        print(name, found[name]["valid_accuracy_one_epoch"], flush=True)
-    its.clear()
-    noise = data.noise(0, PROGRAM_EPOCHS)
+        rows.add({
+            "data": data.name, "constants_of": name, "trials": meter.made,
+            "program": str(program if tuned is None else tuned.program),
+            "pairs": TUNING_PAIRS[data.name], "valid_accuracy_untuned": base[0].fitness,
+            "valid_accuracy": base[0].fitness if tuned is None else tuned.best[0].fitness,
+            "core_seconds": core_seconds() - before,
+        })  # fmt: skip
+    missing = [name for name in names if not rows.has(data=data.name, tuned=name)]
+    if not missing:
+        return
+    its, noise = [], data.noise(0, PROGRAM_EPOCHS)
+    programs = {n: rows.where(data=data.name, constants_of=n)[0]["program"] for n in missing}
     by_epochs: dict[str, dict[int, list[float]]] = {name: {} for name in missing}
-    for pair in tuning_pairs():
+    for pair in TUNING_PAIRS[data.name]:
         most = made(data.task(pair, 0, "valid"), noise)
         for epochs in range(1, PROGRAM_EPOCHS + 1):
             part = bilinear.shortened(most, epochs) if epochs < PROGRAM_EPOCHS else most
             for name in missing:
-                program = parse_program(found[name]["program"], name)
-                scores = bilinear.run(part, program, bilinear.variants()[name][1])
+                scores = bilinear.run(part, parse_program(programs[name], name), variants[name][1])
                 accuracy = bilinear.accuracy(part, scores, "valid")
                 by_epochs[name].setdefault(epochs, []).append(accuracy)
     for name in missing:
         means = {epochs: float(np.mean(each)) for epochs, each in by_epochs[name].items()}
         best = max(means, key=lambda epochs: means[epochs])
-        rows.add(found[name] | {"valid_accuracy": means, "epochs": best})
+        rows.add({
+            "data": data.name, "tuned": name, "program": programs[name], "epochs": best,
+            "pairs": TUNING_PAIRS[data.name], "valid_accuracy_by_epochs": means,
+            "valid_accuracy": means[best],
+        })  # fmt: skip
 
 
 def made(task: tuple[Any, Any, dict[str, Any]], noise: tuple[Any, Any]) -> bilinear.Products:
@@ -179,7 +181,7 @@ def made(task: tuple[Any, Any, dict[str, Any]], noise: tuple[Any, Any]) -> bilin
 
 def tune_trained(data: Data, rows: Rows) -> None:
     """Adds a row for logistic regression and one for the network: settings and epochs."""
-    tasks = [data.task(pair, 0, "valid") for pair in tuning_pairs()]
+    tasks = [data.task(pair, 0, "valid") for pair in TUNING_PAIRS[data.name]]
     for name, (sizes, trials) in SETTINGS.items():
         if rows.has(data=data.name, tuned=name):
             continue
@@ -194,16 +196,17 @@ def tune_trained(data: Data, rows: Rows) -> None:
             best = max(best, (float(means.max()), tried[i], epochs), key=lambda b: b[0])
         rows.add({
             "data": data.name, "tuned": name, "settings": asdict(best[1]), "epochs": best[2],
-            "trials": trials, "in_full": trials // 4, "pairs": tuning_pairs(),
+            "trials": trials, "in_full": trials // 4, "pairs": TUNING_PAIRS[data.name],
             "valid_accuracy": best[0], "core_seconds": core_seconds() - before,
         })  # fmt: skip
         print(name, best, flush=True)
 
 
-def measure(data: Data, rows: Rows, pairs: list[Pair], seed: int) -> None:
+def measure(data: Data, rows: Rows, pairs: list[Pair], seed: int, names: list[str]) -> None:
     """Adds the test accuracy of every learner on these pairs; one seed of split, weights and noise."""
-    tuned = {row["tuned"]: row for row in rows.where(data=data.name) if "tuned" in row}
-    most = max(tuned[name]["epochs"] for name in bilinear.variants())
+    wanted = [*SETTINGS, *names]
+    tuned = {name: rows.where(data=data.name, tuned=name)[0] for name in wanted}
+    most = max(tuned[name]["epochs"] for name in names)
     noise = None
     for pair in pairs:
         key = {"data": data.name, "pair": list(pair), "seed": seed}
@@ -250,16 +253,18 @@ def main() -> None:
     parser.add_argument("--path", help="folder of the data's files; default: where they are kept")
     parser.add_argument("--pairs", choices=["held_out", "all"], default="held_out")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--no-ablations", action="store_true", help="the program alone")
     options = parser.parse_args()
     data, rows = Data(options.data, options.path), Rows("best_program")
     check()
     tune_trained(data, rows)
-    tune_programs(data, rows)
+    names = ["evolved"] if options.no_ablations else list(bilinear.variants())
+    tune_programs(data, rows, names)
     pairs = held_out()
     if options.pairs == "all":
         pairs += [pair for pair in combinations(range(10), 2) if pair not in held_out()]
     for seed in range(options.seeds):
-        measure(data, rows, pairs, seed)
+        measure(data, rows, pairs, seed, names)
 
 
 if __name__ == "__main__":

@@ -157,9 +157,10 @@ def test_the_network_learns_what_a_line_cannot(monkeypatch):
 
 
 def test_pairs_are_apart(script):
-    held_out, tuning = script.held_out(), script.tuning_pairs()
-    assert len(held_out) == 9 and len(set(tuning)) == 3
-    assert not set(held_out) & set(tuning)
+    held_out = script.held_out()
+    assert len(held_out) == 9
+    for pairs in script.TUNING_PAIRS.values():
+        assert len(set(pairs)) == 3 and not set(held_out) & set(pairs)
 
 
 def test_the_whole_script_and_again(script, tmp_path, monkeypatch):
@@ -176,21 +177,26 @@ def test_the_whole_script_and_again(script, tmp_path, monkeypatch):
     monkeypatch.setattr(script, "CONSTANTS", 4)
     monkeypatch.setattr(script, "SETTINGS", {"linear": ([0], 4), "network": ([3, 5], 4)})
     monkeypatch.setattr(script, "MOST_EPOCHS", 3)
+    monkeypatch.setitem(script.TUNING_PAIRS, "small", [(0, 1), (0, 2)])
     rows, data = script.Rows("small", tmp_path), Small()
 
     def all_of_it():
         script.check()
         script.tune_trained(data, rows)
-        script.tune_programs(data, rows)
-        script.measure(data, rows, script.held_out()[:2], 0)
+        script.tune_programs(data, rows, NAMES)
+        script.measure(data, rows, script.held_out()[:2], 0, NAMES)
 
     all_of_it()
     tuned = {row["tuned"]: row for row in rows.all() if "tuned" in row}
     assert list(tuned) == ["linear", "network", *NAMES]
     for name in NAMES:
         assert tuned[name]["epochs"] in (1, 2, 3)
-        assert max(tuned[name]["valid_accuracy"].values()) >= 0.5
-        assert tuned[name]["valid_accuracy_one_epoch"] >= tuned[name]["valid_accuracy_untuned"]
+        assert tuned[name]["valid_accuracy"] == max(
+            tuned[name]["valid_accuracy_by_epochs"].values()
+        )
+        (constants,) = rows.where(constants_of=name)
+        assert constants["valid_accuracy"] >= constants["valid_accuracy_untuned"]
+        assert constants["valid_accuracy"] == tuned[name]["valid_accuracy_by_epochs"]["1"]
     final = [row for row in rows.all() if "learner" in row]
     assert len(final) == 2 * 7 and all(0 <= row["accuracy"] <= 1 for row in final)
     before = (tmp_path / "small.json").read_text()
