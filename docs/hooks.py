@@ -7,6 +7,7 @@ A page may hold, each on a line of its own:
   file without its title;
 * `<!-- docstring: MODULE -->`: a module's docstring;
 * `<!-- search methods -->`: every search method by its name, with its docstring and those of its settings;
+* `<!-- gallery -->`: the discoveries of docs/gallery.py, with programs and figures;
 * `<!-- public names -->`: the reference of what `zero.__all__` lists;
 * `<!-- rooms -->`: every package with its modules, by the first lines of their docstrings.
 
@@ -28,6 +29,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent))
 
+import gallery  # noqa: E402
 from docstrings import as_markdown  # noqa: E402
 
 INCLUDE = re.compile(r'^<!-- include: (\S+?)(?: "(.+)")? -->$', re.M)
@@ -69,6 +71,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     markdown = DOCSTRING.sub(lambda found: as_markdown(docstring_of(found[1])), markdown)
     markdown = markdown.replace("<!-- public names -->", public_names())
     markdown = markdown.replace("<!-- search methods -->", search_methods())
+    if "<!-- gallery -->" in markdown:
+        markdown = markdown.replace("<!-- gallery -->", gallery.page())
     return markdown.replace("<!-- rooms -->", rooms())
 
 

@@ -77,8 +77,7 @@ def test_the_promised_configs_are_there():
         "amoebanet_fashion", "amoebanet_cifar10", "nas_bench_201_table", "own_images", "search_chain",
         "search_hierarchical", "search_beam", "search_mnasnet", "search_nsga2", "search_progressive",
         "search_reinforce", "search_surrogate", "fit", "adapt_few_examples", "adapt_fast_training",
-        "adapt_ten_classes",
-        "discover_exp2",
+        "adapt_ten_classes", "discover_exp2",
     }  # fmt: skip
     assert promised <= set(CONFIGS)
 

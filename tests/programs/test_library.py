@@ -125,6 +125,8 @@ def test_sizes_and_memory_are_those_of_the_spec():
         "neural_network": [3, 5, 11],
         "neural_network_damaged": [1, 5, 11],
         "paper_best": [0, 5, 12],
+        "discovered_linear": [1, 2, 4],
+        "discovered_digits": [2, 4, 8],
     }
     assert memory_needed(library.program("neural_network")) == Memory(5, 9, 2)
     assert memory_needed(library.program("linear")) == Memory(4, 3, 0)

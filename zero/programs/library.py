@@ -1,6 +1,7 @@
-"""Programs written by hand, by name: starting points, baselines and oracles for tests.
+"""Programs by name: starting points, baselines and oracles for tests, and discoveries of the gallery.
 
-From the original engine (spec, section 3) and the paper (Fig. S1b; spec, section 9.6).
+Written by hand, from the original engine (spec, section 3) and the paper (Fig. S1b; spec, section 9.6), or
+found by runs (`discovered_...`; docs/gallery.py).
 """
 
 from __future__ import annotations
@@ -133,6 +134,40 @@ def Learn():
   m0 = m0 + m1              # first weights
 """
 
+# Outcomes of runs, in the shortest form that makes the same errors bit for bit (`zero explain`).
+_DISCOVERED_LINEAR = """
+def Setup():
+  s2 = 0.10834047097100385
+def Predict():
+  v1 = s2 * v1
+  s1 = dot(v2, v0)
+def Learn():
+  s1 = s0 - s1
+  v2 = v2 + v1
+  v1 = s1 * v0
+  s2 = 0.12780048866206672
+"""
+
+_DISCOVERED_DIGITS = """
+def Setup():
+  s2 = -0.3568012501751485
+  s3 = 0.3301015999799575
+def Predict():
+  s1 = dot(v0, v3)
+  s1 = s1 + s2
+  s1 = s2 + s1
+  s1 = s1 + s2
+def Learn():
+  s1 = s1 - s0
+  s2 = s2 + s2
+  s2 = s2 - s1
+  v4 = s3 * v0
+  s2 = s2 * s3
+  v4 = s2 * v4
+  s2 = s1 * s2
+  v3 = v3 + v4
+"""
+
 PROGRAMS: dict[str, tuple[str, str]] = {
     "empty": ("no instructions at all", "def Setup():\ndef Predict():\ndef Learn():\n"),
     "linear": ("linear model trained by gradient descent", _LINEAR),
@@ -157,8 +192,17 @@ PROGRAMS: dict[str, tuple[str, str]] = {
         _NEURAL_NETWORK_OF_CLASSES,
     ),
     "paper_best": (
-        "the paper's best program for binary CIFAR-10, dead instructions removed",
+        "the paper's best program for binary CIFAR-10, dead instructions removed: noise on the input, a "
+        "bilinear form, steps by the normalised gradient, predictions by accumulated weights",
         _PAPER_BEST,
+    ),
+    "discovered_linear": (
+        "gradient descent on linear tasks, found from random programs by linear_demo, seed 1",
+        _DISCOVERED_LINEAR,
+    ),
+    "discovered_digits": (
+        "a linear model for pairs of digits, found from empty programs by quickstart, seed 10",
+        _DISCOVERED_DIGITS,
     ),
 }
 
