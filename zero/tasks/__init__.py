@@ -24,6 +24,7 @@ from zero.config.settings import Settings
 from zero.data.splits import rng_for
 from zero.errors import TaskError, ZeroError, unknown_name, what_is
 from zero.system.own_code import fault_of, is_own, place_of
+from zero.tasks.networks import Network, NetworkTraining, Part
 
 PURPOSES = ("search", "select", "final")
 Purpose = Literal["search", "select", "final"]
@@ -41,7 +42,8 @@ class Task:
     `train` and are scored on `valid`; for a final task `valid` holds the test split. valid_ids (V,):
     which examples of the family's data these are, so that tasks that share some are not taken for
     independent; None: no other task has any of them. valid_weights (V,): how much each of these examples
-    counts in final figures, at least 0; None: all alike.
+    counts in final figures, at least 0; None: all alike. network: that a program helps to train, where
+    it is no predictor (`TaskFamily.part`).
     """
 
     name: str
@@ -51,6 +53,7 @@ class Task:
     valid_y: np.ndarray
     valid_ids: np.ndarray | None = None
     valid_weights: np.ndarray | None = None
+    network: Network | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,7 +64,8 @@ class TaskSet:
     (T, N), valid_x (T, V, F), valid_y (T, V): float64, C-contiguous. metric: how predictions are
     scored. epochs: how often the train examples are gone through (at least 1). valid_ids (T, V) int64:
     equal where tasks share an example; None: they share none. valid_weights (T, V): how much each counts;
-    None: all alike. Only `zero.programs.evaluator.Evaluator` heeds them, not the search.
+    None: all alike. Only `zero.programs.evaluator.Evaluator` heeds them, not the search. training: how
+    networks are trained where programs are a part of that; None: programs are predictors.
     """
 
     names: tuple[str, ...]
@@ -74,6 +78,7 @@ class TaskSet:
     epochs: int = 1
     valid_ids: np.ndarray | None = None
     valid_weights: np.ndarray | None = None
+    training: NetworkTraining | None = None
 
     def __repr__(self) -> str:
         return (
@@ -88,8 +93,13 @@ class TaskSet:
 
     @property
     def features(self) -> int:
-        """Number of features F."""
-        return self.train_x.shape[2]
+        """Number of features F, the length of a program's vectors; 1 where it trains networks."""
+        return self.train_x.shape[2] if self.training is None else 1
+
+    @property
+    def steps(self) -> int:
+        """Train steps of a task in each epoch."""
+        return self.train_x.shape[1] if self.training is None else self.training.steps
 
 
 class TaskFamily(Settings):
@@ -106,6 +116,9 @@ class TaskFamily(Settings):
     # Whether `make` gives the examples of each part in a random order already. If not, `make_task`
     # shuffles them: programs remember, and would learn the order instead of the task.
     shuffled: ClassVar[bool] = False
+    # What a program is here; unless it is a predictor, tasks have a network, and the family gives `steps`
+    # (of each epoch) and, for a loss, the learning rate `rate`.
+    part: ClassVar[Part] = "predictor"
 
     count: int = Field(1, ge=1, le=4096, description="number of tasks")
     epochs: int = Field(
@@ -224,7 +237,7 @@ def make_task(family: TaskFamily, data_seed: int, param_seed: int, purpose: Purp
                 parts[name] = np.ascontiguousarray(parts[name][order])
             if split == "valid":
                 ids, weights = (None if a is None else a[order] for a in (ids, weights))
-    return Task(task.name, **parts, valid_ids=ids, valid_weights=weights)
+    return Task(task.name, **parts, valid_ids=ids, valid_weights=weights, network=task.network)
 
 
 def _made(family: TaskFamily, data_seed: int, param_seed: int, purpose: Purpose) -> Task:
@@ -325,6 +338,19 @@ def make_task_set(family: TaskFamily, purpose: Purpose, experiment: int = 0) -> 
         epochs=family.epochs,
         valid_ids=_stacked(ids),
         valid_weights=_stacked(weights),
+        training=_training(family, tasks),
+    )
+
+
+def _training(family: TaskFamily, tasks: list[Task]) -> NetworkTraining | None:
+    """Returns how the tasks' networks are trained, None where programs are predictors."""
+    networks = tuple(task.network for task in tasks if task.network is not None)
+    if family.part == "predictor":
+        return None
+    if len(networks) < len(tasks):
+        raise TaskError(f"{family.kind}: part is {family.part}, so every task must have a network")
+    return NetworkTraining(
+        family.part, getattr(family, "steps", 1), getattr(family, "rate", 0.0), networks
     )
 
 

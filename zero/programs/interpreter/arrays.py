@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zero.programs.fec import Cache
+from zero.programs.interpreter.network_arrays import Networks
 from zero.programs.ops import OpTables
 
 # Places in `EvaluatorArrays.counters`.
@@ -30,6 +31,7 @@ class EvaluatorSettings(NamedTuple):
     over all epochs. fec_*, hurdle_*: 0 when not in use. budget: largest static cost, 0 = no limit. combine:
     place in `zero.programs.interpreter.reference.COMBINE`.
     independent: validation rows know nothing of each other, see `zero.programs.evaluator`.
+    units: lanes of all blocks that hold something: tasks, or what `networks.py` says.
     """
 
     features: int
@@ -61,6 +63,7 @@ class EvaluatorSettings(NamedTuple):
     hurdle_valid: int
     hurdle_quantile: float
     independent: bool
+    units: int
 
 
 class Hurdle(NamedTuple):
@@ -88,6 +91,8 @@ class EvaluatorArrays(NamedTuple):
     named, fresh.
     Of the tasks: errors and error_bits (the same memory), losses, fitness, task_fitness, sorted,
     stopped, alive; row_errors, of the last validation, (blocks * valid * W,) or empty: not kept.
+    networks: of tasks in which programs train some, None in others. There data are (T, N, F) in one row and
+    row_errors (T * valid,).
     """
 
     settings: EvaluatorSettings
@@ -129,3 +134,4 @@ class EvaluatorArrays(NamedTuple):
     seen: Cache
     fec: Cache
     hurdle: Hurdle
+    networks: Networks | None
