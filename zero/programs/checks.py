@@ -26,6 +26,7 @@ from zero.programs.program import (
 )
 from zero.programs.program import Memory as ProgramMemory
 from zero.search import breeds
+from zero.tasks import PURPOSES
 
 INITIAL_WORDS = ("empty", "no_op", "random")
 
@@ -198,6 +199,32 @@ def _check_start(config: Any) -> Iterator[Found]:
         yield ("search", "mutations"), message
 
 
+def _check_part(config: Any) -> Iterator[Found]:
+    """Checks what tasks in which programs are a part of training a network do not allow."""
+    families = {purpose: getattr(config.tasks, purpose) for purpose in PURPOSES}
+    parts = {purpose: family.part for purpose, family in families.items()}
+    part = parts["search"]
+    for purpose in PURPOSES[1:]:
+        if parts[purpose] != part:
+            message = (
+                f"programs are a {parts[purpose]} on these tasks and a {part} on the search tasks; give "
+                "tasks in which they are the same"
+            )
+            yield ("tasks", purpose), message
+    if part == "predictor":
+        return
+    if config.backend == "cuda":
+        yield ("backend",), f"cuda does not train networks, and here programs are a {part}; give cpu"
+    for name in ("hurdle", "cache"):
+        given = name in config.evaluation.model_fields_set
+        if given and getattr(config.evaluation, name) is not None:
+            message = f"looks at a predictor's errors, and here programs are a {part}; give none"
+            yield ("evaluation", name), message
+    if part == "loss" and config.program.learn.ops:
+        message = "a loss is predict alone and learn is not called; give learn: {ops: [], size: 0}"
+        yield ("program", "learn", "ops"), message
+
+
 OF_PROGRAMS = (
     *OF_EVERY_RUN,
     _check_batch,
@@ -208,4 +235,5 @@ OF_PROGRAMS = (
     _check_any_ops,
     _check_mutations,
     _check_start,
+    _check_part,
 )

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from zero.errors import ProgramError, unknown_name
+from zero.programs.parts import LOSSES, OPTIMIZERS
 
 if TYPE_CHECKING:
     from zero.programs.program import Program
@@ -110,6 +111,8 @@ PROGRAMS: dict[str, tuple[str, str]] = {
         "the paper's best program for binary CIFAR-10, dead instructions removed",
         _PAPER_BEST,
     ),
+    **OPTIMIZERS,
+    **LOSSES,
 }
 
 
