@@ -201,11 +201,11 @@ def _check_start(config: Any) -> Iterator[Found]:
 
 def _check_part(config: Any) -> Iterator[Found]:
     """Checks what tasks in which programs are a part of training a network do not allow."""
-    families = {purpose: getattr(config.tasks, purpose) for purpose in PURPOSES}
-    parts = {purpose: family.part for purpose, family in families.items()}
-    part = parts["search"]
-    for purpose in PURPOSES[1:]:
-        if parts[purpose] != part:
+    families = {purpose: getattr(config.tasks, purpose, None) for purpose in PURPOSES}
+    parts = {purpose: family.part for purpose, family in families.items() if family is not None}
+    part = parts.get("search", "predictor")
+    for purpose in parts:
+        if parts[purpose] != part and "search" in parts:
             message = (
                 f"programs are a {parts[purpose]} on these tasks and a {part} on the search tasks; give "
                 "tasks in which they are the same"

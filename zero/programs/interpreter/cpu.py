@@ -213,7 +213,9 @@ def _data(tasks: TaskSet, stride: int, lanes_: int, dtype: str) -> dict[str, np.
         return {**found, "order": order}
     if training.part == "loss":
         parts["train_y"] = np.where(tasks.train_y > 0.5, 1.0, -1.0)
-    found = {name: part.astype(dtype).reshape(-1) for name, part in parts.items()}
+    found = {}
+    for name, part in parts.items():  # zeros behind, for the last lanes
+        found[name] = np.append(part.astype(dtype).reshape(-1), np.zeros(lanes_, dtype))
     return {**found, "order": order_of(tasks)}
 
 

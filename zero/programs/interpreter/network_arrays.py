@@ -20,14 +20,15 @@ class Networks(NamedTuple):
     (1 / batch); first (T + 1,), where its parameters begin; orders, where its batches begin in
     `EvaluatorArrays.order`; places (T + 1,), where its batch begins in outputs and labels; alive, logs (the
     sum of the logarithms of its errors). start, weights, slopes: of all parameters, the latter two with some
-    room for the last lanes. inside: sums of one network's hidden units. outputs, labels: of the batches, with
-    such room. rate (1,).
+    room for the last lanes. inside: sums of the hidden units, `pitch` of each place of all batches. outputs,
+    labels: of the batches, with such room. rate (1,). at and backs, laid out as inside: scratch.
     """
 
     loss: bool
     steps: int
     features: int
     rows: int
+    pitch: int
     hidden: np.ndarray
     batch: np.ndarray
     valid: np.ndarray
@@ -44,6 +45,8 @@ class Networks(NamedTuple):
     outputs: np.ndarray
     labels: np.ndarray
     rate: np.ndarray
+    at: np.ndarray
+    backs: np.ndarray
 
 
 def unit_count(tasks: TaskSet, lanes: int) -> int:
@@ -87,11 +90,13 @@ def networks_of(tasks: TaskSet, dtype: str, lanes: int) -> Networks | None:
     batch = np.array([network.batch for network in networks], dtype=np.int64)
     sizes = [len(network.start) for network in networks]
     hidden = np.array([network.hidden for network in networks], dtype=np.int64)
+    pitch = -(-max(1, int(hidden.max())) // lanes) * lanes
     return Networks(
         loss=training.part == "loss",
         steps=training.steps,
         features=tasks.train_x.shape[2],
         rows=tasks.train_x.shape[1],
+        pitch=pitch,
         hidden=hidden,
         batch=batch,
         valid=np.array([network.valid for network in networks], dtype=np.int64),
@@ -104,10 +109,12 @@ def networks_of(tasks: TaskSet, dtype: str, lanes: int) -> Networks | None:
         start=np.concatenate([network.start for network in networks]).astype(dtype),
         weights=aligned_zeros(sum(sizes) + lanes, dtype),
         slopes=aligned_zeros(sum(sizes) + lanes, dtype),
-        inside=aligned_zeros(max(1, int(hidden.max())), dtype),
+        inside=aligned_zeros(int(batch.sum()) * pitch, dtype),
         outputs=aligned_zeros(int(batch.sum()) + lanes, dtype),
         labels=aligned_zeros(int(batch.sum()) + lanes, dtype),
         rate=np.full(1, training.rate, dtype),
+        at=np.zeros(int(batch.max()), dtype=np.int64),
+        backs=aligned_zeros(int(batch.sum()) * pitch, dtype),
     )
 
 

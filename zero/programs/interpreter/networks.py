@@ -28,74 +28,105 @@ def _active(x):
 
 
 @jit
-def _output(n, task, x, at, features):
-    """Returns the output for the example that starts at `at`; leaves the hidden sums in `n.inside`."""
-    hidden, w = n.hidden[task], n.first[task]
-    weights, inside = n.weights, n.inside
+def _output(n, task, x, at, place):
+    """Returns the output for the example whose features start at `at`; leaves its hidden sums in `inside`.
+
+    x: address of the features. place: in the batch. Rows of weights are read W at a time, what lies behind the
+    last one too: nobody looks at the sums of that.
+    """
+    hidden, w, features = n.hidden[task], n.first[task], n.features
+    weights, inside = address(n.weights), address(n.inside)
     if hidden == 0:
         found = ZERO
         for f in range(features):
             found += x[at + f] * weights[w + f]
         return found
-    biases = w + features * hidden
-    for h in range(hidden):
-        inside[h] = weights[biases + h]
-    for f in range(features):
-        value, row = x[at + f], w + f * hidden
-        for h in range(hidden):
-            inside[h] += value * weights[row + h]
+    biases, to = w + features * hidden, place * n.pitch
+    for h in range(0, hidden, W):
+        total = load(weights, biases + h)
+        for f in range(features):
+            total = add(total, mul(splat(x[at + f]), load(weights, w + f * hidden + h)))
+        store(inside, to + h, total)
     found = weights[biases + 2 * hidden]
     for h in range(hidden):
-        found += _active(inside[h]) * weights[biases + hidden + h]
+        found += _active(inside[to + h]) * weights[biases + hidden + h]
     return found
 
 
 @jit
-def _add_gradient(n, task, x, at, features, slope):
-    """Adds an example's gradient to `n.slopes`; slope: the derivative by its output, `inside` as it was then."""
-    hidden, w = n.hidden[task], n.first[task]
-    weights, inside, slopes = n.weights, n.inside, n.slopes
-    if hidden == 0:
-        for f in range(features):
-            slopes[w + f] += slope * x[at + f]
-        return
-    biases = w + features * hidden
-    for h in range(hidden):
-        slopes[biases + hidden + h] += slope * _active(inside[h])
-        inside[h] = slope * weights[biases + hidden + h] if inside[h] > ZERO else ZERO
-        slopes[biases + h] += inside[h]
-    slopes[biases + 2 * hidden] += slope
-    for f in range(features):
-        value, row = x[at + f], w + f * hidden
-        for h in range(hidden):
-            slopes[row + h] += value * inside[h]
-
-
-@jit
-def _forget_gradient(n, task):
-    for k in range(n.first[task], n.first[task + 1]):
-        n.slopes[k] = ZERO
-
-
-@jit
 def _row(e, task, step, place):
-    """Returns where the features of an example of a task's batch start, and where its label is."""
+    """Returns the example in a place of a task's batch."""
     n = e.networks
-    batch = n.batch[task]
-    row = task * n.rows + e.order[n.orders[task] + step * batch + place]
-    return row * n.features, row
+    order = address(e.order)
+    return task * n.rows + order[n.orders[task] + step * n.batch[task] + place]
 
 
 @jit
 def _find_gradient(e, task, step):
-    """Writes the gradient of the mean squared error, halved, on the step's batch to `slopes`."""
+    """Writes the gradient to `slopes`, given the derivatives by the outputs, and hidden sums of all places.
+
+    Rows are written W at a time, from the first task's first on, so that what one store writes behind its
+    row is then overwritten.
+    """
     n = e.networks
-    _forget_gradient(n, task)
+    hidden, w, features, batch = n.hidden[task], n.first[task], n.features, n.batch[task]
+    weights, inside, slopes = address(n.weights), address(n.inside), address(n.slopes)
+    x, derivatives = address(e.train_x), address(n.outputs)
+    places, zero = n.places[task], splat(0.0)
+    if hidden == 0:
+        for f in range(0, features, W):
+            total = zero
+            for place in range(batch):
+                at = _row(e, task, step, place) * features + f
+                total = add(total, mul(splat(derivatives[places + place]), load(x, at)))
+            store(slopes, w + f, total)
+        return
+    rows, backs = address(n.at), address(n.backs)
+    biases = w + features * hidden
+    seconds = biases + hidden
+    by_bias = ZERO
+    for place in range(batch):
+        rows[place] = _row(e, task, step, place) * features
+        slope, to = derivatives[places + place], (places + place) * n.pitch
+        by_bias += slope
+        for h in range(hidden):
+            backs[to + h] = slope * weights[seconds + h] if inside[to + h] > ZERO else ZERO
+    for f in range(features):
+        for h in range(0, hidden, W):
+            total = zero
+            for place in range(batch):
+                back = load(backs, (places + place) * n.pitch + h)
+                total = add(total, mul(splat(x[rows[place] + f]), back))
+            store(slopes, w + f * hidden + h, total)
+    for h in range(hidden):
+        by_first, by_second = ZERO, ZERO
+        for place in range(batch):
+            at = (places + place) * n.pitch + h
+            by_first += backs[at]
+            by_second += derivatives[places + place] * _active(inside[at])
+        slopes[biases + h], slopes[seconds + h] = by_first, by_second
+    slopes[seconds + hidden] = by_bias
+
+
+@jit
+def _find_outputs(e, task, step):
+    """Writes the outputs for the step's batch to `outputs` and their labels to `labels`."""
+    n = e.networks
+    x, y, features = address(e.train_x), address(e.train_y), n.features
+    outputs, labels, places = address(n.outputs), address(n.labels), n.places[task]
     for place in range(n.batch[task]):
-        at, row = _row(e, task, step, place)
-        found = _output(n, task, e.train_x, at, n.features)
-        slope = (found - e.train_y[row]) * n.share[task]
-        _add_gradient(n, task, e.train_x, at, n.features, slope)
+        row = _row(e, task, step, place)
+        outputs[places + place] = _output(n, task, x, row * features, places + place)
+        labels[places + place] = y[row]
+
+
+@jit
+def _differ(e, task):
+    """Puts the derivatives of the mean squared error, halved, in place of the outputs."""
+    n = e.networks
+    outputs, labels = address(n.outputs), address(n.labels)
+    for place in range(n.places[task], n.places[task + 1]):
+        outputs[place] = (outputs[place] - labels[place]) * n.share[task]
 
 
 @jit
@@ -122,16 +153,6 @@ def _take_steps(e, step, writes_features):
 
 
 @jit
-def _find_outputs(e, task, step):
-    """Writes the outputs for the step's batch to `outputs` and their labels, -1 or 1, to `labels`."""
-    n = e.networks
-    for place in range(n.batch[task]):
-        at, row = _row(e, task, step, place)
-        n.outputs[n.places[task] + place] = _output(n, task, e.train_x, at, n.features)
-        n.labels[n.places[task] + place] = e.train_y[row]
-
-
-@jit
 def _find_derivatives(e, step):
     """Puts the derivatives that the program gives in place of the outputs; memory is as setup left it."""
     s, n = e.settings, e.networks
@@ -151,16 +172,15 @@ def _find_derivatives(e, step):
 
 @jit
 def _descend(e, task, step):
-    """Takes one step down the gradient that the derivatives in `outputs` give."""
+    """Takes one step down the gradient that the program's derivatives in `outputs` give."""
     n = e.networks
-    _forget_gradient(n, task)
-    for place in range(n.batch[task]):
-        at, _ = _row(e, task, step, place)
-        _output(n, task, e.train_x, at, n.features)
-        slope = n.outputs[n.places[task] + place] * n.share[task]
-        _add_gradient(n, task, e.train_x, at, n.features, slope)
+    outputs, weights, slopes = address(n.outputs), address(n.weights), address(n.slopes)
+    for place in range(n.places[task], n.places[task + 1]):
+        outputs[place] *= n.share[task]
+    _find_gradient(e, task, step)
+    rate = n.rate[0]
     for k in range(n.first[task], n.first[task + 1]):
-        n.weights[k] -= n.rate[0] * n.slopes[k]
+        weights[k] -= rate * slopes[k]
 
 
 @jit
@@ -169,10 +189,11 @@ def _score(e, task):
     s, n = e.settings, e.networks
     loss = ZERO
     keeps = len(e.row_errors) > 0
+    x, y, nowhere = address(e.valid_x), address(e.valid_y), np.int64(0)
     for k in range(n.valid[task]):
         row = task * s.valid + k
-        found = _output(n, task, e.valid_x, row * n.features, n.features)
-        label = e.valid_y[row]
+        found = _output(n, task, x, row * n.features, nowhere)
+        label = y[row]
         if s.accuracy:
             error = ONE if (label > 0.5) != (found > ZERO) else ZERO
             loss += error
@@ -203,9 +224,9 @@ def _one_step(e, step, writes_features):
     s, n = e.settings, e.networks
     for task in range(s.tasks):
         if n.alive[task]:
-            if n.loss:
-                _find_outputs(e, task, step)
-            else:
+            _find_outputs(e, task, step)
+            if not n.loss:
+                _differ(e, task)
                 _find_gradient(e, task, step)
     if not n.loss:
         _take_steps(e, step, writes_features)
