@@ -214,7 +214,10 @@ def _check_part(config: Any) -> Iterator[Found]:
     if part == "predictor":
         return
     if config.backend == "cuda":
-        yield ("backend",), f"cuda does not train networks, and here programs are a {part}; give cpu"
+        yield (
+            ("backend",),
+            f"cuda does not train networks, and here programs are a {part}; give cpu",
+        )
     for name in ("hurdle", "cache"):
         given = name in config.evaluation.model_fields_set
         if given and getattr(config.evaluation, name) is not None:

@@ -14,6 +14,7 @@ from zero.programs.evaluator import Evaluation
 from zero.programs.interpreter.reference import fitness_of_loss
 from zero.programs.interpreter.reference_networks import outputs
 from zero.tasks import TaskSet
+from zero.tasks.networks import Part
 
 # What `chance` says, by metric; of optimisers it is what they begin with.
 CHANCE = {"accuracy": "always the larger class", "rms_error": "always the mean"}
@@ -23,12 +24,12 @@ NO_STEP = "no step at all"
 _INTERVAL, _DIFFERENT = 1.96, 3.0
 
 
-def chance_name(metric: str, part: str = "predictor") -> str:
+def chance_name(metric: str, part: Part = "predictor") -> str:
     """Returns in words what `chance` says; part: what the program is (`zero.tasks.networks.Part`)."""
     return NO_STEP if part == "optimizer" else CHANCE[metric]
 
 
-def part_of(tasks: TaskSet) -> str:
+def part_of(tasks: TaskSet) -> Part:
     """Returns what programs are on these tasks: "predictor", "optimizer" or "loss"."""
     return "predictor" if tasks.training is None else tasks.training.part
 

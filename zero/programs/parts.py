@@ -1,7 +1,7 @@
 """Shipped programs that are a part of training a network: known optimisers and losses, and their constants.
 
-An optimiser finds the gradient of one parameter in s0 and leaves its step in s1; a loss finds the label, -1 or
-1, in s0 and the output in s1, where it leaves the derivative (`zero.tasks.optimizer`, `zero.tasks.loss`).
+An optimiser finds the gradient of one parameter in s0 and leaves its step in s1; a loss finds the label, -1
+or 1, in s0 and the output in s1, where it leaves the derivative (`zero.tasks.optimizer`, `zero.tasks.loss`).
 Sources: momentum, Polyak (1964); Adam, Kingma and Ba (ICLR 2015), algorithm 1; Lion, Chen et al. (2023),
 algorithm 2, without weight decay.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zero.programs.program import Program
+    from zero.tasks.networks import Part
 
 _SGD = """
 def Setup():
@@ -143,15 +144,17 @@ GRIDS: dict[str, dict[int, tuple[float, ...]]] = {
 }
 
 
-def part_of(name: str) -> str:
-    """Returns what the shipped program of that name is: "predictor", "optimizer" or "loss"."""
+def part_of(name: str) -> Part:
+    """Returns what the shipped program of that name is."""
     return "optimizer" if name in OPTIMIZERS else "loss" if name in LOSSES else "predictor"
 
 
 def with_constants(program: Program, values: dict[int, float]) -> Program:
     """Returns the program with these scalars set in setup to other numbers."""
     changed = [
-        replace(i, constants=(values[i.out],)) if i.op == "SCALAR_CONST_SET" and i.out in values else i
+        replace(i, constants=(values[i.out],))
+        if i.op == "SCALAR_CONST_SET" and i.out in values
+        else i
         for i in program.setup
     ]
     return replace(program, setup=tuple(changed))

@@ -309,7 +309,15 @@ def figures_event(outcome: Any) -> dict[str, Any]:
         name: {"select_fitness": select, "final_fitness": final}
         for name, (select, final) in outcome.baselines.items()
     }
-    keys = ("chance", "part", "interval", "lasting_fitness", "order_matters", "departures", *OF_TABLES)
+    keys = (
+        "chance",
+        "part",
+        "interval",
+        "lasting_fitness",
+        "order_matters",
+        "departures",
+        *OF_TABLES,
+    )
     return event | {key: outcome.details[key] for key in keys if key in outcome.details}
 
 

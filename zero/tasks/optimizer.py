@@ -16,42 +16,57 @@ from zero.tasks.networks import Network, Part, start
 
 def _check_condition(family: Any) -> Iterator[Found]:
     if family.least_condition > family.condition:
-        message = f"least_condition {family.least_condition:g} is above condition {family.condition:g}"
+        message = (
+            f"least_condition {family.least_condition:g} is above condition {family.condition:g}"
+        )
         yield ("condition",), message
+
+
+def _check_hidden(family: Any) -> Iterator[Found]:
+    if family.least_hidden > family.hidden:
+        yield ("hidden",), f"least_hidden {family.least_hidden} is above hidden {family.hidden}"
 
 
 class Optimizer(TaskFamily):
     """Minimise a function by its gradient: the program sees one coordinate of it and says the step.
 
-    Before each step s0 (and v0, a vector of one) is the gradient of one parameter; predict leaves in s1 what is
-    to be subtracted from it; then learn is called with the same s0. Every parameter has a memory of its own, on
-    which setup has run once, so what a program learns about one it does not know of another, and it serves
-    networks of any size. With the probability `networks` a task is a small network, else a
-    quadratic f(x) = (x - c)' A (x - c) / 2 with A = Q diag(l) Q', Q a random rotation, the
-    largest l 1 before scaling and the smallest 1 / condition, its logarithm uniform between the two bounds.
+    Before each step s0 (and v0, a vector of one) is the gradient of one parameter; predict leaves in s1
+    what is to be subtracted from it; then learn is called with the same s0. Every parameter has a memory of
+    its own, on which setup has run once, so a program serves networks of any size.
 
-    A network regresses on the output of a teacher twice as wide, in batches. All begin with a root mean
-    square error of about 1; the fitness is 1 - (2 / pi) arctan(e), e the geometric mean of that error after
-    each of the rounds (`epochs`): on the quadratics sqrt(f) relative to the start, on
-    networks that on fresh examples.
+    With the probability `networks` a task is a small network, else a quadratic f(x) = (x - c)' A (x - c) / 2
+    with A = Q diag(l) Q', Q a random rotation, the largest l between 1 / e and e and the smallest by the
+    condition number below it, whose logarithm is uniform between the two bounds. A network regresses, in
+    batches, on the output of a teacher twice as wide; the logarithm of its hidden units is uniform between
+    the bounds, and inputs differ in size. All begin with a root mean square error of about 1.
+
+    The fitness is 1 - (2 / pi) arctan(e), e the geometric mean of that error after each of the rounds
+    (`epochs`): on the quadratics sqrt(f) relative to the start, on networks that on fresh examples.
     """
 
     kind: ClassVar[str] = "optimizer"
     metric: ClassVar[Metric] = "rms_error"
     shuffled: ClassVar[bool] = True  # the batches are drawn in random order
     part: ClassVar[Part] = "optimizer"
-    checks: ClassVar[tuple[Check, ...]] = (_check_condition,)
+    checks: ClassVar[tuple[Check, ...]] = (_check_condition, _check_hidden)
 
-    epochs: int = Field(10, ge=1, le=100_000, description="rounds, after each of which it is scored")
+    epochs: int = Field(
+        10, ge=1, le=100_000, description="rounds, after each of which it is scored"
+    )
     steps: int = Field(10, ge=1, le=100_000, description="steps of each round")
-    features: int = Field(16, ge=2, le=256, description="parameters of a quadratic, inputs of a network")
+    features: int = Field(
+        16, ge=2, le=256, description="parameters of a quadratic, inputs of a network"
+    )
     networks: float = Field(0.5, ge=0, le=1, description="share of the tasks that are networks")
     least_condition: float = Field(1.0, ge=1, le=1e8, description="smallest condition number")
     condition: float = Field(100.0, ge=1, le=1e8, description="largest condition number")
-    hidden: int = Field(8, ge=1, le=256, description="hidden units of a network")
+    least_hidden: int = Field(1, ge=1, le=256, description="fewest hidden units of a network")
+    hidden: int = Field(8, ge=1, le=256, description="most hidden units of a network")
     batch: int = Field(16, ge=1, le=10_000, description="examples of a network's step")
-    noise: float = Field(0.0, ge=0, le=10, description="standard deviation of noise on train labels")
-    train: int = Field(128, ge=1, le=1_000_000, description="train examples of a network")
+    noise: float = Field(
+        0.0, ge=0, le=10, description="standard deviation of noise on train labels"
+    )
+    train: int = Field(128, ge=2, le=1_000_000, description="train examples of a network")
     valid: int = Field(64, ge=1, le=1_000_000, description="examples that a network is scored on")
 
     def make(self, data_seed: int, param_seed: int, purpose: Purpose) -> Task:
@@ -74,22 +89,18 @@ class Optimizer(TaskFamily):
         inside = np.exp(-np.log(condition) * rng.random(n - 2))
         eigenvalues = np.concatenate([[1.0, 1.0 / condition], inside])
         scale = np.exp(rng.uniform(-1.0, 1.0))  # no rate fits all
-        return self._of_rows(data_seed, rotation, scale * eigenvalues, condition)
-
-    def _of_rows(
-        self, data_seed: int, rotation: np.ndarray, eigenvalues: np.ndarray, condition: float
-    ) -> Task:
-        """Returns the quadratic as least squares: rows x such that the mean of x x' is A."""
-        rng, n = rng_for("optimizer/start", data_seed), self.features
-        target = rng.standard_normal(n)
-        rows = np.sqrt(n * eigenvalues)[:, None] * rotation.T
+        # As least squares: rows x such that the mean of x x' is A.
+        rows = np.sqrt(n * scale * eigenvalues)[:, None] * rotation.T
+        target = rng_for("optimizer/start", data_seed).standard_normal(n)
         labels = rows @ target
         labels /= np.sqrt(np.mean(labels**2))
-        name = f"quadratic-condition{condition:.0f}-data{data_seed}"
+        name = f"quadratic-condition{condition:.0f}-data{data_seed}-param{param_seed}"
         network = Network(0, n, n, n, start(rng, n, 0))
         # All tasks of a set have as many rows; a quadratic uses the first n.
         train, valid = self._rows
-        parts = [np.resize(part, (k, *part.shape[1:])) for k in (train, valid) for part in (rows, labels)]
+        parts = [
+            np.resize(part, (k, *part.shape[1:])) for k in (train, valid) for part in (rows, labels)
+        ]
         return Task(name, *parts, network=network)
 
     @property
@@ -102,7 +113,9 @@ class Optimizer(TaskFamily):
 
     def _network(self, data_seed: int, param_seed: int) -> Task:
         rng, n = rng_for("optimizer/teacher", param_seed), self.features
-        wide = 2 * self.hidden
+        low, high = np.log(self.least_hidden), np.log(self.hidden + 1)
+        hidden = min(self.hidden, int(np.exp(rng.uniform(low, high))))
+        wide = 2 * hidden
         first, second = rng.standard_normal((n, wide)) / np.sqrt(n), rng.standard_normal(wide)
         scales = np.exp(rng.uniform(-1.0, 1.0, n))  # inputs of different size, as in life
         rng = rng_for("optimizer/examples", data_seed)
@@ -112,7 +125,7 @@ class Optimizer(TaskFamily):
         y = (y - y[:rows].mean()) / y[:rows].std()
         x *= scales
         y[:rows] += self.noise * rng.standard_normal(rows)
-        name = f"network-data{data_seed}-param{param_seed}"
+        name = f"network-hidden{hidden}-data{data_seed}-param{param_seed}"
         batch = min(self.batch, rows)
-        network = Network(self.hidden, batch, rows, valid, start(rng, n, self.hidden))
+        network = Network(hidden, batch, rows, valid, start(rng, n, hidden))
         return Task(name, x[:rows], y[:rows], x[rows:], y[rows:], network=network)

@@ -17,6 +17,7 @@ from zero.programs.explain.values import Place, Spot, Values
 from zero.programs.ops import get_op
 from zero.programs.program import Instruction, Program
 from zero.programs.simplified import live_positions
+from zero.tasks.networks import Part
 
 _Lines = list[list[tuple[int, Instruction]]]  # of each function: positions in the original
 
@@ -46,8 +47,8 @@ class Proof:
     tasks: int
 
 
-def exact(program: Program, dtype: str = "float64") -> Exact:
-    """Returns the program's shortest form in arithmetic of that dtype.
+def exact(program: Program, dtype: str = "float64", part: Part = "predictor") -> Exact:
+    """Returns the program's shortest form in arithmetic of that dtype; part: what it is.
 
     Deterministic. A further call on the result changes nothing.
 
@@ -57,13 +58,13 @@ def exact(program: Program, dtype: str = "float64") -> Exact:
     lines: _Lines = [list(enumerate(f)) for f in program.functions]
     counts = {"folded": 0, "repeated": 0}
     # First, and so constants that predict sets again and again are left in setup.
-    while (done := _drop_same(lines, Values(_program(lines), dtype))) is not None:
+    while (done := _drop_same(lines, Values(_program(lines), dtype, part))) is not None:
         counts["repeated"] += 1
         lines = done
     lines = _live(lines)
     while True:
         for what, rewrite in (("folded", _fold), ("repeated", _drop_same), ("repeated", _reuse)):
-            done = rewrite(lines, Values(_program(lines), dtype))
+            done = rewrite(lines, Values(_program(lines), dtype, part))
             if done is not None:
                 counts[what] += 1
                 lines = _live(done)

@@ -17,6 +17,7 @@ import numpy as np
 from zero.programs.interpreter.reference import evaluate_formula
 from zero.programs.ops import FUNCTIONS, NUM_STANDARD_OPS, Op, get_op, is_commutative, is_partial
 from zero.programs.program import Instruction, Program
+from zero.tasks.networks import Part
 
 Place = tuple[str, int]  # a type and an address
 State = dict[Place, int]  # what places hold; places that are not in it hold zeros
@@ -39,6 +40,9 @@ class Step:
 class Values:
     """The values of a program in any iteration, in arithmetic of that dtype.
 
+    part: what the program is (`zero.tasks.networks.Part`); unless it is a predictor, predict sees s0
+    too (of an optimiser the gradient), and a loss finds the network's output in s1.
+
     keys: how value k is made. Of leaves: ("const", type, number) with all elements alike,
     ("features",), ("label",), ("entry", place) for what an iteration begins with, ("random", spot);
     ("prediction", value) is s1 as learn sees it; else (op's name, operands..., constants...).
@@ -46,14 +50,17 @@ class Values:
     prediction: the value of s1 after predict.
     """
 
-    def __init__(self, program: Program, dtype: str = "float64"):
+    def __init__(self, program: Program, dtype: str = "float64", part: Part = "predictor"):
         self.program, self.dtype = program, dtype
         self.keys: list[tuple[Any, ...]] = []
         self._known: dict[tuple[Any, ...], int] = {}
         self.steps: list[Step] = []
         self.features, self.label = self._of("features"), self._of("label")
         self.after_setup = self._through(0, {})
-        self.entry = self._given(self.after_setup, self.constant("s", 0.0))
+        seen = self.constant("s", 0.0) if part == "predictor" else self.label
+        self.entry = self._given(self.after_setup, seen)
+        if part == "loss":
+            self.entry[PREDICTION_AT] = self._of("entry", PREDICTION_AT)
         while True:
             self.steps = [s for s in self.steps if s.spot[0] == 0]
             self.after_predict = self._through(1, self.entry)

@@ -66,7 +66,10 @@ def keys_of(tasks: TaskSet, lanes: int) -> np.ndarray:
         return np.zeros(lanes, np.uint32)
     networks = tasks.training.networks
     return np.concatenate(
-        [unit_keys(int(key), len(network.start)) for key, network in zip(tasks.keys, networks, strict=True)]
+        [
+            unit_keys(int(key), len(network.start))
+            for key, network in zip(tasks.keys, networks, strict=True)
+        ]
     )
 
 

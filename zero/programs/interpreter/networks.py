@@ -31,8 +31,8 @@ def _active(x):
 def _output(n, task, x, at, place):
     """Returns the output for the example whose features start at `at`; leaves its hidden sums in `inside`.
 
-    x: address of the features. place: in the batch. Rows of weights are read W at a time, what lies behind the
-    last one too: nobody looks at the sums of that.
+    x: address of the features. place: in the batch. Rows of weights are read W at a time, what lies
+    behind the last one too: nobody looks at the sums of that.
     """
     hidden, w, features = n.hidden[task], n.first[task], n.features
     weights, inside = address(n.weights), address(n.inside)

@@ -1,4 +1,4 @@
-"""The reference for programs that are a part of training a network (`zero.tasks.networks`): plain NumPy, slow.
+"""The reference for programs that are a part of training a network (`zero.tasks.networks`): NumPy, slow.
 
 The definition of what such a program does; `networks.py` is the same compiled. The two add up in
 different orders.
@@ -25,9 +25,9 @@ SMALLEST = 1e-12  # root mean square errors count as at least this
 
 def unit_keys(task_key: int, number: int) -> np.ndarray:
     """Returns the keys (number,) of the random draws of a task's parameters: each draws its own."""
-    return (np.uint32(task_key) + np.arange(number, dtype=np.uint32) * np.uint32(2654435769)).astype(
-        np.uint32
-    )
+    return (
+        np.uint32(task_key) + np.arange(number, dtype=np.uint32) * np.uint32(2654435769)
+    ).astype(np.uint32)
 
 
 def unpacked(weights: np.ndarray, features: int, hidden: int) -> tuple[np.ndarray, ...]:
@@ -107,8 +107,8 @@ def run(
     Arguments as for `zero.programs.interpreter.reference.run`. Each round of `steps` steps is
     followed by the errors on the valid examples. Metric rms_error: the fitness is
     1 - (2 / pi) arctan(e), e the geometric mean of the rounds' root mean square errors; 0
-    where one is above max_abs_error or NaN, with which training ends. Accuracy: that after the last round, where
-    a NaN means class 0. The trace has the errors after the last round, none where it failed.
+    where one is above max_abs_error or NaN, with which training ends. Accuracy: that after the last
+    round, where a NaN means class 0. The trace has the errors after the last round, none where it failed.
     """
     training = tasks.training
     assert training is not None
