@@ -35,10 +35,10 @@ class Optimizer(TaskFamily):
     its own, on which setup has run once, so a program serves networks of any size.
 
     With the probability `networks` a task is a small network, else a quadratic f(x) = (x - c)' A (x - c) / 2
-    with A = Q diag(l) Q', Q a random rotation, the largest l between 1 / e and e and the smallest by the
-    condition number below it, whose logarithm is uniform between the two bounds. A network regresses, in
+    with A = Q diag(l) Q', Q a random rotation, the largest l between exp(-spread) and exp(spread) and the smallest
+    by the condition number below it, whose logarithm is uniform between the two bounds. A network regresses, in
     batches, on the output of a teacher twice as wide; the logarithm of its hidden units is uniform between
-    the bounds, and inputs differ in size. All begin with a root mean square error of about 1.
+    the bounds, and inputs differ in size by as much. All begin with a root mean square error of about 1.
 
     The fitness is 1 - (2 / pi) arctan(e), e the geometric mean of that error after each of the rounds
     (`epochs`): on the quadratics sqrt(f) relative to the start, on networks that on fresh examples.
@@ -56,6 +56,9 @@ class Optimizer(TaskFamily):
     steps: int = Field(10, ge=1, le=100_000, description="steps of each round")
     features: int = Field(
         16, ge=2, le=256, description="parameters of a quadratic, inputs of a network"
+    )
+    spread: float = Field(
+        1.0, ge=0, le=5, description="scales of quadratics and inputs are e to the power of at most this"
     )
     networks: float = Field(0.5, ge=0, le=1, description="share of the tasks that are networks")
     least_condition: float = Field(1.0, ge=1, le=1e8, description="smallest condition number")
@@ -88,7 +91,7 @@ class Optimizer(TaskFamily):
         condition = np.exp(rng.uniform(low, high))
         inside = np.exp(-np.log(condition) * rng.random(n - 2))
         eigenvalues = np.concatenate([[1.0, 1.0 / condition], inside])
-        scale = np.exp(rng.uniform(-1.0, 1.0))  # no rate fits all
+        scale = np.exp(rng.uniform(-self.spread, self.spread))  # no rate fits all
         # As least squares: rows x such that the mean of x x' is A.
         rows = np.sqrt(n * scale * eigenvalues)[:, None] * rotation.T
         target = rng_for("optimizer/start", data_seed).standard_normal(n)
@@ -117,7 +120,7 @@ class Optimizer(TaskFamily):
         hidden = min(self.hidden, int(np.exp(rng.uniform(low, high))))
         wide = 2 * hidden
         first, second = rng.standard_normal((n, wide)) / np.sqrt(n), rng.standard_normal(wide)
-        scales = np.exp(rng.uniform(-1.0, 1.0, n))  # inputs of different size, as in life
+        scales = np.exp(rng.uniform(-self.spread, self.spread, n))  # as inputs differ in life
         rng = rng_for("optimizer/examples", data_seed)
         rows, valid = self._rows
         x = rng.standard_normal((rows + valid, n))
