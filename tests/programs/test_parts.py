@@ -239,7 +239,7 @@ def test_what_cannot_be_exported_is_told():
     noisy = parse(Predict="s1 = gaussian(0, 1)")
     with pytest.raises(ProgramError, match="draws random numbers"):
         exported.to_python(noisy, "optimizer", "x", {})
-    with pytest.raises(ConfigError, match="form onnx is for predictors.*an optimizer; give --to"):
+    with pytest.raises(ConfigError, match=r"form onnx is for predictors.*an optimizer; give --to"):
         exported.check_form("optimizer", "onnx")
 
 
@@ -249,5 +249,5 @@ def test_a_gpu_refuses_in_one_line():
         lambda: get("cuda").runner(setup),
         lambda: get("cuda").modules(setup, "regularized_evolution", 1),
     ):
-        with pytest.raises(DeviceError, match="cuda does not train networks.*use cpu"):
+        with pytest.raises(DeviceError, match=r"cuda does not train networks.*use cpu"):
             call()

@@ -34,11 +34,12 @@ class Optimizer(TaskFamily):
     what is to be subtracted from it; then learn is called with the same s0. Every parameter has a memory of
     its own, on which setup has run once, so a program serves networks of any size.
 
-    With the probability `networks` a task is a small network, else a quadratic f(x) = (x - c)' A (x - c) / 2
-    with A = Q diag(l) Q', Q a random rotation, the largest l between exp(-spread) and exp(spread) and the smallest
-    by the condition number below it, whose logarithm is uniform between the two bounds. A network regresses, in
-    batches, on the output of a teacher twice as wide; the logarithm of its hidden units is uniform between
-    the bounds, and inputs differ in size by as much. All begin with a root mean square error of about 1.
+    With the probability `networks` a task is a small network, else a quadratic
+    f(x) = (x - c)' A (x - c) / 2 with A = Q diag(l) Q', Q a random rotation. The logarithm of the largest l
+    is uniform between -spread and spread, the smallest is by the condition number below it, whose logarithm is
+    uniform between its bounds. A network regresses, in batches, on the output of a teacher twice as wide;
+    the logarithm of its hidden units is uniform between their bounds, and that of the scale of each input
+    between -spread and spread. All begin with a root mean square error of about 1.
 
     The fitness is 1 - (2 / pi) arctan(e), e the geometric mean of that error after each of the rounds
     (`epochs`): on the quadratics sqrt(f) relative to the start, on networks that on fresh examples.
@@ -58,7 +59,10 @@ class Optimizer(TaskFamily):
         16, ge=2, le=256, description="parameters of a quadratic, inputs of a network"
     )
     spread: float = Field(
-        1.0, ge=0, le=5, description="scales of quadratics and inputs are e to the power of at most this"
+        1.0,
+        ge=0,
+        le=5,
+        description="scales of quadratics and inputs are e to the power of at most this",
     )
     networks: float = Field(0.5, ge=0, le=1, description="share of the tasks that are networks")
     least_condition: float = Field(1.0, ge=1, le=1e8, description="smallest condition number")
