@@ -40,6 +40,10 @@ SMALLER = {
         for purpose in ("select", "final")
         for setting in ("count=10", "train=100")
     ],
+    **{
+        name: [f"tasks.{purpose}.count=4" for purpose in ("search", "select", "final")]
+        for name in ("discover_optimizer", "discover_loss")
+    },
     # The host machine is slow.
     "cifar10_from_scratch_gpu": [
         *(f"tasks.{purpose}.count=4" for purpose in ("search", "select", "final")),
@@ -67,7 +71,7 @@ def test_the_promised_configs_are_there():
         "projected_binary_baseline", "cifar10_from_scratch_gpu", "own_csv", "amoebanet_digits",
         "amoebanet_fashion", "amoebanet_cifar10", "nas_bench_201_table", "own_images", "search_chain",
         "search_hierarchical", "search_beam", "search_mnasnet", "search_nsga2", "search_progressive",
-        "search_reinforce", "search_surrogate", "fit",
+        "search_reinforce", "search_surrogate", "fit", "discover_optimizer", "discover_loss",
     }  # fmt: skip
     assert promised <= set(CONFIGS)
 

@@ -207,7 +207,7 @@ def _check_part(config: Any) -> Iterator[Found]:
     for purpose in parts:
         if parts[purpose] != part and "search" in parts:
             message = (
-                f"programs are a {parts[purpose]} on these tasks and a {part} on the search tasks; give "
+                f"programs are the {parts[purpose]} on these tasks and the {part} on the search tasks; give "
                 "tasks in which they are the same"
             )
             yield ("tasks", purpose), message
@@ -216,12 +216,12 @@ def _check_part(config: Any) -> Iterator[Found]:
     if config.backend == "cuda":
         yield (
             ("backend",),
-            f"cuda does not train networks, and here programs are a {part}; give cpu",
+            f"cuda does not train networks, and here programs are their {part}; give cpu",
         )
     for name in ("hurdle", "cache"):
         given = name in config.evaluation.model_fields_set
         if given and getattr(config.evaluation, name) is not None:
-            message = f"looks at a predictor's errors, and here programs are a {part}; give none"
+            message = f"looks at a predictor's errors, and here programs are the {part}; give none"
             yield ("evaluation", name), message
     if part == "loss" and config.program.learn.ops:
         message = "a loss is predict alone and learn is not called; give learn: {ops: [], size: 0}"

@@ -415,9 +415,7 @@ class ProgramsDomain(Domain):
         self._check_apart()
         tasks = self.tasks("search", 0)
         check_room(self.config, tasks)
-        if tasks.training is not None:  # nothing of a network's training is known before its end
-            evaluation = self.config.evaluation.model_copy(update={"cache": None})
-            self.config = self.config.model_copy(update={"evaluation": evaluation})
+        if tasks.training is not None:  # which has neither cache nor hurdle
             return
         # They look within the first epoch.
         have = {"train": tasks.train_x.shape[1], "valid": tasks.valid_x.shape[1]}

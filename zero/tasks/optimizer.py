@@ -36,10 +36,10 @@ class Optimizer(TaskFamily):
 
     With the probability `networks` a task is a small network, else a quadratic
     f(x) = (x - c)' A (x - c) / 2 with A = Q diag(l) Q', Q a random rotation. The logarithm of the largest l
-    is uniform between -spread and spread, the smallest is by the condition number below it, whose logarithm is
-    uniform between its bounds. A network regresses, in batches, on the output of a teacher twice as wide;
-    the logarithm of its hidden units is uniform between their bounds, and that of the scale of each input
-    between -spread and spread. All begin with a root mean square error of about 1.
+    is uniform between -spread and spread, the smallest is by the condition number below it, whose logarithm
+    is uniform between its bounds. A network regresses, in batches, on the output of a teacher twice as
+    wide; the logarithm of its hidden units is uniform between their bounds, and that of the scale of each
+    input between -spread and spread. All begin with a root mean square error of about 1.
 
     The fitness is 1 - (2 / pi) arctan(e), e the geometric mean of that error after each of the rounds
     (`epochs`): on the quadratics sqrt(f) relative to the start, on networks that on fresh examples.
