@@ -99,7 +99,7 @@ def test_its_tasks_can_be_made(name):
     sets = {p: domain.tasks(p, 0) for p in ("search", "select", "final")}
     for purpose, tasks in sets.items():
         assert tasks.num_tasks == getattr(config.tasks, purpose).count
-        assert tasks.train_x.shape[2] == sets["search"].features
+        assert tasks.features == sets["search"].features
         assert np.isfinite(tasks.train_x).all()
     assert not np.array_equal(sets["search"].valid_x[0], sets["final"].valid_x[0])
 
