@@ -252,7 +252,7 @@ def plot() -> None:
                     "accuracy" if part == "loss" or what == "fashion" else "fitness", fontsize=8
                 )
             line[0].set_ylabel({"optimizer": "optimisers", "loss": "losses"}[part])
-        figure.tight_layout()
+        figure.set_layout_engine("tight")
 
     save(draw, RESULTS / "optimizers.svg")
 
