@@ -15,6 +15,7 @@ from zero.cuda.host import HostMachine
 from zero.errors import DeviceError
 from zero.evolution.forks import in_child
 from zero.programs import library
+from zero.programs.parts import part_of
 from zero.programs.program import Memory, Program
 
 WIDE = Memory(8, 14, 3)  # room for every shipped program
@@ -51,7 +52,7 @@ MACHINES = [
 
 def grown(rng, number, grow):
     """Random programs, and shipped ones with random instructions put in by `helpers.grown_program`."""
-    names = library.names()
+    names = [name for name in library.names() if part_of(name) == "predictor"]
     for k in range(number):
         base = Program() if k % 4 == 0 else library.program(names[k % len(names)])
         yield grow(rng, base, WIDE, int(rng.integers(1, 9)))

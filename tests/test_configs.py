@@ -49,6 +49,10 @@ SMALLER = {
                for setting in ("count=2", "train=40", "epochs=2")]
         for name in ("adapt_few_examples", "adapt_fast_training", "adapt_ten_classes")
     },
+    **{
+        name: [f"tasks.{purpose}.count=4" for purpose in ("search", "select", "final")]
+        for name in ("discover_optimizer", "discover_loss")
+    },
     # The host machine is slow.
     "cifar10_from_scratch_gpu": [
         *(f"tasks.{purpose}.count=4" for purpose in ("search", "select", "final")),
@@ -77,7 +81,7 @@ def test_the_promised_configs_are_there():
         "amoebanet_fashion", "amoebanet_cifar10", "nas_bench_201_table", "own_images", "search_chain",
         "search_hierarchical", "search_beam", "search_mnasnet", "search_nsga2", "search_progressive",
         "search_reinforce", "search_surrogate", "fit", "adapt_few_examples", "adapt_fast_training",
-        "adapt_ten_classes", "discover_exp2",
+        "adapt_ten_classes", "discover_exp2", "discover_optimizer", "discover_loss",
     }  # fmt: skip
     assert promised <= set(CONFIGS)
 
@@ -105,7 +109,7 @@ def test_its_tasks_can_be_made(name):
     sets = {p: domain.tasks(p, 0) for p in ("search", "select", "final")}
     for purpose, tasks in sets.items():
         assert tasks.num_tasks == getattr(config.tasks, purpose).count
-        assert tasks.train_x.shape[2] == sets["search"].features
+        assert tasks.features == sets["search"].features
         assert np.isfinite(tasks.train_x).all()
     assert not np.array_equal(sets["search"].valid_x[0], sets["final"].valid_x[0])
 

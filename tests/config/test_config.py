@@ -631,6 +631,8 @@ SHIPPED = [
     "amoebanet_fashion",
     "cifar10_from_scratch_gpu",
     "discover_exp2",
+    "discover_loss",
+    "discover_optimizer",
     "fit",
     "linear_demo",
     "linear_integration",
@@ -669,7 +671,7 @@ def test_shipped_config_is_valid_and_explains_itself(name, tmp_path):
 
 
 def test_shipped_configs_keep_final_class_pairs_apart():
-    for name in ("quickstart", "projected_binary_baseline"):
+    for name in ("quickstart", "projected_binary_baseline", "discover_loss"):
         tasks = load_config(name).tasks
         unseen = {frozenset(pair) for pair in tasks.final.pairs}
         for family in (tasks.search, tasks.select):
@@ -713,3 +715,38 @@ def test_a_setting_is_refused_in_a_line_however_deep_or_odd_it_is():
         load_config("linear_demo", [deep])
     with pytest.raises(ConfigError, match="did you mean 'search'"):
         load_config("linear_demo", ["earch.method={random_search: 1}"])
+
+
+PART = """\
+program:
+  memory: {scalars: 4, vectors: 1, matrices: 0}
+  setup: {ops: [SCALAR_CONST_SET]}
+  predict: {ops: [SCALAR_SUM]}
+  learn: {ops: [], size: 0}
+tasks:
+  search: {type: loss}
+budget: {individuals: 1e6}
+"""
+
+
+@pytest.mark.parametrize(
+    "option, told",
+    [
+        ("backend=cuda", "backend: cuda does not train networks, and here programs are their loss"),
+        ("evaluation.hurdle={train: 4}", "evaluation.hurdle: looks at a predictor's errors"),
+        ("evaluation.cache={train: 4}", "evaluation.cache: looks at a predictor's errors"),
+        ("program.learn.ops=[SCALAR_SUM]", "program.learn.ops: a loss is predict alone"),
+        ("tasks.final={type: optimizer}", "tasks.final: programs are the optimizer on these tasks"),
+        ("tasks.search.flipped=0.7", "tasks.search.flipped: "),
+    ],
+)
+def test_what_programs_that_train_networks_do_not_allow(mistakes, option, told):
+    found = mistakes(PART, option)
+    assert any(told in line for line in found), found
+
+
+def test_programs_that_train_networks_have_no_cache(load):
+    run = load(PART)
+    assert run.evaluation.cache is None
+    assert load(config_to_yaml(run)) == run
+    assert load(GOOD).evaluation.cache is not None

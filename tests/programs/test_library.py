@@ -7,7 +7,7 @@ import pytest
 from helpers import parse, sine_tasks, small_tasks
 
 from zero.errors import ProgramError
-from zero.programs import library
+from zero.programs import library, parts
 from zero.programs.evaluator import Evaluator
 from zero.programs.interpreter import cpu, reference
 from zero.programs.program import (
@@ -119,6 +119,8 @@ def test_sizes_and_memory_are_those_of_the_spec():
     assert sizes.pop("linear_with_bias") == [1, 2, 5]  # our own, as are those of classes
     assert sizes.pop("softmax_regression") == [1, 2, 5]
     assert sizes.pop("neural_network_of_classes") == [3, 5, 12]
+    for name in (*parts.OPTIMIZERS, *parts.LOSSES):
+        assert sizes.pop(name)[2] == 0
     assert sizes == {
         "empty": [0, 0, 0],
         "linear": [1, 1, 4],

@@ -11,6 +11,7 @@ from zero.programs.interpreter import reference
 from zero.programs.library import OF_CLASSES, names
 from zero.programs.library import program as shipped
 from zero.programs.ops import OPS, get_op, op_tables
+from zero.programs.parts import part_of
 from zero.programs.program import (
     Instruction,
     Memory,
@@ -20,6 +21,8 @@ from zero.programs.program import (
 )
 from zero.programs.simplified import likely_labels, simplify
 from zero.programs.simplify import mark_live
+
+PREDICTORS = [name for name in names() if part_of(name) == "predictor"]
 
 SMALL = Memory(5, 4, 2)
 
@@ -98,7 +101,7 @@ def test_every_error_keeps_its_bits(metric):
     tasks = small_tasks(tasks=1, metric=metric, epochs=2, train=6, valid=3)
     fitness = set()
     for k in range(150):
-        base = shipped(names()[k % len(names())]) if k % 3 else Program()
+        base = shipped(PREDICTORS[k % len(PREDICTORS)]) if k % 3 else Program()
         memory = Memory(8, 14, 3)
         program = grown_program(rng, base, memory, 8)
         small = simplify(program, tasks.labels)

@@ -20,6 +20,7 @@ from zero.data.splits import (
 )
 from zero.errors import ConfigError, TaskError
 from zero.tasks import PURPOSES, Task, TaskFamily, make_task, make_task_set, task_families
+from zero.tasks.networks import batches, parameters
 from zero.tasks.read import from_settings
 from zero.tasks.table import table_from_arrays, table_from_frame
 
@@ -49,6 +50,8 @@ SETTINGS = {
         {**TABLE, "target": "price", "problem": "regression", "ignore": ["kind"]},
         {**TABLE, "target": "kind", "problem": "binary", "features": 3},
     ],
+    "optimizer": [{}, {"networks": 0, "features": 3}, {"networks": 1, "hidden": 2, "train": 9}],
+    "loss": [{"flipped": 0.3}, {"source": "wine", "projection": "none", "hidden": 0}],
 }
 FAMILIES = [
     (kind, number) for kind, settings in SETTINGS.items() for number in range(len(settings))
@@ -94,7 +97,8 @@ def test_a_task_set_is_float64_finite_and_the_same_again(family, purpose):
         if part != "keys":
             assert a.dtype == np.float64 and a.flags.c_contiguous and np.isfinite(a).all()
     assert first.train_x.shape[0] == first.num_tasks == 3
-    assert first.train_x.shape[2] == first.valid_x.shape[2] == first.features
+    assert first.train_x.shape[2] == first.valid_x.shape[2]
+    assert first.features == (1 if first.training else first.train_x.shape[2])
     assert first.train_x.shape[:2] == first.train_y.shape
     assert first.valid_x.shape[:2] == first.valid_y.shape
     assert first.metric in ("rms_error", "accuracy")
@@ -155,7 +159,24 @@ def _check_random_order(tasks_of):
 def test_examples_come_in_random_order(family, purpose):
     if family.kind == "linear_regression" and family.valid < 10:
         return  # too few to tell
+    if family.part == "optimizer":
+        return  # they see no examples: batches are drawn in random order
     _check_random_order(lambda k: make_task(family, 1000 + k, k, purpose))
+
+
+def test_tasks_with_networks_say_how_they_are_trained(family):
+    tasks = [make_task_set(family, "search") for _ in range(2)]
+    if family.part == "predictor":
+        assert tasks[0].training is None
+        return
+    first, again = (t.training for t in tasks)
+    assert first.part == family.part and first.steps == family.steps == tasks[0].steps
+    assert len(first.networks) == 3
+    for one, other in zip(first.networks, again.networks, strict=True):
+        assert one.start.tobytes() == other.start.tobytes() and np.isfinite(one.start).all()
+        assert len(one.start) == parameters(tasks[0].train_x.shape[2], one.hidden)
+        assert 1 <= one.batch <= one.train <= tasks[0].train_x.shape[1]
+        assert 1 <= one.valid <= tasks[0].valid_x.shape[1]
 
 
 class _Name:
@@ -844,6 +865,61 @@ def test_foreign_csv(tmp_path, parts, head, tail):
 def _table_of(tmp_path, data):
     (tmp_path / "f.csv").write_bytes(data)
     return table(tmp_path / "f.csv")
+
+
+# --- networks -----------------------------------------------------------------------------------
+
+
+def test_a_quadratic_has_the_condition_number_of_its_name():
+    family = from_settings({"type": "optimizer", "networks": 0, "features": 6, "condition": 50})
+    for seed in range(8):
+        task = make_task(family, seed, seed, "search")
+        curvature = task.train_x.T @ task.train_x / len(task.train_x)
+        eigenvalues = np.linalg.eigvalsh(curvature)
+        condition = eigenvalues[-1] / eigenvalues[0]
+        assert 1 <= condition <= 50.001
+        assert f"condition{condition:.0f}-" in task.name
+        # It begins at an error of 1, and can be solved.
+        assert np.sqrt(np.mean(task.train_y**2)) == pytest.approx(1)
+        best = np.linalg.solve(curvature, task.train_x.T @ task.train_y / len(task.train_x))
+        np.testing.assert_allclose(task.train_x @ best, task.train_y, atol=1e-9)
+
+
+def test_the_share_of_networks_and_their_sizes():
+    keys = {"type": "optimizer", "count": 200, "networks": 0.3, "least_hidden": 2, "hidden": 5}
+    training = make_task_set(from_settings(keys), "search").training
+    hidden = [network.hidden for network in training.networks]
+    assert 35 < np.count_nonzero(hidden) < 85
+    assert set(hidden) == {0, 2, 3, 4, 5}
+
+
+def test_a_share_of_the_train_labels_is_wrong_and_no_other():
+    keys = {"type": "loss", "train": 80, "valid": 40}
+    right, wrong = (
+        make_task(from_settings({**keys, "flipped": share}), 4, 0, "search") for share in (0, 0.25)
+    )
+    assert np.array_equal(right.train_x, wrong.train_x)
+    assert np.count_nonzero(right.train_y != wrong.train_y) == 20
+    assert np.array_equal(right.valid_y, wrong.valid_y)
+
+
+def test_batches_go_through_all_examples_again_and_again():
+    found = batches(10, 4, 5, 3)
+    assert found.shape == (5, 4)
+    assert sorted(found.ravel()[:10]) == sorted(found.ravel()[10:]) == list(range(10))
+    assert found[:2].tolist() != batches(10, 4, 5, 4)[:2].tolist()
+
+
+@pytest.mark.parametrize(
+    "keys, told",
+    [
+        ({"condition": 2, "least_condition": 3}, "least_condition 3 is above condition 2"),
+        ({"hidden": 2, "least_hidden": 3}, "least_hidden 3 is above hidden 2"),
+    ],
+)
+def test_bounds_of_an_optimizer_s_tasks(keys, told):
+    with pytest.raises(ConfigError, match=told):
+        from_settings({"type": "optimizer", **keys})
 
 
 # --- helpers ------------------------------------------------------------------------------------

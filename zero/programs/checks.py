@@ -227,6 +227,35 @@ def _check_start(config: Any) -> Iterator[Found]:
         yield ("search", "mutations"), message
 
 
+def _check_part(config: Any) -> Iterator[Found]:
+    """Checks what tasks in which programs are a part of training a network do not allow."""
+    families = {purpose: getattr(config.tasks, purpose, None) for purpose in PURPOSES}
+    parts = {purpose: family.part for purpose, family in families.items() if family is not None}
+    part = parts.get("search", "predictor")
+    for purpose in parts:
+        if parts[purpose] != part and "search" in parts:
+            message = (
+                f"programs are the {parts[purpose]} on these tasks and the {part} on the search tasks; give "
+                "tasks in which they are the same"
+            )
+            yield ("tasks", purpose), message
+    if part == "predictor":
+        return
+    if config.backend == "cuda":
+        yield (
+            ("backend",),
+            f"cuda does not train networks, and here programs are their {part}; give cpu",
+        )
+    for name in ("hurdle", "cache"):
+        given = name in config.evaluation.model_fields_set
+        if given and getattr(config.evaluation, name) is not None:
+            message = f"looks at a predictor's errors, and here programs are the {part}; give none"
+            yield ("evaluation", name), message
+    if part == "loss" and config.program.learn.ops:
+        message = "a loss is predict alone and learn is not called; give learn: {ops: [], size: 0}"
+        yield ("program", "learn", "ops"), message
+
+
 OF_PROGRAMS = (
     *OF_EVERY_RUN,
     _check_batch,
@@ -238,4 +267,5 @@ OF_PROGRAMS = (
     _check_labels,
     _check_mutations,
     _check_start,
+    _check_part,
 )

@@ -391,4 +391,6 @@ def _with_defaults(config: ProgramsConfig) -> ProgramsConfig:
     dtype = config.dtype or ("float32" if config.backend == "cuda" else "float64")
     batch = search.batch or default_batch(config.backend, search.population)
     sections["search"] = search.model_copy(update={"batch": batch})
+    if config.tasks.search.part != "predictor":  # the cache knows programs by a predictor's errors
+        sections["evaluation"] = config.evaluation.model_copy(update={"cache": None})
     return config.model_copy(update={"dtype": dtype, **sections})

@@ -14,15 +14,16 @@ import numpy as np
 
 from zero.config.sections import Section
 from zero.errors import ConfigError, ProgramError
-from zero.programs import backends, earlier, library
+from zero.programs import backends, earlier, library, parts
 from zero.programs.backends import Backend, EvaluationSetup
 from zero.programs.config import EvaluationSettings, ProgramsConfig
 from zero.programs.evaluator import Evaluation, Evaluator
 from zero.programs.figures import (
-    CHANCE,
     chance,
+    chance_name,
     differ,
     interval,
+    part_of,
 )
 from zero.programs.find import load_program
 from zero.programs.interpreter.reference import combine
@@ -172,6 +173,7 @@ class ProgramsDomain(Domain):
         self.method = search.get(config.search.method)
         self._tasks: dict[tuple, TaskSet] = {}
         self._notes: list[str] | None = None
+        self._tuned: dict[int, dict[str, Program]] = {}  # by experiment
 
     def tasks(self, purpose: str, experiment: int) -> TaskSet:
         """Returns the experiment's tasks; made once where they do not change."""
@@ -285,9 +287,13 @@ class ProgramsDomain(Domain):
             "metric": tasks.metric,
             "chance": combine(chance(tasks), self._combine(purpose)),
         }
+        predicts = tasks.training is None
+        found |= {} if predicts else {"part": part_of(tasks)}
         if purpose == "final":
             found["interval"] = list(interval(tasks, result))
-            found["departures"] = departures(program, tasks.epochs, tasks.labels)
+            found["departures"] = (
+                departures(program, tasks.epochs, tasks.labels) if predicts else []
+            )
             lasting = result
             if found["departures"]:
                 lasting = self.evaluator(purpose, experiment, on_gpu, keep_errors=True)(program)
@@ -301,16 +307,34 @@ class ProgramsDomain(Domain):
         The latter not on a backend where they would take long.
         """
         tasks = self.tasks("search", experiment)
-        found = {CHANCE[tasks.metric]: combine(chance(tasks), self._combine("search"))}
+        name = chance_name(tasks.metric, part_of(tasks))
+        found = {name: combine(chance(tasks), self._combine("search"))}
         if not self.backend.slow:
             evaluate = self.evaluator("search", experiment)
-            names = self._beside(tasks.features)
-            found |= {name: evaluate(library.program(name)).fitness for name in names}
+            programs = self._programs_beside(tasks.features, experiment)
+            found |= {name: evaluate(program).fitness for name, program in programs.items()}
         return found
 
     def _beside(self, features: int) -> list[str]:
         """Returns the shipped programs that outcomes are set beside."""
         return beside(features, self.config.program.memory.matrices > 0, self.labels)
+
+    def _programs_beside(self, features: int, experiment: int) -> dict[str, Program]:
+        """Returns those programs by name; optimisers and losses with constants tuned on the search tasks."""
+        part = part_of(self.tasks("search", experiment))
+        if part == "predictor":
+            return {name: library.program(name) for name in self._beside(features)}
+        number = experiment if self.config.experiments.new_tasks else 0
+        if number not in self._tuned:
+            evaluate = self.evaluator("search", experiment)
+            known = parts.OPTIMIZERS if part == "optimizer" else parts.LOSSES
+            self._tuned[number] = {
+                f"tuned {name}": parts.tuned(
+                    library.program(name), name, lambda program: evaluate(program).fitness
+                )
+                for name in known
+            }
+        return self._tuned[number]
 
     def shown(self, record: RawProgram) -> str:
         """Returns a raw record's program without what changes no prediction."""
@@ -399,6 +423,8 @@ class ProgramsDomain(Domain):
         self._check_apart()
         tasks = self.tasks("search", 0)
         check_room(self.config, tasks)
+        if tasks.training is not None:  # which has neither cache nor hurdle
+            return
         # They look within the first epoch.
         have = {"train": tasks.train_x.shape[1], "valid": tasks.valid_x.shape[1]}
         evaluation = _fitted(self.config.evaluation, have)
@@ -445,6 +471,8 @@ class ProgramsDomain(Domain):
                 digest.update(array.ravel())  # in place: they can be large
             if tasks.valid_weights is not None:
                 digest.update(tasks.valid_weights.tobytes())
+            for network in tasks.training.networks if tasks.training else ():
+                digest.update(network.start.tobytes())
         return digest.hexdigest()
 
     def answers(self, reports: list[dict], drawn: list[np.ndarray]) -> list[Any]:
@@ -515,14 +543,15 @@ class ProgramsDomain(Domain):
             final, figures[purpose] = self.figures(program, purpose, number, evaluate=evaluate)
             if purpose == "search":
                 continue
-            for name in self._beside(evaluate.tasks.features):
-                fitness = evaluate(library.program(name)).fitness
+            programs = self._programs_beside(evaluate.tasks.features, number)
+            for name, shipped in programs.items():
+                fitness = evaluate(shipped).fitness
                 pairs[name] = (*pairs.get(name, ()), fitness)
         baselines = {name: {"select": pair[0], "final": pair[1]} for name, pair in pairs.items()}
         folder.write_best(str(program))
         results = {"program": str(program), **figures, "baselines": baselines}
-        keys = ("metric", "interval", "lasting_fitness", "order_matters", "departures")
-        details = {key: figures["final"][key] for key in keys}
+        keys = ("metric", "part", "interval", "lasting_fitness", "order_matters", "departures")
+        details = {key: figures["final"][key] for key in keys if key in figures["final"]}
         details["labels"] = self.labels
         details["chance"] = {purpose: part["chance"] for purpose, part in figures.items()}
         kept = self._keep(program, figures["final"], number, folder)

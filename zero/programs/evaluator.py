@@ -157,7 +157,8 @@ class Evaluator:
         memory = self.memory or memory_needed(program, self.tasks.labels)
         validate_program(program, memory)
         task_fitness, steps, errors = self._run(program, memory)
-        if errors is not None and self.tasks.metric == "rms_error":
+        predicts = self.tasks.training is None
+        if errors is not None and predicts and self.tasks.metric == "rms_error":
             errors[~(errors <= self.max_abs_error).all(axis=1)] = np.nan
         if self.tasks.valid_weights is not None:
             assert errors is not None

@@ -12,21 +12,36 @@ import numpy as np
 
 from zero.programs.evaluator import Evaluation
 from zero.programs.interpreter.reference import fitness_of_loss
+from zero.programs.interpreter.reference_networks import outputs
 from zero.tasks import TaskSet
+from zero.tasks.networks import Part
 
-# What `chance` says, by metric.
+# What `chance` says, by metric; of optimisers it is what they begin with.
 CHANCE = {"accuracy": "always the larger class", "rms_error": "always the mean"}
+NO_STEP = "no step at all"
 # Standard errors: of a 95 % interval; and for saying that two figures differ, where a false alarm is
 # worse than a small difference that goes unmentioned.
 _INTERVAL, _DIFFERENT = 1.96, 3.0
+
+
+def chance_name(metric: str, part: Part = "predictor") -> str:
+    """Returns in words what `chance` says; part: what the program is (`zero.tasks.networks.Part`)."""
+    return NO_STEP if part == "optimizer" else CHANCE[metric]
+
+
+def part_of(tasks: TaskSet) -> Part:
+    """Returns what programs are on these tasks: "predictor", "optimizer" or "loss"."""
+    return "predictor" if tasks.training is None else tasks.training.part
 
 
 def chance(tasks: TaskSet) -> np.ndarray:
     """Returns the fitness (T,) on each task of a predictor that looks at no feature.
 
     For classes it always says the class that most scored examples have, the share of which is its
-    fitness; for numbers always the mean of the train labels.
+    fitness; for numbers always the mean of the train labels. Of optimisers it is that of no step.
     """
+    if part_of(tasks) == "optimizer":
+        return _untrained(tasks)
     if tasks.classes:
         shares = [_mean(tasks, tasks.valid_y == k) for k in range(tasks.classes)]
         return np.max(shares, axis=0)
@@ -36,6 +51,17 @@ def chance(tasks: TaskSet) -> np.ndarray:
     mean = tasks.train_y.mean(axis=1, keepdims=True)
     losses = _mean(tasks, (tasks.valid_y - mean) ** 2)
     return np.array([fitness_of_loss(float(loss), False) for loss in losses])
+
+
+def _untrained(tasks: TaskSet) -> np.ndarray:
+    """Returns the fitness (T,) of networks as they begin."""
+    assert tasks.training is not None
+    found = []
+    for task, network in enumerate(tasks.training.networks):
+        x, y = tasks.valid_x[task, : network.valid], tasks.valid_y[task, : network.valid]
+        errors = y - outputs(network.start, x, network.hidden)
+        found.append(fitness_of_loss(float(np.mean(errors**2)), False))
+    return np.array(found)
 
 
 def _mean(tasks: TaskSet, values: np.ndarray) -> np.ndarray:
@@ -51,7 +77,10 @@ def interval(tasks: TaskSet, evaluation: Evaluation) -> tuple[float, float]:
 
     evaluation: with `errors`. Wilson's interval for shares of right classes. For errors Student's, of
     the error's logarithm, which is nearer to normal than the fitness; one example a task tells nothing.
+    Of optimisers and losses Student's, of the fitness over tasks: each is a training of its own.
     """
+    if tasks.training is not None:
+        return _over_tasks(evaluation.task_fitness)
     fitness, spread = float(np.mean(evaluation.task_fitness)), _standard_error(tasks, evaluation)
     if tasks.metric != "accuracy":
         return _of_errors(fitness, spread, _examples(tasks), tasks.valid_y.shape[1])
@@ -63,6 +92,16 @@ def interval(tasks: TaskSet, evaluation: Evaluation) -> tuple[float, float]:
     centre = (fitness + z / 2) / (1 + z)
     half = math.sqrt(z * fitness * (1 - fitness) + z * z / 4) / (1 + z)
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _over_tasks(fitness: np.ndarray) -> tuple[float, float]:
+    if len(fitness) < 2:
+        return 0.0, 1.0
+    from scipy.special import stdtrit  # takes a while to import
+
+    mean, spread = float(fitness.mean()), float(fitness.std(ddof=1)) / math.sqrt(len(fitness))
+    half = float(stdtrit(len(fitness) - 1, 0.975)) * spread
+    return max(0.0, mean - half), min(1.0, mean + half)
 
 
 def _of_errors(fitness: float, spread: float, examples: float, rows: int) -> tuple[float, float]:

@@ -178,9 +178,12 @@ class Programs(Kind):
         opset: int | None,
     ) -> list[Path] | str:
         """Writes a program, trained if there is a model of it, or returns its text."""
-        from zero.programs.export import export, form_of, named, text_of
+        from zero.programs.export import export, form_of, named, of_part, text_of
 
         form = form_of(to, output)
+        part = named.part_of(what)
+        if part != "predictor":
+            return of_part(what, part, form, output)
         found, about = named.find(what, note)
         if output is None:
             return text_of(found, form, Path(what.partition("#")[0]).stem, about, opset)

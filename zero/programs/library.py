@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from zero.errors import ProgramError, unknown_name
+from zero.programs.parts import LOSSES, OPTIMIZERS
 
 if TYPE_CHECKING:
     from zero.programs.program import Program
@@ -204,6 +205,8 @@ PROGRAMS: dict[str, tuple[str, str]] = {
         "a linear model for pairs of digits, found from empty programs by quickstart, seed 10",
         _DISCOVERED_DIGITS,
     ),
+    **OPTIMIZERS,
+    **LOSSES,
 }
 
 OF_CLASSES = ("softmax_regression", "neural_network_of_classes")  # those for vector labels

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_EVALUATIONS = 300  # to measure what parts are worth, as `zero explain` makes
 SHARE = 0.02  # of the search's train steps that these may take, but for
 LEAST_EVALUATIONS = 30
+_WHAT = {"optimizer": "an optimiser", "loss": "a loss"}
 MOST_COLUMNS = 40  # of a table, and classes, that are listed
 
 
@@ -42,6 +43,7 @@ def report(run: RunFiles, domain: ProgramsDomain | None) -> Report:
     text = simplified(run.results.get("program", run.best.text), labels_in(run.settings))
     found: list[Part] = [*filter(None, [common.unfinished(run)]), Code(text)]
     final = run.results.get("final")
+    part = (final or {}).get("part", "predictor")
     if final:
         found.append(Bullets(notes(final)))
     return Report(
@@ -54,7 +56,7 @@ def report(run: RunFiles, domain: ProgramsDomain | None) -> Report:
             *_explained(run, domain, why, drawn),
             common.progress(run, drawn),
             *_data(run, domain, why),
-            Section("Use it", [Commands(_uses(run.path))]),
+            Section("Use it", [Commands(_uses(run.path, part))]),
             common.checked(run),
             common.cost(run),
             common.reproduced(run),
@@ -112,9 +114,8 @@ def _question(run: RunFiles) -> str:
         return (
             f"{name}: a learning algorithm for {visible(str(task.get('target')))}, run {run.name}"
         )
-    return (
-        f"{name}: a learning algorithm for tasks of the family {task.get('type')}, run {run.name}"
-    )
+    what = _WHAT.get((run.results.get("final") or {}).get("part", ""), "a learning algorithm")
+    return f"{name}: {what} for tasks of the family {task.get('type')}, run {run.name}"
 
 
 def _tasks_in_words(run: RunFiles) -> list[str]:
@@ -292,7 +293,7 @@ def _evaluations(run: RunFiles, domain: ProgramsDomain | None) -> int:
     if domain is None:
         return LEAST_EVALUATIONS
     tasks = domain.tasks("select", 0)
-    each = max(1, tasks.num_tasks * tasks.train_x.shape[1] * tasks.epochs)
+    each = max(1, tasks.num_tasks * tasks.steps * tasks.epochs)
     return int(min(MOST_EVALUATIONS, max(LEAST_EVALUATIONS, SHARE * run.train_steps / each)))
 
 
@@ -314,7 +315,7 @@ def _data(run: RunFiles, domain: ProgramsDomain | None, why: str) -> list[Sectio
                 tasks.num_tasks,
                 tasks.train_x.shape[1],
                 tasks.valid_x.shape[1],
-                tasks.features,
+                tasks.train_x.shape[2],
             )
             rows.append((purpose, *(f"{size:,}" for size in sizes)))
         parts.append(
@@ -363,14 +364,14 @@ def _columns(domain: ProgramsDomain) -> list[Part]:
     return parts
 
 
-def _uses(path: Path) -> list[tuple[str, str]]:
+def _uses(path: Path, part: str = "predictor") -> list[tuple[str, str]]:
     from zero.programs.model import FILE
 
-    uses = []
+    uses, name = [], "model" if part == "predictor" else part
     if (path / FILE).is_file():
         uses.append((f"zero predict {path} NEW.csv -o predictions.csv", "Predict new rows:"))
     uses += [
-        (f"zero export {path} -o model.py", "Take it away, as Python with NumPy alone:"),
+        (f"zero export {path} -o {name}.py", "Take it away, as Python with NumPy alone:"),
         (f"zero explain {path}", "Explain it, with more evaluations or another config:"),
         (f"zero run CONFIG --set program.initial={path}", "Begin another search with it:"),
     ]

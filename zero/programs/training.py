@@ -14,9 +14,10 @@ from typing import Any
 from zero import genomes
 from zero.config.files import import_again
 from zero.config.load import config_to_yaml, load_config
-from zero.errors import ArchiveError, ConfigError
+from zero.errors import ArchiveError, ConfigError, ProgramError
 from zero.programs import keep, library, model, predicted_rows
 from zero.programs.config import ProgramsConfig, of_programs
+from zero.programs.export.named import part_of
 from zero.programs.find import load_program
 from zero.programs.program import Program, memory_needed
 from zero.runs.folder import RunFolder
@@ -83,6 +84,12 @@ def start(wanted: Training) -> Trained:
 
 
 def _find(what: str) -> Program:
+    part = part_of(what)
+    if part != "predictor":
+        raise ProgramError(
+            f"{what} is the {part} of networks and predicts no rows; `zero export {what} --to python` makes "
+            "a module of it"
+        )
     run = Path(what.partition("#")[0])
     if what not in library.PROGRAMS and (run.is_dir() or run.suffix == ".h5"):
         import_again(run if run.is_dir() else run.parent)  # ops of the user's own

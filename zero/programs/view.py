@@ -205,16 +205,18 @@ class ProgramsView(View):
 
     def print_checked(self, domain: Any) -> None:
         """Prints the sizes of the tasks, and what chance gives on them."""
-        from zero.programs.figures import CHANCE, chance
+        from zero.programs.figures import chance, chance_name, part_of
         from zero.tasks import PURPOSES  # what it imports takes long
 
         rows = []
         for purpose in PURPOSES:
             tasks = domain.tasks(purpose, 0)
-            sizes = (tasks.train_x.shape[1], tasks.valid_x.shape[1], tasks.features)
+            sizes = (tasks.train_x.shape[1], tasks.valid_x.shape[1], tasks.train_x.shape[2])
             rows.append((purpose, tasks.num_tasks, *sizes, shown_fitness(chance(tasks).mean())))
         print_table(("tasks", "count", "train", "valid", "features", "chance"), rows)
-        print(f"chance: the mean fitness of a predictor that says {CHANCE[tasks.metric]}")
+        name = chance_name(tasks.metric, part_of(tasks))
+        what = f"of {name}" if tasks.training else f"of a predictor that says {name}"
+        print(f"chance: the mean fitness {what}")
 
 
 def labels_of_run(data: Any) -> Any:
@@ -323,7 +325,15 @@ def figures_event(outcome: Any) -> dict[str, Any]:
         name: {"select_fitness": select, "final_fitness": final}
         for name, (select, final) in outcome.baselines.items()
     }
-    keys = ("chance", "interval", "lasting_fitness", "order_matters", "departures", *OF_TABLES)
+    keys = (
+        "chance",
+        "part",
+        "interval",
+        "lasting_fitness",
+        "order_matters",
+        "departures",
+        *OF_TABLES,
+    )
     return event | {key: outcome.details[key] for key in keys if key in outcome.details}
 
 
@@ -335,10 +345,12 @@ def notes(final: dict[str, Any]) -> list[str]:
     if "interval" not in final:
         return []
     low, high = final["interval"]
-    said = [f"final fitness, 95 % interval over the examples: {low:.4f} to {high:.4f}"]
+    over = "tasks" if "part" in final else "examples"
+    said = [f"final fitness, 95 % interval over the {over}: {low:.4f} to {high:.4f}"]
     if low <= final["chance"]:
         always = _chance_name(final)
-        said.append(f"not beyond chance: a predictor that says {always} has {final['chance']:.4f}")
+        who = always if final.get("part") == "optimizer" else f"a predictor that says {always}"
+        said.append(f"not beyond chance: {who} has {final['chance']:.4f}")
     if final["order_matters"]:
         why = "; ".join(final.get("departures", ["memory lasts from row to row"]))
         said.append(
@@ -357,6 +369,6 @@ def with_chance(shown: str, part: dict[str, Any] | None) -> str:
 
 
 def _chance_name(part: dict[str, Any]) -> str:
-    from zero.programs.figures import CHANCE  # what it imports takes long
+    from zero.programs.figures import chance_name  # what it imports takes long
 
-    return CHANCE[part["metric"]]
+    return chance_name(part["metric"], part.get("part", "predictor"))

@@ -24,6 +24,7 @@ from zero.config.settings import Settings
 from zero.data.splits import rng_for
 from zero.errors import TaskError, ZeroError, unknown_name, what_is
 from zero.system.own_code import fault_of, is_own, place_of
+from zero.tasks.networks import Network, NetworkTraining, Part
 
 PURPOSES = ("search", "select", "final")
 Purpose = Literal["search", "select", "final"]
@@ -43,7 +44,8 @@ class Task:
     `train` and are scored on `valid`; for a final task `valid` holds the test split. valid_ids (V,):
     which examples of the family's data these are, so that tasks that share some are not taken for
     independent; None: no other task has any of them. valid_weights (V,): how much each of these examples
-    counts in final figures, at least 0; None: all alike.
+    counts in final figures, at least 0; None: all alike. network: that a program helps to train, where
+    it is no predictor (`TaskFamily.part`).
     """
 
     name: str
@@ -54,6 +56,7 @@ class Task:
     valid_ids: np.ndarray | None = None
     valid_weights: np.ndarray | None = None
     classes: int = 0
+    network: Network | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,7 +68,8 @@ class TaskSet:
     scored. epochs: how often the train examples are gone through (at least 1). valid_ids (T, V) int64:
     equal where tasks share an example; None: they share none. valid_weights (T, V): how much each counts;
     None: all alike. Only `zero.programs.evaluator.Evaluator` heeds them, not the search. classes: see `Task`;
-    what programs see of them says `zero.programs.interpreter.reference.run`.
+    what programs see of them says `zero.programs.interpreter.reference.run`. training: how networks are
+    trained where programs are a part of that; None: programs are predictors.
     """
 
     names: tuple[str, ...]
@@ -79,6 +83,7 @@ class TaskSet:
     valid_ids: np.ndarray | None = None
     valid_weights: np.ndarray | None = None
     classes: int = 0
+    training: NetworkTraining | None = None
 
     def __repr__(self) -> str:
         classes = f"{self.classes} classes, " if self.classes else ""
@@ -94,8 +99,13 @@ class TaskSet:
 
     @property
     def features(self) -> int:
-        """Number of features F."""
-        return self.train_x.shape[2]
+        """Number of features F, the length of a program's vectors; 1 where it trains networks."""
+        return self.train_x.shape[2] if self.training is None else 1
+
+    @property
+    def steps(self) -> int:
+        """Train steps of a task in each epoch."""
+        return self.train_x.shape[1] if self.training is None else self.training.steps
 
     @property
     def labels(self) -> Labels:
@@ -119,6 +129,9 @@ class TaskFamily(Settings):
     # Whether `make` gives the examples of each part in a random order already. If not, `make_task`
     # shuffles them: programs remember, and would learn the order instead of the task.
     shuffled: ClassVar[bool] = False
+    # What a program is here; unless it is a predictor, tasks have a network, and the family gives `steps`
+    # (of each epoch) and, for a loss, the learning rate `rate`.
+    part: ClassVar[Part] = "predictor"
 
     count: int = Field(1, ge=1, le=4096, description="number of tasks")
     epochs: int = Field(
@@ -246,7 +259,10 @@ def make_task(family: TaskFamily, data_seed: int, param_seed: int, purpose: Purp
             if split == "valid":
                 ids, weights = (None if a is None else a[order] for a in (ids, weights))
     classes = task.classes if family.labels == "vector" else 0
-    return Task(task.name, **parts, valid_ids=ids, valid_weights=weights, classes=classes)
+    return Task(
+        task.name, **parts, valid_ids=ids, valid_weights=weights, classes=classes,
+        network=task.network,
+    )  # fmt: skip
 
 
 def _check_classes(task: Task, split: str, y: np.ndarray, features: int) -> None:
@@ -363,6 +379,19 @@ def make_task_set(family: TaskFamily, purpose: Purpose, experiment: int = 0) -> 
         valid_ids=_stacked(ids),
         valid_weights=_stacked(weights),
         classes=tasks[0].classes,
+        training=_training(family, tasks),
+    )
+
+
+def _training(family: TaskFamily, tasks: list[Task]) -> NetworkTraining | None:
+    """Returns how the tasks' networks are trained, None where programs are predictors."""
+    networks = tuple(task.network for task in tasks if task.network is not None)
+    if family.part == "predictor":
+        return None
+    if len(networks) < len(tasks):
+        raise TaskError(f"{family.kind}: part is {family.part}, so every task must have a network")
+    return NetworkTraining(
+        family.part, getattr(family, "steps", 1), getattr(family, "rate", 0.0), networks
     )
 
 

@@ -30,6 +30,7 @@ from zero.programs.evaluator import Evaluator
 from zero.programs.interpreter import cpu, reference
 from zero.programs.interpreter.reference import Draws
 from zero.programs.ops import OPS, op_tables
+from zero.programs.parts import part_of
 from zero.programs.program import Memory, Program
 from zero.tasks import TaskSet
 
@@ -38,7 +39,7 @@ WIDE = Memory(8, 14, 3)  # room for every shipped program
 
 def programs(rng, number):
     """Random programs, and shipped ones with random instructions put in."""
-    names = library.names()
+    names = [name for name in library.names() if part_of(name) == "predictor"]
     for k in range(number):
         base = Program() if k % 4 == 0 else library.program(names[k % len(names)])
         yield grown_program(rng, base, WIDE, int(rng.integers(1, 9)))

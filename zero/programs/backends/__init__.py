@@ -40,7 +40,7 @@ class EvaluationSetup:
     @property
     def all_steps(self) -> int:
         """Train steps of a task that does not fail."""
-        return self.tasks.epochs * self.tasks.train_x.shape[1]
+        return self.tasks.epochs * self.tasks.steps
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,15 @@ class Backend(Protocol):
 
         memory: addresses of programs of the run, at least as many as this one needs.
         """
+
+
+def repeated(tasks: TaskSet, errors: np.ndarray) -> np.ndarray:
+    """Returns errors (T, V) of trained networks, of those that score on fewer examples repeated to V."""
+    assert tasks.training is not None
+    rows = errors.shape[1]
+    networks = tasks.training.networks
+    found = [np.resize(e[: n.valid], rows) for e, n in zip(errors, networks, strict=True)]
+    return np.array(found, dtype=np.float64)
 
 
 def get(name: str) -> Backend:

@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from zero.programs.backends import EvaluationSetup, Measured, NoDevice, Repeater, SearchModule
+from zero.programs.backends import (
+    EvaluationSetup,
+    Measured,
+    NoDevice,
+    Repeater,
+    SearchModule,
+    repeated,
+)
 from zero.programs.interpreter import cpu
 from zero.programs.interpreter.arrays import EvaluatorArrays
 from zero.programs.program import Memory, Program
@@ -50,14 +57,17 @@ class CpuRunner:
     def _errors(self) -> np.ndarray:
         setup = self._setup
         number, rows = setup.tasks.valid_y.shape
+        failed = self._arrays.stopped[:number] < setup.all_steps
+        if setup.tasks.training is not None:
+            errors = self._arrays.row_errors[: number * rows].reshape(number, rows)
+            return np.where(failed[:, None], np.nan, repeated(setup.tasks, errors))
         by_lane = self._arrays.row_errors.reshape(-1, rows, self._module.W).astype(np.float64)
         errors = by_lane.transpose(0, 2, 1).reshape(-1, rows)[:number]
-        failed = self._arrays.stopped[:number] < setup.all_steps
         return np.where(failed[:, None], np.nan, errors)
 
 
 def _module(setup: EvaluationSetup, search: str = "regularized_evolution") -> Any:
-    return cpu.build(setup.dtype, cpu.lanes_for(setup.tasks.num_tasks), search)
+    return cpu.module_for(setup.tasks, setup.dtype, search)
 
 
 class CpuBackend(NoDevice):

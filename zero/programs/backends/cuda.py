@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from zero import cuda
+from zero.errors import DeviceError
 from zero.programs.backends import EvaluationSetup, Measured, Repeater, SearchModule
 from zero.programs.cuda import search as gpu_search
 from zero.programs.cuda.encode import encode_copies, encode_program
@@ -18,10 +19,18 @@ from zero.programs.program import Memory, Program
 FILLED = 4  # how often the copies of a program in one launch fill a GPU
 
 
+def _refuse_networks(setup: EvaluationSetup) -> None:
+    """Raises DeviceError for tasks in which programs are a part of training networks."""
+    if setup.tasks.training is not None:
+        part = setup.tasks.training.part
+        raise DeviceError(f"cuda does not train networks, and here programs are their {part}; use cpu")
+
+
 class CudaRunner:
     """Evaluates one program at a time; see `zero.programs.backends.ProgramRunner`."""
 
     def __init__(self, setup: EvaluationSetup):
+        _refuse_networks(setup)
         self._setup, machine = setup, cuda.open_machine()
         self._stream = machine.stream()
         self._evaluator = CudaEvaluator(
@@ -68,6 +77,7 @@ class CudaBackend:
 
     def modules(self, setup: EvaluationSetup, search: str, islands: int) -> list[SearchModule]:
         """Returns each island's module; those of one GPU share it."""
+        _refuse_networks(setup)
         compiled = cpu.build(setup.dtype, cpu.lanes_for(setup.tasks.num_tasks), search)
         found: dict[int, SearchModule] = {}
         for number, group in enumerate(self.groups(islands) or []):
@@ -85,6 +95,7 @@ class CudaBackend:
         self, setup: EvaluationSetup, search: str, program: Program, memory: Memory
     ) -> Repeater:
         """Returns launches of copies that fill a GPU `FILLED` times, two in flight."""
+        _refuse_networks(setup)
         machine = cuda.open_machine()
         evaluator = CudaEvaluator(
             setup.tasks, machine, setup.dtype, key=setup.seed_key,

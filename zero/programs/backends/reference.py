@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from zero.programs.backends import EvaluationSetup, Measured, NoDevice, Repeater, SearchModule
-from zero.programs.interpreter import reference
+from zero.programs.backends import (
+    EvaluationSetup,
+    Measured,
+    NoDevice,
+    Repeater,
+    SearchModule,
+    repeated,
+)
+from zero.programs.interpreter import reference, reference_networks
 from zero.programs.interpreter.reference import combine
 from zero.programs.program import Memory, Program, memory_needed
 
@@ -19,6 +26,8 @@ class ReferenceRunner:
     def __call__(self, program: Program, memory: Memory) -> Measured:
         """Evaluates a program."""
         setup, tasks = self._setup, self._setup.tasks
+        if tasks.training is not None:
+            return self._of_networks(program, memory)
         traces = [
             reference.run(
                 program, memory, tasks, task, seed_key=setup.seed_key,
@@ -35,6 +44,22 @@ class ReferenceRunner:
                     errors[task, : len(trace.valid_errors)] = trace.valid_errors
         fitness = np.array([trace.fitness for trace in traces])
         return fitness, sum(trace.train_steps for trace in traces), errors
+
+    def _of_networks(self, program: Program, memory: Memory) -> Measured:
+        setup, tasks = self._setup, self._setup.tasks
+        traces = [
+            reference_networks.run(
+                program, memory, tasks, task, seed_key=setup.seed_key,
+                max_abs_error=setup.max_abs_error, dtype=setup.dtype,
+            )
+            for task in range(tasks.num_tasks)
+        ]  # fmt: skip
+        errors = np.full(tasks.valid_y.shape, np.nan)
+        for task, trace in enumerate(traces):
+            errors[task, : len(trace.valid_errors)] = trace.valid_errors
+        fitness = np.array([trace.fitness for trace in traces])
+        found = repeated(tasks, errors) if setup.keep_errors else None
+        return fitness, sum(trace.train_steps for trace in traces), found
 
 
 class ReferenceBackend(NoDevice):

@@ -18,6 +18,7 @@ from zero.programs.ops import get_op
 from zero.programs.program import Instruction, Program
 from zero.programs.simplified import live_positions
 from zero.tasks import Labels
+from zero.tasks.networks import Part
 
 _Lines = list[list[tuple[int, Instruction]]]  # of each function: positions in the original
 
@@ -47,8 +48,15 @@ class Proof:
     tasks: int
 
 
-def exact(program: Program, dtype: str = "float64", labels: Labels = "scalar") -> Exact:
-    """Returns the program's shortest form in arithmetic of that dtype; labels: of its tasks.
+def exact(
+    program: Program,
+    dtype: str = "float64",
+    labels: Labels = "scalar",
+    part: Part = "predictor",
+) -> Exact:
+    """Returns the program's shortest form in arithmetic of that dtype.
+
+    labels: of its tasks. part: what it is.
 
     Deterministic. A further call on the result changes nothing.
 
@@ -58,13 +66,13 @@ def exact(program: Program, dtype: str = "float64", labels: Labels = "scalar") -
     lines: _Lines = [list(enumerate(f)) for f in program.functions]
     counts = {"folded": 0, "repeated": 0}
     # First, and so constants that predict sets again and again are left in setup.
-    while (done := _drop_same(lines, Values(_program(lines), dtype, labels))) is not None:
+    while (done := _drop_same(lines, Values(_program(lines), dtype, labels, part))) is not None:
         counts["repeated"] += 1
         lines = done
     lines = _live(lines, labels)
     while True:
         for what, rewrite in (("folded", _fold), ("repeated", _drop_same), ("repeated", _reuse)):
-            done = rewrite(lines, Values(_program(lines), dtype, labels))
+            done = rewrite(lines, Values(_program(lines), dtype, labels, part))
             if done is not None:
                 counts[what] += 1
                 lines = _live(done, labels)

@@ -16,6 +16,7 @@ from zero.programs.explain.probe import cosine_with_gradient, shrinks
 from zero.programs.explain.values import Place, Spot, Values
 from zero.programs.program import Program
 from zero.tasks import Labels
+from zero.tasks.networks import Part
 
 # Cosines with the gradient of what is called a step along it, or near it; 45 of chance stay below 0.5.
 _IS, _NEAR = 0.95, 0.5
@@ -31,7 +32,12 @@ class Motif:
     spots: tuple[Spot, ...]
 
 
-def motifs(program: Program, metric: str | None = None, labels: Labels = "scalar") -> list[Motif]:
+def motifs(
+    program: Program,
+    metric: str | None = None,
+    labels: Labels = "scalar",
+    part: Part = "predictor",
+) -> list[Motif]:
     """Returns the known pieces of a program, those of predictions first.
 
     Deterministic. Of a program that `zero.programs.explain.exact` made as short as it can be, it finds
@@ -41,11 +47,14 @@ def motifs(program: Program, metric: str | None = None, labels: Labels = "scalar
         program: valid in some memory.
         metric: how its tasks score predictions (`zero.tasks.Metric`); None: not known.
         labels: of its tasks.
+        part: what it is; of an optimiser other pieces are known, of a loss none.
     """
-    flow = Flow(Values(program, labels=labels))
+    if part == "loss":
+        return []
+    flow = Flow(Values(program, labels=labels, part=part))
     metric = "accuracy" if labels == "vector" else metric
     found: dict[tuple[str, str], Motif] = {}
-    for find in (
+    finders: tuple[Callable[[Flow], Iterator[Motif]], ...] = (
         _predictions,
         _layers,
         _biases,
@@ -54,7 +63,8 @@ def motifs(program: Program, metric: str | None = None, labels: Labels = "scalar
         _averages,
         _decays,
         _noises,
-    ):
+    )
+    for find in (_gathered, _divided) if part == "optimizer" else finders:
         for motif in find(flow):
             key = motif.name, motif.sentence
             spots = (*motif.spots, *(found[key].spots if key in found else ()))
@@ -62,6 +72,40 @@ def motifs(program: Program, metric: str | None = None, labels: Labels = "scalar
     known = {name for name, _ in found}
     adapted = {n: look(flow, metric != "rms_error") for n, look in LOOKS.items() if n not in known}
     return [*found.values(), *(Motif(name, *one) for name, one in adapted.items() if one)]
+
+
+# --- optimisers -----------------------------------------------------------------------------------
+
+
+def _gathered(flow: Flow) -> Iterator[Motif]:
+    for place, terms in flow.steps.items():
+        own, factor = flow.own(place)
+        kept = (
+            f"keeps {factor:g} of itself at each step"
+            if 0.0 < factor < 1.0
+            else "keeps what it holds"
+        )
+        signed = any(flow.formula(v) in ("abs(a)", "a * b") for t in terms for v in flow.within(t))
+        what = "what is made of the gradient" if signed else "the gradient"
+        spots = [s for term in (*own, *terms) for s in flow.making(term)]
+        yield Motif(
+            "running sum",
+            f"{place_name(place)} {kept} and adds {what}",
+            (*flow.spots(flow.updates[place]), *spots),
+        )
+
+
+def _divided(flow: Flow) -> Iterator[Motif]:
+    for value in flow.within(flow.values.prediction):
+        if flow.formula(value) not in ("a / b", "1.0 / a"):
+            continue
+        below = flow.values.operands(value)[-1]
+        if flow.knows_label(below) or flow.weights(below):
+            yield Motif(
+                "step divided by the size of gradients",
+                f"{flow.text(value)}: so that steps depend less on how large gradients are",
+                flow.spots(value),
+            )
 
 
 # --- predictions ----------------------------------------------------------------------------------

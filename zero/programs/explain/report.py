@@ -20,7 +20,7 @@ from zero.programs.explain.motifs import motifs
 from zero.programs.explain.sections import Section
 from zero.programs.explain.tune import Tuned, tune
 from zero.programs.explain.worth import worth
-from zero.programs.figures import chance
+from zero.programs.figures import chance, part_of
 from zero.programs.model import TableModel
 from zero.programs.ops import get_op
 from zero.programs.program import Program
@@ -67,7 +67,9 @@ def explain(
     meter = _meter(domain, small, evaluations, told, parts=len(small) + 3 * len(knobs(small)))
     base = meter(small)
     _check(base)
-    pieces, parts = motifs(small, meter.tasks.metric, domain.labels), worth(small, meter, base)
+    part = part_of(meter.tasks)
+    pieces = motifs(small, meter.tasks.metric, domain.labels, part)
+    parts = worth(small, meter, base)
     shown = [
         sections.of_form(program, found, proof),
         sections.of_fitness(base, meter.tasks.num_tasks, float(chance(meter.tasks).mean())),
@@ -99,7 +101,8 @@ def tuned(
 
 
 def _shortest(program: Program, domain: ProgramsDomain) -> tuple[Exact, Proof]:
-    found = exact(program, domain.config.dtype or "float64", domain.labels)
+    part = part_of(domain.tasks("select", 0))
+    found = exact(program, domain.config.dtype or "float64", domain.labels, part)
     proof, _ = prove(domain.evaluator("select", 0, keep_errors=True), program, found.program)
     return (found if proof.holds else as_it_is(program)), proof
 

@@ -18,6 +18,7 @@ from zero.programs.interpreter.reference import evaluate_formula
 from zero.programs.ops import FUNCTIONS, NUM_STANDARD_OPS, Op, get_op, is_commutative, is_partial
 from zero.programs.program import CLASS_LABEL, CLASS_PREDICTION, Instruction, Program
 from zero.tasks import Labels
+from zero.tasks.networks import Part
 
 Place = tuple[str, int]  # a type and an address
 State = dict[Place, int]  # what places hold; places that are not in it hold zeros
@@ -43,6 +44,9 @@ class Step:
 class Values:
     """The values of a program in any iteration, in arithmetic of that dtype; labels: of its tasks.
 
+    part: what the program is (`zero.tasks.networks.Part`); unless it is a predictor, predict sees s0
+    too (of an optimiser the gradient), and a loss finds the network's output in s1.
+
     keys: how value k is made. Of leaves: ("const", type, number) with all elements alike,
     ("features",), ("label",), ("entry", place) for what an iteration begins with, ("random", spot);
     ("prediction", value) is s1 (v2) as learn sees it; else (op's name, operands..., constants...).
@@ -50,7 +54,13 @@ class Values:
     prediction: the value of s1 (v2) after predict.
     """
 
-    def __init__(self, program: Program, dtype: str = "float64", labels: Labels = "scalar"):
+    def __init__(
+        self,
+        program: Program,
+        dtype: str = "float64",
+        labels: Labels = "scalar",
+        part: Part = "predictor",
+    ):
         self.program, self.dtype, self.labels = program, dtype, labels
         self._label_at, prediction_at = LABEL_AT[labels], PREDICTION_AT[labels]
         self.keys: list[tuple[Any, ...]] = []
@@ -58,7 +68,11 @@ class Values:
         self.steps: list[Step] = []
         self.features, self.label = self._of("features"), self._of("label")
         self.after_setup = self._through(0, {})
-        self.entry = self._given(self.after_setup, self.constant(self._label_at[0], 0.0))
+        kind = self._label_at[0]
+        seen = self.constant(kind, 0.0) if part == "predictor" else self.label
+        self.entry = self._given(self.after_setup, seen)
+        if part == "loss":
+            self.entry[prediction_at] = self._of("entry", prediction_at)
         while True:
             self.steps = [s for s in self.steps if s.spot[0] == 0]
             self.after_predict = self._through(1, self.entry)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from zero.errors import ConfigError, unknown_name
+from zero.programs.export import named, parts
 from zero.programs.export.c import to_c
 from zero.programs.export.json import to_json
 from zero.programs.export.latex import to_latex
@@ -18,6 +19,7 @@ from zero.programs.export.source import Source
 from zero.programs.model import TableModel
 from zero.programs.program import Program
 from zero.system.files import write_bytes
+from zero.tasks.networks import Part
 
 # Form -> ending of its files, and what writes it; ONNX's is no text.
 FORMS: dict[str, tuple[str, Callable[[Source], str] | None]] = {
@@ -93,6 +95,27 @@ def text_of(
     if FORMS[to][1] is None:
         raise ConfigError(f"{to} is no text: give -o FILE")
     return content(what, to, name, about, opset).decode()
+
+
+def of_part(what: str, part: Part, form: str, output: Path | None) -> list[Path] | str:
+    """Writes a program that is an optimiser or a loss, or returns its text; what: see `named.find`.
+
+    Raises:
+        ConfigError: the form takes predictors only. ProgramError: it cannot be expressed.
+    """
+    parts.check_form(part, form)
+    found, about = named.find(what, lambda text: None)  # that it is not trained goes without saying
+    assert isinstance(found, Program)
+    name = Path(what.partition("#")[0]).stem if output is None else output.stem
+    about = {**about, "part": part}
+    if form == "json":
+        text = to_json(Source.of(found, name, about))
+    else:
+        text = parts.to_python(found, part, name, about)
+    if output is None:
+        return text
+    write_bytes(output, text.encode())
+    return [output]
 
 
 def export(

@@ -8,7 +8,7 @@ from pathlib import Path
 from zero.config import yaml
 from zero.config.files import import_again
 from zero.errors import ArchiveError, ProgramError
-from zero.programs import library, model
+from zero.programs import library, model, parts
 from zero.programs.export.json import from_json
 from zero.programs.export.source import NO_VECTORS
 from zero.programs.find import load_program
@@ -17,6 +17,8 @@ from zero.runs import discoveries
 from zero.runs.archive import ArchiveData, best_record, read_archive
 from zero.runs.folder import RunFolder
 from zero.system.trees import kind_of_file
+from zero.tasks import task_families
+from zero.tasks.networks import Part
 from zero.tasks.read import labels_in
 
 
@@ -68,6 +70,25 @@ def find(
     if not mark:
         note(f"{run} has no {model.FILE}: this is its best program alone, which is not trained")
     return program, about
+
+
+def part_of(what: str) -> Part:
+    """Returns what a program that `find` finds is: of a run what its tasks say, of a file a predictor."""
+    if what in library.PROGRAMS:
+        return parts.part_of(what)
+    name, mark, record_id = what.rpartition("#")
+    run = Path(name) if mark and record_id.isdigit() else Path(what)
+    if run.is_dir() and (run / RunFolder.TRAINED).is_file():
+        return "predictor"
+    if not run.is_dir() and kind_of_file(run) != "archive":
+        return "predictor"
+    folder = run if run.is_dir() else run.parent
+    import_again(folder)  # families of the user's own
+    settings = yaml.parse(read_archive(run).config, str(run)).data
+    try:
+        return task_families()[settings["tasks"]["search"]["type"]].part
+    except (KeyError, TypeError):
+        return "predictor"
 
 
 def _kept(training: Path) -> tuple[model.TableModel, dict[str, str]]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zero.programs.fec import Cache
+from zero.programs.interpreter.network_arrays import Networks
 from zero.programs.ops import OpTables
 
 # Places in `EvaluatorArrays.counters`.
@@ -31,6 +32,7 @@ class EvaluatorSettings(NamedTuple):
     place in `zero.programs.interpreter.reference.COMBINE`.
     independent: validation rows know nothing of each other, see `zero.programs.evaluator`.
     classes: K of vector labels, 0 of scalar ones; with classes an element of a vector has W values.
+    units: lanes of all blocks that hold something: tasks, or what `networks.py` says.
     """
 
     features: int
@@ -63,6 +65,7 @@ class EvaluatorSettings(NamedTuple):
     hurdle_quantile: float
     independent: bool
     classes: int
+    units: int
 
 
 class Hurdle(NamedTuple):
@@ -90,6 +93,8 @@ class EvaluatorArrays(NamedTuple):
     named, fresh.
     Of the tasks: errors and error_bits (the same memory), losses, fitness, task_fitness, sorted,
     stopped, alive; row_errors, of the last validation, (blocks * valid * W,) or empty: not kept.
+    networks: of tasks in which programs train some, None in others. There data are (T, N, F) in one row and
+    row_errors (T * valid,).
     """
 
     settings: EvaluatorSettings
@@ -131,3 +136,4 @@ class EvaluatorArrays(NamedTuple):
     seen: Cache
     fec: Cache
     hurdle: Hurdle
+    networks: Networks | None

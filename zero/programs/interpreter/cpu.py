@@ -21,14 +21,20 @@ from zero.programs.interpreter.arrays import (
     Hurdle,
 )
 from zero.programs.interpreter.module import build
+from zero.programs.interpreter.network_arrays import (
+    keys_of,
+    networks_of,
+    order_of,
+    unit_count,
+)
 from zero.programs.mutations import Genomes, new_genomes
 from zero.programs.ops import OPS, op_tables
 from zero.programs.program import Memory, Program, to_arrays
 from zero.tasks import TaskSet
 
 __all__ = [
-    "banks_of", "build", "genome_of", "handler_addresses", "lanes_for", "new_evaluator",
-    "read_arrays", "write_program",
+    "banks_of", "build", "genome_of", "handler_addresses", "lanes_for", "module_for",
+    "new_evaluator", "read_arrays", "write_program",
 ]  # fmt: skip
 
 SEEN_SIZE = 1 << 17
@@ -62,6 +68,12 @@ def banks_of(
         mem[s.matrices_at :], (number, f, f, s.element), strides
     )
     return scalars, vectors_, matrices
+
+
+def module_for(tasks: TaskSet, dtype: str, search: str = "regularized_evolution") -> ModuleType:
+    """Returns the generated module that suits a task set; see `build`."""
+    lanes_ = lanes_for(unit_count(tasks, 16))
+    return build(dtype, lanes_, search, tasks.training is not None)
 
 
 def lanes_for(tasks: int) -> int:
@@ -110,10 +122,12 @@ def new_evaluator(
         keep_errors: keeps the errors of the last validation.
     """
     dtype, lanes_ = module.DTYPE, module.W
-    t, n, f = tasks.train_x.shape
+    t, n, f = tasks.num_tasks, tasks.steps, tasks.features
     valid = tasks.valid_x.shape[1]
-    blocks = -(-t // lanes_)
-    close = blocks == 1 and not tasks.classes and handlers.RegisterLayout.fits(dtype, lanes_, f, t)
+    units, networks = unit_count(tasks, lanes_), networks_of(tasks, dtype, lanes_)
+    blocks = -(-units // lanes_)
+    fits = networks is None and not tasks.classes and blocks == 1
+    close = fits and handlers.RegisterLayout.fits(dtype, lanes_, f, t)
     element = t if close else lanes_
     vector, matrix = (-(-n * element // lanes_) * lanes_ for n in (f, f * f))  # whole lanes
     vectors_at = memory.scalars * lanes_
@@ -129,7 +143,7 @@ def new_evaluator(
     stride = t if far or close else blocks * lanes_
     mem = aligned_zeros(blocks * size, dtype)
     code = aligned_zeros((length + len(handlers.EXTRA), handlers.ROW), np.int64)
-    task_keys = _in_lanes(tasks.keys, blocks * lanes_, lanes_, "int64")
+    task_keys = _in_lanes(keys_of(tasks, lanes_), blocks * lanes_, lanes_, "int64")
     context = np.zeros(handlers.CONTEXT, dtype=np.int64)
     context[handlers.KEY] = np.uint64(key).astype(np.int64)
     context[handlers.TEMPORARY] = temporary_at * mem.itemsize
@@ -147,15 +161,12 @@ def new_evaluator(
             fec_train=fec_train, fec_valid=fec_valid, forget_every=forget,
             hurdle_train=hurdle_train, hurdle_valid=hurdle_valid,
             hurdle_quantile=float(quantile), independent=independent, classes=tasks.classes,
+            units=units,
         ),
         tables=op_tables(),
         starts=np.asarray(starts, dtype=np.int64),
-        train_x=_in_lanes(tasks.train_x, stride, lanes_, dtype),
-        train_y=_in_lanes(tasks.train_y, stride, lanes_, dtype),
-        valid_x=_in_lanes(tasks.valid_x, stride, lanes_, dtype),
-        valid_y=_in_lanes(tasks.valid_y, stride, lanes_, dtype),
+        **_data(tasks, stride, lanes_, dtype),
         keys=task_keys,
-        order=reference.epoch_orders(n, tasks.epochs).reshape(-1),
         mem=mem,
         mem_bits=mem.view(unsigned),
         saved=aligned_zeros(temporary_at, dtype),
@@ -178,11 +189,11 @@ def new_evaluator(
         errors=errors,
         error_bits=errors.view(unsigned),
         losses=np.zeros(lanes_, dtype),
-        fitness=np.zeros(blocks * lanes_),
-        task_fitness=np.zeros(blocks * lanes_),
+        fitness=np.zeros(max(t, blocks * lanes_)),
+        task_fitness=np.zeros(max(t, blocks * lanes_)),
         sorted=np.zeros(t),
-        stopped=np.zeros(blocks * lanes_, dtype=np.int64),
-        row_errors=np.zeros(blocks * valid * lanes_ if keep_errors else 0, dtype),
+        stopped=np.zeros(max(t, blocks * lanes_), dtype=np.int64),
+        row_errors=np.zeros(max(t, blocks * lanes_) * valid if keep_errors else 0, dtype),
         alive=np.zeros(blocks, dtype=np.int64),
         counters=np.zeros(NUM_COUNTERS, dtype=np.int64),
         seen=fec.new_cache(seen_size),
@@ -190,7 +201,24 @@ def new_evaluator(
         hurdle=Hurdle(
             np.zeros(window), np.zeros(1, dtype=np.int64), np.full(1, -np.inf), np.zeros(window)
         ),
+        networks=networks,
     )  # fmt: skip
+
+
+def _data(tasks: TaskSet, stride: int, lanes_: int, dtype: str) -> dict[str, np.ndarray]:
+    """Returns the arrays of the tasks' data and the order of the train examples."""
+    parts = {name: getattr(tasks, name) for name in ("train_x", "train_y", "valid_x", "valid_y")}
+    training = tasks.training
+    if training is None:
+        found = {name: _in_lanes(part, stride, lanes_, dtype) for name, part in parts.items()}
+        order = reference.epoch_orders(tasks.steps, tasks.epochs).reshape(-1)
+        return {**found, "order": order}
+    if training.part == "loss":
+        parts["train_y"] = np.where(tasks.train_y > 0.5, 1.0, -1.0)
+    found = {}
+    for name, part in parts.items():  # zeros behind, for the last lanes
+        found[name] = np.append(part.astype(dtype).reshape(-1), np.zeros(lanes_, dtype))
+    return {**found, "order": order_of(tasks)}
 
 
 def genome_of(program: Program, widths: tuple[int, int, int] | None = None) -> tuple:

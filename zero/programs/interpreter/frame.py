@@ -240,7 +240,7 @@ def add_memory(e, key, every_lane):
     differ only by random numbers: without any, the first speaks for all.
     """
     s = e.settings
-    blocks, lanes = (s.blocks, min(s.tasks, W)) if every_lane else (1, 1)
+    blocks, lanes = (s.blocks, min(s.units, W)) if every_lane else (1, 1)
     for kind in range(1, 4):
         length = 1 if kind == 1 else s.features if kind == 2 else s.features * s.features
         element = W if kind == 1 else s.element
@@ -296,7 +296,7 @@ def start(e, block):
 def ready(e, block):
     """Takes all of a block's tasks as not failed."""
     s = e.settings
-    e.alive[block] = (1 << min(W, s.tasks - block * W)) - 1
+    e.alive[block] = (1 << min(W, s.units - block * W)) - 1
     for lane in range(block * W, block * W + W):
         e.task_fitness[lane] = 0.0
         e.stopped[lane] = s.steps

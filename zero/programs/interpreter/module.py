@@ -29,6 +29,8 @@ $frame
 
 $classes
 
+$networks
+
 $deferred
 
 choose = jit(_choose)
@@ -57,22 +59,26 @@ def _mutations() -> str:
     return "\n".join(lines)
 
 
-def text_of(dtype: str, lanes: int, search: str) -> str:
+def text_of(dtype: str, lanes: int, search: str, networks: bool = False) -> str:
     """Returns the text of the generated module."""
     return _TEMPLATE.substitute(
+        networks=_part("networks") if networks else "",
         dtype=dtype, lanes=lanes, search=search, method=get_search(search).__name__,
         mutations=_mutations(), **{name: _part(name) for name in ("frame", "classes", "deferred", "entries")},
     )  # fmt: skip
 
 
 @cache
-def build(dtype: str, lanes: int, search: str = "regularized_evolution") -> ModuleType:
+def build(
+    dtype: str, lanes: int, search: str = "regularized_evolution", networks: bool = False
+) -> ModuleType:
     """Returns the generated module; it compiles at its first calls.
 
     Args:
         dtype: "float64" or "float32".
         lanes: tasks evaluated side by side, a power of two.
         search: the search method compiled into `run_block`.
+        networks: for tasks in which programs are a part of training networks.
     """
-    text = text_of(dtype, lanes, search)
+    text = text_of(dtype, lanes, search, networks)
     return load(path_of(f"{dtype}_{lanes}", text), text)
