@@ -235,8 +235,8 @@ class ProposalSettings(Section):
     """What a child must be before it is evaluated; see `zero.programs.proposals`.
 
     changed: of another canonical form than its parent. novel: of one that no recent child had. learns: the
-    prediction still depends on the features and on labels that learn saw, where the parent's did. tries:
-    mutations of a child at most.
+    prediction still depends on the features and on labels that learn saw, where the parent's did (left out
+    where labels are vectors or programs are no predictors). tries: mutations of a child at most.
     """
 
     changed: bool = True

@@ -367,7 +367,7 @@ class ProgramsDomain(Domain):
             self.initial,
             program.initial == "random" and not self.population,
             self.population,
-            config.search.proposals.model_dump() if config.search.proposals else None,
+            self._conditions(tasks),
         )
         cache, hurdle = evaluation.cache, evaluation.hurdle
 
@@ -407,6 +407,14 @@ class ProgramsDomain(Domain):
         if islands:
             islands[0].warm_up()
         return islands
+
+    def _conditions(self, tasks: TaskSet) -> dict[str, Any] | None:
+        """Returns what children must be, as `zero.programs.island.new_space` takes it."""
+        proposals = self.config.search.proposals
+        if proposals is None:
+            return None
+        followed = part_of(tasks) == "predictor" and tasks.labels == "scalar"
+        return proposals.model_dump() | {"learns": proposals.learns and followed}
 
     def check_device(self) -> None:
         """Raises DeviceError if the backend cannot be used on this machine."""
