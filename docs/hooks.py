@@ -45,12 +45,14 @@ PAGES = {  # the page that shows a file
     "docs/how-to/tables.md": "how-to/tables.md",
     "kernels/README.md": "design/kernels.md",
     "benchmarks/README.md": "design/benchmarks.md",
+    "benchmarks/paper/README.md": "design/papers.md",
 }
 IMAGES = (
     "zero/cells/amoebanet_a.svg",
     "benchmarks/results/growth.svg",
     "benchmarks/results/nas_table.svg",
     "benchmarks/results/search_methods_fashion_blocks.svg",
+    "benchmarks/results/paper/fig4.svg",
     "docs/images/report.png",
     "docs/images/dashboard.png",
 )
