@@ -183,12 +183,13 @@ def test_the_whole_script_and_again(script, tmp_path, monkeypatch):
     def all_of_it():
         script.check()
         script.tune_trained(data, rows)
-        script.tune_programs(data, rows, NAMES)
-        script.measure(data, rows, script.held_out()[:2], 0, NAMES)
+        script.tune_programs(data, rows, script.PROGRAMS)
+        script.measure(data, rows, script.held_out()[:2], 0, script.PROGRAMS)
 
     all_of_it()
     tuned = {row["tuned"]: row for row in rows.all() if "tuned" in row}
-    assert list(tuned) == ["linear", "network", *NAMES]
+    assert set(tuned) == {"linear", "network", *NAMES, "evolved in 3 epochs"}
+    assert tuned["evolved in 3 epochs"]["epochs"] == 3
     for name in NAMES:
         assert tuned[name]["epochs"] in (1, 2, 3)
         assert tuned[name]["valid_accuracy"] == max(
@@ -198,7 +199,7 @@ def test_the_whole_script_and_again(script, tmp_path, monkeypatch):
         assert constants["valid_accuracy"] >= constants["valid_accuracy_untuned"]
         assert constants["valid_accuracy"] == tuned[name]["valid_accuracy_by_epochs"]["1"]
     final = [row for row in rows.all() if "learner" in row]
-    assert len(final) == 2 * 7 and all(0 <= row["accuracy"] <= 1 for row in final)
+    assert len(final) == 2 * 8 and all(0 <= row["accuracy"] <= 1 for row in final)
     before = (tmp_path / "small.json").read_text()
     all_of_it()
     assert (tmp_path / "small.json").read_text() == before
