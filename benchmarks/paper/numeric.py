@@ -90,15 +90,15 @@ class Form:
 
 def hand_forms(target: str) -> list[Form]:
     """Returns forms by hand with at most `MOST` operations."""
-    forms = [Form(f"polynomial of degree {d}", polynomial(d)) for d in range(1, 7)]
     if TARGETS[target].vanishes:
-        forms += [
+        forms = [
             Form(f"x times a polynomial of degree {d} in x*x", odd_polynomial(d))
             for d in range(1, 6)
         ]
         forms += [Form(f"odd continued fraction, {n} levels", odd_fraction(n), _deeper if n > 1 else None)
                   for n in range(1, 6)]  # fmt: skip
     else:
+        forms = [Form(f"polynomial of degree {d}", polynomial(d)) for d in range(1, 7)]
         forms += [Form(f"continued fraction, {n} levels", continued_fraction(n),
                        partial(_quotient, target, n)) for n in range(1, 5)]  # fmt: skip
     if target == "exp2":

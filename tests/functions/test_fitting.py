@@ -33,7 +33,12 @@ def test_values_are_those_of_the_module_math(name):
     np.testing.assert_allclose(ours, theirs, rtol=5e-16, atol=0)
     assert (np.abs(points.f_low) <= np.abs(points.f) * 2.0**-53).all()
     assert points.x[-1] == target.high and (points.scale > 0).all()
-    assert (points.x[0] == target.low) != target.vanishes
+    assert (points.x[0] == target.low) != target.vanishes and points.x[0] < target.low + 1e-8
+
+
+def test_a_formula_that_does_not_vanish_where_its_function_does_has_no_small_relative_error():
+    assert fitted("sin", "x*c t0+c")[0] > 0.5
+    assert fitted("sin", "x*x t0*c t1+c t2*x")[0] < 0.01
 
 
 def test_a_line_is_the_best_line():

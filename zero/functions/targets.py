@@ -1,8 +1,8 @@
 """The functions to be computed: where, and what they are there, to forty digits.
 
 Errors are relative to the function's value, |p(x) / f(x) - 1|, as in the paper. Where the function vanishes
-at an end of its interval (sin, tanh and erf at 0) a relative error is finite only for formulas that vanish
-there too, which the points next to it ask for; the end itself, where both are zero, is left out.
+at an end of its interval (sin, tanh and erf at 0) a relative error is bounded only for formulas that vanish
+there too. That end itself, where both are zero, is left out for a point next to it (`NEXT` of the width).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import cache
 
 import numpy as np
 
+NEXT = 1e-9
 DIGITS = 50  # of the decimals that values are computed with
 
 
@@ -121,18 +122,19 @@ def points_at(target: Target, x: np.ndarray) -> Points:
 def chebyshev(name: str, count: int) -> Points:
     """Returns a target at so many extremes of a Chebyshev polynomial, the ends among them.
 
-    Where the target vanishes at the lower end, that is not among them.
+    Where the target vanishes at the lower end, the point next to it stands for that.
     """
-    target = TARGETS[name]
-    skip = int(target.vanishes)
-    turns = np.pi * np.arange(skip, count + skip) / (count + skip - 1)
-    share = np.sin(turns / 2) ** 2  # 0 to 1, exact at both ends
-    return points_at(target, target.low + (target.high - target.low) * share)
+    share = np.sin(np.pi / 2 * np.arange(count) / (count - 1)) ** 2  # 0 to 1, exact at both ends
+    return _within(TARGETS[name], share)
 
 
 @cache
 def evenly(name: str, count: int) -> Points:
-    """Returns a target at so many points of one distance, the ends among them but where it vanishes."""
-    target = TARGETS[name]
-    skip = int(target.vanishes)
-    return points_at(target, np.linspace(target.low, target.high, count + skip)[skip:])
+    """Returns a target at so many points of one distance, the ends as in `chebyshev`."""
+    return _within(TARGETS[name], np.linspace(0.0, 1.0, count))
+
+
+def _within(target: Target, share: np.ndarray) -> Points:
+    if target.vanishes:
+        share = np.maximum(share, NEXT)
+    return points_at(target, target.low + (target.high - target.low) * share)
