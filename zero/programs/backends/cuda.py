@@ -23,7 +23,9 @@ def _refuse_networks(setup: EvaluationSetup) -> None:
     """Raises DeviceError for tasks in which programs are a part of training networks."""
     if setup.tasks.training is not None:
         part = setup.tasks.training.part
-        raise DeviceError(f"cuda does not train networks, and here programs are their {part}; use cpu")
+        raise DeviceError(
+            f"cuda does not train networks, and here programs are their {part}; use cpu"
+        )
 
 
 class CudaRunner:
