@@ -37,7 +37,8 @@ def test_frequencies_and_fishers_test_by_hand(script):
         add(script, "control of both", seed, NETWORK)
     add(script, "ten classes", 0, library.program("neural_network_of_classes"), "vector")
     add(script, "fast training", 9, NETWORK)
-    few, fast, ten = script.summary(10)
+    few, fast, ten, one = script.summary(10)
+    assert one["of"] == 0 and "paper" not in one  # our own
     assert (fast["found"], fast["of"], fast["found_in_control"], fast["of_control"]) == (4, 5, 0, 4)
     assert fast["p"] == pytest.approx(5 / 126)  # 5 of the ways to place 4 among 9
     assert (few["found"], few["of"], few["p"]) == (1, 4, 0.5)
@@ -62,6 +63,9 @@ def test_arms_differ_in_the_pressure_alone(script):
     same = {"train": 800, "epochs": 100}
     assert a.model_copy(update=same) == b == c.model_copy(update=same)
     assert few.program == control.program == fast.program and few.search == control.search
+    once, often = of("one pass")[1], of("ten passes")[1]
+    assert once.model_copy(update={"epochs": 10}) == often and once.epochs == 1
+    assert of("one pass")[0].program.initial == "softmax_regression"
     ten, two = of("ten classes")[1], of("two classes")[1]
     assert (ten.labels, two.labels) == ("vector", "scalar")
     assert (ten.train, ten.epochs, ten.valid) == (two.train, two.epochs, two.valid)
@@ -76,7 +80,7 @@ def test_runs_that_are_there_are_not_made_again(script, monkeypatch):
                 "final_fitness": 0.5, "baselines": {"linear": 0.5}}  # fmt: skip
 
     monkeypatch.setattr(script, "one_run", one_run)
-    script.measure(1, 10, "")
+    script.measure(list(script.ARMS), 1, 10, "")
     assert [arm for arm, _ in made] == list(script.ARMS)
-    script.measure(2, 10, "")
-    assert made[5:] == [(arm, 2) for arm in script.ARMS]
+    script.measure(list(script.ARMS), 2, 10, "")
+    assert made[len(script.ARMS) :] == [(arm, 2) for arm in script.ARMS]

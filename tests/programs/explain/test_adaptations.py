@@ -54,6 +54,13 @@ def test_any_rate_that_shrinks_decays(learn):
     assert of(with_rate(NETWORK, "s3 = 0.3", learn=learn)) == {DECAY}
 
 
+def test_the_prediction_may_be_of_a_copy_of_the_weights():
+    text = str(library.program("softmax_regression")).replace("s2 = 0.01", "s2 = 0.2")
+    text = text.replace("dot(m0, v0)", "dot(m2, v0)")
+    text = text.replace("def Predict():", "def Predict():\n  s2 = sin(s2)")
+    assert of(text + "  m2 = minimum(m0, m0)\n", "vector") == {DECAY}
+
+
 @pytest.mark.parametrize("learn", [
     "\n  s7 = 1.01\n  s3 = s3 * s7",  # grows
     "\n  s3 = gaussian(0.01, 0.001)",  # is drawn

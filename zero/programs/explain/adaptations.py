@@ -31,7 +31,7 @@ RATE_OF_MEAN = "learning rate from the mean of weights"
 ADAPTATIONS = (NOISY_RELU, DECAY, RATE_OF_MEAN)
 
 _MOVED = 1e-9  # relative to what it was: no rounding
-_AGES = (0, 20, 40, 80)  # examples that training has gone on for
+_AGES = (0, 250, 500, 1000)  # examples that training has gone on for
 _SHRUNK = 0.8  # of the first step, at most, is left of one that decays
 _PROBED = 5  # examples
 _SHIFT = 0.2  # what is added to weights
@@ -81,14 +81,15 @@ class _Example:
 def _examples(flow: Flow, numbers: Iterable[int], classes: bool) -> Iterator[_Example]:
     """Gives the examples of these numbers, while the program learns; memory may be changed."""
     values, wanted = flow.values, set(numbers)
-    for number, (banks, x, y) in enumerate(training(values.program, classes, values.labels)):
+    trained = training(values.program, classes, values.labels, max(wanted) + 1)
+    for number, (banks, x, y) in enumerate(trained):
         if number in wanted:
             yield _Example(number, banks.copy(), x, y, classes)
 
 
 def _weights(flow: Flow) -> list[Place]:
-    """Returns the learned places that the prediction is made of."""
-    made_of = {flow.place(value) for value in flow.within(flow.values.prediction)}
+    """Returns the learned places that the prediction is made of, copies of earlier ones included."""
+    made_of = flow.sources(flow.values.prediction)
     return [place for place in flow.steps if place in made_of]
 
 
@@ -186,6 +187,7 @@ def decay(flow: Flow, classes: bool) -> Found:
     if not weights:
         return None
     states = list(_examples(flow, _AGES, classes))
+    same = sorted(flow.sources(flow.values.prediction))  # the weights, and what is made of them
     probed = list(_examples(flow, range(5, 5 + _PROBED), classes))
     shares = []
     with np.errstate(all="ignore"):
@@ -193,9 +195,9 @@ def decay(flow: Flow, classes: bool) -> Found:
             steps = []
             for state in states:
                 banks = state.banks.copy()
-                _put(banks, weights, example.banks)
+                _put(banks, same, example.banks)
                 example.player(program).until(banks, None)  # so is what is made of the weights
-                _put(banks, weights, example.banks)
+                _put(banks, same, example.banks)
                 steps.append(_step(example, program, banks, weights))
             size = float(steps[0] @ steps[0])
             if size > 0.0 and all(np.isfinite(step).all() for step in steps):

@@ -199,13 +199,16 @@ class Flow:
         """
         found: set[Place] = set()
         ahead, holding = [value], {update: place for place, update in self.updates.items()}
+        learned = {self.updates[place]: place for place in self.steps}
         while ahead:
             top = ahead.pop()
             parts = self.within(top, list(holding))
             places = {self.place(v) or (holding.get(v) if v != top else None) for v in parts}
             new = {place for place in places if place is not None} - found
             found |= new
-            ahead += [self.updates[p] for p in new if p in self.updates and p not in self.steps]
+            ends = {self.updates[p] for p in new if p in self.updates and p not in self.steps}
+            found |= {learned[end] for end in ends if end in learned}  # copies of learned places
+            ahead += sorted(ends - learned.keys())
         return found
 
     def rates(self, term: int) -> list[int]:
@@ -278,7 +281,9 @@ class Flow:
         return kept
 
     def _others(self, place: Place | None) -> set[int]:
-        return {update for other, update in self.updates.items() if other != place}
+        # Another place may hold the same after learn, as a copy of it.
+        own = None if place is None else self.updates.get(place)
+        return {update for other, update in self.updates.items() if other != place} - {own}
 
     def _instruction(self, spot: Spot) -> Instruction:
         return self.values.program.functions[spot[0]][spot[1]]

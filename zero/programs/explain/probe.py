@@ -105,11 +105,11 @@ def held(banks: Banks, place: Place) -> np.ndarray:
 
 
 def training(
-    program: Program, classes: bool, labels: Labels
+    program: Program, classes: bool, labels: Labels, examples: int = _EXAMPLES
 ) -> Iterator[tuple[Banks, np.ndarray, np.ndarray]]:
     """Gives the memory before each example, and the example; to be left as it is.
 
-    A label is an array: () of a scalar one, (F,) of a vector.
+    A label is an array: () of a scalar one, (F,) of a vector. After a hundred examples they come again.
     """
     rng = np.random.default_rng(7)
     x = rng.standard_normal((_EXAMPLES, _FEATURES))
@@ -120,10 +120,10 @@ def training(
         y = np.eye(_FEATURES)[(x @ rng.standard_normal((_FEATURES, _CLASSES))).argmax(axis=1)]
     banks = Banks(memory_needed(program, labels), _FEATURES)
     Player(program, x[0], y[0], 0, classes).run(banks, 0, 0, len(program.setup))
-    for number in range(_EXAMPLES):
-        label = np.asarray(y[number])
-        yield banks, x[number], label
-        Player(program, x[number], label, number, classes).until(banks, None)
+    for number in range(examples):
+        features, label = x[number % _EXAMPLES], np.asarray(y[number % _EXAMPLES])
+        yield banks, features, label
+        Player(program, features, label, number, classes).until(banks, None)
 
 
 class Player:
