@@ -27,7 +27,12 @@ ROOMS = [
     "bench", "cli",
     "", "__main__",
 ]  # fmt: skip
-KINDS = ["programs", "cells", "pipelines", "functions"]  # kinds of genomes: none knows another, but for
+KINDS = [
+    "programs",
+    "cells",
+    "pipelines",
+    "functions",
+]  # kinds of genomes: none knows another, but for
 USED = {"pipelines": {"programs"}}  # programs, which are learners among others in pipelines
 
 # Libraries and the only modules that may import them.

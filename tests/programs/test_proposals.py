@@ -12,9 +12,9 @@ from zero.programs import library
 from zero.programs.domain import ProgramsDomain
 from zero.programs.interpreter import cpu, reference
 from zero.programs.mutations import new_genomes
-from zero.programs.ops import OPS, get_op, of_zero
+from zero.programs.ops import OPS, get_op
 from zero.programs.program import from_arrays, memory_needed
-from zero.programs.proposals import LEARNS, NOTHING, SEES, dependence
+from zero.programs.proposals import LEARNS, NOTHING, SEES, dependence, of_zero
 from zero.runs.archive import read_archive
 from zero.runs.run import resume, start
 

@@ -235,27 +235,6 @@ def is_partial(op: Op) -> bool:
     return op.kind == "const" and op.output != "s"
 
 
-def of_zero(op: Op) -> int:
-    """Returns which operands make the result zero throughout by being zero throughout.
-
-    2: any of them, as in products. 1: all together, as in sums; 3: so in differences, which are also zero
-    where the operands are the same. 0: none do. What is not finite is not considered.
-    """
-    if op.formula == "a * b" or op.kind in ("inner", "outer", "matvec", "matmul"):
-        return 2
-    if not op.inputs:
-        return 0
-    if not op.formula:  # transposes and the like move elements
-        return 1
-    import numpy as np
-
-    from zero.programs.interpreter.reference import evaluate_formula
-
-    zero, named = np.zeros(1), ("a", "b", "sum", "squares")
-    result = evaluate_formula(op.formula, "float64", **dict.fromkeys(named, zero), n=zero + 4.0)
-    return 0 if result.item() != 0.0 else 3 if op.formula == "a - b" else 1
-
-
 def register_op(
     name: str,
     signature: str,
@@ -395,7 +374,7 @@ class OpTables(NamedTuple):
     numbers are stored. low, high (n, 3) float64, alter (n, 3) int8 as in `ALTER`, single (n, 3) bool:
     the fields of `Constant`. random, ordered (n,) bool: draws random numbers; sorts
     its two constants when one is altered. partial, commutative (n,) int8: writes only one element;
-    operands may be swapped. of_zero (n,) int8: see `of_zero`.
+    operands may be swapped.
     cost (n,) float64.
     """
 
@@ -411,7 +390,6 @@ class OpTables(NamedTuple):
     ordered: np.ndarray
     partial: np.ndarray
     commutative: np.ndarray
-    of_zero: np.ndarray
     cost: np.ndarray
 
 
@@ -444,6 +422,5 @@ def op_tables() -> OpTables:
         ordered=column(lambda op: op.kind == "uniform", np.bool_),
         partial=column(is_partial, np.int8),
         commutative=column(is_commutative, np.int8),
-        of_zero=column(of_zero, np.int8),
         cost=column(lambda op: op.cost, np.float64),
     )

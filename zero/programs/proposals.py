@@ -23,6 +23,8 @@ import numpy as np
 
 from zero.jit.decorators import jit
 from zero.jit.struct import address
+from zero.programs.interpreter.reference import evaluate_formula
+from zero.programs.ops import Op, by_number
 
 NOTHING, SEES, LEARNS = range(3)  # what a prediction may depend on, see `dependence`
 _NONE, _ONE = np.uint64(0), np.uint64(1)
@@ -33,7 +35,7 @@ class Proposals(NamedTuple):
 
     tries (1,) int64: mutations of a child at most, 1 = no conditions; the last one is taken as it is.
     changed, learns, novel (1,) bool: see the module. made (1,) int64: proposals so far. known (n,) uint64:
-    keys of recent children, each where it says itself.
+    keys of recent children, each where it says itself. of_zero (n,) int8: by op number, see `of_zero`.
     """
 
     tries: np.ndarray
@@ -42,6 +44,7 @@ class Proposals(NamedTuple):
     novel: np.ndarray
     made: np.ndarray
     known: np.ndarray
+    of_zero: np.ndarray
 
 
 LASTING = ("made", "known")  # fields that the future depends on
@@ -55,7 +58,25 @@ def new_proposals(
     return Proposals(
         np.array([tries]), np.array([changed]), np.array([learns]), np.array([novel]),
         made=np.zeros(1, dtype=np.int64), known=np.zeros(_KNOWN if novel else 1, dtype=np.uint64),
+        of_zero=np.array([of_zero(op) for op in by_number()], dtype=np.int8),
     )  # fmt: skip
+
+
+def of_zero(op: Op) -> int:
+    """Returns which operands make the result zero throughout by being zero throughout.
+
+    2: any of them, as in products. 1: all together, as in sums; 3: so in differences, which are also zero
+    where the operands are the same. 0: none do. What is not finite is not considered.
+    """
+    if op.formula == "a * b" or op.kind in ("inner", "outer", "matvec", "matmul"):
+        return 2
+    if not op.inputs:
+        return 0
+    if not op.formula:  # transposes and the like move elements
+        return 1
+    zero, named = np.zeros(1), ("a", "b", "sum", "squares")
+    result = evaluate_formula(op.formula, "float64", **dict.fromkeys(named, zero), n=zero + 4.0)
+    return 0 if result.item() != 0.0 else 3 if op.formula == "a - b" else 1
 
 
 @jit
@@ -116,7 +137,8 @@ def dependence(genomes, row, space):
     """
     t, starts = space.tables, space.starts
     tables = (
-        address(t.in1), address(t.in2), address(t.out), address(t.partial), address(t.of_zero)
+        address(t.in1), address(t.in2), address(t.out), address(t.partial),
+        address(space.proposals.of_zero),
     )  # fmt: skip
     code = address(genomes.code[row])
     sizes = genomes.sizes[row]
