@@ -251,6 +251,7 @@ def draw(rows: list[dict[str, Any]], figure: Any) -> None:
             xlabel="operations",
             ylabel="worst relative error",
         )
+        panel.set_xticks(range(2, MOST + 1, 2))
         panel.legend(fontsize=7)
 
 

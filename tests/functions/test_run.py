@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_what_is_shown_can_be_executed(ended, tmp_path):
         source + "\nimport sys\nprint([exp2(k / 999) for k in range(1000)])\n"
     )
     done = subprocess.run(
-        ["python3", tmp_path / "found.py"], capture_output=True, text=True, check=True
+        [sys.executable, tmp_path / "found.py"], capture_output=True, text=True, check=True
     )
     values, x = np.array(json.loads(done.stdout)), np.arange(1000) / 999
     worst = np.abs(values / 2.0**x - 1).max()
