@@ -3,7 +3,8 @@
     python benchmarks/paper/search.py [--problems A,B] [--variants A,B] [--seeds 20]
 
 The problems are `configs/paper/search_*.yaml`: linear regression from random programs; back-propagation for a
-network whose last layer learns already; binary Fashion-MNIST from no-ops. A run succeeds when its search
+network whose last layer learns already; binary Fashion-MNIST from no-ops. Beside them stands `demo`, the
+shipped `linear_demo`, for its own sake. A run succeeds when its search
 fitness reaches the config's `sufficient_fitness`; experiments begin anew after the config's number of
 individuals, within its budget. *Individuals* are programs that were handed to evaluation; the mutations that
 were looked at for them (`proposals`) and the full trainings that no cache saved (`trained`) are counted
@@ -24,7 +25,12 @@ from zero.config.load import load_config
 from zero.programs.domain import ProgramsDomain
 
 FOLDER = Path(__file__).parents[2] / "configs" / "paper"
-PROBLEMS = ("linear", "backprop", "fashion")
+PROBLEMS = {
+    "linear": FOLDER / "search_linear.yaml",
+    "backprop": FOLDER / "search_backprop.yaml",
+    "fashion": FOLDER / "search_fashion.yaml",
+    "demo": FOLDER.parent / "linear_demo.yaml",
+}
 OFF, ON = "search.proposals=none", "search.proposals"
 VARIANTS = {  # settings
     "paper": [OFF],
@@ -49,13 +55,13 @@ NOT_FOR = {"linear": ("removal twice", "proposals, removal twice")}  # its sizes
 
 def searched(problem: str, variant: str, seed: int) -> dict:
     """Returns the row of one run."""
-    config = load_config(FOLDER / f"search_{problem}.yaml", [f"seed={seed}", *VARIANTS[variant]])
+    config = load_config(PROBLEMS[problem], [f"seed={seed}", *VARIANTS[variant]])
     domain, budget = ProgramsDomain(config), {"individuals": 2**60, "train_steps": 2**60}
     domain.islands(0, budget)  # compiles
     began = core_seconds()
     total = {"individuals": 0, "proposals": 0, "trained": 0}
     best = 0.0
-    for experiment in range(config.experiments.max):
+    for experiment in range(config.experiments.max or 15):
         island = domain.islands(experiment, budget)[0]
         most, enough = config.experiments.individuals, config.experiments.sufficient_fitness
         island.limits = replace(island.limits, fitness=enough, individuals=most, round=most)
