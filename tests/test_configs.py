@@ -34,6 +34,7 @@ INSTEAD = {
     "adapt_fast_training": DIGITS,
     "adapt_ten_classes": DIGITS,
     "projected_binary_baseline": DIGITS,
+    "search_fashion": DIGITS,
     "cifar10_from_scratch_gpu": [*DIGITS, "evaluation.hurdle={train: 20, valid: 20}"],
 }
 # So that a test takes a second: fewer and smaller tasks than the config asks for.
