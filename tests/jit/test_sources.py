@@ -53,7 +53,7 @@ KNOWN = {
         "jit/struct.py", "programs/fec.py", "programs/interpreter/arrays.py",
         "programs/interpreter/handlers.py", "programs/interpreter/lanes.py",
         "programs/interpreter/vectors.py", "programs/mutations.py", "programs/ops.py",
-        "programs/simplify.py", "rng/philox.py", "rng/splitmix.py",
+        "programs/proposals.py", "programs/simplify.py", "rng/philox.py", "rng/splitmix.py",
         "search/regularized_evolution.py",
     ],
     "handlers": [

@@ -14,7 +14,8 @@ from zero.programs.interpreter import cpu, reference
 from zero.programs.mutations import new_genomes
 from zero.programs.ops import OPS, get_op
 from zero.programs.program import from_arrays
-from zero.programs.proposals import LEARNS, NOTHING, SEES, dependence, of_zero
+from zero.programs.proposals import LEARNS, NOTHING, SEES, dependence
+from zero.programs.zeros import of_zero
 from zero.runs.archive import read_archive
 from zero.runs.run import resume, start
 

@@ -37,7 +37,7 @@ from zero.evolution.population import (
 )
 from zero.jit.decorators import prepare
 from zero.jit.struct import arrays_of
-from zero.programs import proposals
+from zero.programs import proposals, zeros
 from zero.programs.backends import SearchModule
 from zero.programs.evaluator import Evaluator
 from zero.programs.interpreter import cpu
@@ -103,7 +103,7 @@ def new_space(
         mutate_probability=np.array([mutate_probability if names else 0.0]),
         initial_random=np.array([initial_random]),
         initial=genomes,
-        proposals=proposals.new_proposals(**(conditions or {})),
+        proposals=proposals.new_proposals(zeros.table(), **(conditions or {})),
     )
     return space, starts
 

@@ -23,8 +23,6 @@ import numpy as np
 
 from zero.jit.decorators import jit
 from zero.jit.struct import address
-from zero.programs.interpreter.reference import evaluate_formula
-from zero.programs.ops import Op, by_number
 
 NOTHING, SEES, LEARNS = range(3)  # what a prediction may depend on, see `dependence`
 _NONE, _ONE = np.uint64(0), np.uint64(1)
@@ -35,7 +33,8 @@ class Proposals(NamedTuple):
 
     tries (1,) int64: mutations of a child at most, 1 = no conditions; the last one is taken as it is.
     changed, learns, novel (1,) bool: see the module. made (1,) int64: proposals so far. known (n,) uint64:
-    keys of recent children, each where it says itself. of_zero (n,) int8: by op number, see `of_zero`.
+    keys of recent children, each where it says itself. of_zero (n,) int8: by op number, see
+    `zero.programs.zeros`.
     """
 
     tries: np.ndarray
@@ -52,31 +51,18 @@ _KNOWN = 1 << 17
 
 
 def new_proposals(
-    tries: int = 1, changed: bool = False, learns: bool = False, novel: bool = False
+    of_zero: np.ndarray,
+    tries: int = 1,
+    changed: bool = False,
+    learns: bool = False,
+    novel: bool = False,
 ) -> Proposals:
-    """Returns conditions; by default there are none."""
+    """Returns conditions, by default none; of_zero: see `Proposals`."""
     return Proposals(
         np.array([tries]), np.array([changed]), np.array([learns]), np.array([novel]),
         made=np.zeros(1, dtype=np.int64), known=np.zeros(_KNOWN if novel else 1, dtype=np.uint64),
-        of_zero=np.array([of_zero(op) for op in by_number()], dtype=np.int8),
+        of_zero=of_zero,
     )  # fmt: skip
-
-
-def of_zero(op: Op) -> int:
-    """Returns which operands make the result zero throughout by being zero throughout.
-
-    2: any of them, as in products. 1: all together, as in sums; 3: so in differences, which are also zero
-    where the operands are the same. 0: none do. What is not finite is not considered.
-    """
-    if op.formula == "a * b" or op.kind in ("inner", "outer", "matvec", "matmul"):
-        return 2
-    if not op.inputs:
-        return 0
-    if not op.formula:  # transposes and the like move elements
-        return 1
-    zero, named = np.zeros(1), ("a", "b", "sum", "squares")
-    result = evaluate_formula(op.formula, "float64", **dict.fromkeys(named, zero), n=zero + 4.0)
-    return 0 if result.item() != 0.0 else 3 if op.formula == "a - b" else 1
 
 
 @jit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from zero.config import yaml
 from zero.config.files import import_again
@@ -61,7 +62,7 @@ def find(
         raise ArchiveError(f"{run} holds no program yet")
     data = read_archive(run)
     import_again(folder)  # ops of the user's own
-    if labels_in(yaml.parse(data.config, str(folder)).data) == "vector":
+    if labels_in(_settings(data, folder)) == "vector":
         raise ProgramError(f"{what}: {NO_VECTORS}")
     about = _about(folder, data, record_id if mark else "")
     if not mark and (folder / model.FILE).is_file():
@@ -84,11 +85,19 @@ def part_of(what: str) -> Part:
         return "predictor"
     folder = run if run.is_dir() else run.parent
     import_again(folder)  # families of the user's own
-    settings = yaml.parse(read_archive(run).config, str(run)).data
+    settings = _settings(read_archive(run), folder)
     try:
         return task_families()[settings["tasks"]["search"]["type"]].part
     except (KeyError, TypeError):
         return "predictor"
+
+
+def _settings(data: ArchiveData, folder: Path) -> dict[str, Any]:
+    """Returns a run's config as it was written, {} where it has none."""
+    if not data.config.strip():
+        return {}
+    settings: dict[str, Any] = yaml.parse(data.config, str(folder)).data
+    return settings
 
 
 def _kept(training: Path) -> tuple[model.TableModel, dict[str, str]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from zero.jit.struct import aligned_zeros
-from zero.programs.interpreter.reference_networks import unit_keys
-from zero.tasks import TaskSet
-from zero.tasks.networks import batches
+
+# Other imports stand where they are used: what compiled code is made of names this file.
+
+if TYPE_CHECKING:
+    from zero.tasks import TaskSet
 
 
 class Networks(NamedTuple):
@@ -60,6 +62,8 @@ def unit_count(tasks: TaskSet, lanes: int) -> int:
 
 def keys_of(tasks: TaskSet, lanes: int) -> np.ndarray:
     """Returns the keys of their random draws, uint32; those of a loss are one function's, all 0."""
+    from zero.programs.interpreter.reference_networks import unit_keys
+
     if tasks.training is None:
         return tasks.keys
     if tasks.training.part == "loss":
@@ -75,6 +79,8 @@ def keys_of(tasks: TaskSet, lanes: int) -> np.ndarray:
 
 def order_of(tasks: TaskSet) -> np.ndarray:
     """Returns the train examples of every step, those of one task after the other, int32."""
+    from zero.tasks.networks import batches
+
     assert tasks.training is not None
     steps = tasks.steps * tasks.epochs
     found = [
