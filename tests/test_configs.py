@@ -188,7 +188,7 @@ def test_functions_run(name, tmp_path):
     small = ["functions.operations=5", "search.population=20", "islands.count=1"]
     outcome = run.start(load_config(name, [*small, "budget.individuals=200"]), tmp_path / "run")
     assert (outcome.reason, outcome.individuals) == ("individuals", 200)
-    assert outcome.final.fitness > 2  # worst error below 1 %
+    assert outcome.final.fitness > 1.5  # worst error below about 3 %
 
 
 @pytest.mark.parametrize("name", [name for name in CELLS if name != "nas_bench_201_table"])
