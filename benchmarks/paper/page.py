@@ -298,6 +298,15 @@ def best_program(rows: list[Row]) -> str:
     cells = []
     measured = [r for r in rows if "accuracy" in r]
     for (data, learner), found in grouped(measured, "data", "learner").items():
+        # Means are over the same pairs and seeds, those that all three main learners have.
+        mains = [
+            [r for r in measured if (r["data"], r["learner"]) == (data, x)] for x in paper[data]
+        ]
+        both = set.intersection(*({(*r["pair"], r["seed"]) for r in main} for main in mains))
+        if learner in paper[data]:
+            found = [r for r in found if (*r["pair"], r["seed"]) in both]
+        if not found:
+            continue
         low, high = bootstrapped([r["accuracy"] for r in found], lambda x: float(np.mean(x)))
         of_paper = paper.get(data, {}).get(learner)
         pairs = {tuple(r["pair"]) for r in found}
