@@ -139,4 +139,5 @@ def test_rows_lie_in_the_repository_without_what_json_cannot_say():
         rows = json.loads(
             path.read_text(), parse_constant=lambda word: pytest.fail(f"{path}: {word}")
         )
-        assert all("machine" in row for row in rows["rows"])
+        if not path.stem.endswith("_summary"):
+            assert all("machine" in row for row in rows["rows"])
