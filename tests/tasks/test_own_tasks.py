@@ -1,7 +1,9 @@
 """Task families of the user's own, by `imports:`: what is wrong with one is told in one line."""
 
 import pytest
+from typer.testing import CliRunner
 
+from zero.cli.main import app
 from zero.config.load import load_config
 from zero.errors import ZeroError
 from zero.tasks import make_task_set
@@ -56,3 +58,9 @@ def test_a_fault_is_told_in_one_line(fault, tmp_path):
     assert said in line and ("own_family.py" in line or "task 'sines'" in line)
     # A family that is refused is none that the next config could name, nor hides a shipped one.
     assert tasks_of(tmp_path, "sines_right").train_x.shape == (1, 20, 3)
+
+
+def test_a_family_that_does_not_say_what_it_is_is_listed(tmp_path):
+    tasks_of(tmp_path, "sines_without_words", '    """Predict a sine."""\n', "")
+    result = CliRunner().invoke(app, ["list", "tasks", "sines_without_words"])
+    assert result.exit_code == 0 and result.stdout.startswith("sines_without_words\n")

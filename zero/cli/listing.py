@@ -75,7 +75,9 @@ def _list_tasks(names: list[str]) -> None:
 
     families = task_families()
     for name in names:
-        print_paragraph(f"{name}: {families[name].__doc__.splitlines()[0]}", "", "  ")
+        # A family of the user's own need not say what it is.
+        about = (families[name].__doc__ or "").strip().splitlines()
+        print_paragraph(f"{name}: {about[0]}" if about else name, "", "  ")
         print_table(("  key", "value", "default", "meaning"), _keys_of(families[name]))
         print()
 
