@@ -52,7 +52,7 @@ def offered(line, command=ZERO):
         ("zero list mutations ", list(MUTATION_NAMES)),
         ("zero list searches ", search_names()),
         ("zero show ", library.names()),
-        ("zero evaluate neural", ["neural_network", "neural_network_damaged"]),
+        ("zero evaluate neural_network_d", ["neural_network_damaged"]),
         ("zero evaluate linear quick", ["quickstart"]),
         ("zero bench evaluate quickstart --program lin", ["linear", "linear_with_bias"]),
         ("zero bench search quickstart --backend c", ["cpu", "cuda"]),
