@@ -106,9 +106,9 @@ def test_rows_unlike_those_of_training_are_told(finished, table, tmp_path):
 
 
 def test_an_outcome_that_is_a_shipped_program_is_called_so(capsys):
-    _print_if_shipped(library.program("neural_network"))
+    _print_if_shipped(library.program("neural_network"), "scalar")
     assert "this is the shipped program 'neural_network'" in capsys.readouterr().out
-    _print_if_shipped(library.program("neural_network").__class__())
+    _print_if_shipped(library.program("neural_network").__class__(), "scalar")
     assert "'empty'" in capsys.readouterr().out
 
 
