@@ -68,7 +68,6 @@ def text_of(dtype: str, lanes: int, search: str, networks: bool = False) -> str:
     )  # fmt: skip
 
 
-@cache
 def build(
     dtype: str, lanes: int, search: str = "regularized_evolution", networks: bool = False
 ) -> ModuleType:
@@ -80,5 +79,10 @@ def build(
         search: the search method compiled into `run_block`.
         networks: for tasks in which programs are a part of training networks.
     """
+    return _built(dtype, lanes, search, networks)  # the same module however it is asked for
+
+
+@cache
+def _built(dtype: str, lanes: int, search: str, networks: bool) -> ModuleType:
     text = text_of(dtype, lanes, search, networks)
     return load(path_of(f"{dtype}_{lanes}", text), text)
