@@ -147,6 +147,8 @@ def test_too_little_memory_is_told():
 
 
 class Blobs(TaskFamily):
+    """Tell three blobs apart."""
+
     kind = "blobs_of_test_classes"
     metric = "accuracy"
     labels = "vector"
