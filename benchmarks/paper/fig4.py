@@ -20,11 +20,11 @@ Difficulty is one over random search's rate, as in the paper. Rows are added at 
 
 import argparse
 import itertools
-from dataclasses import replace
 from pathlib import Path
 
 import numba
 import numpy as np
+from alone import ENDLESS, ended
 from rows import Rows, core_seconds
 
 from zero.config.load import load_config
@@ -34,7 +34,6 @@ from zero.programs.proposals import LEARNS, dependence
 from zero.rng.splitmix import new_state
 
 TASKS = ("fig4_linear_learn", "fig4_affine_learn", "fig4_linear", "fig4_affine")
-ENDLESS = {"individuals": 2**60, "train_steps": 2**60}
 BATCH = 20  # experiments in a row
 CHUNK = 10_000_000  # random programs in a row
 # Predict functions of an affine regressor: the product goes to a scalar of its own, or to s1.
@@ -49,18 +48,15 @@ def evolved(task: str, variant: str, first: int) -> dict:
     """Returns a row of `BATCH` experiments with the seeds from `first` on."""
     config = load_config(f"configs/paper/{task}.yaml", [f"seed={first}", *VARIANTS[variant]])
     domain, began = ProgramsDomain(config), core_seconds()
-    wanted, most = config.experiments.sufficient_fitness, config.experiments.individuals
     individuals = []
     for experiment in range(BATCH):
-        island = domain.islands(experiment, ENDLESS)[0]
-        island.limits = replace(island.limits, fitness=wanted, individuals=most, round=most)
-        while island.reason is None:
-            island.advance(1.0)
+        island = ended(domain, experiment)
         individuals.append(island.individuals if island.reason == "fitness" else None)
     return {
         "what": "evolution", "task": task, "variant": variant, "seed": first,
         "experiments": BATCH, "successes": sum(n is not None for n in individuals),
-        "individuals": individuals, "most": most, "core_seconds": core_seconds() - began,
+        "individuals": individuals, "most": config.experiments.individuals,
+        "core_seconds": core_seconds() - began,
     }  # fmt: skip
 
 

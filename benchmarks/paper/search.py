@@ -16,9 +16,9 @@ call, see `benchmarks/paper/rows.py`.
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
+from alone import ENDLESS, ended
 from rows import Rows, core_seconds
 
 from zero.config.load import load_config
@@ -56,17 +56,13 @@ NOT_FOR = {"linear": ("removal twice", "proposals, removal twice")}  # its sizes
 def searched(problem: str, variant: str, seed: int) -> dict:
     """Returns the row of one run."""
     config = load_config(PROBLEMS[problem], [f"seed={seed}", *VARIANTS[variant]])
-    domain, budget = ProgramsDomain(config), {"individuals": 2**60, "train_steps": 2**60}
-    domain.islands(0, budget)  # compiles
+    domain = ProgramsDomain(config)
+    domain.islands(0, ENDLESS)  # compiles
     began = core_seconds()
     total = {"individuals": 0, "proposals": 0, "trained": 0}
     best = 0.0
     for experiment in range(config.experiments.max or 15):
-        island = domain.islands(experiment, budget)[0]
-        most, enough = config.experiments.individuals, config.experiments.sufficient_fitness
-        island.limits = replace(island.limits, fitness=enough, individuals=most, round=most)
-        while island.reason is None:
-            island.advance(1.0)
+        island = ended(domain, experiment)
         stats = island.stats()
         total["individuals"] += stats["individuals"]
         total["proposals"] += stats["proposals"]
