@@ -19,11 +19,13 @@ from pathlib import Path
 from rows import Rows, core_seconds
 
 from zero.config.load import load_config
+from zero.programs.domain import ProgramsDomain
 from zero.programs.explain.exact import exact
 from zero.programs.explain.flow import Flow
 from zero.programs.explain.motifs import motifs
 from zero.programs.explain.probe import cosine_with_gradient
 from zero.programs.explain.values import Values
+from zero.programs.program import parse_program
 from zero.runs.run import start
 
 FOLDER = Path(__file__).parents[2] / "configs" / "paper"
@@ -39,6 +41,16 @@ STARTS = {
     "random": ("fig5", []),
     "random, one task": ("fig5", ["tasks.search.count=1", "experiments.max=10"]),
 }
+_LAST = ("s2 = s0 - s1", "s2 = s3 * s2", "v6 = s2 * v4", "v2 = v2 + v6")
+_FIRST = (
+    "v7 = s2 * v2",
+    "v1 = heaviside(v3, 1.0)",
+    "v7 = v1 * v7",
+    "m1 = outer(v7, v0)",
+    "m0 = m0 + m1",
+)
+BY_HAND = {"last layer": _LAST, "both layers": _LAST + _FIRST}  # learn, written by hand
+RATES = (0.01, 0.02, 0.05, 0.1, 0.2)
 ALONG = 0.95  # cosine from which on a change is a step along the gradient
 
 
@@ -79,6 +91,15 @@ def searched(name: str, seed: int, individuals: float | None) -> dict:
     }  # fmt: skip
 
 
+def by_hand(part: str, rate: float) -> dict:
+    """Returns the row of a program by hand on the tasks of `last layer`; part: a key of `BY_HAND`."""
+    domain = ProgramsDomain(load_config(FOLDER / "search_backprop.yaml"))
+    text = str(domain.initial).split("def Learn():")[0].replace("s3 = 0.05", f"s3 = {rate}")
+    program = parse_program(text + "def Learn():\n" + "".join(f"  {x}\n" for x in BY_HAND[part]))
+    figures = {p: domain.evaluator(p, 0)(program).fitness for p in ("search", "select")}
+    return {"part": part, "rate": rate, **figures}
+
+
 def main() -> None:
     """See the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -86,6 +107,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--individuals", type=float, help="budget of a run")
     options = parser.parse_args()
+    known = Rows("fig5_by_hand")
+    for part in BY_HAND:
+        for rate in RATES:
+            if not known.has(part=part, rate=rate):
+                known.add(by_hand(part, rate))
     rows = Rows("fig5")
     for seed in range(1, options.seeds + 1):
         for name in options.starts.split(";"):
