@@ -1,6 +1,8 @@
 """Mutations of every kind of file: each is read, or refused in lines (`benchmarks/hostile.py` has more)."""
 
+import gc
 import os
+import shutil
 import sys
 import time
 from functools import partial
@@ -63,3 +65,29 @@ def test_a_fault_is_seen(tmp_path, monkeypatch):
         outcome = run(kind, tmp_path / f"deeds{number}", 1, seed=1, first=1)
         found += [what for _, what, _ in outcome.faults]
     assert found == ["raises", "prints", "does", "does", "hang", "dies", "memory", "many lines"]
+
+
+class _Untidy:
+    """Removes its folder when it is collected, and only then: it refers to itself."""
+
+    def __init__(self, folder):
+        self.itself, self.folder = self, folder
+
+    def __del__(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def test_what_other_tests_have_left_is_no_deed_of_a_reader(tmp_path):
+    left = tmp_path / "left"
+    left.mkdir()
+    gc.disable()
+    try:
+        _Untidy(left)
+        kind = Kind("collects", lambda folder: [b"\0"], "n", lambda folder: gc.collect())
+        outcome = run(kind, tmp_path / "collects", 2, seed=1)
+    finally:
+        gc.enable()
+    assert outcome.faults == []
+    assert left.exists()
+    gc.collect()
+    assert not left.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import os
 import re
 import resource
@@ -196,6 +197,7 @@ def _child(
 
     from zero.errors import ZeroError
 
+    gc.freeze()  # what the parent has dropped is its own to clean up, and no deed of a reader
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     faulthandler.disable()  # a test's: that it died is told
     empty = folder.with_name(f"{folder.name}-cwd")
