@@ -8,6 +8,7 @@ import pytest
 from helpers import MEMORY, grown_program, parse, small_tasks, space_for
 
 from zero.config.load import load_config
+from zero.evolution.population import INDIVIDUALS
 from zero.programs import library
 from zero.programs.domain import ProgramsDomain
 from zero.programs.interpreter import cpu, reference
@@ -177,6 +178,48 @@ def test_the_same_seed_gives_the_same_run_and_a_resumed_one(tmp_path):
     assert outcome.individuals == whole.individuals == 30000
     assert outcome.search_fitness == whole.search_fitness
     assert str(outcome.program) == str(whole.program)
+
+
+def ended_island(conditions, *settings, between=lambda island: None):
+    """An island of a search that has ended; between: done to it every now and then."""
+    config = load_config("linear_demo", [f"search.proposals={conditions}", *SMALL, *settings])
+    budget = {"individuals": 20_000, "train_steps": 2**60}
+    island = ProgramsDomain(config).islands(0, budget)[0]
+    quota = np.array([20_000, 2**60, 2**60])
+    while island.population.counts[INDIVIDUALS] < 20_000:
+        between(island)
+        island.module.run_block(island._state, 500, quota)
+    return island
+
+
+@pytest.mark.parametrize("conditions", ["{}", "{learns: false}", "{tries: 3}", "{changed: false}"])
+def test_what_is_remembered_of_programs_decides_nothing(conditions):
+    """Neither the keys of individuals nor what is decoded already: an island without goes the same way."""
+
+    def forget(island):
+        island.space.proposals.of_record[:] = 0
+        island.arrays.begun[0] = -1
+
+    one = ended_island(conditions)
+    other = ended_island(conditions, between=forget)
+    assert one.space.proposals.of_record.any()
+    for name in ("number", "parent", "fitness"):
+        assert (getattr(one.population, name) == getattr(other.population, name)).all()
+    assert (one.genomes.code == other.genomes.code).all()
+    assert one.rng == other.rng
+
+
+@pytest.mark.parametrize("conditions", ["{}", "{tries: 3}"])
+def test_fitness_is_that_of_the_program_itself(conditions):
+    """Whatever was begun before: each individual has the fitness that evaluation alone gives its program."""
+    island = ended_island(conditions, "evaluation.cache={train: 10, valid: 10, forget_every: 0}")
+    population, checked = island.population, 0
+    for slot in range(0, len(population.slots), 25):
+        row = int(population.slots[slot])
+        fitness, _ = island.module.evaluate_program(island._genomes, row, island._evaluator)
+        # The cache takes programs for one that agree on its first examples.
+        checked += fitness == population.fitness[row]
+    assert checked >= 38
 
 
 def test_random_programs_are_drawn_until_they_learn(tmp_path):

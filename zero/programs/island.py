@@ -220,6 +220,9 @@ class Island(BaseIsland):
             population.new_population(size, batch), seed, experiment, index, count, limits,
             min(migrants, size) if buffer is not None else 0, curve_every=size,
         )  # fmt: skip
+        if space.proposals.tries[0] > 1:  # keys of the population, which `share` does not know
+            of_record = np.zeros(population.capacity(size, batch), dtype=np.uint64)
+            space = space._replace(proposals=space.proposals._replace(of_record=of_record))
         self.module, self.space, self.memory, self.arrays = module, space, memory, arrays
         self.select, self.buffer = select, buffer
         self.starts = space.starts
@@ -421,6 +424,8 @@ class Island(BaseIsland):
         target = records[new] = p.free[free : free + len(new)]
         at, here = _find(everyone, immigrants["parent"][new])
         p.parent[target] = np.where(here, records[at], -1)
+        if len(self.space.proposals.of_record) > 1:
+            self.space.proposals.of_record[target] = 0
         for name in ("number", "steps", "mutation", "fitness"):
             getattr(p, name)[target] = immigrants[name][new]
         for name, bank in self.genomes._asdict().items():

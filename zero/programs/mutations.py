@@ -18,7 +18,7 @@ from zero.jit.decorators import jit
 from zero.jit.struct import address
 from zero.programs.mutation_names import MUTATIONS
 from zero.programs.ops import ALTER, OpTables
-from zero.programs.proposals import LEARNS, Proposals, dependence
+from zero.programs.proposals import LEARNS, Proposals, dependence, forget_key
 from zero.rng.splitmix import below, normal, unit
 
 FLIP_PROBABILITY = 0.1
@@ -166,6 +166,7 @@ def create(genomes, row, space, rng):
     Sizes are uniform between smallest and largest: this is what random search draws.
     """
     p = space.proposals
+    forget_key(p, row)
     for _ in range(p.tries[0]):
         p.made[0] += 1
         copy_genome(space.initial, np.int64(0), genomes, row)
@@ -184,6 +185,7 @@ def create_initial(genomes, row, space, rng):
     Records of the first population are given out in order, so that each initial program has its turn.
     """
     p = space.proposals
+    forget_key(p, row)
     copy_genome(space.initial, np.int64(row % len(space.initial.sizes)), genomes, row)
     for _ in range(p.tries[0]):
         p.made[0] += 1

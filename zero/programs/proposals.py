@@ -33,8 +33,9 @@ class Proposals(NamedTuple):
 
     tries (1,) int64: mutations of a child at most, 1 = no conditions; the last one is taken as it is.
     changed, learns, novel (1,) bool: see the module. made (1,) int64: proposals so far. known (n,) uint64:
-    keys of recent children, each where it says itself. of_zero (n,) int8: by op number, see
-    `zero.programs.zeros`.
+    keys of recent children, each where it says itself. of_record (C,) uint64: keys of individuals that may be
+    parents, by record, 0 = not known yet; nothing depends on whether it is. of_zero (n,) int8: by op
+    number, see `zero.programs.zeros`.
     """
 
     tries: np.ndarray
@@ -43,6 +44,7 @@ class Proposals(NamedTuple):
     novel: np.ndarray
     made: np.ndarray
     known: np.ndarray
+    of_record: np.ndarray
     of_zero: np.ndarray
 
 
@@ -61,7 +63,7 @@ def new_proposals(
     return Proposals(
         np.array([tries]), np.array([changed]), np.array([learns]), np.array([novel]),
         made=np.zeros(1, dtype=np.int64), known=np.zeros(_KNOWN if novel else 1, dtype=np.uint64),
-        of_zero=of_zero,
+        of_record=np.zeros(1, dtype=np.uint64), of_zero=of_zero,
     )  # fmt: skip
 
 
@@ -155,6 +157,13 @@ def dependence(genomes, row, space):
     if features[0] & prediction == _NONE:
         return NOTHING
     return LEARNS if learnt else SEES
+
+
+@jit
+def forget_key(p, row):
+    """Tells that another program than a child of `breed` stands in a row of genomes now."""
+    if row < len(p.of_record):
+        p.of_record[row] = _NONE
 
 
 @jit

@@ -90,7 +90,8 @@ class EvaluatorArrays(NamedTuple):
     bounds (3,), where the functions start; slots (n, 2), the number of places in memory that it uses,
     then place and size of each; context (CONTEXT,) int64. For decoding: places (4, 2), by type
     number where addresses start and how far apart they are, in bytes; live, needed, used, names,
-    named, fresh.
+    named, fresh. begun (3,) int64: row, key and whether v0 is written of the program that is decoded and set
+    up already, row -1 = none.
     Of the tasks: errors and error_bits (the same memory), losses, fitness, task_fitness, sorted,
     stopped, alive; row_errors, of the last validation, (blocks * valid * W,) or empty: not kept.
     networks: of tasks in which programs train some, None in others. There data are (T, N, F) in one row and
@@ -123,6 +124,7 @@ class EvaluatorArrays(NamedTuple):
     names: np.ndarray
     named: np.ndarray
     fresh: np.ndarray
+    begun: np.ndarray
     errors: np.ndarray
     error_bits: np.ndarray
     losses: np.ndarray

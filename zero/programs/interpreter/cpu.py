@@ -186,6 +186,7 @@ def new_evaluator(
         names=np.zeros((4, 64), dtype=np.int16),
         named=np.zeros((4, 64), dtype=np.int16),
         fresh=np.zeros(4, dtype=np.int16),
+        begun=np.full(3, -1, dtype=np.int64),
         errors=errors,
         error_bits=errors.view(unsigned),
         losses=np.zeros(lanes_, dtype),

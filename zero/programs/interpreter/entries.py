@@ -15,7 +15,7 @@ from zero.jit.struct import Functions, address, pack
 from zero.programs import mutations
 from zero.programs.interpreter.handlers import EXAMPLE
 from zero.programs.interpreter.lanes import execute
-from zero.programs.proposals import dependence, is_wanted
+from zero.programs.proposals import dependence, forget_key, is_wanted
 from zero.rng.splitmix import unit
 
 __all__ = ["pack"]  # for who calls the entries
@@ -32,6 +32,7 @@ def breed(genomes, parent, row, space, evaluator, rng):
     """Writes a child of `parent` to `row`; returns the mutation's number, -1 for a plain copy."""
     p = space.proposals
     mutations.copy_genome(genomes, parent, genomes, row)
+    forget_key(p, row)
     if space.mutate_probability[0] < 1.0 and unit(rng) >= space.mutate_probability[0]:
         p.made[0] += 1
         return -1
@@ -58,7 +59,7 @@ def _proposed(genomes, parent, row, space, evaluator, rng):
     """Mutates until the child is as `zero.programs.proposals` says; returns the last mutation's number."""
     p = space.proposals
     by_key = p.changed[0] or p.novel[0]
-    of_parent = canonical_key(genomes, parent, evaluator) if by_key else np.uint64(0)
+    of_parent = _key_of(genomes, parent, evaluator, p) if by_key else np.uint64(0)
     least = dependence(genomes, parent, space) if p.learns[0] else np.int64(0)
     kind = np.int64(-1)
     for _ in range(p.tries[0]):
@@ -66,9 +67,26 @@ def _proposed(genomes, parent, row, space, evaluator, rng):
         kind = _mutated(genomes, row, space, rng)
         if p.learns[0] and dependence(genomes, row, space) < least:
             mutations.copy_genome(genomes, parent, genomes, row)
-        elif not by_key or is_wanted(canonical_key(genomes, row, evaluator), of_parent, p):
+            forget_begun(evaluator)
+            forget_key(p, row)
+            continue
+        if not by_key:
+            break
+        forget_key(p, row)
+        if is_wanted(_key_of(genomes, row, evaluator, p), of_parent, p):
             break
     return kind
+
+
+@jit
+def _key_of(genomes, row, evaluator, p):
+    """Returns the canonical key of the program in a row, which is worked out once."""
+    if row < len(p.of_record) and p.of_record[row]:
+        return p.of_record[row]
+    key = canonical_key(genomes, row, evaluator)
+    if row < len(p.of_record):
+        p.of_record[row] = key
+    return key
 
 
 _FUNCTIONS = Functions(

@@ -115,6 +115,7 @@ def decode(genomes, row, e, keep_dead):
     keep_dead: writes all instructions, none fused.
     """
     s, tables = e.settings, e.tables
+    forget_begun(e)
     length = genomes.code.shape[1]
     classes = s.classes > 0
     mark_live(genomes.code[row], e.starts, genomes.sizes[row], tables, e.needed, e.live, classes)
@@ -672,7 +673,14 @@ def _steps_of_remembered(s):
 
 @jit
 def begin(genomes, row, e):
-    """Decodes a program and runs its setup; returns (canonical key, whether v0 is written)."""
+    """Decodes a program and runs its setup; returns (canonical key, whether v0 is written).
+
+    What `canonical_key` has begun last is begun already.
+    """
+    if e.begun[0] == row:
+        key, writes_features = np.uint64(e.begun[1]), e.begun[2] != 0
+        forget_begun(e)
+        return key, writes_features
     key, writes_features, random_setup = decode(genomes, row, e, False)
     for block in range(e.settings.blocks):
         start(e, block)
@@ -682,7 +690,16 @@ def begin(genomes, row, e):
 @jit
 def canonical_key(genomes, row, e):
     """Returns the key that programs have in common which do the same on every example, as far as is seen."""
-    return begin(genomes, row, e)[0]
+    forget_begun(e)
+    key, writes_features = begin(genomes, row, e)
+    e.begun[0], e.begun[1], e.begun[2] = row, np.int64(key), writes_features
+    return key
+
+
+@jit
+def forget_begun(e):
+    """Tells that a row may hold another program than `canonical_key` has seen in it."""
+    e.begun[0] = -1
 
 
 @jit
