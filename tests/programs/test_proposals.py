@@ -1,5 +1,6 @@
 """What children must be before they are evaluated: data flow, canonical keys, and searches that use them."""
 
+import json
 from dataclasses import replace
 
 import numba
@@ -178,6 +179,11 @@ def test_the_same_seed_gives_the_same_run_and_a_resumed_one(tmp_path):
     assert outcome.individuals == whole.individuals == 30000
     assert outcome.search_fitness == whole.search_fitness
     assert str(outcome.program) == str(whole.program)
+    told = [
+        json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()
+    ]
+    shown = [event for event in told if event["event"] == "progress"]
+    assert all(1 < event["proposals_per_individual"] <= 50 for event in shown) and shown
 
 
 def ended_island(conditions, *settings, between=lambda island: None):

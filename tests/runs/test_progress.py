@@ -92,6 +92,14 @@ def test_plain_lines_come_at_intervals_and_hold_the_figures():
     assert "budget.individuals reached" in lines[3] and "2 min 10 s" not in lines[3]
 
 
+def test_proposals_are_told_where_a_search_looks_at_them_first():
+    stream = io.StringIO()
+    reporter = make_reporter("plain", stream, interval=0.0, clock=Clock())
+    reporter.start({"name": "demo", "seed": 3, "islands": 2})
+    reporter.update({**STATS, "proposals_per_individual": 2.46})
+    assert "proposals 2.5 an individual" in stream.getvalue()
+
+
 def test_nearest_limit():
     budget = {"individuals": 1000, "train_steps": 500, "seconds": None, "fitness": 0.9}
     stats = {"individuals": 300, "train_steps": 100, "seconds": 9.0}

@@ -278,6 +278,8 @@ def _figures(summary: RunSummary, followed: Followed) -> list[list[str]]:
         rows.append(["train steps", f"{summary.train_steps:,}"])
     if _number(stats.get("cache_hits")):
         rows.append(["cache hits", f"{100 * stats['cache_hits']:.0f} %"])
+    if _number(stats.get("proposals_per_individual")) is not None:
+        rows.append(["proposals", f"{stats['proposals_per_individual']:.1f} an individual"])
     if summary.seconds is not None:
         rows.append(["time", duration(summary.seconds)])
     if summary.state == "running" and _number(stats.get("seconds_left")) is not None:

@@ -5,9 +5,10 @@ a full disk) silences the reporter, never stops the run. The live view has no th
 since islands are forked processes.
 
 Keys of `update`'s stats, all optional: individuals, individuals_per_second, best_fitness,
-mean_fitness, cache_hits (0 to 1), seconds (elapsed), seconds_left (None: unknown), seconds_after
-(estimate of what follows then: last trainings), experiment, islands, train_steps, reason, now (text:
-what is being done), nearest (as `nearest_limit` returns it).
+mean_fitness, cache_hits (0 to 1), proposals_per_individual (of this experiment, where they are looked at
+first), seconds (elapsed), seconds_left (None: unknown), seconds_after (estimate of what follows then: last
+trainings), experiment, islands, train_steps, reason, now (text: what is being done), nearest (as
+`nearest_limit` returns it).
 """
 
 import json
@@ -537,6 +538,8 @@ def _fields(stats: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, f"{stats[key]:.4f}"
     if stats.get("cache_hits") is not None:
         yield "cache hits", f"{100 * stats['cache_hits']:.0f} %"
+    if stats.get("proposals_per_individual") is not None:
+        yield "proposals", f"{stats['proposals_per_individual']:.1f} an individual"
     if stats.get("seconds") is not None:
         yield "time", duration(stats["seconds"])
     if "seconds_left" in stats:

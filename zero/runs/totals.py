@@ -94,6 +94,9 @@ class Totals:
             "seconds": seconds,
             "islands": config.islands.count,
         }
+        proposals = sum(s.get("proposals", 0) for s in stats)
+        if proposals > evaluations:  # a search that throws proposals away before it evaluates them
+            totals["proposals_per_individual"] = proposals / evaluations
         now = [f"island {k}: {s['now']}" for k, s in enumerate(stats) if s.get("now")]
         if now:
             totals["now"] = "; ".join(now)
