@@ -144,7 +144,9 @@ def test_mutations_come_by_weight():
     weights = {"identity": 3.0, "alter_parameter": 1.0, "trade_instruction": 0.5,
                "randomize_algorithm": 0.0}  # fmt: skip
     bred = Bred(space_for(LISTS, [(0, 6)] * 3, weights, initial=START), START, 30_000)
-    count = dict(zip(MUTATION_NAMES, np.bincount(bred.kinds, minlength=8), strict=True))
+    count = dict(
+        zip(MUTATION_NAMES, np.bincount(bred.kinds, minlength=len(MUTATIONS)), strict=True)
+    )
     assert near(count["identity"], 30_000, 3 / 4.5)
     assert near(count["alter_parameter"], 30_000, 1 / 4.5)
     assert near(count["trade_instruction"], 30_000, 0.5 / 4.5)
@@ -356,6 +358,57 @@ def test_randomize_algorithm_replaces_every_function_that_may_change():
     assert (bred.sizes == [2, 1, 1]).all()
     ops = [[i.op for f in bred.program(row).functions for i in f] for row in range(1, 201)]
     assert all(o == ["MATRIX_ABS"] * 2 + ["SCALAR_CONST_SET"] + ["VECTOR_ABS"] for o in ops)
+
+
+def test_altering_a_constant_alters_one_that_is_there_and_nothing_else():
+    parent = parse(
+        Setup="s2 = 0.5; s3 = s2 + s2; s3 = 2", Learn="v1 = uniform(0.5, 0.75, n_features)"
+    )
+    lists = [["SCALAR_SUM"], [], ["VECTOR_UNIFORM_SET"]]
+    space = space_for(lists, [(0, 3)] * 3, {"alter_constant": 1.0}, initial=parent)
+    bred = Bred(space, parent, 9000)
+    assert (bred.code == bred.genomes.code[0]).all()
+    moved = (bred.constants != bred.genomes.constants[0]).sum(axis=(0, 2))
+    starts = bred.starts
+    # Scaling may leave a number as it is, rounded; both ends of an interval may change places.
+    assert (moved[[starts[0], starts[0] + 2, starts[2]]] > 2500).all()
+    assert moved.sum() == moved[[starts[0], starts[0] + 2, starts[2]]].sum()
+    assert (bred.constants[:, starts[2], 0] <= bred.constants[:, starts[2], 1]).all()
+    none = bred_from(
+        "alter_constant", ["SCALAR_SUM"], (0, 3), 100, parent=parse(Setup="s2 = s2 + s3")
+    )
+    assert not none.changed().any()
+
+
+def test_crossing_takes_one_function_of_the_fitter_of_two():
+    parent, mate, worse = (parse(Setup=f"s2 = {x}", Predict="s1 = s2 + s2", Learn=text)
+                           for x, text in ((1, "s3 = 1"), (2, "s3 = 2; s3 = 3"), (9, "s3 = 9")))  # fmt: skip
+    lists = [["SCALAR_CONST_SET"], [], ["SCALAR_CONST_SET"]]
+    space, starts = space_for(lists, [(0, 3)] * 3, {"cross_function": 1.0}, initial=parent)
+    genomes = new_genomes(403, int(starts[3]))
+    for row, program in ((0, parent), (401, mate), (402, worse)):
+        cpu.write_program(genomes, row, starts, program)
+    space = space._replace(mates=np.array([401, 402], np.int32), mate_fitness=np.array([0.7, 0.2]))
+    module = cpu.build(*MODULE)
+    evaluator = cpu.new_evaluator(small_tasks(4), MEMORY, starts, module=module, key=0)
+    kinds = np.zeros(401, np.int64)
+    drivers()[0](
+        genomes, module.pack(space), module.pack(evaluator), new_state(1, "test"), kinds, False
+    )
+    children = [from_arrays(*cpu.read_arrays(genomes, row, starts)) for row in range(1, 401)]
+    taken = [
+        (child.setup != parent.setup) + 2 * (child.learn != parent.learn) for child in children
+    ]
+    assert near(taken.count(1), 400, 0.5) and near(taken.count(2), 400, 0.5)
+    assert all(child.predict == parent.predict for child in children)
+    setups = [child.setup for child, how in zip(children, taken, strict=True) if how == 1]
+    assert near(setups.count(mate.setup), len(setups), 0.75)  # unless the other was drawn twice
+    learns = {child.learn for child, how in zip(children, taken, strict=True) if how == 2}
+    assert learns == {mate.learn, worse.learn}
+    alone = Bred(
+        space_for(lists, [(0, 3)] * 3, {"cross_function": 1.0}, initial=parent), parent, 100
+    )
+    assert not alone.changed().any()
 
 
 # --- new programs ---------------------------------------------------------------------------------

@@ -104,6 +104,8 @@ def new_space(
         initial_random=np.array([initial_random]),
         initial=genomes,
         proposals=proposals.new_proposals(zeros.table(), **(conditions or {})),
+        mates=np.zeros(0, dtype=np.int32),
+        mate_fitness=np.zeros(0),
     )
     return space, starts
 
@@ -223,6 +225,9 @@ class Island(BaseIsland):
         if space.proposals.tries[0] > 1:  # keys of the population, which `share` does not know
             of_record = np.zeros(population.capacity(size, batch), dtype=np.uint64)
             space = space._replace(proposals=space.proposals._replace(of_record=of_record))
+        space = space._replace(  # seen by mutations that look at other individuals
+            mates=self.population.slots, mate_fitness=self.population.slot_fitness
+        )
         self.module, self.space, self.memory, self.arrays = module, space, memory, arrays
         self.select, self.buffer = select, buffer
         self.starts = space.starts

@@ -13,6 +13,8 @@ MUTATIONS: dict[str, str] = {
     "remove_instruction": "remove one instruction, unless the function is at its minimum",
     "trade_instruction": "insert a random instruction, then remove one; size kept",
     "randomize_algorithm": "replace every instruction of all component functions, sizes kept",
+    "alter_constant": "alter one constant of one of the instructions that have some",
+    "cross_function": "take one component function of another individual, the fitter of two drawn",
 }
 
 MUTATION_NAMES: tuple[str, ...] = tuple(MUTATIONS)

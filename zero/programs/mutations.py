@@ -48,6 +48,7 @@ class Space(NamedTuple):
     their numbers. mutate_probability (1,) float64. initial_random (1,) bool: whether the first
     programs are random (at their initial sizes) rather than copies. initial: genomes of one row, or of
     those that make the first population, in turn. proposals: what children and random programs must be.
+    mates (P,) int32, mate_fitness (P,) float64: slots of the living, as in `Population`, or empty.
     """
 
     starts: np.ndarray
@@ -64,6 +65,8 @@ class Space(NamedTuple):
     initial_random: np.ndarray
     initial: Genomes
     proposals: Proposals
+    mates: np.ndarray
+    mate_fitness: np.ndarray
 
 
 def new_genomes(rows: int, length: int) -> Genomes:
@@ -236,14 +239,7 @@ def alter_parameter(genomes, row, space, rng):
     elif choice == inputs:
         code[3] = random_output(tables.out[op], space, rng)
     else:
-        k = below(rng, tables.constants[op])
-        single = tables.single[op, k]
-        value = _altered(
-            constants[k], tables.alter[op, k], tables.low[op, k], tables.high[op, k], single, rng
-        )
-        constants[k] = rounded(value, single)
-        if tables.ordered[op] and constants[0] > constants[1]:
-            constants[0], constants[1] = constants[1], constants[0]
+        _alter_constant(op, constants, tables, rng)
 
 
 @jit
@@ -338,6 +334,60 @@ def trade_instruction(genomes, row, space, rng):
     function = random_function(space, rng)
     _insert(genomes, row, space, rng, function)
     _remove(genomes, row, space, rng, function)
+
+
+@jit
+def alter_constant(genomes, row, space, rng):
+    """Alters one constant of an instruction drawn among those of all functions that have some."""
+    tables, code = space.tables, genomes.code[row]
+    found = 0
+    for function in space.mutable:
+        first = space.starts[function]
+        for k in range(first, first + genomes.sizes[row, function]):
+            found += tables.constants[code[k, 0]] > 0
+    if found == 0:
+        return
+    wanted = below(rng, found)
+    for function in space.mutable:
+        first = space.starts[function]
+        for k in range(first, first + genomes.sizes[row, function]):
+            if tables.constants[code[k, 0]] > 0:
+                if wanted == 0:
+                    _alter_constant(code[k, 0], genomes.constants[row, k], tables, rng)
+                    return
+                wanted -= 1
+
+
+@jit
+def _alter_constant(op, constants, tables, rng):
+    k = below(rng, tables.constants[op])
+    single = tables.single[op, k]
+    value = _altered(
+        constants[k], tables.alter[op, k], tables.low[op, k], tables.high[op, k], single, rng
+    )
+    constants[k] = rounded(value, single)
+    if tables.ordered[op] and constants[0] > constants[1]:
+        constants[0], constants[1] = constants[1], constants[0]
+
+
+@jit
+def cross_function(genomes, row, space, rng):
+    """Takes one function of the fitter of two individuals drawn from the population."""
+    mates, fitness = space.mates, space.mate_fitness
+    if len(mates) == 0:
+        return
+    slot, other = below(rng, len(mates)), below(rng, len(mates))
+    if fitness[other] > fitness[slot]:
+        slot = other
+    function = random_function(space, rng)
+    mate = mates[slot]
+    genomes.sizes[row, function] = genomes.sizes[mate, function]
+    first = space.starts[function]
+    for k in range(first, first + genomes.sizes[mate, function]):
+        for j in range(4):
+            genomes.code[row, k, j] = genomes.code[mate, k, j]
+        for j in range(3):
+            genomes.constants[row, k, j] = genomes.constants[mate, k, j]
 
 
 def mutation_functions() -> dict[str, object]:
