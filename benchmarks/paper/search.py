@@ -47,6 +47,10 @@ VARIANTS = {  # settings
     "proposals, tournament 20": [ON + "={}", "search.tournament=20"],
     "proposals, no copies": [ON + "={}", "search.mutate_probability=1"],
     "proposals, hurdle": [ON + "={}", "evaluation.hurdle={train: 50, valid: 50}"],
+    "proposals, tournament 5": [ON + "={}", "search.tournament=5"],
+    "proposals, tournament 3": [ON + "={}", "search.tournament=3"],
+    "proposals, constants": [ON + "={}", "+alter_constant"],
+    "proposals, crossing": [ON + "={}", "+cross_function"],
     "proposals, removal twice": [ON + "={}", "search.mutations={alter_parameter: 1, "
                                  "randomize_instruction: 1, insert_instruction: 1, remove_instruction: 2}"],
 }  # fmt: skip
@@ -55,7 +59,12 @@ NOT_FOR = {"linear": ("removal twice", "proposals, removal twice")}  # its sizes
 
 def searched(problem: str, variant: str, seed: int) -> dict:
     """Returns the row of one run."""
-    config = load_config(PROBLEMS[problem], [f"seed={seed}", *VARIANTS[variant]])
+    settings = VARIANTS[variant]
+    if settings[-1].startswith("+"):  # one mutation more than the problem has
+        weights = load_config(PROBLEMS[problem]).search.mutations | {settings[-1][1:]: 1.0}
+        text = ", ".join(f"{name}: {weight:g}" for name, weight in weights.items())
+        settings = [*settings[:-1], f"search.mutations={{{text}}}"]
+    config = load_config(PROBLEMS[problem], [f"seed={seed}", *settings])
     domain = ProgramsDomain(config)
     domain.islands(0, ENDLESS)  # compiles
     began = core_seconds()
@@ -71,7 +80,7 @@ def searched(problem: str, variant: str, seed: int) -> dict:
         if island.reason == "fitness":
             break
     return {
-        "problem": problem, "variant": variant, "settings": VARIANTS[variant], "seed": seed,
+        "problem": problem, "variant": variant, "settings": settings, "seed": seed,
         "success": island.reason == "fitness", **total, "best": best,
         "core_seconds": round(core_seconds() - began, 3),
     }  # fmt: skip
