@@ -8,7 +8,7 @@ import pytest
 from helpers import MEMORY, parse, small_tasks, space_for
 from scipy import stats
 
-from zero.programs import mutations
+from zero.programs import mutations, zeros
 from zero.programs.interpreter import cpu
 from zero.programs.mutation_names import MUTATION_NAMES, MUTATIONS
 from zero.programs.mutations import mutation_functions, new_genomes
@@ -24,6 +24,7 @@ from zero.programs.program import (
     from_arrays,
     validate_program,
 )
+from zero.programs.proposals import new_proposals
 from zero.rng.splitmix import new_state, next_word
 
 ALL = list(OPS)
@@ -409,6 +410,26 @@ def test_crossing_takes_one_function_of_the_fitter_of_two():
         space_for(lists, [(0, 3)] * 3, {"cross_function": 1.0}, initial=parent), parent, 100
     )
     assert not alone.changed().any()
+
+
+def test_children_are_mutated_again_with_the_given_probability():
+    parent = parse(
+        Setup="s2 = 2; s3 = 3; s4 = 4; s5 = 5",
+        Predict="s1 = dot(v0, v1); s1 = s1 + s2",
+        Learn="s3 = s0 - s1; s3 = s3 * s4; v2 = s3 * v0; v1 = v1 + v2",
+    )
+    lists = [[], [], ["SCALAR_SUM", "VECTOR_SUM", "SCALAR_VECTOR_PRODUCT", "SCALAR_DIFF"]]
+    space, starts = space_for(lists, [(0, 5)] * 3, {"randomize_instruction": 1.0}, initial=parent)
+    changed = {}
+    for again in (0.0, 0.5):
+        wanted = new_proposals(zeros.table(), tries=1000, changed=True, again=again)
+        bred = Bred((space._replace(proposals=wanted), starts), parent, 4000)
+        different = (bred.code != bred.genomes.code[0]).any(axis=2)
+        changed[again] = different.sum(axis=1)
+    several = (changed[0.0] > 1).mean(), (changed[0.5] > 1).mean()
+    assert several[0] < 0.01  # every instruction is live: one change is one, but for equal operands
+    # A second change comes to the same instruction in one of four cases.
+    assert 0.35 < several[1] < 0.45
 
 
 # --- new programs ---------------------------------------------------------------------------------

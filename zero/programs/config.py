@@ -236,12 +236,14 @@ class ProposalSettings(Section):
 
     changed: of another canonical form than its parent. novel: of one that no recent child had. learns: the
     prediction still depends on the features and on labels that learn saw, where the parent's did (left out
-    where labels are vectors or programs are no predictors). tries: mutations of a child at most.
+    where labels are vectors or programs are no predictors). again: the probability that such a child is
+    mutated once more, and so on. tries: mutations of a child at most.
     """
 
     changed: bool = True
     learns: bool = True
     novel: bool = True
+    again: float = Field(0.0, ge=0, lt=1)
     tries: Annotated[int, Field(ge=2, le=1_000_000), BeforeValidator(whole)] = 1000
 
 

@@ -11,6 +11,9 @@ a mutation made):
   (`dependence`). A child may not lose what its parent had of this; from empty programs it comes step by
   step. What fails is thrown away, and the next mutation applied to the parent.
 
+With the probability `again` a child that is as it must be is mutated once more, and so on: what takes two
+changes at once, each of them a loss alone, comes in one step.
+
 A proposal takes a microsecond or two, an evaluation many: proposals are counted apart from individuals.
 Used by `breed` in `zero.programs.interpreter.entries` and for random programs by `zero.programs.mutations`.
 """
@@ -32,16 +35,17 @@ class Proposals(NamedTuple):
     """The conditions of one island and what it knows.
 
     tries (1,) int64: mutations of a child at most, 1 = no conditions; the last one is taken as it is.
-    changed, learns, novel (1,) bool: see the module. made (1,) int64: proposals so far. known (n,) uint64:
-    keys of recent children, each where it says itself. of_record (C,) uint64: keys of individuals that may be
-    parents, by record, 0 = not known yet; nothing depends on whether it is. of_zero (n,) int8: by op
-    number, see `zero.programs.zeros`.
+    changed, learns, novel (1,) bool, again (1,) float64: see the module. made (1,) int64: proposals so far.
+    known (n,) uint64: keys of recent children, each where it says itself. of_record (C,) uint64: keys of
+    individuals that may be parents, by record, 0 = not known yet; nothing depends on whether it is. of_zero
+    (n,) int8: by op number, see `zero.programs.zeros`.
     """
 
     tries: np.ndarray
     changed: np.ndarray
     learns: np.ndarray
     novel: np.ndarray
+    again: np.ndarray
     made: np.ndarray
     known: np.ndarray
     of_record: np.ndarray
@@ -58,10 +62,12 @@ def new_proposals(
     changed: bool = False,
     learns: bool = False,
     novel: bool = False,
+    again: float = 0.0,
 ) -> Proposals:
     """Returns conditions, by default none; of_zero: see `Proposals`."""
     return Proposals(
         np.array([tries]), np.array([changed]), np.array([learns]), np.array([novel]),
+        again=np.array([again]),
         made=np.zeros(1, dtype=np.int64), known=np.zeros(_KNOWN if novel else 1, dtype=np.uint64),
         of_record=np.zeros(1, dtype=np.uint64), of_zero=of_zero,
     )  # fmt: skip

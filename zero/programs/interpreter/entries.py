@@ -70,10 +70,9 @@ def _proposed(genomes, parent, row, space, evaluator, rng):
             forget_begun(evaluator)
             forget_key(p, row)
             continue
-        if not by_key:
-            break
         forget_key(p, row)
-        if is_wanted(_key_of(genomes, row, evaluator, p), of_parent, p):
+        wanted = not by_key or is_wanted(_key_of(genomes, row, evaluator, p), of_parent, p)
+        if wanted and (p.again[0] == 0.0 or unit(rng) >= p.again[0]):
             break
     return kind
 
