@@ -50,8 +50,14 @@ SMALLER = {
                for setting in ("count=2", "train=40", "epochs=2")]
         for name in ("adapt_few_examples", "adapt_fast_training", "adapt_ten_classes")
     },
+    # As many tasks as others have, and numbers of the same kind: so there is less to compile.
     **{
-        name: [f"tasks.{purpose}.count=4" for purpose in ("search", "select", "final")]
+        name: ["tasks.search.count=10"]
+        for name in ("fig5", "search_backprop", "search_linear", "search_fashion")
+    },
+    **{
+        name: ["dtype=float64"]
+        + [f"tasks.{purpose}.count=4" for purpose in ("search", "select", "final")]
         for name in ("discover_optimizer", "discover_loss")
     },
     # The host machine is slow.

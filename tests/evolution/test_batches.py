@@ -343,7 +343,7 @@ CASES = {
     "hurdle": HURDLE,
     "hurdle, no cache": {"evaluation": {**HURDLE["evaluation"], "cache": "none"}},
     "train budget": {"evaluation": {"train_budget": {"baseline": "linear", "factor": 0.5}}},
-    "five tasks": {"tasks": {"search": {"count": 5}}, "evaluation": {"fitness": "median"}},
+    "three tasks": {"tasks": {"search": {"count": 3}}, "evaluation": {"fitness": "median"}},
     "random ops": RANDOM_OPS,
 }
 

@@ -229,7 +229,10 @@ def test_fitness_is_that_of_the_program_itself(conditions):
 
 
 def test_random_programs_are_drawn_until_they_learn(tmp_path):
-    settings = ("search.method=random_search", "budget={individuals: 300}", "search.population=100")
+    settings = (
+        "search.method=random_search", "budget={individuals: 300}", "search.population=100",
+        "tasks.search.count=1",
+    )  # fmt: skip
     run(tmp_path / "random", "search.proposals={tries: 100000}", *settings)
     archive = read_archive(tmp_path / "random")
     found = [record for e in archive.experiments for record in e.records]
