@@ -44,7 +44,7 @@ release:  ## build sdist and wheel into dist/ and try them in a bare environment
 	$(OPTIONS) .ci/release
 
 test: $(VENV)/.installed-dev  ## run the whole test suite
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations 40 --durations-min 5
 
 coverage: $(VENV)/.installed-coverage  ## which lines no test executes (takes longer than the tests)
 	rm -f .coverage .coverage.*
