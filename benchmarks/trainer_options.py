@@ -23,11 +23,11 @@ CELL = "amoebanet_a"
 SETS: dict[str, dict[str, Any]] = {
     "digits": {"images": {}, "filters": 8, "batch": 32, "epochs": 10, "sizes": (4, 6)},
     "fashion_mnist": {
-        "images": {"source": "fashion_mnist", "train": 2000, "valid": 500},
-        "filters": 6, "batch": 32, "epochs": 8, "sizes": (14, 20),
+        "images": {"source": "fashion_mnist", "train": 1500, "valid": 500},
+        "filters": 4, "batch": 32, "epochs": 6, "sizes": (14, 20),
     },
 }  # fmt: skip
-TESTED = 4000  # test images, at most
+TESTED = 2000  # test images, at most
 CYCLED = {"momentum": 0.95, "lowest_momentum": 0.85}
 
 
@@ -48,6 +48,7 @@ def arms(name: str, rate: float, lowest: float) -> dict[str, dict[str, Any]]:
     return {
         "default": {"epochs": epochs},
         "found": found,
+        "third": {**found, "learning_rate": lowest / 3},
         "one_cycle": {**found, "schedule": "one_cycle", **CYCLED},
         "half": {**found, "epochs": half},
         "super_convergence": {
@@ -65,7 +66,7 @@ def arms(name: str, rate: float, lowest: float) -> dict[str, dict[str, Any]]:
 
 # What each arm is compared with.
 BESIDE = {
-    "found": "default", "one_cycle": "found", "super_convergence": "half", "half": "found",
+    "found": "default", "third": "found", "one_cycle": "found", "super_convergence": "half", "half": "found",
     "label_smoothing": "found", "mixup": "found", "sizes": "found", "sizes_equal": "found",
 }  # fmt: skip
 
@@ -141,7 +142,11 @@ def summary() -> list[dict[str, Any]]:
                 gains = [rows[s]["test_accuracy"] - others[s]["test_accuracy"] for s in both]
                 half = t.ppf(0.975, len(both) - 1) * statistics.stdev(gains) / math.sqrt(len(both))
                 mean = statistics.mean(gains)
-                entry |= {"beside": BESIDE[arm], "gain": mean, "interval": [mean - half, mean + half]}
+                entry |= {
+                    "beside": BESIDE[arm],
+                    "gain": mean,
+                    "interval": [mean - half, mean + half],
+                }
             found.append(entry)
     return found
 

@@ -88,9 +88,10 @@ def read_figures(path: str | Path) -> dict[str, Any]:
     return figures
 
 
-def _make_trainer(
+def make_trainer(
     config: CellsConfig, data: ImageData, genome: Genome, name: str, threads: int | None
 ) -> Trainer:
+    """Returns what trains a genome as a config of `training_config` says; name: for messages."""
     placing = of_training(config, data.image_shape, len(data.classes))
     check_ops(get_space(genome.space).ops, placing.skeleton.kind)
     network = placing.network(genome, name)
@@ -204,7 +205,7 @@ class TrainingRun:
         digest = domain.data_digest()
         self.session.check_data("images", digest, "images", "training", "train anew")
         info["images"] = digest
-        trainer = _make_trainer(self.config, domain.data, self.genome, name, threads)
+        trainer = make_trainer(self.config, domain.data, self.genome, name, threads)
         self.form = network_tree(
             *saved_form(self.genome, skeleton_of(self.config.cells), domain.data)
         )
