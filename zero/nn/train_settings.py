@@ -34,10 +34,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 
 def _check_warmup(settings: Any) -> Iterator[Found]:
-    if settings.warmup_epochs and settings.schedule in CYCLES:
-        message = f"schedule '{settings.schedule}' rises by itself; leave them out"
-        yield ("warmup_epochs",), message
-    elif settings.warmup_epochs >= settings.epochs:
+    if settings.warmup_epochs >= settings.epochs:
         message = f"must be below epochs ({settings.epochs}), got {settings.warmup_epochs}"
         yield ("warmup_epochs",), message
 
@@ -74,6 +71,12 @@ def _check_cycle(settings: Any) -> Iterator[Found]:
             yield (key,), message
 
 
+def _check_cycle_warmup(settings: Any) -> Iterator[Found]:
+    if settings.warmup_epochs and settings.schedule in CYCLES:
+        message = f"schedule '{settings.schedule}' rises by itself; leave them out"
+        yield ("warmup_epochs",), message
+
+
 def _check_rise(settings: Any) -> Iterator[Found]:
     most = CYCLES[settings.schedule].longest_rise if settings.schedule in CYCLES else 1.0
     if settings.cycle_rise is not None and settings.cycle_rise > most:
@@ -107,7 +110,7 @@ class TrainSettings(Settings):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
     checks: ClassVar[tuple[Check, ...]] = (
         _check_warmup, _check_lowest_rate, _check_milestones, _check_milestones_rise,
-        _check_cycle, _check_rise, _check_lowest_momentum, _check_stages,
+        _check_cycle, _check_cycle_warmup, _check_rise, _check_lowest_momentum, _check_stages,
     )  # fmt: skip
 
     epochs: Count = Field(25, description="times through the train images; the schedule's length")
