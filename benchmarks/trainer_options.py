@@ -21,10 +21,10 @@ RESULTS = Path(__file__).parent / "results"
 ROWS = Rows("trainer_options", RESULTS)
 CELL = "amoebanet_a"
 SETS: dict[str, dict[str, Any]] = {
-    "digits": {"images": {}, "filters": 8, "batch": 32, "epochs": 10, "sizes": (4, 6)},
+    "digits": {"images": {}, "filters": 8, "batch": 32, "epochs": 10, "small": 6},
     "fashion_mnist": {
         "images": {"source": "fashion_mnist", "train": 1500, "valid": 500},
-        "filters": 4, "batch": 32, "epochs": 6, "sizes": (14, 20),
+        "filters": 4, "batch": 32, "epochs": 6, "small": 14,
     },
 }  # fmt: skip
 TESTED = 2000  # test images, at most
@@ -34,21 +34,16 @@ CYCLED = {"momentum": 0.95, "lowest_momentum": 0.85}
 def arms(name: str, rate: float, lowest: float) -> dict[str, dict[str, Any]]:
     """Returns the settings of each arm; rate, lowest: of the range test."""
     epochs = SETS[name]["epochs"]
-    half, (small, middle) = epochs // 2, SETS[name]["sizes"]
+    half, small = epochs // 2, SETS[name]["small"]
     found = {"epochs": epochs, "learning_rate": rate}
-    first, second = math.ceil(epochs * 0.4), math.ceil(epochs * 0.2)
-    stages = [
-        {"epochs": first, "size": small},
-        {"epochs": second, "size": middle},
-        {"epochs": epochs - first - second},
-    ]
-    # As much arithmetic as `found`: an epoch costs as many as its share of the pixels.
+    # As much arithmetic as `found`: an epoch costs its share of the pixels.
     pixels = (small / {"digits": 8, "fashion_mnist": 28}[name]) ** 2
     more = round(half / pixels)
+    last, again = ({"epochs": epochs - half, "restart": restart} for restart in (False, True))
     return {
         "default": {"epochs": epochs},
         "found": found,
-        "third": {**found, "learning_rate": lowest / 3},
+        "tenth": {**found, "learning_rate": lowest / 10},
         "one_cycle": {**found, "schedule": "one_cycle", **CYCLED},
         "half": {**found, "epochs": half},
         "super_convergence": {
@@ -56,18 +51,20 @@ def arms(name: str, rate: float, lowest: float) -> dict[str, dict[str, Any]]:
         },
         "label_smoothing": {**found, "label_smoothing": 0.1},
         "mixup": {**found, "mixup": 0.2},
-        "sizes": {**found, "stages": stages},
-        "sizes_equal": {
+        "small_first": {**found, "stages": [{"epochs": half, "size": small}, last]},
+        "small_first_restart": {**found, "stages": [{"epochs": half, "size": small}, again]},
+        "small_first_equal": {
             **found, "epochs": more + epochs - half,
-            "stages": [{"epochs": more, "size": small}, {"epochs": epochs - half}],
+            "stages": [{"epochs": more, "size": small}, again],
         },
     }  # fmt: skip
 
 
 # What each arm is compared with.
 BESIDE = {
-    "found": "default", "third": "found", "one_cycle": "found", "super_convergence": "half", "half": "found",
-    "label_smoothing": "found", "mixup": "found", "sizes": "found", "sizes_equal": "found",
+    "found": "default", "tenth": "found", "one_cycle": "found", "super_convergence": "half", "half": "found",
+    "label_smoothing": "found", "mixup": "found", "small_first": "found", "small_first_restart": "found",
+    "small_first_equal": "found",
 }  # fmt: skip
 
 

@@ -23,7 +23,10 @@ LOWEST, HIGHEST, STEPS = 1e-4, 10.0, 100
 MEMORY = 0.9  # how much of the smoothed loss is that of the steps before
 TOO_HIGH = 4.0  # times the lowest smoothed loss: then the test ends
 LEAST = 10  # steps without which nothing can be said
-BELOW = 10.0  # the suggestion is the rate of the lowest loss divided by this, as fast.ai's
+LEAST_FALL = 0.1  # of the smoothed loss; less may be chance
+# The suggestion is the rate of the lowest loss divided by this. fast.ai takes 10; in short trainings a third
+# did better (benchmarks/results/trainer_options.json).
+BELOW = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +35,8 @@ class RangeTest:
 
     rates: of each step. losses: of its batch, before the step. smoothed: their mean over steps, of
     falling weight (`MEMORY`). lowest: the rate at which that is lowest. steepest: the rate, before that
-    one, at which it falls fastest by the rate's logarithm. suggestion: `lowest` / 10: the highest rate
-    of a schedule that has time to settle.
+    one, at which it falls fastest by the rate's logarithm. suggestion: `lowest` / 3: the highest rate of
+    a schedule that comes down again.
     """
 
     rates: np.ndarray
@@ -72,7 +75,7 @@ def range_test(
         on_step: called with number (from 1), rate and loss of each step.
 
     Raises:
-        NetworkError: the loss is too high, or no number, before anything can be said, or it never falls.
+        NetworkError: the loss is too high, or no number, before anything can be said, or it hardly falls.
     """
     rates = np.geomspace(lowest, highest, max(steps, LEAST))
     losses: list[float] = []
@@ -105,6 +108,11 @@ def judged(rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray) -> Range
         raise NetworkError(
             f"no learning rate is found: the loss never falls between the rates {rates[0]:.2g} and "
             f"{rates[-1]:.2g}; begin with a lower rate, or take more steps"
+        )
+    if smoothed[at] > (1 - LEAST_FALL) * smoothed[0]:
+        raise NetworkError(
+            f"no learning rate is found: the loss falls by less than a tenth, from {smoothed[0]:.3f} to "
+            f"{smoothed[at]:.3f}, in {len(losses)} steps; a larger network or batch may show more"
         )
     slopes = np.gradient(smoothed[: at + 1], np.log(rates[: at + 1]))
     lowest, steepest = float(rates[at]), float(rates[int(np.argmin(slopes))])

@@ -45,6 +45,9 @@ class Stage(Settings):
     learning_rate: Annotated[float, Field(gt=0)] | None = Field(
         None, description="the highest learning rate, of the whole training's schedule"
     )
+    restart: bool = Field(
+        False, description="the schedule ends with the stage before and begins anew with this one"
+    )
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Leg:
 
     shape: (height, width, channels) of its images. batch: images of a step. steps_per_epoch: whole
     batches. epochs: how many. first_epoch, first_step: its first, from 0. learning_rate: the highest.
+    schedule_first, schedule_epochs: the first epoch, and the number of epochs, of its schedule.
     """
 
     shape: Shape
@@ -62,6 +66,8 @@ class Leg:
     first_epoch: int
     first_step: int
     learning_rate: float
+    schedule_first: int
+    schedule_epochs: int
 
 
 class Course:
@@ -82,12 +88,14 @@ class Course:
 
     def __init__(self, settings: Any, images: int, shape: Shape):
         legs: list[Leg] = []
+        stages = settings.stages or [Stage(epochs=settings.epochs)]
+        spans = schedule_spans(stages)
         epoch = step = 0
-        for stage in settings.stages or [Stage(epochs=settings.epochs)]:
+        for stage, span in zip(stages, spans, strict=True):
             batch = min(stage.batch or settings.batch, images)
             rate = stage.learning_rate or settings.learning_rate
             size = _shape_of(stage, shape, len(legs))
-            legs.append(Leg(size, batch, images // batch, stage.epochs, epoch, step, rate))
+            legs.append(Leg(size, batch, images // batch, stage.epochs, epoch, step, rate, *span))
             epoch += stage.epochs
             step += stage.epochs * (images // batch)
         self.legs, self.steps = tuple(legs), step
@@ -109,13 +117,14 @@ class Course:
         return leg.first_step + (epoch - leg.first_epoch) * leg.steps_per_epoch
 
     def place(self, step: int) -> int:
-        """Returns how far a step is in the training, in units of which an epoch has `per_epoch`.
+        """Returns how far a step is in its schedule, in units of which an epoch has `per_epoch`.
 
         Without stages these are steps. With stages an epoch of few large batches counts as much as one of
         many small ones, for the learning rate's schedule.
         """
-        epoch, at = self.epoch_of(step)
-        return epoch * self.per_epoch + at * (self.per_epoch // self.leg_of(step).steps_per_epoch)
+        leg, (epoch, at) = self.leg_of(step), self.epoch_of(step)
+        unit = self.per_epoch // leg.steps_per_epoch
+        return (epoch - leg.schedule_first) * self.per_epoch + at * unit
 
     def images(self, step: int, costs: Sequence[float] | None = None) -> float:
         """Returns how many images all steps before one take; costs: what one counts, by leg."""
@@ -154,6 +163,22 @@ class Course:
                 )
             found[shape] = other
         return found
+
+
+def schedule_spans(stages: Sequence[Stage]) -> list[tuple[int, int]]:
+    """Returns for each stage the first epoch of its schedule, and how many epochs that has."""
+    starts, epoch = [], 0
+    for number, stage in enumerate(stages):
+        if number == 0 or stage.restart:
+            starts.append(epoch)
+        epoch += stage.epochs
+    found, done = [], 0
+    for stage in stages:
+        at = bisect_right(starts, done) - 1
+        end = starts[at + 1] if at + 1 < len(starts) else epoch
+        found.append((starts[at], end - starts[at]))
+        done += stage.epochs
+    return found
 
 
 def _shape_of(stage: Stage, shape: Shape, number: int) -> Shape:

@@ -228,7 +228,7 @@ class Trainer:
             if kept is not None:
                 self.model.parameters[:], self.model.statistics[:] = kept
         self._leg = leg
-        self.schedule = schedule_of(settings, leg.learning_rate)
+        self.schedule = schedule_of(settings, leg.learning_rate, leg.schedule_epochs)
         self.masks = Masks(network, settings.drop_path, self.course.steps, self.seed)
         self.batches = Batches(data, settings, leg, self.seed)
 

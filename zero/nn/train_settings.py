@@ -17,7 +17,7 @@ from zero.nn.arrays import Arrays
 from zero.nn.network import Network
 from zero.nn.optimizers import OPTIMIZERS, Optimizer
 from zero.nn.schedules import CYCLES, SCHEDULES, Schedule
-from zero.nn.stages import Count, Stage
+from zero.nn.stages import Count, Stage, schedule_spans
 
 
 def _one_of(kind: str, known: Iterable[str]) -> AfterValidator:
@@ -90,6 +90,15 @@ def _check_lowest_momentum(settings: Any) -> Iterator[Found]:
         yield ("lowest_momentum",), f"must be at most momentum ({high}), got {low}"
 
 
+def _check_restarts(settings: Any) -> Iterator[Found]:
+    for number, (_, epochs) in enumerate(schedule_spans(settings.stages)):
+        if settings.warmup_epochs >= epochs and settings.stages[number].restart:
+            message = (
+                f"its schedule has {epochs} epochs, and warmup_epochs is {settings.warmup_epochs}"
+            )
+            yield ("stages", number, "restart"), message
+
+
 def _check_stages(settings: Any) -> Iterator[Found]:
     stages = settings.stages
     if stages and (total := sum(stage.epochs for stage in stages)) != settings.epochs:
@@ -110,7 +119,8 @@ class TrainSettings(Settings):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
     checks: ClassVar[tuple[Check, ...]] = (
         _check_warmup, _check_lowest_rate, _check_milestones, _check_milestones_rise,
-        _check_cycle, _check_cycle_warmup, _check_rise, _check_lowest_momentum, _check_stages,
+        _check_cycle, _check_cycle_warmup, _check_rise, _check_lowest_momentum,
+        _check_stages, _check_restarts,
     )  # fmt: skip
 
     epochs: Count = Field(25, description="times through the train images; the schedule's length")
@@ -186,12 +196,14 @@ def make_optimizer(
     return method(network, settings.weight_decay, dtype, arrays, **numbers)
 
 
-def schedule_of(settings: TrainSettings, learning_rate: float | None = None) -> Schedule:
-    """Returns the settings' schedule; learning_rate: instead of theirs."""
+def schedule_of(
+    settings: TrainSettings, learning_rate: float | None = None, epochs: int | None = None
+) -> Schedule:
+    """Returns the settings' schedule; learning_rate, epochs: instead of theirs."""
     return Schedule(
         settings.schedule,
         learning_rate or settings.learning_rate,
-        settings.epochs,
+        epochs or settings.epochs,
         settings.warmup_epochs,
         settings.min_learning_rate,
         tuple(settings.milestones),
