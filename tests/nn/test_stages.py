@@ -255,7 +255,7 @@ def test_bad_settings(settings, words):
 
 def test_sizes_that_cannot_be_made(few):
     both = [{"epochs": 3, "size": 9}, {"epochs": 1}]
-    with pytest.raises(ConfigError, match=r"stages\.0\.size: must be at most .* \(8\), got 9"):
+    with pytest.raises(ConfigError, match=r"stages\[0\]\.size: must be at most .* \(8\), got 9"):
         trainer(few, {**STAGED, "stages": both})
     odd = [{"epochs": 3, "size": 3}, {"epochs": 1}]
     with pytest.raises(ConfigError, match="no whole width at the height 3; use a multiple of 2"):

@@ -223,7 +223,7 @@ class TrainEvaluator:
         training_memory(
             self.network(genome), self.settings, batch, self.dtype, self.backend, self.threads,
             self.data, True, self.builder(genome),
-        ).check(name, batch, self.memory_limit)  # fmt: skip
+        ).check(name, max(leg.batch for leg in self.course.legs), self.memory_limit)  # fmt: skip
 
     def begin(
         self,

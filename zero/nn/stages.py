@@ -185,7 +185,7 @@ def _shape_of(stage: Stage, shape: Shape, number: int) -> Shape:
     height, width, channels = shape
     if stage.size is None or stage.size == height:
         return shape
-    where = f"cells.training.stages.{number}.size"
+    where = f"cells.training.stages[{number}].size"
     if stage.size > height:
         raise ConfigError(
             f"{where}: must be at most the images' height ({height}), got {stage.size}"

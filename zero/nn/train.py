@@ -183,7 +183,8 @@ class Trainer:
         self._needed = training_memory(
             self.network, settings, self.batch, dtype, backend, threads, data, checkpoints, build
         )
-        self._needed.check(name, self.batch, memory_limit)
+        self._largest = max(leg.batch for leg in self.course.legs)
+        self._needed.check(name, self._largest, memory_limit)
         with self._memory_named():
             self._make(initial)
         self.taught: np.ndarray | None = None
@@ -197,7 +198,7 @@ class Trainer:
         try:
             yield
         except MemoryError:
-            short = self._needed.too_large(self.name, self.batch, usable_bytes())
+            short = self._needed.too_large(self.name, self._largest, usable_bytes())
             raise NetworkError(f"{short} (the system has less to give)") from None
 
     def _make(self, initial: Weights | None) -> None:

@@ -31,6 +31,7 @@ EVALUATED_AT_ONCE = 1024  # images normalised at a time, rounded to whole batche
 # LLVM and the compiled steps. Measured by benchmarks/nn_memory.py; with scikit-learn (for digits) it
 # is 90 MB more.
 PROGRAM_BYTES = {"cpu": 175 << 20, "reference": 80 << 20}
+UNKNOWN = 1 << 60  # train images, where nobody says how many: no batch is larger
 DRAWN_BYTES = 128  # for each train image at the start of an epoch: its place, crop, flip and cutout
 
 
@@ -89,8 +90,8 @@ def training_memory(
 ) -> TrainingMemory:
     """Returns what a process that trains a network takes; makes none of it.
 
-    With stages it is that of the stage that takes most, if `data` and, for images of other sizes, `build`
-    are known.
+    With stages it is that of the stage that takes most, if `data` or `build` is given; for images of
+    other sizes `build` has to be.
 
     batch: images of a step without stages. data: the images, if they are known. checkpoints: whether
     states are written meanwhile, as `zero run` and `zero train` do. The others are as for
@@ -100,8 +101,9 @@ def training_memory(
         DeviceError, NetworkError: the backend cannot run the network.
     """
     network = trained_network(network, settings)
-    if settings.stages and data is not None:
-        course = Course(settings, len(data.train_x), data.image_shape)
+    if settings.stages and not (data is None and build is None):
+        count = UNKNOWN if data is None else len(data.train_x)
+        course = Course(settings, count, network.layers[0].shape)
         networks = course.networks(network, build)
         plain = settings.model_copy(update={"stages": []})
         more = (dtype, backend, threads, data, checkpoints)
