@@ -118,14 +118,17 @@ def measure(name: str, seeds: int, only: list[str]) -> None:
             print(name, seed, arm, f"{row['test_accuracy']:.4f}", f"{taken:.1f} s", flush=True)
 
 
-def summary() -> list[dict[str, Any]]:
+def summary(all_rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Returns for each set and arm the mean, and the difference from what it is compared with."""
     from scipy.stats import t
+
+    def of(name: str, arm: str | None) -> dict[int, dict[str, Any]]:
+        return {r["seed"]: r for r in all_rows if (r["set"], r["arm"]) == (name, arm)}
 
     found = []
     for name in SETS:
         for arm in ("default", *BESIDE):
-            rows = {r["seed"]: r for r in ROWS.where(set=name, arm=arm)}
+            rows = of(name, arm)
             if not rows:
                 continue
             entry: dict[str, Any] = {
@@ -133,7 +136,7 @@ def summary() -> list[dict[str, Any]]:
                 "test_accuracy": statistics.mean(r["test_accuracy"] for r in rows.values()),
                 "core_seconds": statistics.mean(r["core_seconds"] for r in rows.values()),
             }  # fmt: skip
-            others = {r["seed"]: r for r in ROWS.where(set=name, arm=BESIDE.get(arm))}
+            others = of(name, BESIDE.get(arm))
             both = sorted(rows.keys() & others.keys())
             if len(both) > 1:
                 gains = [rows[s]["test_accuracy"] - others[s]["test_accuracy"] for s in both]
@@ -159,7 +162,7 @@ def main() -> None:
     for name in given.sets:
         measure(name, given.seeds, [arm for arm in given.arms.split(",") if arm])
     if given.summary or not given.sets:
-        for row in summary():
+        for row in summary(ROWS.all()):
             text = f"{row['set']:14} {row['arm']:18} {row['seeds']:3} {row['test_accuracy']:.4f}"
             text += f" {row['core_seconds']:7.1f} s"
             if "gain" in row:

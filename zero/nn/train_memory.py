@@ -153,7 +153,7 @@ def _batch_bytes(
         width,
         channels,
     ):  # as numbers, then smaller
-        stored, resized = 4, (stored + 4) * math.prod(data.image_shape)
+        stored, resized = 4, (stored + 12) * math.prod(data.image_shape)
     padded = (height + 2 * settings.pad) * (width + 2 * settings.pad) * channels
     copies = 1 + 2 * settings.flip + (settings.pad > 0)
     step = batch * (
