@@ -930,7 +930,8 @@ a 95 % interval of Student's t over the seeds. *default*: cosine from 0.025; *fo
 that `zero train --find-rate` suggests, a third of that of the lowest loss; *tenth*: a tenth of it. All others
 begin at the rate of *found*, but super_convergence, whose highest is half of the lowest loss's, in half the
 epochs. *small_first*: half the epochs on smaller images; *restart*: the schedule begins anew after them;
-*equal*: as many more small ones as *found* has arithmetic for.
+*equal*: as many more small ones as *found* has arithmetic for; *short*: *found* in as many epochs as
+small_first has arithmetic for.
 """
     for name, case in made.SETS.items():
         found = [entry for entry in made.summary(rows) if entry["set"] == name]

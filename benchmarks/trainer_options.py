@@ -51,6 +51,7 @@ def arms(name: str, rate: float, lowest: float) -> dict[str, dict[str, Any]]:
         },
         "label_smoothing": {**found, "label_smoothing": 0.1},
         "mixup": {**found, "mixup": 0.2},
+        "short": {**found, "epochs": round(half * (1 + pixels))},
         "small_first": {**found, "stages": [{"epochs": half, "size": small}, last]},
         "small_first_restart": {**found, "stages": [{"epochs": half, "size": small}, again]},
         "small_first_equal": {
@@ -63,8 +64,8 @@ def arms(name: str, rate: float, lowest: float) -> dict[str, dict[str, Any]]:
 # What each arm is compared with.
 BESIDE = {
     "found": "default", "tenth": "found", "one_cycle": "found", "super_convergence": "half", "half": "found",
-    "label_smoothing": "found", "mixup": "found", "small_first": "found", "small_first_restart": "found",
-    "small_first_equal": "found",
+    "label_smoothing": "found", "mixup": "found", "short": "found",
+    "small_first": "short", "small_first_restart": "short", "small_first_equal": "found",
 }  # fmt: skip
 
 
