@@ -189,7 +189,8 @@ def test_memory_is_that_of_the_stage_that_takes_most(few):
         where = ("float32", "reference", 1, few, False, small)
         return training_memory(small(), made, batch, *where).total
 
-    assert total(STAGES) == total([])  # the last one
+    assert total([{"epochs": 3, "batch": 8}, {"epochs": 1}]) == total([])  # the last one
+    assert total(STAGES) >= total([])
     large = [{"epochs": 3, "batch": 64}, {"epochs": 1}]
     assert total(large) == total([], 64) > total(STAGES)
     needed = total(large)
