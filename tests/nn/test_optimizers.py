@@ -137,9 +137,46 @@ def test_warm_up_comes_before_the_schedule():
     assert found[20] == 0.4 and found[60] == pytest.approx(0.2)
 
 
+def test_one_cycle_goes_up_and_down_in_cosines():
+    found = rates(100, epochs=10, schedule="one_cycle", cycle_start=4, min_learning_rate=0.1)
+    assert found[0] == pytest.approx(0.1) and found[30] == 0.4 == max(found)
+    assert found[15] == pytest.approx(0.25) and found[65] == pytest.approx(0.25)
+    assert 0.1 < found[-1] < 0.101
+    assert all(a < b for a, b in pairwise(found[:31])) and all(
+        a > b for a, b in pairwise(found[30:])
+    )
+
+
+def test_super_convergence_is_a_triangle_and_a_tail():
+    found = rates(100, epochs=10, schedule="super_convergence", cycle_start=10, cycle_rise=0.4)
+    np.testing.assert_allclose(found[:41], np.linspace(0.04, 0.4, 41))
+    np.testing.assert_allclose(found[40:81], np.linspace(0.4, 0.04, 41))
+    np.testing.assert_allclose(found[80:], np.linspace(0.04, 0, 21)[:-1], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["one_cycle", "super_convergence"])
+def test_momentum_is_lowest_where_the_rate_is_highest(name):
+    made = TrainSettings(
+        learning_rate=0.4, epochs=10, schedule=name, momentum=0.95, lowest_momentum=0.85
+    )
+    schedule = schedule_of(made)
+    found = [schedule.momentum_at(step, 10) for step in range(100)]
+    assert found[0] == pytest.approx(0.95) and found[-1] == pytest.approx(0.95, abs=1e-3)
+    assert min(found) == pytest.approx(0.85)
+    assert np.argmin(found) == np.argmax([schedule.rate(step, 10) for step in range(100)])
+    assert schedule_of(TrainSettings(schedule=name)).momentum_at(5, 10) is None
+
+
 @pytest.mark.parametrize(
     "settings, words",
     [
+        ({"schedule": "one_cycle", "warmup_epochs": 1}, "rises by itself; leave them out"),
+        ({"cycle_rise": 0.2}, "cycle_rise: schedule 'cosine' has none; .* one_cycle or super"),
+        ({"lowest_momentum": 0.2}, "lowest_momentum: schedule 'cosine' has none"),
+        ({"schedule": "super_convergence", "cycle_rise": 0.6}, "cycle_rise: must be at most 0.5"),
+        ({"schedule": "one_cycle", "lowest_momentum": 0.95}, "must be at most momentum"),
+        ({"schedule": "one_cycle", "min_learning_rate": 1.0}, "min_learning_rate"),
+        ({"mixup": -0.1}, "mixup"),
         ({"optimizer": "adam"}, "unknown optimizer 'adam'"),
         ({"schedule": "cosin"}, "did you mean 'cosine'"),
         ({"epochs": 0}, "epochs"),

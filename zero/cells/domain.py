@@ -228,11 +228,11 @@ class CellsDomain(ObjectDomain):
                 own = "cells.final" if self.cells.final else "cells"
                 where = own if name == OUTCOME else f"cells.published: {name}"
                 try:
-                    network = self._last_network(cell)
+                    self._last_network(cell)
                 except NetworkError as error:
                     raise NetworkError(f"{where}: {error}") from None
                 if name != OUTCOME:  # whose cells are other ones, maybe smaller
-                    self._trainer(final=True).check_memory(network, where)
+                    self._trainer(final=True).check_memory(cell, where)
             _ = self._steps_after  # counted before the clock runs
         self._check_budget(rng)
         _ = self.search_space  # may take scores, before islands share them and the clock runs
@@ -379,10 +379,7 @@ class CellsDomain(ObjectDomain):
 
     def _estimated(self, genome: Genome) -> float:
         """Returns the estimated seconds of a genome's last training, right up to a factor."""
-        settings, count = training_of(self.cells, final=True), len(self.final_data.train_x)
-        batch = min(settings.batch, count)
-        steps = settings.epochs * (count // batch)
-        return steps * cost_of(self._last_network(genome), batch).seconds_per_step
+        return self._trainer(final=True).training_seconds(genome)
 
     def final_phase(
         self,

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from zero.cells.cost import Cost, cost_of
+from zero.cells.cost import Cost, cost_of, estimated_seconds
 from zero.cells.genome import Genome, canonical_key
 from zero.cells.networks.build import build_network
 from zero.cells.networks.skeletons import Skeleton
@@ -23,8 +24,10 @@ from zero.cells.table import CellTable
 from zero.data.images import ImageData
 from zero.errors import NetworkError
 from zero.nn.augment import some_images
+from zero.nn.layers.record import Shape
 from zero.nn.net2net import inherit_exactly
 from zero.nn.network import Network
+from zero.nn.stages import Build, Course
 from zero.nn.train import Trainer
 from zero.nn.train_memory import training_memory
 from zero.nn.train_settings import TrainSettings, trained_network
@@ -134,6 +137,10 @@ class TrainEvaluator:
         is_exact: whether the last trial that was begun starts so.
         full: of the networks that candidates stand for, where they are trained with less: what one
             costs is what that one costs (`zero.cells.fidelity`).
+        course: which step of a training is in which epoch and stage.
+
+    Raises:
+        ConfigError: the images of a stage of the training cannot be made of these.
     """
 
     def __init__(
@@ -152,6 +159,7 @@ class TrainEvaluator:
         self.data, self.skeleton, self.settings = data, skeleton, settings
         self.backend, self.dtype, self.threads = backend, dtype, threads
         self.memory_limit, self.exact, self.is_exact = memory_limit, exact, False
+        self.course = Course(settings, len(data.train_x), data.image_shape)
         self.network = lru_cache(maxsize=64)(self._network)
         # After a pause in a training the search draws the same genomes once more, up to the first
         # within the budget; to count a network takes ten milliseconds.
@@ -159,6 +167,10 @@ class TrainEvaluator:
 
     def _network(self, genome: Genome) -> Network:
         return build_network(genome, self.skeleton, self.data.image_shape, len(self.data.classes))
+
+    def builder(self, genome: Genome) -> Build:
+        """Returns what makes a genome's network for images of any shape."""
+        return lambda shape: build_network(genome, self.skeleton, shape, len(self.data.classes))
 
     def key(self, genome: Genome) -> str:
         """Returns a digest that isomorphic genomes share."""
@@ -179,17 +191,39 @@ class TrainEvaluator:
         return self.full.cost(genome)
 
     def trained_cost(self, genome: Genome) -> Cost:
-        """Returns what the network that is trained costs, whatever it stands for."""
-        network = self.network(genome)
-        batch = min(self.settings.batch, len(self.data.train_x))
-        return cost_of(trained_network(network, self.settings), batch)
+        """Returns what the network that is trained costs, whatever it stands for.
 
-    def check_memory(self, network: Network, name: str) -> None:
-        """Raises NetworkError, with that name, if a network's training does not fit the memory."""
+        With stages: the activations of the stage that has most, the mean time of a step.
+        """
+        networks = self._networks(genome)
+        legs = self.course.legs
+        cost = cost_of(networks[legs[-1].shape], legs[-1].batch)
+        if len(legs) == 1:
+            return cost
+        most = max(networks[leg.shape].activation_bytes(leg.batch) for leg in legs)
+        seconds = self.training_seconds(genome) / self.course.steps
+        return replace(cost, activation_bytes=most, seconds_per_step=seconds)
+
+    def training_seconds(self, genome: Genome) -> float:
+        """Returns an estimate of a genome's training, the same on all machines."""
+        networks = self._networks(genome)
+        return sum(
+            leg.epochs * leg.steps_per_epoch * estimated_seconds(networks[leg.shape], leg.batch)
+            for leg in self.course.legs
+        )
+
+    def _networks(self, genome: Genome) -> dict[Shape, Network]:
+        """Returns a genome's network as it is trained, by image shape."""
+        network = trained_network(self.network(genome), self.settings)
+        return self.course.networks(network, self.builder(genome))
+
+    def check_memory(self, genome: Genome, name: str) -> None:
+        """Raises NetworkError, with that name, if a genome's training does not fit the memory."""
         batch = min(self.settings.batch, len(self.data.train_x))
         training_memory(
-            network, self.settings, batch, self.dtype, self.backend, self.threads, self.data, True
-        ).check(name, batch, self.memory_limit)
+            self.network(genome), self.settings, batch, self.dtype, self.backend, self.threads,
+            self.data, True, self.builder(genome),
+        ).check(name, max(leg.batch for leg in self.course.legs), self.memory_limit)  # fmt: skip
 
     def begin(
         self,
@@ -226,7 +260,7 @@ class TrainEvaluator:
         trainer = Trainer(
             network, self.data, self.settings, seed, self.backend, self.threads,
             dtype=self.dtype, initial=initial, memory_limit=self.memory_limit, checkpoints=True,
-            name=name,
+            name=name, build=self.builder(genome),
         )  # fmt: skip
         return Training(trainer)
 

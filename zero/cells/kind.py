@@ -15,6 +15,7 @@ from zero.runs.kind import Kind, Training
 
 if TYPE_CHECKING:
     from zero.cells.domain import CellsDomain
+    from zero.cells.find_rate import FoundRate
     from zero.cells.model import CellsModel
     from zero.cells.train_run import Trained
     from zero.runs.pictures import Draw
@@ -94,6 +95,16 @@ class Cells(Kind):
             wanted.genome, config, wanted.out, wanted.threads, wanted.max_seconds,
             wanted.reporter, wanted.command,
         )  # fmt: skip
+
+    def find_rate(self, wanted: Training) -> FoundRate:
+        """Looks for a learning rate by a range test."""
+        from zero.cells import find_rate
+        from zero.cells.train_config import training_config
+
+        config = training_config(wanted.config, wanted.settings)
+        return find_rate.find_rate(
+            wanted.genome, config, wanted.out, wanted.threads, wanted.reporter
+        )
 
     def no_explanation(self, path: Path) -> str:
         """Returns what a person is told who wants a run's outcome explained as programs are."""

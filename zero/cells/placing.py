@@ -11,7 +11,7 @@ Called by `zero.cells.train_run` and the command line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from zero.data.images import load_images
 from zero.errors import ArchiveError, NetworkError
 from zero.nn.layers.record import Shape
 from zero.nn.network import Network
+from zero.nn.stages import Build
 from zero.nn.train_settings import TrainSettings
 from zero.runs.archive import read_archive
 from zero.runs.folder import RunFolder
@@ -64,6 +65,10 @@ class Placing:
             return build_network(genome, self.skeleton, self.image_shape, self.classes)
         except NetworkError as error:
             raise NetworkError(f"{name}: {error}") from None
+
+    def builder(self, genome: Genome, name: str) -> Build:
+        """Returns what makes a genome's network for images of any shape; arguments as for `network`."""
+        return lambda shape: replace(self, image_shape=shape).network(genome, name)
 
 
 def of_preset(name: str, batch: int = 64) -> Placing:

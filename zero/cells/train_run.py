@@ -42,6 +42,7 @@ from zero.data.classes import balanced_accuracy
 from zero.data.images import ImageData
 from zero.errors import ArchiveError, NetworkError
 from zero.nn.saved import network_tree
+from zero.nn.stages import relative_costs
 from zero.nn.train import EpochRecord, Trainer
 from zero.rng.philox import key_for
 from zero.runs.folder import RunFolder
@@ -87,16 +88,17 @@ def read_figures(path: str | Path) -> dict[str, Any]:
     return figures
 
 
-def _make_trainer(
+def make_trainer(
     config: CellsConfig, data: ImageData, genome: Genome, name: str, threads: int | None
 ) -> Trainer:
+    """Returns what trains a genome as a config of `training_config` says; name: for messages."""
     placing = of_training(config, data.image_shape, len(data.classes))
     check_ops(get_space(genome.space).ops, placing.skeleton.kind)
     network = placing.network(genome, name)
     return Trainer(
         network, data, config.cells.training, key_for(config.seed, "final", OUTCOME),
         config.backend, threads or os.cpu_count() or 1, dtype=config.dtype, checkpoints=True,
-        name=name,
+        name=name, build=placing.builder(genome, name),
     )  # fmt: skip
 
 
@@ -203,7 +205,7 @@ class TrainingRun:
         digest = domain.data_digest()
         self.session.check_data("images", digest, "images", "training", "train anew")
         info["images"] = digest
-        trainer = _make_trainer(self.config, domain.data, self.genome, name, threads)
+        trainer = make_trainer(self.config, domain.data, self.genome, name, threads)
         self.form = network_tree(
             *saved_form(self.genome, skeleton_of(self.config.cells), domain.data)
         )
@@ -214,6 +216,7 @@ class TrainingRun:
     def _train(self) -> Trained:
         trainer = self.trainer
         self.mark_step = trainer.step
+        self.costs = relative_costs(trainer.course.legs, trainer.networks)
         self.mark = time.monotonic()
         trainer.run_epochs(on_epoch=self._after_epoch, should_stop=self._after_step)
         if trainer.reason == "paused":
@@ -259,7 +262,7 @@ class TrainingRun:
 
     def _after_step(self) -> bool:
         """Returns whether to stop; keeps a checkpoint now and then where epochs are long."""
-        epoch, step = divmod(self.trainer.step, self.trainer.steps_per_epoch)
+        epoch, step = self.trainer.course.epoch_of(self.trainer.step)
         if step and self.session.save_is_due():
             self.reporter.message(f"epoch {epoch + 1}: {step / self.trainer.steps_per_epoch:.0%}")
             self._save()
@@ -268,17 +271,21 @@ class TrainingRun:
     def _after_epoch(self, record: EpochRecord) -> None:
         trainer, settings = self.trainer, self.trainer.settings
         now = time.monotonic()
-        seen = (trainer.step - self.mark_step) * trainer.batch
-        rate = seen / max(now - self.mark, 1e-9)
+        course, costs, passed = trainer.course, self.costs, max(now - self.mark, 1e-9)
+        rate = (course.images(trainer.step) - course.images(self.mark_step)) / passed
+        # Those of the stages to come take longer, or there are fewer.
+        done = course.images(trainer.step, costs)
+        work = (done - course.images(self.mark_step, costs)) / passed
+        seconds = (course.images(course.steps, costs) - done) / max(work, 1e-9)
         self.mark, self.mark_step = now, trainer.step
-        left = (settings.epochs * trainer.steps_per_epoch - trainer.step) * trainer.batch
-        seconds = left / max(rate, 1e-9)
         if settings.seconds is not None:
             seconds = min(seconds, max(settings.seconds - trainer.seconds, 0.0))
+        height, width, _ = course.leg_of(record.steps - 1).shape
+        size = f", images of {height} x {width}" if settings.stages else ""
         self.reporter.message(
             f"epoch {record.epoch} of {settings.epochs}: loss {record.train_loss:.4f}, accuracy "
             f"{record.train_accuracy:.4f}, valid {record.valid_accuracy:.4f}, "
-            f"{rate:,.0f} images/s, {duration(seconds)} left"
+            f"{rate:,.0f} images/s{size}, {duration(seconds)} left"
         )
         event = {**record._asdict(), "images_per_second": rate, "seconds_left": seconds}
         self.reporter.update(event)
@@ -318,7 +325,7 @@ class TrainingRun:
             "epochs": trainer.epochs_done,
             "steps": trainer.step,
             "seconds": trainer.seconds,
-            "images_per_second": trainer.step * trainer.batch / max(trainer.seconds, 1e-9),
+            "images_per_second": trainer.course.images(trainer.step) / max(trainer.seconds, 1e-9),
             "valid_accuracy": result.valid_accuracy,
             "valid_balanced_accuracy": _known(trainer.curve[-1].valid_balanced)
             if trainer.curve

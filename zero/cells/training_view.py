@@ -52,6 +52,25 @@ def print_training(found: Any, as_json: bool) -> None:
     print(json.dumps(head | kept))
 
 
+def print_rate(found: Any, as_json: bool) -> None:
+    """Prints what a range test found, a `zero.cells.find_rate.FoundRate`; as_json: as a line of JSON."""
+    test, folder = found.test, str(found.folder)
+    if as_json:
+        values = {"suggestion": test.suggestion, "lowest": test.lowest, "steepest": test.steepest}
+        head = {"event": "rate", "cell": found.name, "folder": folder, "steps": len(test.rates)}
+        print(json.dumps({**head, **values, "configured": found.configured}))
+        return
+    print_pairs([
+        ("suggested", f"--set cells.training.learning_rate={test.suggestion:.2g}"),
+        ("configured", f"{found.configured:.2g}"),
+        ("loss falls fastest", f"at {test.steepest:.2g}"),
+        ("loss is lowest", f"at {test.lowest:.2g}, of {len(test.rates)} steps from "
+         f"{test.rates[0]:.2g} to {test.rates[-1]:.2g}"),
+        ("curve", Whole(f"{folder}/rates.csv")),
+        ("picture", Whole(f"{folder}/rates.svg, rates.png")),
+    ])  # fmt: skip
+
+
 def print_figures(folder: Path, reason: str, figures: dict[str, Any]) -> None:
     """Prints how far a training has come, where it is, and what to do next.
 

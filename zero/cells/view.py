@@ -26,6 +26,12 @@ class CellsView(View):
 
         print_training(found, as_json)
 
+    def print_rate(self, found: Any, as_json: bool) -> None:
+        """Prints the learning rate that a range test suggests."""
+        from zero.cells.training_view import print_rate
+
+        print_rate(found, as_json)
+
     def show_training(self, folder: Path) -> None:
         """Prints the figures of a training, and its curve."""
         from zero.cells.training_view import show_training

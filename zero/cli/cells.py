@@ -298,7 +298,8 @@ def _built(cell: Any, placing: Any) -> dict[str, Any]:
     from zero.cells.cost import cost_of
 
     network = placing.network(cell.genome, cell.name)
-    return {"placing": placing, "network": network, "cost": cost_of(network, placing.batch)}
+    cost, build = cost_of(network, placing.batch), placing.builder(cell.genome, cell.name)
+    return {"placing": placing, "network": network, "cost": cost, "build": build}
 
 
 def _needed(built: dict[str, Any]) -> Any:
@@ -307,7 +308,13 @@ def _needed(built: dict[str, Any]) -> Any:
 
     placing = built["placing"]
     try:
-        return training_memory(built["network"], placing.training, placing.batch, checkpoints=True)
+        return training_memory(
+            built["network"],
+            placing.training,
+            placing.batch,
+            checkpoints=True,
+            build=built["build"],
+        )
     except NetworkError:
         return None
 

@@ -58,6 +58,13 @@ def train(
         int | None,
         typer.Option(metavar="N", min=1, help="Times that a table's rows are gone through."),
     ] = None,
+    find_rate: Annotated[
+        bool,
+        typer.Option(
+            "--find-rate",
+            help="Train no network, but look for its learning rate: curve, picture, suggestion.",
+        ),
+    ] = False,
     settings: Set = None,
     out: Annotated[
         Path | None,
@@ -81,6 +88,7 @@ def train(
     A program learns from all rows but the test rows; scores on these stand beside those of known
     predictors. A network is trained in full, as a config says of its cells' last training: --set
     cells.training.epochs=50 means this training; `zero resume` goes on with one that was stopped.
+    --find-rate takes 100 steps with rising learning rates and says which one suits.
     """
     left = time_left(max_seconds)
     from zero.jit import compiling
@@ -89,6 +97,10 @@ def train(
 
     of_table = {"target": target, "problem": problem, "ignore": ignore, "epochs": epochs}
     given = with_options(settings, seed)
+    if find_rate and max_seconds is not None:
+        raise ConfigError(
+            "--find-rate takes 100 steps and cannot go on later; leave --max-seconds out"
+        )
     if own_table.is_table(data):
         if target is None:
             raise own_table.needs_target(data)
@@ -101,8 +113,12 @@ def train(
     kind = _kind_of(data)
     _check(genome, kind)
     reporter = _reporter(quiet, json_log)
+    wanted = Training(genome, data, given, out, threads, left(), reporter, sys.argv)
     with compiling.telling(reporter.compiling):
-        found = kind.train(Training(genome, data, given, out, threads, left(), reporter, sys.argv))
+        found = kind.find_rate(wanted) if find_rate else kind.train(wanted)
+    if find_rate:
+        kind.view.print_rate(found, json_log)
+        return
     _tell(kind, found, json_log)
 
 

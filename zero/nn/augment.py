@@ -1,13 +1,14 @@
-"""Batches of images: order, normalisation, pad-and-crop, horizontal flip and cutout.
+"""Batches of images: order, size, normalisation, pad-and-crop, horizontal flip, cutout and mixup.
 
 Pixels come as they are stored (uint8, mostly) and leave as float32 (N, H, W, C), each channel minus
 the train images' mean, divided by their deviation. Cropping follows the papers' recipe for CIFAR:
 `pad` black pixels (0) on every side, then a window of the image's size anywhere in that. Cutout
 (DeVries and Taylor, 2017) sets a square to 0 after normalisation, so to the mean; its centre lies
-anywhere in the image, so part of the square may lie outside.
+anywhere in the image, so part of the square may lie outside. Mixup (Zhang et al., 2018) comes last:
+an image becomes a mean of itself and the one after it in the batch, which the epoch's order says.
 
-What happens to an example depends on the seed, the epoch and the example's number only, not on the
-batch it is in. Called by `zero.nn.train`.
+What else happens to an example depends on the seed, the epoch and the example's number only, not on
+the batch it is in. Called by `zero.nn.batches`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from zero.rng.philox import key_for, philox
+from zero.rng.philox import key_for, philox, unit
 
 if TYPE_CHECKING:
     from zero.data.images import ImageData
@@ -67,6 +68,63 @@ def draw_choices(
         below(centre[0], size[0]),
         below(centre[1], size[1]),
     )
+
+
+def draw_shares(count: int, alpha: float, seed: int, epoch: int) -> np.ndarray:
+    """Returns mixup's share of itself for each of `count` images in an epoch, float64 in [0, 1].
+
+    From Beta(alpha, alpha) by Joehnk's method (1964): x = u^(1/alpha), y = v^(1/alpha) are drawn until
+    x + y <= 1; then x / (x + y). In logarithms, so that small alphas do not make zeros.
+    """
+    key, found = key_for(seed, "train", "mixup"), np.zeros(count)
+    waiting, tries = np.arange(count), 0
+    while len(waiting):
+        words = philox(key, waiting, epoch, tries, 0)
+        x = np.log(unit(words[0], words[1])) / alpha
+        y = np.log(unit(words[2], words[3])) / alpha
+        both = np.logaddexp(x, y)
+        taken = both <= 0
+        found[waiting[taken]] = np.exp(x - both)[taken]
+        waiting, tries = waiting[~taken], tries + 1
+    return found
+
+
+def mix(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Returns for each row the mean of it, as much as its share (N,) says, and the row after it.
+
+    After the last comes the first. A new array of the same dtype and shape (N, ...).
+    """
+    own = shares.astype(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+    mixed = np.roll(values, -1, axis=0)
+    mixed *= 1 - own
+    mixed += own * values
+    return mixed
+
+
+class Resizer:
+    """Makes smaller images, each pixel the mean of the area that it covers.
+
+    Args:
+        shape: (height, width, channels) of the images that it is given.
+        to: of those that it makes, at most as high and wide.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], to: tuple[int, int, int]):
+        self.to = to
+        self._rows, self._columns = _areas(shape[0], to[0]), _areas(shape[1], to[1])
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Returns the images (N, H, W, C) in the other size, float32, not rounded."""
+        found = np.tensordot(images.astype(np.float32), self._rows, (1, 1))  # (N, W, C, h)
+        found = np.tensordot(found, self._columns, (1, 1))  # (N, C, h, w)
+        return np.ascontiguousarray(found.transpose(0, 2, 3, 1))
+
+
+def _areas(size: int, to: int) -> np.ndarray:
+    """Returns what share of each new pixel each old one is, float32 (to, size); rows of sum 1."""
+    edges, old = np.arange(to + 1) * (size / to), np.arange(size)
+    last, first = np.minimum(edges[1:, None], old + 1), np.maximum(edges[:-1, None], old)
+    return (np.maximum(last - first, 0) * (to / size)).astype(np.float32)
 
 
 class Normaliser:

@@ -11,6 +11,7 @@ def softmax_cross_entropy(
     smoothing: float = 0.0,
     taught: np.ndarray | None = None,
     taught_weight: float = 0.0,
+    mixed: np.ndarray | None = None,
 ) -> tuple[float, np.ndarray]:
     """Returns the mean loss of a batch and its gradient.
 
@@ -24,12 +25,16 @@ def softmax_cross_entropy(
         smoothing: in [0, 1).
         taught: (N, classes), rows of sum 1, of the teacher; None: there is none.
         taught_weight: of that part.
+        mixed: (N, classes), rows of sum 1, instead of one label each: those of mixed images.
     """
     count, classes = logits.shape
     shifted = logits - logits.max(1, keepdims=True)
     log_probabilities = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
     targets = np.full_like(logits, smoothing / classes)
-    targets[np.arange(count), labels] += 1 - smoothing
+    if mixed is None:
+        targets[np.arange(count), labels] += 1 - smoothing
+    else:
+        targets += (1 - smoothing) * mixed
     probabilities = np.exp(log_probabilities)
     if taught is not None:
         targets += taught_weight * taught

@@ -31,6 +31,7 @@ class Optimizer:
 
     slots: ClassVar[dict[str, float]] = {}
     numbers: ClassVar[tuple[str, ...]] = ()
+    momentum: float  # a schedule may change it from step to step
 
     def __init__(
         self,

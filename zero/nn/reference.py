@@ -57,6 +57,7 @@ class ReferenceModel:
         auxiliary_weight: float = 0.0,
         taught: np.ndarray | None = None,
         taught_weight: float = 0.0,
+        mixed: np.ndarray | None = None,
     ) -> tuple[float, int]:
         """Writes the gradients of a batch's loss and updates the running statistics.
 
@@ -69,7 +70,7 @@ class ReferenceModel:
                 layers that are not in it change nothing.
             label_smoothing: see `softmax_cross_entropy`.
             auxiliary_weight: of the auxiliary head's loss in the sum.
-            taught, taught_weight: see `softmax_cross_entropy`.
+            taught, taught_weight, mixed: see `softmax_cross_entropy`.
 
         Returns:
             The loss, and how many examples the main head got right (of equal logits the first
@@ -87,7 +88,7 @@ class ReferenceModel:
             loss, to_values = 0.0, {}
             for head, weight in heads:
                 part, gradient = softmax_cross_entropy(
-                    values[head][:, 0, 0], labels, label_smoothing, taught, taught_weight
+                    values[head][:, 0, 0], labels, label_smoothing, taught, taught_weight, mixed
                 )
                 loss += weight * part
                 to_values[head] = weight * gradient[:, None, None]

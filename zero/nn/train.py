@@ -23,10 +23,12 @@ import numpy as np
 from zero.data.classes import balanced_accuracy
 from zero.errors import ArchiveError, NetworkError
 from zero.nn import make_model
-from zero.nn.augment import Augmenter, Choices, Normaliser, draw_choices, epoch_order
+from zero.nn.augment import Normaliser, Resizer
+from zero.nn.batches import Batches
 from zero.nn.masks import Masks
 from zero.nn.network import Network
 from zero.nn.optimizers import WeightAverage, clip_gradients
+from zero.nn.stages import Build, Course, Leg
 from zero.nn.train_memory import EVALUATED_AT_ONCE, training_bytes, training_memory
 from zero.nn.train_settings import (
     TrainSettings,
@@ -55,8 +57,9 @@ class EpochRecord(NamedTuple):
 
     epoch, steps: how many were finished. train_loss: mean over the epoch's batches, with the
     auxiliary head's part. train_accuracy: share of the epoch's (augmented) images that were right
-    when they were trained on. valid_accuracy: share of the valid images, after the epoch;
-    valid_balanced: mean over classes of their shares, NaN in records of older versions.
+    when they were trained on, of mixed ones those whose larger part was. valid_accuracy: share of the
+    valid images, after the epoch, in the size that the epoch's stage has; valid_balanced: mean over
+    classes of their shares, NaN in records of older versions.
     """
 
     epoch: int
@@ -73,9 +76,10 @@ class TrainResult:
 
     reason: why it ended: "epochs" (all done), "seconds", "accuracy" (budgets), "diverged", or
     "paused" (steps are left). valid_accuracy: after the last epoch; best_valid_accuracy and
-    best_epoch: the highest, and its epoch. All three are 0 if it diverged. seconds: of training and
-    validation, over all pieces. network: with the auxiliary head if that was trained; parameters,
-    statistics: its flat vectors, the moving averages if the settings ask for them.
+    best_epoch: the highest, and its epoch, of those on images as they are if there are any. All three
+    are 0 if it diverged. seconds: of training and validation, over all pieces. network: for images as
+    they are, with the auxiliary head if that was trained; parameters, statistics: its flat vectors, the
+    moving averages if the settings ask for them.
     """
 
     reason: str
@@ -90,22 +94,25 @@ class TrainResult:
     statistics: np.ndarray
 
 
-def right_by_class(model: Any, x: np.ndarray, y: np.ndarray, data: ImageData) -> np.ndarray:
+def right_by_class(
+    model: Any, x: np.ndarray, y: np.ndarray, data: ImageData, resize: Resizer | None = None
+) -> np.ndarray:
     """Returns how many images (N, H, W, C) of each class a model assigns to their labels y (N,).
 
-    Returns int64 (K,). data: gives the normalisation. An image with a logit that is not finite counts
-    as wrong.
+    Returns int64 (K,). data: gives the normalisation. resize: to the model's size, if it is another.
+    An image with a logit that is not finite counts as wrong.
 
     Raises:
         Stop: a stop acts at once here (`zero.system.signals`).
     """
-    normalise = Normaliser(data.image_shape, data.mean, data.std)
+    normalise = Normaliser(resize.to if resize else data.image_shape, data.mean, data.std)
     size = model.batch * max(EVALUATED_AT_ONCE // model.batch, 1)
     right = np.zeros(len(data.classes), dtype=np.int64)
     began = time.monotonic()
     for start in range(0, len(x), size):
         signals.check(began)
-        labels, logits = y[start : start + size], model.predict(normalise(x[start : start + size]))
+        images, labels = x[start : start + size], y[start : start + size]
+        logits = model.predict(normalise(images if resize is None else resize(images)))
         answers = np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
         right += np.bincount(labels[answers == labels], minlength=len(right))
     return right
@@ -132,14 +139,20 @@ class Trainer:
             what the machine has to spare, so where several train side by side each needs its share.
         checkpoints: whether `state` will be taken and written meanwhile, which takes memory, too.
         name: of the candidate, for messages.
+        build: makes the network for images of another size, for `settings.stages`.
 
     Attributes:
+        course: which step is in which epoch and stage.
+        model: the network with its weights, for the size of images that is trained on now.
+        batch: images of a step in the stage that `step` is in.
         taught, taught_weight: a teacher's probabilities for the train images, (N, classes), and the
             weight of its part of the loss (`zero.nn.loss`). No part of a state: whoever goes on sets
             them again.
 
     Raises:
-        NetworkError: the network does not fit the images, or is too large for the memory.
+        NetworkError: the network does not fit the images, is too large for the memory, or cannot be
+            built, with the same weights, for the images of a stage.
+        ConfigError: a stage's images cannot be made of these.
     """
 
     def __init__(
@@ -156,38 +169,44 @@ class Trainer:
         memory_limit: int | None = None,
         checkpoints: bool = False,
         name: str = "network",
+        build: Build | None = None,
     ):
         _check_fits(network, data, name)
-        self.network = trained_network(network, settings)
+        self.network, self.step = trained_network(network, settings), 0
         self.data, self.settings, self.seed, self.dtype = data, settings, seed, dtype
-        self.schedule = schedule_of(settings)
-        self.batch = min(settings.batch, len(data.train_x))
-        self.steps_per_epoch = len(data.train_x) // self.batch
-        needed = training_memory(
-            self.network, settings, self.batch, dtype, backend, threads, data, checkpoints
-        )
-        needed.check(name, self.batch, memory_limit)
+        self.backend, self.threads, self.name = backend, threads, name
+        self.course = Course(settings, len(data.train_x), data.image_shape)
         try:
-            self._make(backend, threads, initial)
-        except MemoryError:
-            short = needed.too_large(name, self.batch, usable_bytes())
-            raise NetworkError(f"{short} (the system has less to give)") from None
-        self.masks = Masks(
-            self.network, settings.drop_path, settings.epochs * self.steps_per_epoch, seed
+            self.networks = self.course.networks(self.network, build)
+        except NetworkError as error:
+            raise NetworkError(f"{name}: {error}") from None
+        self._needed = training_memory(
+            self.network, settings, self.batch, dtype, backend, threads, data, checkpoints, build
         )
-        shape = data.image_shape
-        self.augment = Augmenter(shape, data.mean, data.std, settings.pad, settings.cutout)
+        self._largest = max(leg.batch for leg in self.course.legs)
+        self._needed.check(name, self._largest, memory_limit)
+        with self._memory_named():
+            self._make(initial)
         self.taught: np.ndarray | None = None
         self.taught_weight = 0.0
-        self._drawn_epoch, self._order, self._choices = -1, np.zeros(0, np.int64), None
-        self.step, self.seconds, self.reason = 0, 0.0, "paused"
+        self.seconds, self.reason = 0.0, "paused"
         self.curve: list[EpochRecord] = []
         self._loss, self._right, self._seen = 0.0, 0, 0  # of the epoch in progress
 
-    def _make(self, backend: str, threads: int, initial: Weights | None) -> None:
+    @contextmanager
+    def _memory_named(self) -> Iterator[None]:
+        try:
+            yield
+        except MemoryError:
+            short = self._needed.too_large(self.name, self._largest, usable_bytes())
+            raise NetworkError(f"{short} (the system has less to give)") from None
+
+    def _make(self, initial: Weights | None) -> None:
         """Makes all that `training_memory` counts, but for what is made anew in each step."""
         network, settings = self.network, self.settings
-        self.model = make_model(network, self.batch, backend, self.dtype, threads)
+        self.model: Any = None
+        self._leg: Leg | None = None
+        self._use(self.course.legs[0])
         parameters, statistics = initial or (
             initial_parameters(network, self.seed, self.dtype),
             initial_statistics(network, self.dtype),
@@ -196,10 +215,38 @@ class Trainer:
         self.optimizer = make_optimizer(network, settings, self.dtype)
         self.average = WeightAverage(parameters, statistics, settings.ema) if settings.ema else None
 
+    def _use(self, leg: Leg) -> None:
+        """Makes the model that of a stage; weights and statistics stay what they are."""
+        if leg is self._leg:
+            return
+        settings, data, network = self.settings, self.data, self.networks[leg.shape]
+        if self._leg is None or (leg.shape, leg.batch) != (self._leg.shape, self._leg.batch):
+            kept = None
+            if self._leg is not None:
+                kept = self.model.parameters.copy(), self.model.statistics.copy()
+                self.model = None  # before there is another: both may not fit the memory
+            self.model = make_model(network, leg.batch, self.backend, self.dtype, self.threads)
+            if kept is not None:
+                self.model.parameters[:], self.model.statistics[:] = kept
+        self._leg = leg
+        self.schedule = schedule_of(settings, leg.learning_rate, leg.schedule_epochs)
+        self.masks = Masks(network, settings.drop_path, self.course.steps, self.seed)
+        self.batches = Batches(data, settings, leg, self.seed)
+
+    @property
+    def batch(self) -> int:
+        """Images of a step, in the stage that training is in."""
+        return self.course.leg_of(self.step).batch
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch, in the stage that training is in."""
+        return self.course.leg_of(self.step).steps_per_epoch
+
     @property
     def epochs_done(self) -> int:
         """Number of finished epochs."""
-        return self.step // self.steps_per_epoch
+        return min(self.course.epoch_of(self.step)[0], self.settings.epochs)
 
     def run_epochs(
         self,
@@ -231,8 +278,8 @@ class Trainer:
 
         if self._seen and self.reason == "paused" and self._is_epoch_over():
             end_epoch()
-        while self.reason == "paused" and self.step < last * self.steps_per_epoch:
-            self._train_step()
+        while self.reason == "paused" and self.step < self.course.steps_until(last):
+            self.train_step()
             self.seconds = time.monotonic() - start
             if self.reason == "paused" and self._is_epoch_over():
                 end_epoch()
@@ -244,63 +291,57 @@ class Trainer:
         return self.settings.seconds is not None and self.seconds >= self.settings.seconds
 
     def _is_epoch_over(self) -> bool:
-        return self.step % self.steps_per_epoch == 0 or self._is_over_time()
+        return self.course.epoch_of(self.step)[1] == 0 or self._is_over_time()
 
-    def _train_step(self) -> None:
-        """Takes one step; where it diverges, sets `reason` and leaves the parameters alone."""
-        settings, model = self.settings, self.model
-        images, labels, taught = self._next_batch()
+    def train_step(self, rate: float | None = None) -> float:
+        """Takes one step and returns the batch's loss, without the end of an epoch; see `run_epochs`.
+
+        rate: instead of the schedule's. Where it diverges, sets `reason` and leaves the parameters alone.
+        """
+        settings, leg = self.settings, self.course.leg_of(self.step)
+        with self._memory_named():
+            self._use(leg)
+        model, batch = self.model, self.batches.get(*self.course.epoch_of(self.step), self.taught)
         loss, right = model.train_step(
-            images,
-            labels,
-            self.masks.draw(self.step, len(images)),
+            batch.images,
+            batch.labels,
+            self.masks.draw(self.step, len(batch.images)),
             settings.label_smoothing,
             settings.auxiliary_weight,
-            taught,
+            batch.taught,
             self.taught_weight,
+            batch.mixed,
         )
         norm = clip_gradients(model.gradients, settings.clip)
         if not (loss <= settings.max_loss and np.isfinite(norm)):  # NaN is not below anything
             self.reason = "diverged"
-            return
-        rate = self.schedule.rate(self.step, self.steps_per_epoch)
+            return float(loss)
+        place, units = self.course.place(self.step), self.course.per_epoch
+        momentum = self.schedule.momentum_at(place, units)
+        if momentum is not None:
+            self.optimizer.momentum = momentum
+        if rate is None:
+            rate = self.schedule.rate(place, units)
         self.optimizer.step(model.parameters, model.gradients, rate)
         if self.average is not None:
             self.average.update(model.parameters, model.statistics, self.step)
         self.step += 1
-        self._loss += loss * len(images)
+        self._loss += loss * len(batch.images)
         self._right += right
-        self._seen += len(images)
-
-    def _next_batch(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Returns the next step's images, augmented and normalised, labels, what a teacher says."""
-        data, settings = self.data, self.settings
-        epoch, at = divmod(self.step, self.steps_per_epoch)
-        if epoch != self._drawn_epoch:
-            count, size = len(data.train_x), data.image_shape[:2]
-            self._order = epoch_order(count, self.seed, epoch)
-            if settings.pad or settings.flip or settings.cutout:
-                self._choices = draw_choices(
-                    count, size, settings.pad, settings.flip, self.seed, epoch
-                )
-            self._drawn_epoch = epoch
-        rows = self._order[at * self.batch : (at + 1) * self.batch]
-        images, labels = data.train_x[rows], data.train_y[rows]
-        taught = None if self.taught is None else self.taught[rows]
-        if self._choices is None:
-            return self.augment(images), labels, taught
-        images = self.augment.batch(images, Choices(*(c[rows] for c in self._choices)))
-        return images, labels, taught
+        self._seen += len(batch.images)
+        return float(loss)
 
     def _end_epoch(self) -> None:
         """Validates, writes the epoch's record, and checks whether training is over."""
-        valid = self.right_by_class("valid")
+        leg = self.course.leg_of(self.step - 1)
+        valid = self._right_by_class("valid", leg)
         accuracy = int(valid.sum()) / len(self.data.valid_y)
         balanced = balanced_accuracy(valid, self.data.counts("valid"))
         loss, right = self._loss / self._seen, self._right / self._seen
         self.curve.append(EpochRecord(self.epochs_done, self.step, loss, right, accuracy, balanced))
         self._loss, self._right, self._seen = 0.0, 0, 0
-        if self.settings.accuracy is not None and accuracy >= self.settings.accuracy:
+        wanted, as_they_are = self.settings.accuracy, leg.shape == self.data.image_shape
+        if wanted is not None and as_they_are and accuracy >= wanted:
             self.reason = "accuracy"
         elif self.epochs_done >= self.settings.epochs:
             self.reason = "epochs"
@@ -320,18 +361,24 @@ class Trainer:
             model.parameters[:], model.statistics[:] = kept
 
     def accuracy(self, x: np.ndarray, y: np.ndarray) -> float:
-        """Returns the share of images that the network as it is now assigns to their labels."""
+        """Returns the share of images, as they are, that the network now assigns to their labels."""
+        self._use(self.course.legs[-1])
         with self._final_weights():
             return evaluate(self.model, x, y, self.data)
 
     def right_by_class(self, part: str) -> np.ndarray:
-        """Returns how many images of each class of a part are right, int64 (K,).
+        """Returns how many images, as they are, of each class of a part are right, int64 (K,).
 
         part: "valid"; or "test", to be asked for once, at the very end.
         """
+        return self._right_by_class(part, self.course.legs[-1])
+
+    def _right_by_class(self, part: str, leg: Leg) -> np.ndarray:
+        with self._memory_named():
+            self._use(leg)
         x, y = getattr(self.data, f"{part}_x"), getattr(self.data, f"{part}_y")
         with self._final_weights():
-            return right_by_class(self.model, x, y, self.data)
+            return right_by_class(self.model, x, y, self.data, self.batches.resize)
 
     def test_accuracy(self) -> float:
         """Returns the accuracy on the test part; to be asked for once, at the very end."""
@@ -342,7 +389,8 @@ class Trainer:
         with self._final_weights() as (parameters, statistics):
             weights = parameters.copy(), statistics.copy()
         done = self.curve if self.reason != "diverged" else []
-        best = max(done, key=lambda record: (record.valid_accuracy, -record.epoch), default=None)
+        whole = [r for r in done if self._is_whole(r)] or done
+        best = max(whole, key=lambda record: (record.valid_accuracy, -record.epoch), default=None)
         return TrainResult(
             reason=self.reason,
             curve=tuple(self.curve),
@@ -355,6 +403,10 @@ class Trainer:
             parameters=weights[0],
             statistics=weights[1],
         )
+
+    def _is_whole(self, record: EpochRecord) -> bool:
+        """Returns whether an epoch was on images as they are."""
+        return self.course.leg_of(record.steps - 1).shape == self.data.image_shape
 
     def state(self) -> Tree:
         """Returns all that `restore` needs, as a tree for `zero.system.trees.write_tree`; copies."""
@@ -385,7 +437,9 @@ class Trainer:
         """
         try:
             for what, mine in self._made_with().items():
-                if tree["made_with"][what] != mine:
+                if tree["made_with"][what] != mine and not (
+                    what == "settings" and self._is_mine(tree["made_with"][what])
+                ):
                     raise ArchiveError(
                         f"this training was begun with other {what}; continue it with the same, or "
                         "start a new one"
@@ -410,6 +464,10 @@ class Trainer:
                 f"not the state of a training, or a damaged one ({type(error).__name__}: {error}); "
                 "start the training again"
             ) from None
+
+    def _is_mine(self, settings: str) -> bool:
+        """Returns whether settings as text are those of this training, also of an older version."""
+        return TrainSettings.model_validate_json(settings) == self.settings
 
     def _made_with(self) -> dict[str, str]:
         """Returns what must be equal for a state to fit, as text."""

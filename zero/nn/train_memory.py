@@ -18,6 +18,7 @@ from zero.nn.layers.record import MaskOf
 from zero.nn.masks import masked_layers
 from zero.nn.network import Network
 from zero.nn.optimizers import WeightAverage
+from zero.nn.stages import Build, Course
 from zero.nn.train_settings import TrainSettings, make_optimizer, trained_network
 from zero.system.memory import gigabytes, usable_bytes
 
@@ -30,6 +31,7 @@ EVALUATED_AT_ONCE = 1024  # images normalised at a time, rounded to whole batche
 # LLVM and the compiled steps. Measured by benchmarks/nn_memory.py; with scikit-learn (for digits) it
 # is 90 MB more.
 PROGRAM_BYTES = {"cpu": 175 << 20, "reference": 80 << 20}
+UNKNOWN = 1 << 60  # train images, where nobody says how many: no batch is larger
 DRAWN_BYTES = 128  # for each train image at the start of an epoch: its place, crop, flip and cutout
 
 
@@ -84,16 +86,29 @@ def training_memory(
     threads: int = 1,
     data: ImageData | None = None,
     checkpoints: bool = False,
+    build: Build | None = None,
 ) -> TrainingMemory:
     """Returns what a process that trains a network takes; makes none of it.
 
-    batch: images of a step. data: the images, if they are known. checkpoints: whether states are
-    written meanwhile, as `zero run` and `zero train` do. The others are as for `zero.nn.train.Trainer`.
+    With stages it is that of the stage that takes most, if `data` or `build` is given; for images of
+    other sizes `build` has to be.
+
+    batch: images of a step without stages. data: the images, if they are known. checkpoints: whether
+    states are written meanwhile, as `zero run` and `zero train` do. The others are as for
+    `zero.nn.train.Trainer`.
 
     Raises:
         DeviceError, NetworkError: the backend cannot run the network.
     """
     network = trained_network(network, settings)
+    if settings.stages and not (data is None and build is None):
+        count = UNKNOWN if data is None else len(data.train_x)
+        course = Course(settings, count, network.layers[0].shape)
+        networks = course.networks(network, build)
+        plain = settings.model_copy(update={"stages": []})
+        more = (dtype, backend, threads, data, checkpoints)
+        found = [training_memory(networks[g.shape], plain, g.batch, *more) for g in course.legs]
+        return max(found, key=lambda memory: memory.total)
     arrays = Arrays(real=False)
     model = make_model(network, batch, backend, dtype, threads, arrays)
     own = model.parameters.nbytes + model.statistics.nbytes
@@ -132,15 +147,25 @@ def _batch_bytes(
     """Returns the most that images and masks of a step, or images of an evaluation, take."""
     height, width, channels = network.layers[0].shape
     values = height * width * channels
-    stored = 1 if data is None else data.train_x.itemsize
+    stored, resized = (1, 0) if data is None else (data.train_x.itemsize, 0)
+    if data is not None and data.image_shape != (
+        height,
+        width,
+        channels,
+    ):  # as numbers, then smaller
+        stored, resized = 4, (stored + 12) * math.prod(data.image_shape)
     padded = (height + 2 * settings.pad) * (width + 2 * settings.pad) * channels
     copies = 1 + 2 * settings.flip + (settings.pad > 0)
-    step = batch * (4 * values + stored * (copies * values + (padded if settings.pad else 0)))
+    step = batch * (
+        4 * values * (4 if settings.mixup else 1)
+        + resized
+        + stored * (copies * values + (padded if settings.pad else 0))
+    )
     dropouts = [math.prod(y.shape) for _, y in masked_layers(network, MaskOf.VALUE)]
     step += batch * (4 * sum(dropouts) + 5 * max(dropouts, default=0))
     most = max(EVALUATED_AT_ONCE // batch, 1) * batch
     drawn = 0
     if data is not None:
         most = min(most, max(len(data.valid_x), len(data.test_x)))
-        drawn = DRAWN_BYTES * len(data.train_x)
-    return drawn + max(step, np.dtype("float32").itemsize * values * most)
+        drawn = DRAWN_BYTES * (2 if settings.mixup else 1) * len(data.train_x)
+    return drawn + max(step, (np.dtype("float32").itemsize * values + resized) * most)

@@ -238,6 +238,18 @@ class Kind:
         """
         raise ConfigError(f"{wanted.config} is about {self.name}, which cannot be trained alone")
 
+    def find_rate(self, wanted: Training) -> Any:
+        """Looks for a learning rate to train a genome with; writes a curve and its picture, nothing else.
+
+        Returns: what the view's `print_rate` takes.
+
+        Raises:
+            ZeroError: as for `train`; or no rate is found.
+        """
+        raise ConfigError(
+            f"--find-rate is for networks of cells; {wanted.config} is about {self.name}"
+        )
+
     def no_explanation(self, path: Path) -> str:
         """Returns what a person is told who wants a run's outcome explained as programs are."""
         return (

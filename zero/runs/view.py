@@ -100,6 +100,10 @@ class View:
         """Prints what `zero.runs.kind.Kind.train` returned; as_json: as a line of JSON."""
         raise NotImplementedError
 
+    def print_rate(self, found: Any, as_json: bool) -> None:
+        """Prints what `zero.runs.kind.Kind.find_rate` returned; as_json: as a line of JSON."""
+        raise NotImplementedError
+
     def show_training(self, folder: Path) -> None:
         """Prints what `zero show` says of the folder of a training."""
         raise NotImplementedError

@@ -133,6 +133,7 @@ class CpuModel:
         auxiliary_weight: float = 0.0,
         taught: np.ndarray | None = None,
         taught_weight: float = 0.0,
+        mixed: np.ndarray | None = None,
     ) -> tuple[float, int]:
         """Returns (loss, number of images classified rightly); fills `gradients`.
 
@@ -151,7 +152,7 @@ class CpuModel:
             logits = self._logits(number, count)
             shifted = logits - logits.max(1, keepdims=True)
             part, slope = softmax_cross_entropy(
-                shifted.astype(np.float64), labels, label_smoothing, taught, taught_weight
+                shifted.astype(np.float64), labels, label_smoothing, taught, taught_weight, mixed
             )
             loss += weight * part
             if number == 0:
