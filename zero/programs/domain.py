@@ -214,6 +214,10 @@ class ProgramsDomain(Domain):
         """Which of `tasks.searched` islands have, each once; [0] where all have the same."""
         return sorted(set(self.tasks_of_islands()))
 
+    def in_words(self) -> list[str]:
+        """Returns what each island searches (`zero.tasks.read.in_words`), none where all have the same."""
+        return in_words(dump_programs(self.config)) if len(self.searched) > 1 else []
+
     @property
     def labels(self) -> Labels:
         """The labels of the run's tasks."""
@@ -462,8 +466,7 @@ class ProgramsDomain(Domain):
         tasks_of = self.tasks_of_islands()
         counts = {k: self.tasks("search", experiment, k).num_tasks for k in self.searched}
         first = sum(n for k, n in counts.items() if k < tasks_of[island])
-        words = in_words(dump_programs(self.config))
-        name = words[self.searched.index(tasks_of[island])].partition(": ")[2]
+        name = self.in_words()[self.searched.index(tasks_of[island])].partition(": ")[2]
         return OtherTasks(tasks_of, island, name, first, sum(counts.values()))
 
     def _searched_by(self, best: RawProgram, experiment: int) -> int:
@@ -556,8 +559,6 @@ class ProgramsDomain(Domain):
             given = self.config.tasks
             families = [*given.searched, given.select, given.final]
             self._notes = list(dict.fromkeys(note for f in families for note in f.notes()))
-            if len(self.searched) > 1:
-                self._notes += in_words(dump_programs(self.config))
             self._notes += [self._of_population] if self._of_population else []
         return self._notes
 
@@ -655,7 +656,7 @@ class ProgramsDomain(Domain):
         details = {key: figures["final"][key] for key in keys if key in figures["final"]}
         details["labels"] = self.labels
         if len(self.searched) > 1:
-            words = in_words(dump_programs(self.config))[self.searched.index(searched)]
+            words = self.in_words()[self.searched.index(searched)]
             figures["search"]["found_on"] = details["found_on"] = words
         details["chance"] = {purpose: part["chance"] for purpose, part in figures.items()}
         kept = self._keep(program, figures["final"], number, folder)

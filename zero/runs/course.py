@@ -169,12 +169,19 @@ class Run:
         self.reporter.start({
             "name": config.name, "seed": config.seed, "islands": config.islands.count,
             "backend": config.backend, "dtype": config.dtype, "folder": str(self.folder.path),
+            **self._searches(),
         })  # fmt: skip
         if not self.resumed and "data" in self.session.info:  # they are read
             for note in self.domain.notes():
                 self.session.message(f"note: {note}")
         event = "resume" if self.resumed else "start"
         self.folder.log(event, seconds=self.session.earlier_seconds)
+
+    def _searches(self) -> dict[str, str]:
+        """Returns what each island searches, where they search different tasks."""
+        kind = genomes.get(self.config.genomes)
+        texts = kind.view.searches(kind.dump(self.config)) if len(set(self.tasks_of)) > 1 else []
+        return {"searches": "; ".join(texts)} if texts else {}
 
     # --- an experiment --------------------------------------------------------------------------
 

@@ -35,9 +35,11 @@ def in_words(settings: Any) -> list[str]:
         return []
     islands = settings.get("islands")
     count = islands.get("count") if isinstance(islands, dict) else None
-    count = count if isinstance(count, int) else len(sections)
+    count = min(count, 1024) if isinstance(count, int) else len(sections)
     plain_ = [{k: str(v) for k, v in section.items()} for section in sections]
     first = [plain_.index(section) for section in plain_]  # of equal ones
+    if len(set(first)) < 2:
+        return []
     found = []
     for number in dict.fromkeys(first):
         mine = [str(k) for k in range(count) if first[k % len(sections)] == number]
