@@ -114,6 +114,20 @@ def test_only_who_comes_from_other_tasks_is_evaluated_anew():
     assert 0 < steps <= 20 * senders.count(1)  # of each one's training on this island's task
 
 
+def test_the_reference_backend_evaluates_them_anew_too():
+    small = {"search": {"population": 4, "tournament": 2}, "evaluation": {"cache": "none"}}
+    islands = {"migrants": 3, "migrate_every": 6}
+    domain = ProgramsDomain(mixed(2, backend="reference", islands=islands, **small))
+    both = play_together(domain.islands(0, BUDGET), 2)
+    exchange(both)
+    for island in both:
+        evaluate = domain.evaluator("search", 0, searched=island.index)
+        p = island.population
+        assert any(n % 2 != island.index for n in p.number[p.slots].tolist())
+        for record in p.slots.tolist():
+            assert p.fitness[record] == evaluate(program_of(island, record)).fitness
+
+
 def test_an_immigrant_above_the_train_budget_has_no_fitness():
     migration = {"migrants": 20}
     low = {"evaluation": {"train_budget": {"baseline": "linear", "factor": 0.01}}}
@@ -168,8 +182,6 @@ KINDS = {
     "evolution": {"tasks": {"search": [FIRST, {**OTHER, "count": 3}], "select": FIRST}},
     "random search": {"search": {"method": "random_search", "tournament": None}},
     "batches": {"search": {"batch": 10}, **HURDLE},
-    "reference": {"backend": "reference", "budget": {"individuals": 300},
-                  "islands": {"migrate_every": 50}, "evaluation": {"cache": "none"}},
 }  # fmt: skip
 
 
@@ -224,7 +236,7 @@ def test_people_are_told_what_each_island_searches(tmp_path):
     file.write_text(config_to_yaml(mixed(3)))
     islands = ("islands 0, 2: linear_regression", "island 1: linear_regression")
     differ = "train 30, valid 12"
-    checked = zero_("validate", str(file))[0]
+    checked = zero_("validate", str(file), "--data")[0]
     assert "search (islands 0, 2)" in checked and "search (island 1)" in checked
     told = zero_("run", str(file), "--out", str(folder))
     shown = [*told, *zero_("show", str(folder)), *zero_("watch", str(folder))]
@@ -232,7 +244,8 @@ def test_people_are_told_what_each_island_searches(tmp_path):
         plain = " ".join(text.split())
         assert all(part in plain for part in (*islands, differ))
     assert "search fitness is on the tasks of island" in " ".join("".join(told).split())
-    report = (folder / "report.html").read_text()
+    zero_("report", str(folder), "-o", str(tmp_path / "report.html"))
+    report = (tmp_path / "report.html").read_text()
     assert islands[1] in report and "search (island 1)" in report
 
 

@@ -289,10 +289,10 @@ class Island(BaseIsland):
         """As of every island; where a GPU evaluates also how long it was busy, for benchmarks."""
         busy = self.module.busy_seconds
         found = super().stats() | {"proposals": int(self.space.proposals.made[0])}
-        if (
-            self.others is not None and self.others.mine > 0
-        ):  # a run's figures are of the first tasks
-            found["now"] = f"best {float(self.population.best[0]):.4f} on {self.others.name}"
+        best = float(self.population.best[0])
+        if self.others is not None and self.others.mine > 0 and best > -np.inf:
+            # A run's other figures are of the first tasks.
+            found["now"] = f"best {best:.4f} on {self.others.name}"
         return found | ({} if busy is None else {"busy_seconds": busy})
 
     def _hits(self) -> tuple[int, int]:

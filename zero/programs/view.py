@@ -228,8 +228,6 @@ class ProgramsView(View):
         name = chance_name(tasks.metric, part_of(tasks))
         what = f"of {name}" if tasks.training else f"of a predictor that says {name}"
         print(f"chance: the mean fitness {what}")
-        for text in domain.in_words():
-            print_paragraph(text)
 
 
 def sets_of(domain: Any) -> list[tuple[str, str, int]]:
