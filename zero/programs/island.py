@@ -44,7 +44,7 @@ from zero.programs.interpreter import cpu
 from zero.programs.interpreter.arrays import EVALUATED, FEC_HITS, SEEN_HITS, EvaluatorArrays
 from zero.programs.mutation_names import MUTATION_NAMES
 from zero.programs.mutations import Genomes, Space, new_genomes
-from zero.programs.other_tasks import OtherTasks
+from zero.programs.other_tasks import OtherTasks, static_cost
 from zero.programs.program import Memory, Program
 from zero.programs.raw_records import RawProgram, pack_records, unpack_records
 from zero.rng.splitmix import below
@@ -466,7 +466,7 @@ class Island(BaseIsland):
         if self.others is not None:
             came = target, immigrants["unmeasured"][new]
             known = arrivals["known"][: len(fits)][fits]
-            self.others.settle(self, came, held, arrived, known)
+            self.others.settle(p, self._evaluated_anew, came, held, arrived, known)
         p.slots[slots] = arrived
         p.slot_fitness[slots] = p.fitness[arrived]
         if len(arrived):
@@ -475,6 +475,13 @@ class Island(BaseIsland):
                 p.best[0] = p.fitness[best]
                 p.counts[BEST] = best
                 p.counts[BEST_AT] = p.counts[INDIVIDUALS]
+
+    def _evaluated_anew(self, record: int) -> tuple[float, int]:
+        """Returns (fitness, train steps taken) of a record from elsewhere, as if it were bred here."""
+        if 0.0 < self.arrays.settings.budget < static_cost(self.arrays, self.genomes, record):
+            return 0.0, 0
+        fitness, steps = self.module.evaluate_program(self._genomes, record, self._evaluator)
+        return (-np.inf if np.isnan(fitness) else float(fitness)), int(steps)
 
     # --- state ----------------------------------------------------------------------------------
 

@@ -13,16 +13,14 @@ Islands with the same tasks throughout need nothing of this, and their states ha
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zero.evolution.population import TRAIN_STEPS
-
-if TYPE_CHECKING:
-    from zero.programs.island import Island
+from zero.evolution.population import TRAIN_STEPS, Population
+from zero.programs.interpreter.arrays import EvaluatorArrays
+from zero.programs.mutations import Genomes
 
 
 @dataclass
@@ -76,7 +74,8 @@ class OtherTasks:
 
     def settle(
         self,
-        island: Island,
+        population: Population,
+        evaluate: Callable[[int], tuple[float, int]],
         came: tuple[np.ndarray, np.ndarray],
         held: np.ndarray,
         arrived: np.ndarray,
@@ -85,14 +84,15 @@ class OtherTasks:
         """Gives those who are to take a place the fitness that they have on these tasks.
 
         Args:
-            island: to which they come.
+            population: of the island to which they come.
+            evaluate: record -> (fitness, train steps taken) on these tasks.
             came: records that are new here, immigrants and ancestors; whether their fitness is of
                 other tasks.
             held: records that were here before.
             arrived: records of those who are to take a place.
             known: their fitness as `known` returned it.
         """
-        p = island.population
+        p = population
         records, foreign = came
         here = set(p.number[np.concatenate([held, records])].tolist())
         self.unmeasured &= here  # the others were forgotten
@@ -103,7 +103,7 @@ class OtherTasks:
             if record not in new and number not in self.unmeasured:
                 continue  # it lives here, or did
             if math.isnan(fitness):
-                fitness, steps = _evaluated(island, record)
+                fitness, steps = evaluate(record)
                 p.counts[TRAIN_STEPS] += steps
             p.fitness[record] = fitness
             self.unmeasured.discard(number)
@@ -123,18 +123,8 @@ class OtherTasks:
         return np.array(sorted(self.unmeasured), dtype=np.int64)
 
 
-def _evaluated(island: Island, record: int) -> tuple[float, int]:
-    """Returns (fitness, train steps taken) of a record on the island's tasks."""
-    arrays: Any = island.arrays
-    if 0.0 < arrays.settings.budget < _cost(island, record):
-        return 0.0, 0
-    fitness, steps = island.module.evaluate_program(island._genomes, record, island._evaluator)
-    return (-math.inf if math.isnan(fitness) else float(fitness)), int(steps)
-
-
-def _cost(island: Island, record: int) -> float:
-    """Returns the static cost of a record on one of the island's tasks (spec, 6.5)."""
-    arrays, genomes = island.arrays, island.genomes
+def static_cost(arrays: EvaluatorArrays, genomes: Genomes, record: int) -> float:
+    """Returns the static cost of a record on one of an evaluator's tasks (spec, 6.5)."""
     costs = []
     for start, size in zip(arrays.starts[:3], genomes.sizes[record], strict=True):
         ops = genomes.code[record, start : start + size, 0]
