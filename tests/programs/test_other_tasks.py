@@ -247,6 +247,14 @@ def test_people_are_told_what_each_island_searches(tmp_path):
     zero_("report", str(folder), "-o", str(tmp_path / "report.html"))
     report = (tmp_path / "report.html").read_text()
     assert islands[1] in report and "search (island 1)" in report
+    pytest.importorskip("starlette", reason="of the dashboard")
+    from zero.dashboard.root import Root
+    from zero.dashboard.shown import Shown
+
+    board = Shown(Root(tmp_path))
+    figures = dict(board.run("run")["figures"])
+    board.close()
+    assert figures["searches 2"].startswith(islands[1]) and differ in figures["searches 2"]
 
 
 # --- mistakes ---------------------------------------------------------------------------------------
