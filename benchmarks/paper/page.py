@@ -64,6 +64,15 @@ def share_interval(successes: int, number: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def mean_interval(values: list[float]) -> tuple[float, float, float]:
+    """Returns the mean of a few values and its interval (Student's t)."""
+    from scipy import stats
+
+    mean, half = float(np.mean(values)), float(stats.sem(values))
+    half *= float(stats.t.ppf(0.975, len(values) - 1))
+    return mean, mean - half, mean + half
+
+
 def bootstrapped(rows: list[Any], figure: Callable[[list[Any]], float]) -> tuple[float, float]:
     """Returns the interval of a figure over resamples of rows, always the same ones."""
     rng = np.random.default_rng(0)
@@ -261,7 +270,14 @@ def baseline(rows: list[Row]) -> str:
     ]  # fmt: skip
     head = ["data", "search", "seed", "train steps", "islands", "individuals", "search accuracy",
             "select", "unseen", "linear there", "network there", "core-hours"]  # fmt: skip
-    return text + table(head, cells) + machines(rows)
+    means = []
+    for key, found in grouped(rows, "data", "variant", "steps", "islands").items():
+        if len(found) > 2:
+            mean, low, high = mean_interval([r["unseen"] for r in found])
+            means.append([*key[:2], f"{key[2]:.0e}", str(key[3]), str(len(found)),
+                          f"{mean:.3f} ({low:.3f} to {high:.3f})"])  # fmt: skip
+    of_seeds = ["data", "search", "train steps", "islands", "seeds", "unseen, mean"]
+    return text + table(head, cells) + (table(of_seeds, means) if means else "") + machines(rows)
 
 
 def fig5(rows: list[Row]) -> str:

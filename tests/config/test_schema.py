@@ -40,6 +40,13 @@ def test_mistakes_are_found_where_they_are(editor):
     assert faults(editor, cells + "\nprogram: {}\n") == [""]
 
 
+def test_islands_may_have_other_tasks(editor):
+    one = "{type: linear_regression, features: 4}"
+    assert faults(editor, f"tasks: {{search: [{one}, {one}]}}\nislands: {{count: 2}}") == []
+    assert faults(editor, f"tasks: {{search: [{one}, 3]}}") == ["tasks.search"]
+    assert faults(editor, f"tasks: {{search: {one}, select: [{one}]}}") == ["tasks.select"]
+
+
 def test_none_is_taken_where_a_file_may_say_it(editor):
     assert faults(editor, TASKS + "evaluation: {cache: none}\nbudget: {seconds: none}") == []
     assert faults(editor, TASKS + "search: {population: none}") == ["search.population"]

@@ -37,6 +37,13 @@ KINDS = {
         "evaluation": {"hurdle": {"train": 15, "valid": 5, "quantile": 0.5}},
     },
 }
+LINEAR = {"type": "linear_regression", "features": 4, "train": 20, "valid": 10}
+KINDS["islands with other tasks"] = {
+    "budget": {"individuals": 30_000},
+    "tasks": {"search": [LINEAR, {**LINEAR, "train": 30, "count": 2}], "select": LINEAR},
+    "islands": {"count": 3},
+    "evaluation": {"hurdle": {"train": 15, "valid": 5, "quantile": 0.5}},
+}
 KILLS_OF_EACH = 3
 
 

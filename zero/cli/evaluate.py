@@ -18,7 +18,13 @@ from zero.cli.common import (
 )
 from zero.errors import DeviceError
 from zero.programs.view import counted, notes, spread, with_chance
-from zero.runs.tables import json_number, print_pairs, print_table, shown_fitness
+from zero.runs.tables import (
+    json_number,
+    print_pairs,
+    print_paragraph,
+    print_table,
+    shown_fitness,
+)
 
 
 @guarded
@@ -82,6 +88,8 @@ def validate(
     else:
         domain.check_code()
     print(f"{checked.name}: no mistakes")
+    for text in kind.view.searches(kind.dump(checked)):
+        print_paragraph(text)
     for note in domain.notes() if data else ():
         print(f"note: {note}")
     try:

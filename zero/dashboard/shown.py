@@ -90,8 +90,9 @@ class Shown:
         followed = self.follower.of(name)
         seen = followed.seen
         going = summary.state == "running"
+        settings = _settings(self.copies, name)
         found |= {
-            "figures": _figures(summary, followed),
+            "figures": [*_figures(summary, followed), *_searches(summary, settings)],
             "share": _share(seen.stats) if going else None,
             "now": str(seen.stats.get("now") or "") if going else "",
             "best_curve": curve(followed.best),
@@ -100,7 +101,7 @@ class Shown:
             "improvements": [_improvement(e) for e in reversed(followed.improvements)],
             "messages": [self._uploaded.sub("", text) for text in followed.messages],
             "best": _text(seen.best.get("program")),
-            "settings": _settings(self.copies, name),
+            "settings": settings,
             "lineage": [],
             "board": None,
             "candidates": [],
@@ -287,6 +288,14 @@ def _figures(summary: RunSummary, followed: Followed) -> list[list[str]]:
     rows += [["seed", str(summary.seed)]] if summary.seed is not None else []
     rows += [["started", _when(summary.started)]] if summary.started else []
     return rows
+
+
+def _searches(summary: RunSummary, settings: dict[str, Any]) -> list[list[str]]:
+    """Returns what each island searches, where they search different tasks; names and values."""
+    if summary.kind not in genomes.names():
+        return []
+    texts = genomes.get(summary.kind).view.searches(settings)
+    return [[f"searches {number}", text] for number, text in enumerate(texts, 1)]
 
 
 def _share(stats: dict[str, Any]) -> float | None:

@@ -13,6 +13,7 @@ from zero.config.checks import OF_EVERY_RUN
 from zero.config.files import is_path
 from zero.config.settings import Found, Unknown, roughly
 from zero.config.words import got
+from zero.config.yaml import Loc
 from zero.errors import ZeroError, unknown_name
 from zero.programs import library
 from zero.programs.ops import get_op
@@ -188,13 +189,14 @@ def _check_labels(config: Any) -> Iterator[Found]:
     if None in families.values():  # a mistake that is told already
         return
     labels = families["search"].labels
-    for purpose in ("select", "final"):
-        if families[purpose].labels != labels:
+    others = dict(_others(config))
+    for loc, family in [*((("tasks", p), families[p]) for p in PURPOSES[1:]), *others.items()]:
+        if family.labels != labels:
             message = (
-                f"has {families[purpose].labels} labels and the search tasks have {labels} ones; "
+                f"has {family.labels} labels and the search tasks have {labels} ones; "
                 "a program predicts either"
             )
-            yield ("tasks", purpose), message
+            yield loc, message
     if labels == "scalar":
         return
     need, have = CLASS_PREDICTION + 1, config.program.memory.vectors
@@ -206,6 +208,23 @@ def _check_labels(config: Any) -> Iterator[Found]:
         yield ("program", "memory", "vectors"), message
     if config.backend == "cuda":
         yield ("backend",), "'cuda' knows no vector labels yet; use 'cpu'"
+
+
+def _others(config: Any) -> Iterator[tuple[Loc, Any]]:
+    """Yields the families that some islands search instead of the first one, with their places."""
+    for number, family in enumerate(getattr(config.tasks, "others", ()), 1):
+        yield ("tasks", "search", number), family
+
+
+def _check_islands(config: Any) -> Iterator[Found]:
+    """Checks that every family of a list is searched by some island."""
+    number, count = 1 + len(dict(_others(config))), config.islands.count
+    if number > count:
+        message = (
+            f"lists {number} families for {count} island{'s' * (count > 1)}, each of which searches one; "
+            f"give islands.count of at least {number}, or fewer families"
+        )
+        yield ("tasks", "search"), message
 
 
 def _check_mutations(config: Any) -> Iterator[Found]:
@@ -229,16 +248,17 @@ def _check_start(config: Any) -> Iterator[Found]:
 
 def _check_part(config: Any) -> Iterator[Found]:
     """Checks what tasks in which programs are a part of training a network do not allow."""
-    families = {purpose: getattr(config.tasks, purpose, None) for purpose in PURPOSES}
-    parts = {purpose: family.part for purpose, family in families.items() if family is not None}
-    part = parts.get("search", "predictor")
-    for purpose in parts:
-        if parts[purpose] != part and "search" in parts:
+    families: dict[Loc, Any] = {("tasks", p): getattr(config.tasks, p, None) for p in PURPOSES}
+    families |= dict(_others(config))
+    parts = {loc: family.part for loc, family in families.items() if family is not None}
+    part = parts.get(("tasks", "search"), "predictor")
+    for loc in parts:
+        if parts[loc] != part and ("tasks", "search") in parts:
             message = (
-                f"programs are the {parts[purpose]} on these tasks and the {part} on the search tasks; give "
+                f"programs are the {parts[loc]} on these tasks and the {part} on the search tasks; give "
                 "tasks in which they are the same"
             )
-            yield ("tasks", purpose), message
+            yield loc, message
     if part == "predictor":
         return
     if config.backend == "cuda":
@@ -265,6 +285,7 @@ OF_PROGRAMS = (
     *_of_functions(_check_random_start),
     _check_any_ops,
     _check_labels,
+    _check_islands,
     _check_mutations,
     _check_start,
     _check_part,

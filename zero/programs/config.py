@@ -180,11 +180,21 @@ class ProgramSettings(Section):
 
 
 class Tasks(Section):
-    """Task families for search, for selection among experiments, and for the final figure."""
+    """Task families for search, for selection among experiments, and for the final figure.
+
+    search: of all islands; where a file has a list of families it is the first, and `others` has the rest:
+    island i searches the i-th of `searched`, modulo their number.
+    """
 
     search: SerializeAsAny[TaskFamily]
     select: SerializeAsAny[TaskFamily]
     final: SerializeAsAny[TaskFamily]
+    others: tuple[TaskFamily, ...] = Field((), exclude=True)
+
+    @property
+    def searched(self) -> tuple[TaskFamily, ...]:
+        """The families that islands search, by turns."""
+        return (self.search, *self.others)
 
 
 def _forget(value: int) -> int:
@@ -354,6 +364,9 @@ def dump_programs(config: ProgramsConfig) -> dict[str, Any]:
     for purpose in PURPOSES:
         family = getattr(config.tasks, purpose)
         data["tasks"][purpose] = {"type": family.kind, **data["tasks"][purpose]}
+    if config.tasks.others:
+        others = [{"type": f.kind, **f.model_dump(mode="json")} for f in config.tasks.others]
+        data["tasks"]["search"] = [data["tasks"]["search"], *others]
     return data
 
 
@@ -367,7 +380,10 @@ def programs_schema() -> dict[str, Any]:
         definition["properties"] = {"type": {"const": kind}, **definition.get("properties", {})}
         definition["required"] = ["type", *definition.get("required", [])]
     tasks = definitions["Tasks"]
-    tasks["properties"] = {name: {"oneOf": list(refs.values())} for name in PURPOSES}
+    one: dict[str, Any] = {"oneOf": list(refs.values())}
+    tasks["properties"] = {name: one for name in PURPOSES}
+    several = {"type": "array", "items": one, "minItems": 1}
+    tasks["properties"]["search"] = {"oneOf": [*refs.values(), several]}
     tasks["required"] = ["search"]
     return schema
 

@@ -16,7 +16,7 @@ from zero.config.sections import Section
 from zero.errors import ConfigError, ProgramError
 from zero.programs import backends, earlier, library, parts
 from zero.programs.backends import Backend, EvaluationSetup
-from zero.programs.config import EvaluationSettings, ProgramsConfig
+from zero.programs.config import EvaluationSettings, ProgramsConfig, dump_programs
 from zero.programs.evaluator import Evaluation, Evaluator
 from zero.programs.figures import (
     chance,
@@ -29,6 +29,7 @@ from zero.programs.find import load_program
 from zero.programs.interpreter.reference import combine
 from zero.programs.keep import beside
 from zero.programs.ops import OPS, by_number, get_op
+from zero.programs.other_tasks import OtherTasks
 from zero.programs.program import (
     FUNCTIONS,
     Instruction,
@@ -46,6 +47,7 @@ from zero.runs.domain import Conclusion, Domain
 from zero.runs.folder import RunFolder
 from zero.runs.state import Experiment
 from zero.tasks import PURPOSES, Labels, TaskSet, make_task_set
+from zero.tasks.read import in_words
 from zero.tasks.table import Table
 
 
@@ -100,10 +102,25 @@ def memory_of(config: ProgramsConfig) -> Memory:
     return Memory(memory.scalars, memory.vectors, memory.matrices)
 
 
-def make_tasks(config: ProgramsConfig, purpose: str, experiment: int = 0) -> TaskSet:
-    """Returns a run's tasks for a purpose; new ones for each experiment if the config says so."""
+def make_tasks(
+    config: ProgramsConfig, purpose: str, experiment: int = 0, searched: int = 0
+) -> TaskSet:
+    """Returns a run's tasks for a purpose; new ones for each experiment if the config says so.
+
+    searched: which of the families that islands search, for the purpose "search".
+    """
     number = experiment if config.experiments.new_tasks else 0
-    return make_task_set(getattr(config.tasks, purpose), purpose, number)
+    family = getattr(config.tasks, purpose)
+    if purpose == "search":
+        family = config.tasks.searched[searched]
+    return make_task_set(family, purpose, number)
+
+
+def tasks_of_islands(config: ProgramsConfig) -> list[int]:
+    """Returns which of the families in `tasks.searched` each island has, of equal ones the first."""
+    families = config.tasks.searched
+    first = [next(k for k, f in enumerate(families) if f is family) for family in families]
+    return [first[k % len(first)] for k in range(config.islands.count)]
 
 
 def make_evaluator(
@@ -175,14 +192,31 @@ class ProgramsDomain(Domain):
         self._notes: list[str] | None = None
         self._tuned: dict[int, dict[str, Program]] = {}  # by experiment
 
-    def tasks(self, purpose: str, experiment: int) -> TaskSet:
-        """Returns the experiment's tasks; made once where they do not change."""
+    def tasks(self, purpose: str, experiment: int, searched: int = 0) -> TaskSet:
+        """Returns the experiment's tasks; made once where they do not change.
+
+        searched: as for `make_tasks`.
+        """
         fixed = purpose == "final" or not self.config.experiments.new_tasks
-        key = (purpose, 0 if fixed else experiment)
+        searched = searched if purpose == "search" else 0
+        key = (purpose, 0 if fixed else experiment, searched)
         if key not in self._tasks:
             self._tasks = {k: v for k, v in self._tasks.items() if k[1] in (0, experiment)}
-            self._tasks[key] = make_tasks(self.config, purpose, experiment)
+            self._tasks[key] = make_tasks(self.config, purpose, experiment, searched)
         return self._tasks[key]
+
+    def tasks_of_islands(self) -> list[int]:
+        """Returns which of `tasks.searched` each island has."""
+        return tasks_of_islands(self.config)
+
+    @property
+    def searched(self) -> list[int]:
+        """Which of `tasks.searched` islands have, each once; [0] where all have the same."""
+        return sorted(set(self.tasks_of_islands()))
+
+    def in_words(self) -> list[str]:
+        """Returns what each island searches (`zero.tasks.read.in_words`), none where all have the same."""
+        return in_words(dump_programs(self.config)) if len(self.searched) > 1 else []
 
     @property
     def labels(self) -> Labels:
@@ -194,11 +228,11 @@ class ProgramsDomain(Domain):
         """The backend of the run's islands."""
         return backends.get(self.config.backend)
 
-    def setup(self, purpose: str, experiment: int) -> EvaluationSetup:
+    def setup(self, purpose: str, experiment: int, searched: int = 0) -> EvaluationSetup:
         """Returns how the experiment's programs are evaluated on the tasks of a purpose."""
         config = self.config
         return EvaluationSetup(
-            self.tasks(purpose, experiment), config.dtype, key_for(config.seed, "evaluation"),
+            self.tasks(purpose, experiment, searched), config.dtype, key_for(config.seed, "evaluation"),
             config.evaluation.max_abs_error, self._combine(purpose),
         )  # fmt: skip
 
@@ -225,7 +259,13 @@ class ProgramsDomain(Domain):
         return stored
 
     def evaluator(
-        self, purpose: str, experiment: int, on_gpu: bool = False, draws: int = 0, **how: bool
+        self,
+        purpose: str,
+        experiment: int,
+        on_gpu: bool = False,
+        draws: int = 0,
+        searched: int = 0,
+        **how: bool,
     ) -> Evaluator:
         """Returns the evaluator of the experiment's tasks, on the code that its islands use.
 
@@ -233,27 +273,30 @@ class ProgramsDomain(Domain):
         program at a time would leave a GPU idle, and a process that forks islands must not touch it. Both
         agree to rounding.
 
-        draws, how: see `make_evaluator`.
+        draws, how: see `make_evaluator`. searched: see `make_tasks`.
         """
         name = self.config.backend if on_gpu else self.backend.for_one_program
         config, backend = self.config.model_copy(update={"backend": name}), backends.get(name)
         module = None
         if backend.shares_module:
-            search = self.setup("search", experiment)
+            search = self.setup("search", experiment, searched)
             module = backend.modules(search, config.search.method, 1)[0]
-        tasks = self.tasks(purpose, experiment)
+        tasks = self.tasks(purpose, experiment, searched)
         return make_evaluator(config, tasks, module, self._combine(purpose), draws, **how)
 
     def _combine(self, purpose: str) -> str:
         return self.config.evaluation.fitness if purpose == "search" else "mean"
 
-    def _reported_by(self, purpose: str, experiment: int, on_gpu: bool = False) -> Evaluator:
+    def _reported_by(
+        self, purpose: str, experiment: int, on_gpu: bool = False, searched: int = 0
+    ) -> Evaluator:
         """Returns the evaluator of the figures that are told: the final one is a predictor's."""
         final = purpose == "final"
         independent = final or (purpose == "select" and self._select_independent)
         return self.evaluator(
-            purpose, experiment, on_gpu, independent=independent, keep_errors=final
-        )
+            purpose, experiment, on_gpu, searched=searched, independent=independent,
+            keep_errors=final,
+        )  # fmt: skip
 
     @property
     def _select_independent(self) -> bool:
@@ -354,9 +397,13 @@ class ProgramsDomain(Domain):
 
         config, count = self.config, self.config.islands.count
         program, evaluation = config.program, config.evaluation
-        tasks = self.tasks("search", experiment)
-        search = self.setup("search", experiment)
-        modules = self.backend.modules(search, config.search.method, count)
+        tasks_of = self.tasks_of_islands()
+        modules = {
+            k: self.backend.modules(
+                self.setup("search", experiment, k), config.search.method, count
+            )
+            for k in self.searched
+        }
         functions = [getattr(program, f) for f in FUNCTIONS]
         space, starts = new_space(
             memory_of(config),
@@ -367,21 +414,23 @@ class ProgramsDomain(Domain):
             self.initial,
             program.initial == "random" and not self.population,
             self.population,
-            self._conditions(tasks),
+            self._conditions(self.tasks("search", experiment)),
         )
         cache, hurdle = evaluation.cache, evaluation.hurdle
 
         size, migrants = config.search.population, config.islands.migrants
         buffer = None
         if count > 1 and migrants:
-            buffer = MigrantBuffer(count, size, migrants, int(starts[3]))
+            several = len(self.searched) > 1
+            buffer = MigrantBuffer(count, size, migrants, int(starts[3]), several)
         islands = []
         for k in range(count):
+            tasks, module = self.tasks("search", experiment, tasks_of[k]), modules[tasks_of[k]][k]
             arrays = cpu.new_evaluator(
                 tasks,
                 memory_of(config),
                 starts,
-                module=modules[k],
+                module=module,
                 key=key_for(config.seed, "evaluation"),
                 max_abs_error=evaluation.max_abs_error,
                 combine=evaluation.fitness,
@@ -398,15 +447,37 @@ class ProgramsDomain(Domain):
             select = self.evaluator("select", experiment, independent=self._select_independent)
             islands.append(
                 Island(
-                    modules[k], share(space, k, count), memory_of(config), arrays, select,
+                    module, share(space, k, count), memory_of(config), arrays, select,
                     size, self.method.numbers(config.search), config.seed,
                     experiment, k, count, self.limits(budget, k), migrants, buffer,
-                    config.search.batch,
+                    config.search.batch, self._other_tasks(experiment, k),
                 )
             )  # fmt: skip
-        if islands:
-            islands[0].warm_up()
+        for k in (
+            self.searched if islands else ()
+        ):  # those of other numbers of tasks are compiled apart
+            islands[tasks_of.index(k)].warm_up()
         return islands
+
+    def _other_tasks(self, experiment: int, island: int) -> OtherTasks | None:
+        """Returns what an island knows of the others' tasks, None where all have the same."""
+        if len(self.searched) == 1:
+            return None
+        tasks_of = self.tasks_of_islands()
+        counts = {k: self.tasks("search", experiment, k).num_tasks for k in self.searched}
+        first = sum(n for k, n in counts.items() if k < tasks_of[island])
+        name = self.in_words()[self.searched.index(tasks_of[island])].partition(": ")[2]
+        return OtherTasks(tasks_of, island, name, first, sum(counts.values()))
+
+    def _searched_by(self, best: RawProgram, experiment: int) -> int:
+        """Returns on which of `tasks.searched` a record's fitness is."""
+        at = 0
+        for k in self.searched:
+            end = at + self.tasks("search", experiment, k).num_tasks
+            if np.isfinite(best.task_fitness[at:end]).any():
+                return k
+            at = end
+        return self.tasks_of_islands()[best.island]  # its first program, which was never the best
 
     def _conditions(self, tasks: TaskSet) -> dict[str, Any] | None:
         """Returns what children must be, as `zero.programs.island.new_space` takes it."""
@@ -429,12 +500,17 @@ class ProgramsDomain(Domain):
                 there are, a line each.
         """
         self._check_apart()
-        tasks = self.tasks("search", 0)
-        check_room(self.config, tasks)
-        if tasks.training is not None:  # which has neither cache nor hurdle
+        self._check_alike()
+        sets = [self.tasks("search", 0, k) for k in self.searched]
+        for tasks in sets:
+            check_room(self.config, tasks)
+        if sets[0].training is not None:  # which has neither cache nor hurdle
             return
         # They look within the first epoch.
-        have = {"train": tasks.train_x.shape[1], "valid": tasks.valid_x.shape[1]}
+        have = {
+            "train": min(tasks.train_x.shape[1] for tasks in sets),
+            "valid": min(tasks.valid_x.shape[1] for tasks in sets),
+        }
         evaluation = _fitted(self.config.evaluation, have)
         self.config = self.config.model_copy(update={"evaluation": evaluation})
         cache, hurdle = evaluation.cache, evaluation.hurdle
@@ -458,13 +534,30 @@ class ProgramsDomain(Domain):
     def _check_apart(self) -> None:
         """Raises TaskError if the final tasks' test rows may be among those of the others."""
         families = self.config.tasks
-        families.final.check_apart(families.search)
-        families.final.check_apart(families.select)
+        for family in (*families.searched, families.select):
+            families.final.check_apart(family)
+
+    def _check_alike(self) -> None:
+        """Raises ConfigError if programs of one island cannot be those of another with other tasks."""
+        first, found = self.tasks("search", 0), []
+        for k in self.searched[1:]:
+            tasks = self.tasks("search", 0, k)
+            pairs = (("features", first.features, tasks.features),
+                     ("classes", first.classes, tasks.classes))  # fmt: skip
+            found += [
+                f"tasks.search[{k}] has {other} {what}, and tasks.search[0] has {one}; islands exchange "
+                f"programs, so give families of as many {what}"
+                for what, one, other in pairs
+                if one != other
+            ]
+        if found:
+            raise ConfigError("\n".join(found))
 
     def notes(self) -> list[str]:
         """Returns what a person should know of the data, a line each."""
         if self._notes is None:
-            families = [getattr(self.config.tasks, purpose) for purpose in PURPOSES]
+            given = self.config.tasks
+            families = [*given.searched, given.select, given.final]
             self._notes = list(dict.fromkeys(note for f in families for note in f.notes()))
             self._notes += [self._of_population] if self._of_population else []
         return self._notes
@@ -472,8 +565,8 @@ class ProgramsDomain(Domain):
     def data_digest(self) -> str:
         """Returns a digest of the run's data: a resumed run must find the same."""
         digest = hashlib.sha256()
-        for purpose in ("search", "select", "final"):
-            tasks = self.tasks(purpose, 0)
+        for purpose, k in (*(("search", k) for k in self.searched), ("select", 0), ("final", 0)):
+            tasks = self.tasks(purpose, 0, k)
             for array in (tasks.train_x, tasks.train_y, tasks.valid_x, tasks.valid_y, tasks.keys):
                 digest.update(str(array.shape).encode())
                 digest.update(array.ravel())  # in place: they can be large
@@ -545,9 +638,10 @@ class ProgramsDomain(Domain):
         program = best.program
         figures: dict[str, Any] = {}
         final = None
+        searched = self._searched_by(best, number) if len(self.searched) > 1 else 0
         pairs: dict[str, tuple] = {}
         for purpose in ("search", "select", "final"):
-            evaluate = self._reported_by(purpose, number)
+            evaluate = self._reported_by(purpose, number, searched=searched)
             final, figures[purpose] = self.figures(program, purpose, number, evaluate=evaluate)
             if purpose == "search":
                 continue
@@ -561,6 +655,9 @@ class ProgramsDomain(Domain):
         keys = ("metric", "part", "interval", "lasting_fitness", "order_matters", "departures")
         details = {key: figures["final"][key] for key in keys if key in figures["final"]}
         details["labels"] = self.labels
+        if len(self.searched) > 1:
+            words = self.in_words()[self.searched.index(searched)]
+            figures["search"]["found_on"] = details["found_on"] = words
         details["chance"] = {purpose: part["chance"] for purpose, part in figures.items()}
         kept = self._keep(program, figures["final"], number, folder)
         results |= {"table": kept} if kept else {}
@@ -652,11 +749,13 @@ def _with_defaults(evaluation: EvaluationSettings, keys: list[str]) -> Evaluatio
 def _with_stored_data(config: ProgramsConfig, folder: Path) -> ProgramsConfig:
     """Returns the config with all task data in files; those given as arrays go to the folder."""
     stored: dict[int, Any] = {}
-    for purpose in PURPOSES:
-        family = getattr(config.tasks, purpose)
+    named = [(purpose, getattr(config.tasks, purpose)) for purpose in PURPOSES]
+    named += [(f"search-{k}", family) for k, family in enumerate(config.tasks.others, 1)]
+    for name, family in named:
         if id(family) not in stored:
-            stored[id(family)] = family.stored(folder.resolve() / f"{purpose}-data.npz")
-    families = {p: stored[id(getattr(config.tasks, p))] for p in PURPOSES}
-    if all(families[p] is getattr(config.tasks, p) for p in PURPOSES):
+            stored[id(family)] = family.stored(folder.resolve() / f"{name}-data.npz")
+    if all(stored[id(family)] is family for _, family in named):
         return config
+    families: dict[str, Any] = {p: stored[id(getattr(config.tasks, p))] for p in PURPOSES}
+    families["others"] = tuple(stored[id(family)] for family in config.tasks.others)
     return config.model_copy(update={"tasks": config.tasks.model_copy(update=families)})

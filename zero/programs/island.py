@@ -44,6 +44,7 @@ from zero.programs.interpreter import cpu
 from zero.programs.interpreter.arrays import EVALUATED, FEC_HITS, SEEN_HITS, EvaluatorArrays
 from zero.programs.mutation_names import MUTATION_NAMES
 from zero.programs.mutations import Genomes, Space, new_genomes
+from zero.programs.other_tasks import OtherTasks, static_cost
 from zero.programs.program import Memory, Program
 from zero.programs.raw_records import RawProgram, pack_records, unpack_records
 from zero.rng.splitmix import below
@@ -142,13 +143,17 @@ class MigrantBuffer:
         rows: of a box.
         columns: name -> array of all boxes' rows, in memory shared with processes forked later.
             What an island knows of an individual; parent is a row, or -1. code and so on: a genome.
+            unmeasured, where islands have other tasks: see `OtherTasks.are_unmeasured`.
         migrants: (islands, 2, migrants), rows of the emigrants themselves.
     """
 
-    def __init__(self, islands: int, size: int, migrants: int, length: int):
+    def __init__(
+        self, islands: int, size: int, migrants: int, length: int, other_tasks: bool = False
+    ):
         """Makes empty boxes for islands of a population size, with genomes of that total length."""
         self.rows = population.capacity(size)
         kinds = {"number": "i8", "parent": "i8", "steps": "i4", "mutation": "i1", "fitness": "f8"}
+        kinds |= {"unmeasured": "?"} if other_tasks else {}
         total = 2 * islands * self.rows
         self.columns = {name: _shared((total,), np.dtype(kind)) for name, kind in kinds.items()}
         for name, bank in new_genomes(1, length)._asdict().items():
@@ -158,6 +163,10 @@ class MigrantBuffer:
     def box(self, island: int, round_: int) -> int:
         """Returns the first row of an island's box for a round."""
         return (2 * island + round_ % 2) * self.rows
+
+    def senders(self, rows: np.ndarray) -> np.ndarray:
+        """Returns in whose boxes rows are."""
+        return rows // (2 * self.rows)
 
 
 def _shared(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -198,6 +207,7 @@ class Island(BaseIsland):
         migrants: how many individuals are exchanged after each round.
         buffer: shared by all islands; None where there is only one.
         batch: individuals bred at a time; 1 = without a pipeline, see `zero.evolution.batches`.
+        others: what it knows of islands with other tasks; None where all have the same.
     """
 
     def __init__(
@@ -217,6 +227,7 @@ class Island(BaseIsland):
         migrants: int,
         buffer: MigrantBuffer | None = None,
         batch: int = 1,
+        others: OtherTasks | None = None,
     ):
         super().__init__(
             population.new_population(size, batch), seed, experiment, index, count, limits,
@@ -229,7 +240,7 @@ class Island(BaseIsland):
             mates=self.population.slots, mate_fitness=self.population.slot_fitness
         )
         self.module, self.space, self.memory, self.arrays = module, space, memory, arrays
-        self.select, self.buffer = select, buffer
+        self.select, self.buffer, self.others = select, buffer, others
         self.starts = space.starts
         self.batch = batches.new_batch(batch) if batch > 1 else None
         self.genomes = new_genomes(population.capacity(size, batch), int(self.starts[3]))
@@ -264,7 +275,8 @@ class Island(BaseIsland):
         self.module.evaluate_program(self._genomes, row, self._evaluator)
         for array, old in zip(hurdle, kept, strict=True):
             array[...] = old
-        return self.arrays.task_fitness[: self.arrays.settings.tasks].copy()
+        found = self.arrays.task_fitness[: self.arrays.settings.tasks].copy()
+        return found if self.others is None else self.others.among_all(found)
 
     # --- running --------------------------------------------------------------------------------
 
@@ -285,6 +297,10 @@ class Island(BaseIsland):
         """As of every island; where a GPU evaluates also how long it was busy, for benchmarks."""
         busy = self.module.busy_seconds
         found = super().stats() | {"proposals": int(self.space.proposals.made[0])}
+        best = float(self.population.best[0])
+        if self.others is not None and self.others.mine > 0 and best > -np.inf:
+            # A run's other figures are of the first tasks.
+            found["now"] = f"best {best:.4f} on {self.others.name}"
         return found | ({} if busy is None else {"busy_seconds": busy})
 
     def _hits(self) -> tuple[int, int]:
@@ -312,6 +328,8 @@ class Island(BaseIsland):
         if not mine.is_best:
             mine.is_best = True
             mine.task_fitness = self._tasks_fitness(best)
+            if self.others is not None:  # it may have been recorded before it was evaluated here
+                mine.fitness = float(p.fitness[best])
         if len(self.records) > MAX_RECORDS:
             self._thin_records()
         return mine
@@ -341,6 +359,10 @@ class Island(BaseIsland):
         mutation = int(p.mutation[record])
         names = {population.COPY: "copy", population.FIRST: "first"}
         local = number % ID_STRIDE
+        tasks, fitness = self.arrays.settings.tasks, float(p.fitness[record])
+        if self.others is not None:
+            tasks = self.others.total
+            fitness = float("nan") if number in self.others.unmeasured else fitness
         return RawProgram(
             number=number,
             parent=parent,
@@ -348,10 +370,10 @@ class Island(BaseIsland):
             individuals=local // self.count,
             steps=int(p.steps[record]) if parent >= 0 else 0,
             mutation=names.get(mutation) or MUTATION_NAMES[mutation],
-            fitness=float(p.fitness[record]),
+            fitness=fitness,
             is_best=False,
             select_fitness=float("nan"),
-            task_fitness=np.full(self.arrays.settings.tasks, np.nan),
+            task_fitness=np.full(tasks, np.nan),
             code=code,
             consts=consts,
             sizes=sizes,
@@ -379,6 +401,8 @@ class Island(BaseIsland):
             "number": p.number, "parent": row_of[leaving.parent], "steps": leaving.steps,
             "mutation": p.mutation, "fitness": p.fitness, **self.genomes._asdict(),
         }  # fmt: skip
+        if self.others is not None:
+            columns["unmeasured"] = self.others.are_unmeasured(p.number)
         for name, column in columns.items():
             buffer.columns[name][box : box + len(rows)] = column[rows]
         return len(rows)
@@ -401,18 +425,28 @@ class Island(BaseIsland):
             columns = self.buffer.columns
             migrants = self.buffer.migrants[drawn[:, 0], self.report["round"] % 2, drawn[:, 1]]
             rows = _with_ancestors(columns["parent"], migrants)
+            if self.others is not None:  # those first whose fitness is of these tasks
+                elsewhere = self.others.elsewhere(self.buffer.senders(rows))
+                unmeasured = elsewhere | columns["unmeasured"][rows]
+                rows = rows[np.argsort(unmeasured, kind="stable")]
             # Several islands may send the same one.
             _, first = np.unique(columns["number"][rows], return_index=True)
             rows = rows[first]
             found = {name: column[rows] for name, column in columns.items()}
             parent = found["parent"]
             found["parent"] = np.where(parent < 0, -1, columns["number"][parent])
-            self.arrivals = {"numbers": columns["number"][migrants], "immigrants": found}
+            numbers = columns["number"][migrants]
+            self.arrivals = {"numbers": numbers, "immigrants": found}
+            if self.others is not None:
+                found["unmeasured"] |= self.others.elsewhere(self.buffer.senders(rows))
+                fitness = columns["fitness"][migrants]
+                self.arrivals["known"] = self.others.known(numbers, drawn[:, 0], fitness)
 
     def _immigrate(self, arrivals: dict[str, Any]) -> None:
         """Lets individuals take the places of those sent away.
 
-        arrivals: numbers; immigrants, what the buffer had of them and of their ancestors, oldest first.
+        arrivals: numbers; immigrants, what the buffer had of them and of their ancestors, oldest first;
+            known, where islands have other tasks: see `OtherTasks.known`.
         """
         numbers, immigrants = arrivals["numbers"], arrivals["immigrants"]
         p, everyone = self.population, immigrants["number"]
@@ -436,8 +470,13 @@ class Island(BaseIsland):
         for name, bank in self.genomes._asdict().items():
             bank[target] = immigrants[name][new]
         arrived = records[np.searchsorted(everyone, numbers)][: len(self.sent)]
-        slots = self.sent[: len(arrived)][arrived >= 0]  # the others' occupants stay
-        arrived = arrived[arrived >= 0]
+        fits = arrived >= 0
+        slots = self.sent[: len(arrived)][fits]  # the others' occupants stay
+        arrived = arrived[fits]
+        if self.others is not None:
+            came = target, immigrants["unmeasured"][new]
+            known = arrivals["known"][: len(fits)][fits]
+            self.others.settle(p, self._evaluated_anew, came, held, arrived, known)
         p.slots[slots] = arrived
         p.slot_fitness[slots] = p.fitness[arrived]
         if len(arrived):
@@ -446,6 +485,13 @@ class Island(BaseIsland):
                 p.best[0] = p.fitness[best]
                 p.counts[BEST] = best
                 p.counts[BEST_AT] = p.counts[INDIVIDUALS]
+
+    def _evaluated_anew(self, record: int) -> tuple[float, int]:
+        """Returns (fitness, train steps taken) of a record from elsewhere, as if it were bred here."""
+        if 0.0 < self.arrays.settings.budget < static_cost(self.arrays, self.genomes, record):
+            return 0.0, 0
+        fitness, steps = self.module.evaluate_program(self._genomes, record, self._evaluator)
+        return (-np.inf if np.isnan(fitness) else float(fitness)), int(steps)
 
     # --- state ----------------------------------------------------------------------------------
 
@@ -465,12 +511,15 @@ class Island(BaseIsland):
         return found
 
     def _own_state(self) -> dict[str, Any]:
-        return {
+        found: dict[str, Any] = {
             "posted": {name: part.copy() for name, part in self._posted().items()},
             "records": pack_records(list(self.records.values())),
         }
+        return found if self.others is None else found | {"unmeasured": self.others.state()}
 
     def _take_own_state(self, state: dict[str, Any]) -> None:
         for name, part in self._posted().items():
             part[...] = state["posted"][name]
         self.records = {r.number: r for r in unpack_records(state["records"])}
+        if self.others is not None:
+            self.others.restore(state["unmeasured"])

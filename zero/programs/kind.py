@@ -157,11 +157,10 @@ class Programs(Kind):
 
     def task(self, settings: dict[str, Any]) -> str:
         """Returns the family of tasks, or a table's file and target."""
-        tasks = settings.get("tasks")
-        search = tasks.get("search") if isinstance(tasks, dict) else None
-        if not isinstance(search, dict):
-            return ""
-        return table_name(search) or str(search.get("type", ""))
+        from zero.tasks.read import searched
+
+        names = [table_name(s) or str(s.get("type", "")) for s in searched(settings)]
+        return ", ".join(dict.fromkeys(names))
 
     def has(self, what: str) -> bool:
         """Returns whether that is a program or a model of one."""

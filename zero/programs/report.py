@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from zero.errors import ZeroError, visible
 from zero.programs.sample import Sample, sampled
-from zero.programs.view import SCORES, counted, notes, simplified
+from zero.programs.view import SCORES, counted, found_on_note, notes, sets_of, simplified
 from zero.runs.reports import charts, common
 from zero.runs.reports.common import RunFiles
 from zero.runs.reports.parts import Bullets, Code, Commands, Pairs, Part, Report, Section, Table
 from zero.runs.tables import shown_fitness
-from zero.tasks.read import labels_in
+from zero.tasks.read import labels_in, searched
 
 if TYPE_CHECKING:
     from zero.programs.domain import ProgramsDomain
@@ -108,7 +108,7 @@ def pictures(run: RunFiles) -> dict[str, Any]:
 
 
 def _question(run: RunFiles) -> str:
-    task = (run.settings.get("tasks") or {}).get("search") or {}
+    task = (searched(run.settings) or [{}])[0]
     name = run.settings.get("name")
     if task.get("type") == "table":
         return (
@@ -119,7 +119,7 @@ def _question(run: RunFiles) -> str:
 
 
 def _tasks_in_words(run: RunFiles) -> list[str]:
-    task = (run.settings.get("tasks") or {}).get("search") or {}
+    task = (searched(run.settings) or [{}])[0]
     if task.get("type") == "table":
         where = Path(str(task["path"])).name if task.get("path") else "arrays that it was given"
         return [
@@ -181,7 +181,8 @@ def _figures(run: RunFiles, sample: Sample | None) -> list[Part]:
         rows.append(
             (f"{name} (shipped)", "", *(shown_fitness(float(pair[p])) for p in ("select", "final")))
         )
-    if sample is not None:
+    found_on = found_on_note(results.get("search") or {})
+    if sample is not None and not found_on:  # which is on the first tasks
         best = shown_fitness(float(sample.fitness.max()))
         rows.append((f"best of {len(sample.fitness):,} random programs", best, "", ""))
     if any("chance" in (results.get(p) or {}) for p in purposes):
@@ -193,6 +194,7 @@ def _figures(run: RunFiles, sample: Sample | None) -> list[Part]:
         for p in purposes if (part := results.get(p)) and len(part["task_fitness"]) > 1
     ]  # fmt: skip
     parts += [Pairs(spread)] if spread else []
+    parts += [f"{found_on[:1].upper()}{found_on[1:]}."] if found_on else []
     parts.append(
         "The search maximised the first figure, and the outcome was chosen by the second: both flatter. "
         "Only the final one is of tasks that decided nothing."
@@ -303,12 +305,10 @@ def _evaluations(run: RunFiles, domain: ProgramsDomain | None) -> int:
 def _data(run: RunFiles, domain: ProgramsDomain | None, why: str) -> list[Section]:
     parts: list[Part] = []
     if domain is not None:
-        from zero.tasks import PURPOSES
-
         rows = []
-        for purpose in PURPOSES:
+        for name, purpose, number in sets_of(domain):
             try:
-                tasks = domain.tasks(purpose, 0)
+                tasks = domain.tasks(purpose, 0, number)
             except ZeroError:
                 continue
             sizes = (
@@ -317,7 +317,7 @@ def _data(run: RunFiles, domain: ProgramsDomain | None, why: str) -> list[Sectio
                 tasks.valid_x.shape[1],
                 tasks.train_x.shape[2],
             )
-            rows.append((purpose, *(f"{size:,}" for size in sizes)))
+            rows.append((name, *(f"{size:,}" for size in sizes)))
         parts.append(
             Table(("tasks", "count", "train examples", "valid examples", "features"), rows, 4)
         )

@@ -66,7 +66,8 @@ def start(wanted: Training) -> Trained:
             f"the final tasks of {wanted.config} are no table; zero train needs one: a table file with "
             "--target COLUMN, or a config with tasks of type table"
         )
-    family.check_apart(config.tasks.search)
+    for searched in config.tasks.searched:
+        family.check_apart(searched)
     reporter, name = wanted.reporter, Path(wanted.genome).stem.replace("#", "-")
     with new_session(
         wanted.out, f"train-{name}", config_to_yaml(config), config.seed, wanted.command, reporter,

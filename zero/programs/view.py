@@ -97,7 +97,7 @@ class ProgramsView(View):
         if outcome.final:
             final = {**outcome.details, "fitness": outcome.final.fitness}
             final["chance"] = outcome.details["chance"]["final"]
-            for note in notes(final):
+            for note in filter(None, [found_on_note(outcome.details), *notes(final)]):
                 print_paragraph(note)
             _print_scores(outcome.details)
         print()
@@ -129,6 +129,16 @@ class ProgramsView(View):
         print(simplified(found.program), end="")
         self.print_training(found, False)
 
+    def searches(self, settings: dict[str, Any]) -> list[str]:
+        """Returns what each island searches, none where all search the same."""
+        from zero.tasks.read import in_words  # what it imports takes long
+
+        return in_words(settings)
+
+    def setting_rows(self, settings: dict[str, Any]) -> list[tuple[str, str]]:
+        """Returns what each island searches, where they search different tasks."""
+        return [(f"searches {n}", text) for n, text in enumerate(self.searches(settings), 1)]
+
     def figure_rows(self, path: Path, data: Any, record: Any) -> list[tuple[str, str]]:
         """Returns the figures of a run's best program."""
         from zero.tasks import PURPOSES  # what it imports takes long
@@ -139,6 +149,8 @@ class ProgramsView(View):
                 (f"{name} fitness", with_chance(spread(results[name]), results[name]))
                 for name in PURPOSES
             ]
+            found_on = [("", found_on_note(results["search"]))] if results["search"] else []
+            rows[1:1] = [row for row in found_on if row[1]]
             return rows + [("", note) for note in notes(results["final"])]
         rows = [
             ("search fitness", shown_fitness(record.fitness)),
@@ -206,17 +218,27 @@ class ProgramsView(View):
     def print_checked(self, domain: Any) -> None:
         """Prints the sizes of the tasks, and what chance gives on them."""
         from zero.programs.figures import chance, chance_name, part_of
-        from zero.tasks import PURPOSES  # what it imports takes long
 
         rows = []
-        for purpose in PURPOSES:
-            tasks = domain.tasks(purpose, 0)
+        for name, purpose, searched in sets_of(domain):
+            tasks = domain.tasks(purpose, 0, searched)
             sizes = (tasks.train_x.shape[1], tasks.valid_x.shape[1], tasks.train_x.shape[2])
-            rows.append((purpose, tasks.num_tasks, *sizes, shown_fitness(chance(tasks).mean())))
+            rows.append((name, tasks.num_tasks, *sizes, shown_fitness(chance(tasks).mean())))
         print_table(("tasks", "count", "train", "valid", "features", "chance"), rows)
         name = chance_name(tasks.metric, part_of(tasks))
         what = f"of {name}" if tasks.training else f"of a predictor that says {name}"
         print(f"chance: the mean fitness {what}")
+
+
+def sets_of(domain: Any) -> list[tuple[str, str, int]]:
+    """Returns of each set of a run's tasks its name, purpose and number; one for all that islands search."""
+    tasks_of = domain.tasks_of_islands()
+    found = []
+    for k in domain.searched:
+        islands = ", ".join(str(n) for n, mine in enumerate(tasks_of) if mine == k)
+        whose = f" (island{'s' * (tasks_of.count(k) > 1)} {islands})" * (len(domain.searched) > 1)
+        found.append((f"search{whose}", "search", k))
+    return [*found, ("select", "select", 0), ("final", "final", 0)]
 
 
 def labels_of_run(data: Any) -> Any:
@@ -332,6 +354,7 @@ def figures_event(outcome: Any) -> dict[str, Any]:
         "lasting_fitness",
         "order_matters",
         "departures",
+        "found_on",
         *OF_TABLES,
     )
     return event | {key: outcome.details[key] for key in keys if key in outcome.details}
@@ -359,6 +382,15 @@ def notes(final: dict[str, Any]) -> list[str]:
             f"{final['fitness']:.4f}"
         )
     return said
+
+
+def found_on_note(search: dict[str, Any]) -> str:
+    """Returns on which tasks a search fitness is, where islands search different ones; else "".
+
+    search: of an archive's results, or an outcome's details.
+    """
+    found_on = search.get("found_on")
+    return f"search fitness is on the tasks of {found_on}" if found_on else ""
 
 
 def with_chance(shown: str, part: dict[str, Any] | None) -> str:

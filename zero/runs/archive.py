@@ -195,14 +195,19 @@ def lineage(data: ArchiveData, record_id: int) -> list[BaseRecord]:
 
 
 def best_record(data: ArchiveData) -> BaseRecord | None:
-    """Returns the record that the results name, else the one of highest search fitness.
+    """Returns the record that the results name, else the one of highest search fitness among the best ones.
 
     Of equal ones the earliest; NaN ranks last; None without records.
     """
     records = [r for e in data.experiments for r in e.records]
     if data.results is not None and data.results["record"] != -1:
         return find_record(data, data.results["record"])
-    return max(records, key=lambda r: -np.inf if np.isnan(r.fitness) else r.fitness, default=None)
+    # Fitness of others may be on other tasks, which some islands search.
+    return max(
+        records,
+        key=lambda r: (r.is_best, -np.inf if np.isnan(r.fitness) else r.fitness),
+        default=None,
+    )
 
 
 def _experiment_tree(data: ExperimentData, kind: Any) -> dict[str, Any]:

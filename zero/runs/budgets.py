@@ -41,8 +41,14 @@ def whole_limits(config: Any) -> dict[str, Any]:
     return limits
 
 
-def end_of_experiment(config: Any, reports: Sequence[dict[str, Any]]) -> str | None:
-    """Returns why an experiment ends after a round, None if it goes on; reports: of all islands."""
+def end_of_experiment(
+    config: Any, reports: Sequence[dict[str, Any]], tasks_of: Sequence[int] = ()
+) -> str | None:
+    """Returns why an experiment ends after a round, None if it goes on.
+
+    reports: of all islands. tasks_of: as `zero.runs.domain.Domain.tasks_of_islands` returns it; patience is
+    over when it is with all tasks.
+    """
     reasons: list[str | None] = [r["reason"] for r in reports]
     if "fitness" in reasons:
         return "fitness"
@@ -55,11 +61,18 @@ def end_of_experiment(config: Any, reports: Sequence[dict[str, Any]]) -> str | N
         return reasons[0]
     if len(reports) > 1 and config.budget.patience:
         # Islands keep step: so many individuals of each since the best one was found.
-        best = max(r["best_fitness"] for r in reports)
-        unimproved = max(r["unimproved"] for r in reports if r["best_fitness"] == best)
+        of = tasks_of or [0] * len(reports)
+        groups = [[r for r, k in zip(reports, of, strict=True) if k == one] for one in set(of)]
+        unimproved = min(_unimproved(group) for group in groups)
         if unimproved * len(reports) >= config.budget.patience:
             return "patience"
     return None
+
+
+def _unimproved(reports: Sequence[dict[str, Any]]) -> int:
+    """Returns how many individuals the island made since it found what is the best of all."""
+    best = max(r["best_fitness"] for r in reports)
+    return max(int(r["unimproved"]) for r in reports if r["best_fitness"] == best)
 
 
 def end_of_run(config: Any, finished: Sequence[Experiment]) -> str | None:

@@ -84,7 +84,8 @@ class Run:
         session.earlier_seconds = state.seconds
         domain.opened(session.folder.path, lambda: session.seconds)
         self.clock = SearchClock(state.search_seconds)
-        self.totals = Totals(self.config, self.clock, domain.final_seconds)
+        self.tasks_of = domain.tasks_of_islands()
+        self.totals = Totals(self.config, self.clock, domain.final_seconds, self.tasks_of)
         self.budget_before: dict[str, Any] | None = None  # if the config's is a larger one
         # The finished experiments, as the archive has them.
         self.archived: list[ExperimentData] = []
@@ -168,12 +169,19 @@ class Run:
         self.reporter.start({
             "name": config.name, "seed": config.seed, "islands": config.islands.count,
             "backend": config.backend, "dtype": config.dtype, "folder": str(self.folder.path),
+            **self._searches(),
         })  # fmt: skip
         if not self.resumed and "data" in self.session.info:  # they are read
             for note in self.domain.notes():
                 self.session.message(f"note: {note}")
         event = "resume" if self.resumed else "start"
         self.folder.log(event, seconds=self.session.earlier_seconds)
+
+    def _searches(self) -> dict[str, str]:
+        """Returns what each island searches, where they search different tasks."""
+        kind = genomes.get(self.config.genomes)
+        texts = kind.view.searches(kind.dump(self.config)) if len(set(self.tasks_of)) > 1 else []
+        return {"searches": "; ".join(texts)} if texts else {}
 
     # --- an experiment --------------------------------------------------------------------------
 
@@ -239,7 +247,7 @@ class Run:
         """
         from zero.evolution.migration import distribute
 
-        self.ended_by = budgets.end_of_experiment(self.config, reports)
+        self.ended_by = budgets.end_of_experiment(self.config, reports, self.tasks_of)
         if self.ended_by is not None:
             return None
         drawn = distribute(reports, self.config.seed, self.state.experiment)
@@ -270,7 +278,8 @@ class Run:
 
     def _progress(self, island: int, stats: dict[str, Any], best: RawRecord | None) -> None:
         self.totals.islands[island] = stats
-        if best is not None and best.fitness >= self.totals.best_fitness():
+        told = not self.tasks_of or self.tasks_of[island] == 0  # others' fitness is of other tasks
+        if told and best is not None and best.fitness >= self.totals.best_fitness():
             shown = {"individual": self._shown()["individuals"], "fitness": best.fitness}
             where = {"island": island, "experiment": self.state.experiment}
             shown |= {**where, "program": self.domain.shown(best)}
@@ -311,7 +320,7 @@ class Run:
         state = self.state
         parts: list[Part] = [(e.curve, e.individuals, e.train_steps) for e in state.finished]
         if state.islands is not None:
-            parts.append((merged_curve([s["curve"] for s in state.islands]), 0, 0))
+            parts.append((merged_curve([s["curve"] for s in state.islands], self.tasks_of), 0, 0))
         points = [p for p in points_of(parts) if p["individuals"] > self.told]
         if points:
             self.told = points[-1]["individuals"]

@@ -119,6 +119,13 @@ class Domain:
         """Returns which islands share a process; None: each has its own."""
         return None
 
+    def tasks_of_islands(self) -> list[int]:
+        """Returns which of the run's search tasks each island has, by number; none where all have the same.
+
+        Fitness can be compared among those of one number only; the run's own figures are of number 0.
+        """
+        return []
+
     def limits(self, budget: dict[str, int], index: int) -> Limits:
         """Returns when an island ends its experiment: its share of the budget, and the rest."""
         from zero.evolution.island import NEVER, Limits

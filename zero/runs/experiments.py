@@ -21,29 +21,39 @@ def experiment_of(states: Sequence[IslandState], reason: str | None, domain: Dom
     """
     from zero.evolution.population import INDIVIDUALS, TRAIN_STEPS
 
+    tasks_of = domain.tasks_of_islands() or [0] * len(states)
+    candidates = [
+        (s["candidate"], k) for s, k in zip(states, tasks_of, strict=True) if s["candidate"]
+    ]
+    chosen, chosen_on = max(
+        candidates,
+        key=lambda c: (_rank(c[0]["select_fitness"]), c[0]["search_fitness"], -c[0]["number"]),
+        default=(None, 0),
+    )
     records: dict[int, RawRecord] = {}
-    for state in states:
+    known: dict[int, tuple[bool, ...]] = {}  # how much the one in `records` knows, to compare
+    of_first: set[int] = set()  # those whose fitness is of the first tasks
+    for state, tasks in zip(states, tasks_of, strict=True):
         for record in domain.unpack(state["records"]):
-            known = records.get(record.number)
-            # An emigrant's ancestors are recorded on several islands; one knows its figures.
-            if known is None or _known_of(record) > _known_of(known):
-                records[record.number] = record
+            number = record.number
+            # An emigrant's ancestors are recorded on several islands; one knows its figures. Where islands
+            # have other tasks, the outcome's are those it was chosen with.
+            outcomes = chosen is not None and number == chosen["number"] and tasks == chosen_on
+            knows = (outcomes, tasks == 0 and bool(record.is_best), *_known_of(record))
+            if number not in known or knows > known[number]:
+                records[number], known[number] = record, knows
+                (of_first.add if tasks == 0 else of_first.discard)(number)
     ordered = sorted(records.values(), key=lambda r: (r.individuals, r.island))
     best = -math.inf
     for record in ordered:  # best of the run, where islands each had their own
-        record.is_best = bool(record.is_best) and record.fitness > best
+        counts_here = bool(record.is_best) and record.number in of_first
+        record.is_best = counts_here and record.fitness > best
         best = max(best, record.fitness) if record.is_best else best
-    candidates = [s["candidate"] for s in states if s["candidate"]]
-    chosen = max(
-        candidates,
-        key=lambda c: (_rank(c["select_fitness"]), c["search_fitness"], -c["number"]),
-        default=None,
-    )
     counts = [s["arrays"]["population.counts"] for s in states]
     number = int(chosen["number"]) if chosen else -1
     return Experiment(
         records=domain.pack(ordered),
-        curve=merged_curve([s["curve"] for s in states]),
+        curve=merged_curve([s["curve"] for s in states], tasks_of),
         reason=reason,
         individuals=int(sum(c[INDIVIDUALS] for c in counts)),
         train_steps=int(sum(c[TRAIN_STEPS] for c in counts)),
@@ -64,14 +74,18 @@ def _rank(fitness: float) -> float:
     return -math.inf if math.isnan(fitness) else fitness
 
 
-def merged_curve(curves: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns one curve for all islands: sums of counts, best of best, mean of mean and spread."""
+def merged_curve(curves: Sequence[np.ndarray], tasks_of: Sequence[int] = ()) -> np.ndarray:
+    """Returns one curve for all islands: sums of counts, best of best, mean of mean and spread.
+
+    tasks_of: as `Domain.tasks_of_islands` returns it; fitness is of the islands with tasks 0.
+    """
     # Islands thin their curves as these grow, perhaps not all at the same moment.
     common = functools.reduce(np.intersect1d, [c[:, 0] for c in curves])
     stacked = np.stack([c[np.isin(c[:, 0], common)] for c in curves])
     merged: np.ndarray = stacked.sum(axis=0)
-    merged[:, 2] = stacked[:, :, 2].max(axis=0)
-    merged[:, 3:5] = stacked[:, :, 3:5].mean(axis=0)
+    first = stacked[[k == 0 for k in tasks_of]] if tasks_of else stacked
+    merged[:, 2] = first[:, :, 2].max(axis=0)
+    merged[:, 3:5] = first[:, :, 3:5].mean(axis=0)
     return merged
 
 

@@ -580,6 +580,8 @@ def _start_text(info: dict[str, Any]) -> str:
     ]
     if info.get("folder"):
         parts.append(f"folder {info['folder']}")
+    if info.get("searches"):
+        parts.append(str(info["searches"]))
     return ", ".join(part for part in parts if part)
 
 

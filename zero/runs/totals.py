@@ -45,6 +45,7 @@ class Totals:
         clock: of its search.
         final_seconds: (train steps, the seconds that they took) -> about how long what follows the
             search will take, None if unknown (`zero.runs.domain.Domain.final_seconds`).
+        tasks_of: as `zero.runs.domain.Domain.tasks_of_islands` returns it; fitness is on tasks 0.
 
     islands: what each island of the experiment that goes on tells (`stats`).
     """
@@ -54,7 +55,9 @@ class Totals:
         config: Any,
         clock: SearchClock,
         final_seconds: Callable[[int, float], float | None],
+        tasks_of: Sequence[int] = (),
     ):
+        self._tasks_of = tasks_of
         self.config, self.clock, self.final_seconds = config, clock, final_seconds
         self.islands: list[dict[str, Any]] = []
         self._evolving_since: float | None = None
@@ -72,7 +75,11 @@ class Totals:
 
     def best_fitness(self) -> float:
         """Returns the best on any island, -inf without any."""
-        return max((stats["best_fitness"] for stats in self.islands), default=-math.inf)
+        return max((stats["best_fitness"] for stats in self._with_first_tasks()), default=-math.inf)
+
+    def _with_first_tasks(self) -> list[dict[str, Any]]:
+        of = self._tasks_of or [0] * len(self.islands)
+        return [stats for stats, k in zip(self.islands, of, strict=False) if k == 0]
 
     def done(self, finished: Sequence[Experiment]) -> dict[str, int]:
         """Returns individuals and train steps of the whole run so far."""
@@ -89,7 +96,9 @@ class Totals:
         totals: dict[str, Any] = {
             **done,
             "best_fitness": best if math.isfinite(best) else None,
-            "mean_fitness": float(np.mean([s["mean_fitness"] for s in stats])) if stats else None,
+            "mean_fitness": float(np.mean([s["mean_fitness"] for s in self._with_first_tasks()]))
+            if stats
+            else None,
             "cache_hits": sum(s["hits"] for s in stats) / evaluations,
             "seconds": seconds,
             "islands": config.islands.count,

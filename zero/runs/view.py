@@ -47,6 +47,10 @@ class View:
         """Returns what a run's settings say beyond what all runs have."""
         return []
 
+    def searches(self, settings: dict[str, Any]) -> list[str]:
+        """Returns what each island searches, none where all search the same; settings: unchecked."""
+        return []
+
     def figure_rows(self, path: Path, data: Any, record: Any) -> list[tuple[str, str]]:
         """Returns the figures of a run's best record; path: of the run."""
         rows = [("fitness", shown_fitness(record.fitness))]

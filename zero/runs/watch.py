@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from zero import genomes
 from zero.config import yaml
 from zero.errors import ArchiveError, ConfigError
 from zero.runs.folder import RunFolder
@@ -123,6 +124,8 @@ def _begin(folder: RunFolder) -> dict[str, Any]:
     islands = settings.get("islands")
     if isinstance(islands, dict) and "count" in islands:
         found["islands"] = islands["count"]
+    searches = genomes.of_settings(settings).view.searches(settings)
+    found |= {"searches": "; ".join(searches)} if searches else {}
     return {**found, "folder": str(folder.path)}
 
 

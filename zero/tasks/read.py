@@ -14,23 +14,63 @@ from zero.errors import ConfigError, TaskError, ZeroError, unknown_name, what_is
 from zero.tasks import PURPOSES, Labels, TaskFamily, task_families
 
 
+def searched(settings: Any) -> list[dict[str, Any]]:
+    """Returns the sections of the families that a run's islands search by turns, as plain values, unchecked.
+
+    Usually one; none where the settings have no tasks.
+    """
+    tasks = settings.get("tasks") if isinstance(settings, dict) else None
+    search = tasks.get("search") if isinstance(tasks, dict) else None
+    sections = search if isinstance(search, list) else [search]
+    return [section for section in sections if isinstance(section, dict)]
+
+
+def in_words(settings: Any) -> list[str]:
+    """Returns what each island searches, a text a family, where a run has several; else none.
+
+    Each names its islands, the family, and the keys in which the families differ.
+    """
+    sections = searched(settings)
+    if len(sections) < 2:
+        return []
+    islands = settings.get("islands")
+    count = islands.get("count") if isinstance(islands, dict) else None
+    count = min(count, 1024) if isinstance(count, int) else len(sections)
+    plain_ = [{k: str(v) for k, v in section.items()} for section in sections]
+    first = [plain_.index(section) for section in plain_]  # of equal ones
+    if len(set(first)) < 2:
+        return []
+    found = []
+    for number in dict.fromkeys(first):
+        mine = [str(k) for k in range(count) if first[k % len(sections)] == number]
+        section = sections[number]
+        differ = [
+            f"{key} {Path(str(value)).name if key == 'path' else value}"
+            for key, value in section.items()
+            if key != "type" and value is not None and len({p.get(key) for p in plain_}) > 1
+        ]
+        named = f"island{'s' * (len(mine) != 1)} {', '.join(mine)}"
+        found.append(f"{named}: {', '.join([str(section.get('type')), *differ])}")
+    return found
+
+
 def labels_in(settings: Any) -> Labels | None:
     """Returns the labels of a run's tasks, by its settings as plain values.
 
     None where they name no family that is known, as of another kind of genome.
     """
-    tasks = settings.get("tasks") if isinstance(settings, dict) else None
-    search = tasks.get("search") if isinstance(tasks, dict) else None
-    kind = search.get("type") if isinstance(search, dict) else None
+    sections = searched(settings)
+    kind = sections[0].get("type") if sections else None
     family = task_families().get(kind) if isinstance(kind, str) else None
     return None if family is None else family.labels
 
 
-def read_tasks(
-    document: Document, data: Any, folder: Path
-) -> tuple[dict[str, TaskFamily], list[Problem]]:
-    """Returns the task families by purpose, `select` and `final` as `search` by default."""
-    families: dict[str, TaskFamily] = {}
+def read_tasks(document: Document, data: Any, folder: Path) -> tuple[dict[str, Any], list[Problem]]:
+    """Returns the task families by purpose, `select` and `final` as `search` by default.
+
+    Where `search` is a list, it stands for its first family, and "others" has the rest, a tuple.
+    """
+    families: dict[str, Any] = {}
     if not isinstance(data, dict):
         message = "is missing; it must be" if data is None else "must be"
         message += " a section such as {search: {type: linear_regression, features: 4}}"
@@ -51,7 +91,12 @@ def read_tasks(
         message = "is missing; it must be a section such as {type: linear_regression, features: 4}"
         problems.append(document.problem(("tasks", "search"), message))
     for purpose in PURPOSES:
-        if purpose in meant:
+        if purpose == "search" and isinstance(meant.get(purpose), list | tuple):
+            listed, found = _read_list(document, meant[purpose], folder)
+            problems += found
+            family = listed[0] if listed else None
+            families["others"] = tuple(listed[1:])
+        elif purpose in meant:
             family, found = _read_family(document, ("tasks", purpose), meant[purpose], folder)
             problems += found
         else:
@@ -59,6 +104,40 @@ def read_tasks(
         if family is not None:
             families[purpose] = family
     return families, problems
+
+
+def _read_list(
+    document: Document, data: list[Any] | tuple[Any, ...], folder: Path
+) -> tuple[list[TaskFamily], list[Problem]]:
+    """Returns the families of a list, equal sections as the same one; none where one of them is wrong."""
+    loc: Loc = ("tasks", "search")
+    if not data:
+        message = "is an empty list; give a family for each group of islands"
+        return [], [document.problem(loc, message)]
+    families: list[TaskFamily] = []
+    problems: list[Problem] = []
+    for number, section in enumerate(data):
+        same = [k for k in range(len(families)) if _same(data[k], section)]
+        if same:
+            families.append(families[same[0]])
+            continue
+        family, found = _read_family(document, (*loc, number), section, folder)
+        problems += found
+        if family is None:
+            return [], problems + [
+                p
+                for k in range(number + 1, len(data))
+                for p in _read_family(document, (*loc, k), data[k], folder)[1]
+            ]
+        families.append(family)
+    return families, problems
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Returns whether two entries of the list are the same; in-memory families only if they are one."""
+    if isinstance(one, TaskFamily) or isinstance(other, TaskFamily):
+        return one is other
+    return bool(one == other)
 
 
 def _read_family(

@@ -27,6 +27,7 @@ from zero.programs.cuda import search
 from zero.programs.domain import ProgramsDomain
 from zero.programs.island import Island
 from zero.runs import run
+from zero.runs.archive import read_archive
 from zero.runs.folder import RunFolder
 
 BUDGET = {"individuals": 10**9, "train_steps": 10**15}
@@ -387,3 +388,16 @@ def test_a_benchmark_on_the_gpu(tmp_path):
     process("bench", "search", "linear_demo", "--backend", "cuda", "--json", tmp_path / "f")
     figures = json.loads((tmp_path / "f").read_text())
     assert 0 < figures["gpu_busy"] <= 1
+
+
+def test_islands_may_search_different_tasks(host, tmp_path):
+    one = {"type": "linear_regression", "features": 4, "train": 20, "valid": 10}
+    tasks = {"search": [one, {**one, "train": 30}], "select": one}
+    found = []
+    for backend in ("cuda", "cpu"):
+        config = config_of(backend, islands={"migrate_every": 100}, tasks=tasks)
+        run.start(config, tmp_path / backend)
+        records = read_archive(tmp_path / backend).experiments[0].records
+        found.append([(r.id, r.text) for r in records])
+        assert [r.fitness for r in records if r.is_best]
+    assert found[0] == found[1]

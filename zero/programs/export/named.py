@@ -20,7 +20,7 @@ from zero.runs.folder import RunFolder
 from zero.system.trees import kind_of_file
 from zero.tasks import task_families
 from zero.tasks.networks import Part
-from zero.tasks.read import labels_in
+from zero.tasks.read import labels_in, searched
 
 
 def is_named(what: str) -> bool:
@@ -87,8 +87,8 @@ def part_of(what: str) -> Part:
     import_again(folder)  # families of the user's own
     settings = _settings(read_archive(run), folder)
     try:
-        return task_families()[settings["tasks"]["search"]["type"]].part
-    except (KeyError, TypeError):
+        return task_families()[searched(settings)[0]["type"]].part
+    except (KeyError, IndexError, TypeError):
         return "predictor"
 
 
