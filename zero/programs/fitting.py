@@ -153,7 +153,7 @@ class _InMemory(ProgramsDomain):
         super().__init__(config, initial)
         self._given = tasks
 
-    def tasks(self, purpose: str, experiment: int) -> TaskSet:
+    def tasks(self, purpose: str, experiment: int, searched: int = 0) -> TaskSet:
         return self._given[purpose]
 
     def _check_apart(self) -> None:
