@@ -28,7 +28,7 @@ def searched(settings: Any) -> list[dict[str, Any]]:
 def in_words(settings: Any) -> list[str]:
     """Returns what each island searches, a text a family, where a run has several; else none.
 
-    Each names its islands, the family, and the keys in which the families differ.
+    Each names its islands, the family, and the keys in which those of that type differ.
     """
     sections = searched(settings)
     if len(sections) < 2:
@@ -44,10 +44,11 @@ def in_words(settings: Any) -> list[str]:
     for number in dict.fromkeys(first):
         mine = [str(k) for k in range(count) if first[k % len(sections)] == number]
         section = sections[number]
+        alike = [p for p in plain_ if p.get("type") == plain_[number].get("type")]
         differ = [
             f"{key} {Path(str(value)).name if key == 'path' else value}"
             for key, value in section.items()
-            if key != "type" and value is not None and len({p.get(key) for p in plain_}) > 1
+            if key != "type" and value is not None and len({p.get(key) for p in alike}) > 1
         ]
         named = f"island{'s' * (len(mine) != 1)} {', '.join(mine)}"
         found.append(f"{named}: {', '.join([str(section.get('type')), *differ])}")
