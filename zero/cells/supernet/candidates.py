@@ -101,8 +101,15 @@ class Candidates:
         """Returns by kind of cell what the scopes of a genome's ops become."""
         raise NotImplementedError
 
+    def chosen(self, shares: np.ndarray) -> list[tuple[int, int]]:
+        """Returns the edges and ops, by number, of the genome of the largest shares (edges, ops).
+
+        "none" counts nothing; edges in order, of each node the first state first.
+        """
+        raise NotImplementedError
+
     def strongest(self, shares: np.ndarray) -> Genome:
-        """Returns the genome of the largest shares (edges, ops); "none" counts nothing."""
+        """Returns the genome of `chosen`."""
         raise NotImplementedError
 
     def extremes(self) -> Iterator[Genome]:
@@ -179,13 +186,13 @@ class EdgeCandidates(Candidates):
         pairs = zip(EDGES, genome.normal.ops, strict=True)
         return {"": {f"{s}>{t}/": f"{s}>{t}/{op}/" for (s, t), op in pairs}}
 
+    def chosen(self, shares: np.ndarray) -> list[tuple[int, int]]:
+        """Returns each edge with its largest share's op."""
+        return [(edge, int(k)) for edge, k in enumerate(self.weight_of(shares).argmax(axis=1))]
+
     def strongest(self, shares: np.ndarray) -> Genome:
         """Returns the genome of each edge's largest share."""
-        best = self._best(shares)
-        return Genome(self.space.name, EdgeCell(tuple(self.ops[k] for k in best)))
-
-    def _best(self, shares: np.ndarray) -> list[int]:
-        return [int(k) for k in self.weight_of(shares).argmax(axis=1)]
+        return Genome(self.space.name, EdgeCell(tuple(self.ops[k] for _, k in self.chosen(shares))))
 
     def extremes(self) -> Iterator[Genome]:
         """Yields for each op the genome that has it on all edges."""
@@ -254,22 +261,27 @@ class PairCandidates(Candidates):
             }
         return found
 
+    def chosen(self, shares: np.ndarray) -> list[tuple[int, int]]:
+        """Returns each node's two edges whose best ops have the largest shares, with these."""
+        weights, found = self.weight_of(shares), []
+        for kind, target in dict.fromkeys((edge.cell, edge.target) for edge in self.edges):
+            places = [n for n, e in enumerate(self.edges) if (e.cell, e.target) == (kind, target)]
+            best = np.argsort(-weights[places].max(axis=1), kind="stable")[:2]
+            found += [(places[k], int(weights[places[k]].argmax())) for k in sorted(best)]
+        return found
+
     def strongest(self, shares: np.ndarray) -> Genome:
-        """Returns the genome of each node's two edges whose best ops have the largest shares."""
-        weights, cells = self.weight_of(shares), []
-        for kind in ("normal", "reduction"):
-            nodes = []
-            of_kind = "normal" if self.skeleton.of_kind.one_cell else kind
-            for number in range(2, self.space.nodes + 2):
-                places = [
-                    self.number[Edge(of_kind, state_name(s), state_name(number))]
-                    for s in range(number)
-                ]
-                best = np.argsort(-weights[places].max(axis=1), kind="stable")[:2]
-                node = [(self.ops[int(weights[places[s]].argmax())], int(s)) for s in sorted(best)]
-                nodes.append(tuple(node))
-            cells.append(PairCell(tuple(nodes), tuple(range(2, self.space.nodes + 2))))
-        return Genome(self.space.name, *cells)
+        """Returns the genome of `chosen`; where cells are all of one kind both cells are the same."""
+        number = {state_name(state): state for state in range(self.space.nodes + 2)}
+        nodes: dict[str, list[tuple[tuple[str, int], ...]]] = {}
+        chosen = self.chosen(shares)
+        for one, two in zip(chosen[::2], chosen[1::2], strict=True):
+            node = tuple((self.ops[op], number[self.edges[e].source]) for e, op in (one, two))
+            nodes.setdefault(self.edges[one[0]].cell, []).append(node)
+        output = tuple(range(2, self.space.nodes + 2))
+        cells = {kind: PairCell(tuple(made), output) for kind, made in nodes.items()}
+        normal = cells["normal"]
+        return Genome(self.space.name, normal, cells.get("reduction", normal))
 
     def extremes(self) -> Iterator[Genome]:
         """Yields for each op the genome that has it everywhere, on the inputs of the cell."""

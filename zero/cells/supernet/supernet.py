@@ -24,8 +24,9 @@ import numpy as np
 
 from zero.cells.networks.build import build_network
 from zero.cells.networks.skeleton import Skeleton
+from zero.cells.ops import CELL_OPS
 from zero.cells.supernet.batches import Batches, halves
-from zero.cells.supernet.candidates import Edge, candidates_of
+from zero.cells.supernet.candidates import NONE, Edge, candidates_of
 from zero.cells.supernet.memory import mixture_of
 from zero.cells.supernet.weights import SharedWeights
 from zero.nn import make_model
@@ -103,6 +104,11 @@ class Supernet:
     def ops(self) -> tuple[str, ...]:
         """Of which one is chosen."""
         return self.candidates.ops
+
+    @property
+    def skips(self) -> tuple[str, ...]:
+        """The ops that hand their input on."""
+        return tuple(op for op in self.ops if op != NONE and CELL_OPS[op].identity)
 
     def rate(self, step: int) -> float:
         """Returns the learning rate of a step of the weights, from 0."""
@@ -227,6 +233,10 @@ class Supernet:
         if velocity is not None:
             moved = moved + self.settings.momentum * velocity[mixture.index]
         return (w - self.rate(step) * moved).astype(w.dtype)
+
+    def chosen(self, shares: np.ndarray) -> list[tuple[int, int]]:
+        """Returns edges and ops, by number, of the genome of the largest shares (edges, ops)."""
+        return self.candidates.chosen(shares)
 
     def strongest(self, shares: np.ndarray) -> Genome:
         """Returns the genome of the largest shares (edges, ops)."""
