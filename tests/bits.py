@@ -63,6 +63,14 @@ class BitSpace:
         return tuple(bit ^ (k == place) for k, bit in enumerate(genome))
 
 
+# Settings of methods with a supernet: soon trained.
+TRAINED = {
+    "random_sharing": {"epochs": 3, "samples": 8},
+    "darts": {"epochs": 6, "alpha_learning_rate": 0.1, "order": "second"},
+    "enas": {"epochs": 2, "controller_steps": 2, "samples": 2, "units": 4, "final": 6},
+}
+
+
 class SharedBits:
     """A supernet of bits: what a place and bit is worth is learnt where it is in a path."""
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from bits import BitSpace
+from bits import TRAINED, BitSpace
 
 from zero import search
 from zero.cells.config import CellSearch
@@ -30,13 +30,7 @@ METHODS = search.names()
 RULES = [name for name in METHODS if search.chooses_parents(name)]
 DECIDING = [n for n in METHODS if search.decides(n) and not search.shares_weights(n)]
 NUMBERING = np.array([3, 2])
-# Settings with which the largest genomes are met in time, and supernets trained.
-SMALL = {
-    "progressive": {"beam": 4},
-    "random_sharing": {"epochs": 3, "samples": 8},
-    "darts": {"epochs": 6, "alpha_learning_rate": 0.1, "order": "second"},
-    "enas": {"epochs": 2, "controller_steps": 2, "samples": 2, "units": 4, "final": 6},
-}
+SMALL = {"progressive": {"beam": 4}, **TRAINED}  # the largest genomes are met in time
 
 
 def fitness_of(genome):
