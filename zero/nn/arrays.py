@@ -14,6 +14,7 @@ import numpy as np
 DType = str | type | np.dtype[Any]
 
 LINE = 64  # bytes of a cache line
+SPARE = 1 << 20  # of an arena, for what is lost between arrays
 
 
 class Arrays:
@@ -69,9 +70,15 @@ class Arena(Arrays):
         self._block = np.zeros(0, np.uint8)
         self._at = 0
 
+    def reserve(self, size: int) -> None:
+        """Makes room for models of about so many bytes, as an `Arrays` that is not real counts them."""
+        self._at = size + SPARE
+        self.begin()
+
     def begin(self) -> None:
         """Makes all memory free again; as much as was ever needed is kept."""
         if self._at > len(self._block):
+            self._block = np.zeros(0, np.uint8)  # given back before the larger one is made
             self._block = super().zeros(self._at, np.uint8)
         self._at, self.bytes = 0, 0
 

@@ -59,6 +59,8 @@ class Settings(OneShotSettings):
     """order: of the alphas' gradient. alpha_learning_rate, alpha_weight_decay: of their Adam.
 
     warm_up: epochs before the alphas move. early_stop, skips, skip_limit, eigenvalue_every: see above.
+    epochs: of the supernet. candidates: derived genomes trained from nothing first. sample: random genomes
+    trained after them, for Kendall's tau.
     """
 
     order: Literal["first", "second"] = "first"
@@ -81,6 +83,7 @@ class Darts(OneShot):
         self.alphas = np.zeros((0, 0))
         self.moments = np.zeros((2, 0, 0))
         self.moves = 0  # steps of Adam
+        self.labels: tuple[list[str], list[str]] = ([], [])  # of edges and ops
         self.history: list[np.ndarray] = []  # shares after each epoch
         self.eigenvalues: list[tuple[int, float]] = []  # epochs done, value
         self.direction = np.zeros((0, 0))  # of the power method
@@ -95,6 +98,7 @@ class Darts(OneShot):
             self.alphas = START * self._normal(shape)
             self.direction = self._normal(shape)
             self.moments = np.zeros((2, *shape))
+            self.labels = [str(edge) for edge in self.net.edges], list(self.net.ops)
         if step // self.steps_per_epoch() >= self.settings.warm_up:
             self._move_alphas(step)
         if self.ended:
@@ -222,6 +226,8 @@ class Darts(OneShot):
     def own_figures(self) -> dict[str, Any]:
         """Returns the history of shares, float64 (epochs, edges, ops), and the eigenvalues."""
         return {
+            "edges": list(self.labels[0]),
+            "ops": list(self.labels[1]),
             "shares": np.array(self.history, dtype=np.float64),
             "eigenvalues": np.array(self.eigenvalues, dtype=np.float64).reshape(-1, 2),
         }
@@ -232,6 +238,8 @@ class Darts(OneShot):
             "alphas": self.alphas.copy(),
             "moments": self.moments.copy(),
             "moves": self.moves,
+            "edges": list(self.labels[0]),
+            "ops": list(self.labels[1]),
             "direction": self.direction.copy(),
             "history": list(self.history),
             "eigenvalues": [[epoch, value] for epoch, value in self.eigenvalues],
@@ -241,6 +249,7 @@ class Darts(OneShot):
     def take_own_state(self, state: dict[str, Any]) -> None:
         """Takes over what `own_state` gave."""
         self.alphas, self.moments = state["alphas"].copy(), state["moments"].copy()
+        self.labels = list(state["edges"]), list(state["ops"])
         self.moves, self.direction = int(state["moves"]), state["direction"].copy()
         self.history = list(state["history"])
         self.eigenvalues = [(int(epoch), float(value)) for epoch, value in state["eigenvalues"]]

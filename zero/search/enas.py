@@ -44,6 +44,8 @@ class Settings(OneShotSettings):
 
     final: genomes that it draws at the end. learning_rate, units, layers: of the controller. entropy: its
     weight. baseline: how slowly the baseline follows.
+    epochs: of the supernet. candidates: derived genomes trained from nothing first. sample: random genomes
+    trained after them, for Kendall's tau.
     """
 
     controller_steps: Positive = 30

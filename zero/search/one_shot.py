@@ -89,11 +89,7 @@ class SupernetSpace(Space, Protocol):
 
 
 class OneShotSettings(SearchSettings):
-    """epochs: of the supernet's training; how else it is trained says the section for candidates.
-
-    candidates: derived genomes that are trained from nothing first. sample: genomes drawn evenly that are
-    trained after them, to tell how far scores can be trusted (Kendall's tau).
-    """
+    """What all of these methods have; how else the supernet is trained says the section for candidates."""
 
     epochs: Positive = 50
     candidates: Positive = 1

@@ -37,7 +37,11 @@ BREEDS = False
 
 
 class Settings(OneShotSettings):
-    """samples: random genomes that are scored at the end of the supernet's training."""
+    """samples: random genomes that are scored at the end of the supernet's training.
+
+    epochs: of the supernet. candidates: derived genomes trained from nothing first. sample: random genomes
+    trained after them, for Kendall's tau.
+    """
 
     samples: Positive = 100
 

@@ -11,7 +11,7 @@ from zero.cells.supernet.supernet import Supernet
 from zero.config.load import make_config
 from zero.errors import ConfigError, NetworkError
 from zero.rng.splitmix import new_state
-from zero.runs import run
+from zero.runs import pictures, run
 from zero.search import darts
 from zero.search.protocol import SearchSettings
 from zero.search.section import settings_model
@@ -282,3 +282,16 @@ def test_a_training_that_diverges_says_when_and_scores_with_what_it_has():
     (note,) = searcher.figures()["notes"]
     assert "the supernet's training diverged in step 1 (epoch 1)" in note
     assert len(searcher.scores) >= 6
+
+
+def test_pictures_and_the_report_show_scores_and_shares(tmp_path):
+    folder = tmp_path / "run"
+    run.start(small("darts"), folder)
+    drawn = CELLS.pictures(folder)
+    for name in ("scores", "shares"):
+        pictures.save(drawn[name], tmp_path / f"{name}.svg")
+    assert "skip_connect" in (tmp_path / "shares.svg").read_text()
+    titles = [section.title for section in CELLS.report(folder).sections]
+    assert "The network of all candidates" in titles
+    run.start(small_cells(budget={"individuals": 2}), tmp_path / "other")
+    assert "scores" not in CELLS.pictures(tmp_path / "other")

@@ -16,6 +16,7 @@ from zero.cells.text import parse_genome
 from zero.data.images import ImageSettings, load_images
 from zero.errors import NetworkError
 from zero.nn import make_model
+from zero.nn.arrays import Arena
 from zero.nn.loss import softmax_cross_entropy
 from zero.nn.train_settings import TrainSettings
 
@@ -317,3 +318,21 @@ def test_mixing_takes_more_memory_than_a_path():
 def test_other_spaces_have_none():
     with pytest.raises(NetworkError, match="the space chain has no supernet"):
         candidates_of(get_space("chain"), SKELETONS["darts"])
+
+
+def test_one_models_memory_is_the_next_ones():
+    arena = Arena()
+    arena.reserve(10_000)
+    first = arena.zeros((10, 100))
+    first[:] = 7
+    where = first.ctypes.data
+    arena.begin()
+    second = arena.full((5, 60), 2.0)
+    assert second.ctypes.data == where and (second == 2).all()
+    third = arena.zeros(100, np.int64)
+    large = arena.zeros(3_000_000)  # beyond the room
+    assert not third.any() and not large.any() and third.ctypes.data % 64 == 0
+    large[:] = 1
+    assert not third.any() and (second == 2).all()
+    arena.begin()
+    assert not arena.zeros(3_000_000).any() and arena.bytes == 12_000_000

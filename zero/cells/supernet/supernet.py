@@ -30,7 +30,7 @@ from zero.cells.supernet.candidates import NONE, Edge, candidates_of
 from zero.cells.supernet.memory import mixture_of
 from zero.cells.supernet.weights import SharedWeights
 from zero.nn import make_model
-from zero.nn.arrays import Arena
+from zero.nn.arrays import Arena, Arrays
 from zero.nn.augment import Normaliser
 from zero.nn.network import Network
 from zero.nn.optimizers import OPTIMIZERS, clip_gradients
@@ -129,6 +129,8 @@ class Supernet:
         network, names = self._named(genome)
         index = self.shared.index(network, names)
         if self._active is None or self._active[0] != genome:
+            if self._active is None:
+                self._arena.reserve(self._largest())
             self._active = None
             self._arena.begin()
             model = make_model(
@@ -138,6 +140,16 @@ class Supernet:
         model = self._active[1]
         model.parameters[:] = self.shared.values[index]
         return model, index
+
+    def _largest(self) -> int:
+        """Returns about how many bytes the largest path's model has."""
+        found = []
+        for genome in self.candidates.extremes():
+            arrays = Arrays(real=False)
+            network = self._named(genome)[0]
+            make_model(network, self.batch, self.backend, self.dtype, self.threads, arrays)
+            found.append(arrays.bytes)
+        return max(found)
 
     def train_path(self, step: int, genome: Genome) -> float:
         """Takes a step of the weights that a genome uses, on the step's batch; returns the loss.
