@@ -22,7 +22,7 @@ the place of the weakest (Chen et al. 2019, P-DARTS).
 Alphas that are no number end the search inside the supernet; the last sound ones are derived from.
 
 When to use it: for a good genome at the price of two or three trainings, in a space of few kinds of ops.
-Set `random_sharing` beside it: on NAS-Bench-201 DARTS is the worse one.
+Set `random_sharing` beside it: in NAS-Bench-201's published table DARTS is the worse one.
 
 Cost: an epoch's step has two gradients of the whole supernet (five with `order: second`), as dear as all
 candidates of all edges together. Memory: of the whole supernet's activations.

@@ -6,9 +6,9 @@ controller draws. Then, for `controller_steps` steps with the weights as they ar
 controller: accuracy plus `entropy` times the sum of the decisions' entropies, above a moving baseline.
 
 The controller is the recurrent one of `reinforce` (`zero.search.controller`): an LSTM goes through the
-space's decisions. Of ENAS's own there are not: logits squashed by a tanh, the bias towards separable
-convolutions at the start, and one set of weights for an op whichever of its two places in a node it has is
-there, as in ENAS. For spaces of cells it is the micro search; the macro space is not here.
+space's decisions. Of ENAS's own it lacks the logits squashed by a tanh and the bias towards separable
+convolutions at the start. An op has one set of weights for each state that a node may read, as in ENAS. It
+searches cells, ENAS's micro space; the macro space is not here.
 
 At the end the controller draws `final` genomes, which are scored on all valid images; the best
 `candidates` of them are trained from nothing (section 2.2, "Deriving Architectures").
