@@ -1,6 +1,7 @@
 """Strings of bits: a space of genomes so small that tests see all of it, and a slow count of ones."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -53,8 +54,73 @@ class BitSpace:
     def parse(self, text):
         return tuple(map(int, text))
 
+    mixture = True
+
+    def supernet(self, epochs, seed, split):
+        return SharedBits(self.length, epochs, seed)
+
     def _flipped(self, genome, place):
         return tuple(bit ^ (k == place) for k, bit in enumerate(genome))
+
+
+# Settings of methods with a supernet: soon trained.
+TRAINED = {
+    "random_sharing": {"epochs": 3, "samples": 8},
+    "darts": {"epochs": 6, "alpha_learning_rate": 0.1, "order": "second"},
+    "enas": {"epochs": 2, "controller_steps": 2, "samples": 2, "units": 4, "final": 6},
+}
+
+
+class SharedBits:
+    """A supernet of bits: what a place and bit is worth is learnt where it is in a path."""
+
+    ops, skips, steps_per_epoch = ("off", "on", "none"), ("off",), 2
+
+    def __init__(self, length, epochs, seed):
+        self.edges = [SimpleNamespace(cell="") for _ in range(length)]
+        self.steps = epochs * self.steps_per_epoch
+        self.known = np.random.default_rng(seed).random((length, 3)) / 10
+        self.worth = np.outer(1.1 ** np.arange(length), (0, 1, 0))
+
+    def rate(self, step):
+        return 0.1
+
+    def train_path(self, step, genome):
+        rows = np.arange(len(genome)), list(genome)
+        self.known[rows] += 0.1 * (self.worth - self.known)[rows]
+        return float(np.square(self.known - self.worth).sum())
+
+    def accuracy(self, genome, batches=None, first=0):
+        return float(self.known[np.arange(len(genome)), list(genome)].sum()) / 100
+
+    @property
+    def weights(self):
+        return self.known.ravel().copy()
+
+    def slopes(self, part, number, shares, weights=None):
+        known = self.weights if weights is None else weights
+        apart = known - self.worth.ravel()
+        loss = 0.5 * float(np.square(apart).sum()) - float((known * shares.ravel()).sum())
+        return loss, -known.reshape(self.known.shape).copy(), apart - shares.ravel()
+
+    def ahead(self, step, gradients):
+        return self.weights - self.rate(step) * gradients
+
+    def descend(self, step, gradients):
+        self.known -= self.rate(step) * gradients.reshape(self.known.shape)
+        return True
+
+    def chosen(self, shares):
+        return [(edge, int(op)) for edge, op in enumerate(shares[:, :2].argmax(axis=1))]
+
+    def strongest(self, shares):
+        return tuple(op for _, op in self.chosen(shares))
+
+    def state(self):
+        return {"known": self.known.copy()}
+
+    def restore(self, state):
+        self.known = state["known"].copy()
 
 
 class Counting:

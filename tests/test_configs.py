@@ -14,6 +14,7 @@ from zero.programs.cuda import search
 from zero.programs.domain import ProgramsDomain, initial_program, memory_of
 from zero.programs.program import validate_program
 from zero.runs import run
+from zero.search import shares_weights
 
 CONFIGS = sorted(shipped_configs())
 CELLS = [name for name in CONFIGS if load_config(name).genomes == "cells"]
@@ -172,6 +173,11 @@ def test_cells_run(name, tmp_path):
         options = [table, *SMALL_TABLE]
     elif load_config(name).cells.final:
         options = [*options, "cells.final={filters: 3, epochs: 3}"]
+    if shares_weights(load_config(name).search.method):  # its own method, small
+        small = ["cells.skeleton.normal_cells=1", "search.population=4", "search.epochs=1"]
+        small += ["search.samples=3", "search.sample=1", "search.candidates=1"]
+        options = [*(o for o in options if not o.startswith(("search=", "cells.skel"))), *small]
+        options.append("cells.skeleton.filters=2")
     config = load_config(name, options)
     outcome = run.start(config, tmp_path / "run")
     assert outcome.reason == "individuals"

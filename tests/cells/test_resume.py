@@ -68,6 +68,16 @@ KINDS = {
     "grown cells": {"search": {"method": "progressive", "smallest": 3, "beam": 2},
                     "cells": {"space": "darts", "skeleton": {"normal_cells": 0, "filters": 2}},
                     "budget": {"individuals": 8}},
+    "random paths": {"search": {"method": "random_sharing", "epochs": 2, "samples": 4, "sample": 3}},
+    "a mixture": {"search": {"method": "darts", "epochs": 2, "sample": 3, "order": "second",
+                             "eigenvalue_every": 1, "alpha_learning_rate": 0.1},
+                  "islands": {"count": 2}},
+    "mixed pairs": {"search": {"method": "darts", "epochs": 1, "sample": 1, "skip_limit": 1},
+                    "cells": {"space": "darts", "ops": ["id", "sep3", "max3"],
+                              "skeleton": {"kind": "darts", "layers": 3, "filters": 2}},
+                    "budget": {"individuals": 4}},
+    "a controller of paths": {"search": {"method": "enas", "epochs": 2, "units": 4, "samples": 2,
+                                         "controller_steps": 2, "final": 4, "sample": 3}},
     "experiments": {"experiments": {"max": 2, "individuals": 6}, "islands": {"count": 2}},
     "last training": {"cells": {"final": {"filters": 3, "epochs": 3},
                                 "published": ["nas_bench_201_skip"]}},
@@ -84,7 +94,7 @@ KINDS = {
 # islands or experiments, what is asked of the config; a method's own state is the island's.
 STOPPED = (
     "two islands", "forecasts", "fidelity", "exact inheritance", "stacks that grow", "distillation",
-    "fronts", "experiments", "last training",
+    "fronts", "experiments", "last training", "random paths", "a mixture",
 )  # fmt: skip
 
 
@@ -135,7 +145,7 @@ def records_of(island):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads processes from /proc")
-@pytest.mark.parametrize("name", ["forecasts", "last training"])
+@pytest.mark.parametrize("name", ["forecasts", "last training", "a mixture"])
 def test_killed_at_random_moments(name, tmp_path):
     config = small_cells(**KINDS[name])
     began = time.monotonic()

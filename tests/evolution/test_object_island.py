@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from bits import BitEvaluator, BitSpace, Unusable
+from bits import TRAINED, BitEvaluator, BitSpace, Unusable
 
 from zero import search
 from zero.evolution.extrapolation import Extrapolation
@@ -26,7 +26,7 @@ class BitIsland(ObjectIsland):
 def make_island(
     name="regularized_evolution", index=0, count=1, unusable=None, individuals=60, **rules
 ):
-    settings = settings_model(SearchSettings, name)(population=8).fitted()
+    settings = settings_model(SearchSettings, name)(population=8, **TRAINED.get(name, {})).fitted()
     return BitIsland(
         BitSpace(), BitEvaluator(unusable), settings, Rules(**rules), 3, 0, index, count,
         Limits(individuals=individuals, round=20), 3,

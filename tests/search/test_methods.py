@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from bits import BitSpace
+from bits import TRAINED, BitSpace
 
 from zero import search
 from zero.cells.config import CellSearch
@@ -28,8 +28,9 @@ from zero.search.section import methods_for, settings_model
 
 METHODS = search.names()
 RULES = [name for name in METHODS if search.chooses_parents(name)]
+DECIDING = [n for n in METHODS if search.decides(n) and not search.shares_weights(n)]
 NUMBERING = np.array([3, 2])
-SMALL = {"progressive": {"beam": 4}}  # settings with which the largest genomes are met in time
+SMALL = {"progressive": {"beam": 4}, **TRAINED}  # the largest genomes are met in time
 
 
 def fitness_of(genome):
@@ -170,7 +171,7 @@ def test_every_method_that_breeds_beats_random_search(name):
     assert np.mean(best(name)) > np.mean(best("random_search")) + 0.2
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if search.decides(name)])
+@pytest.mark.parametrize("name", DECIDING)
 def test_every_method_that_decides_beats_random_search(name):
     """What it proposes after 100 genomes of 65,536, whose decisions count each for itself."""
 
@@ -181,7 +182,7 @@ def test_every_method_that_decides_beats_random_search(name):
     assert mean(name) > mean("random_search") + 2
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if search.decides(name)])
+@pytest.mark.parametrize("name", DECIDING)
 def test_methods_that_decide_serve_any_space_and_failures_only(name):
     """Few choices, none at all, and nothing that can be evaluated."""
     from zero.cells.limits import LimitedSpace
@@ -379,7 +380,7 @@ def test_local_search_goes_on_from_what_it_hears():
 
 PROGRAMS = {"tasks": {"search": {"type": "linear_regression", "features": 2, "train": 10}},
             "program": {"predict": {"ops": ["SCALAR_SUM"]}}, "budget": {"individuals": 9}}  # fmt: skip
-CELLS = {"cells": {"images": {"source": "digits"}}, "budget": {"individuals": 9}}
+CELLS = {"cells": {"space": "darts", "images": {"source": "digits"}}, "budget": {"individuals": 9}}
 KINDS = {"programs": (PROGRAMS, ProgramSearch), "cells": (CELLS, CellSearch)}
 FITTING = [(kind, name) for kind, (_, model) in KINDS.items() for name in methods_for(model)]
 

@@ -200,7 +200,9 @@ class CellSearch(SearchSettings):
     """What a search over cells has beside its method's settings; mutations are those of the space."""
 
     genomes: ClassVar[str] = "cells"
-    offers: ClassVar[tuple[str, ...]] = ("neighbours", "decisions", "growth")
+    offers: ClassVar[tuple[str, ...]] = (
+        "neighbours", "decisions", "growth", "supernet", "mixture",
+    )  # fmt: skip
     defaults: ClassVar[dict[str, Any]] = {"population": 100, "tournament": 25}
 
 
@@ -330,6 +332,19 @@ def _check_method(config: Any) -> Iterator[Found]:
         fitting = [n for n in methods_for(CellSearch) if not search.lacking(n, space)]
         message = f"{method} cannot search the space {space.name}; use one of {', '.join(fitting)}"
         yield ("search", "method"), message
+
+
+def _check_supernet(config: Any) -> Iterator[Found]:
+    """A supernet is trained on images, which a table has not."""
+    method = config.search.method
+    if search.shares_weights(method) and isinstance(config.cells.evaluate, TableSettings):
+        yield (
+            ("search", "method"),
+            (
+                f"{method} trains a supernet on images, and cells.evaluate is a table; search "
+                "images with it, and look its cells up in the table"
+            ),
+        )
 
 
 def _check_published(config: Any) -> Iterator[Found]:
@@ -490,7 +505,8 @@ def _check_dtype(config: Any) -> Iterator[Found]:
 
 
 _CHECKS = (
-    _check_method, _check_ops, _check_published, _check_form, _check_skeleton, _check_final_skeleton,
+    _check_method, _check_supernet, _check_ops, _check_published, _check_form, _check_skeleton,
+    _check_final_skeleton,
     _check_final_training, _check_warm_start, _check_target, _check_halving_rises, _check_halving_ends,
     _check_images, _check_table, check_scores, _check_metric, _check_latency, _check_dtype,
     _check_extrapolation, _check_looks, _check_points, *fidelity.CHECKS,

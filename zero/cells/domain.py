@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from zero import search
 from zero.cells.config import (
     CellsConfig,
     TableSettings,
@@ -45,6 +46,7 @@ from zero.cells.raw_records import RawCell
 from zero.cells.records import CellRecord
 from zero.cells.results import front_of, plain, random_sampling
 from zero.cells.spaces import make_genome
+from zero.cells.supernet.memory import check_memory
 from zero.cells.table import read_cell_table
 from zero.cells.text import parse_genome
 from zero.cells.weights_file import save_weights
@@ -99,7 +101,22 @@ class CellsDomain(ObjectDomain):
                 f"cells.extrapolation: an island stops nothing before {forecasts.curves} of its "
                 "candidates are trained in full"
             )
+        if search.shares_weights(self.config.search.method):
+            found.append(self._supernet_takes)
         return list(dict.fromkeys(found))
+
+    @cached_property
+    def _supernet_takes(self) -> str:
+        """How much memory the supernet's training takes, in words.
+
+        Raises:
+            NetworkError: more than there is; says what would fit.
+        """
+        own, e = self.config.search, self.evaluator
+        return check_memory(
+            self.space, e.skeleton, e.data, e.settings, "mixture" in search.get(own.method).NEEDS,
+            e.backend, e.dtype, e.threads, limit=e.memory_limit,
+        )  # fmt: skip
 
     # --- data and what is made of them ----------------------------------------------------------
 
@@ -234,6 +251,8 @@ class CellsDomain(ObjectDomain):
                 if name != OUTCOME:  # whose cells are other ones, maybe smaller
                     self._trainer(final=True).check_memory(cell, where)
             _ = self._steps_after  # counted before the clock runs
+            if search.shares_weights(self.config.search.method):
+                _ = self._supernet_takes
         self._check_budget(rng)
         _ = self.search_space  # may take scores, before islands share them and the clock runs
         for start in self.starts:
@@ -345,7 +364,10 @@ class CellsDomain(ObjectDomain):
             best = state["best_weights"]
             if best is not None and best["number"] == candidate:
                 members = [m for state in states for m in state.get("members", ())]
-                return {**best, "members": best_members(members, self.cells.ensemble or 0)}
+                kept = {**best, "members": best_members(members, self.cells.ensemble or 0)}
+                if state.get("supernet"):
+                    kept["supernet"] = state["supernet"]
+                return kept
         return None
 
     # --- the end --------------------------------------------------------------------------------
@@ -537,6 +559,9 @@ class CellsDomain(ObjectDomain):
         if len(members) > 1:
             figures = ensemble_figures(self.evaluator, members)
             results["ensemble"] = details["ensemble"] = figures
+        if shared := (experiments[number].best_state or {}).get("supernet"):
+            results["supernet"] = shared
+            details["supernet"] = {k: shared[k] for k in ("method", "steps", "tau", "notes")}
         if objective.kind == "pareto":
             results |= front_of(records, self.cells)
         pairs = {n: (f["select"], f["final"]) for n, f in done.items() if n != OUTCOME}

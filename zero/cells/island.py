@@ -122,7 +122,14 @@ class CellIsland(ObjectIsland):
             "weights": [[n, *weights] for n, weights in self.weights.items()],
             "best_weights": self.best_weights,
             "members": self.members,
+            "supernet": self._supernet_figures(),
         }
+
+    def _supernet_figures(self) -> dict[str, Any]:
+        """Returns what a search with shared weights tells of them once it has ended there, else nothing."""
+        searcher = getattr(self.searcher, "searcher", None)
+        done = getattr(searcher, "done", False)
+        return searcher.figures() if done and hasattr(searcher, "figures") else {}
 
     def _take_own_state(self, state: dict[str, Any]) -> None:
         super()._take_own_state(state)

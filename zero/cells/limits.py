@@ -86,7 +86,17 @@ class LimitedSpace:
             return self.space.grown  # there are thousands: whoever proposes one asks `allows`
         if name == "size_of" and hasattr(self.space, name):
             return self.space.size_of
+        if name == "mixture" and hasattr(self.space, name):
+            return self.space.mixture
+        if name == "supernet" and hasattr(self.space, name):
+            return self._supernet
         raise AttributeError(name)
+
+    def _supernet(self, epochs: int, seed: int, split: bool) -> Any:
+        """Returns the network of the whole space, trained as candidates are."""
+        from zero.cells.supernet.supernet import make_supernet
+
+        return make_supernet(self.space, self.evaluator, epochs, seed, split)
 
     def one_grown(self, genome: Genome, rng: np.ndarray) -> Genome | None:
         """Returns one of `grown`, drawn evenly without asking what all of them cost; None if none is."""

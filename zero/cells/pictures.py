@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from zero.cells.supernet.told import pictures as of_supernet
 from zero.errors import ArchiveError, visible
 from zero.runs.pictures import INK, OTHER, OWN, SOFT, Draw
 from zero.runs.reports import charts
@@ -32,6 +33,7 @@ def pictures(run: RunFiles, tested: Tested | None = None) -> dict[str, Draw]:
     found["cells"] = partial(cells, run.best.text)
     if any(len(r.curve) for r in records):
         found["training"] = partial(training_curves, records, run.best.id)
+    found |= of_supernet(run.results)
     points = costs(run, lambda r: r.multiply_adds, lambda r: r.accuracy)
     found["pareto"] = charts.pareto(*points, "multiply-adds an image", "valid accuracy")
     if (run.path / "best_weights.h5").is_file():

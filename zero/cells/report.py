@@ -17,6 +17,7 @@ from zero.cells.pictures import (
     tested,
     tested_training,
 )
+from zero.cells.supernet.told import section as supernet_section
 from zero.cells.view_rows import image_rows
 from zero.errors import ZeroError, visible
 from zero.runs.reports import common
@@ -50,6 +51,7 @@ def report(run: RunFiles, domain: CellsDomain | None) -> Report:
             Section("How good they are", [*_compared(run), Pairs(figures)]),
             *_classes(run, found, why, drawn),
             *_training(drawn),
+            *supernet_section(run.results, drawn),
             *_costs(run, drawn),
             common.progress(run, drawn),
             *common.ancestry(run, drawn),

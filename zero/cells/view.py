@@ -11,7 +11,7 @@ from zero.cells.option_rows import (
     settings_of,
     stopped_rows,
 )
-from zero.cells.view_rows import by_class_row, image_rows, print_text
+from zero.cells.view_rows import by_class_row, image_rows, print_text, supernet_rows
 from zero.data.classes import largest, largest_share
 from zero.runs.tables import Whole, json_number, print_pairs, print_table, shown_fitness
 from zero.runs.view import View
@@ -89,6 +89,8 @@ class CellsView(View):
         print_table((*columns, "parameters"), rows)
         if details.get("right") is not None:
             print_pairs([by_class_row(images, details["right"])])
+        if shared := supernet_rows(details.get("supernet")):
+            print_pairs(shared)
         if details.get("failed"):
             print(f"the last training failed: {details['failed']}")
             if "fidelity" not in details:
@@ -140,6 +142,7 @@ class CellsView(View):
             shown = shown_fitness(final["fitness"])
             rows.append(("test accuracy", shown + (column or network)))
         rows += _class_rows(path, results, final)
+        rows += supernet_rows(results.get("supernet"))
         if "ensemble" in results:
             rows.append(("ensemble", _ensemble_words(results["ensemble"])))
         rows += [

@@ -1,5 +1,6 @@
 """Rows that runs over cells and trainings of networks both show people."""
 
+import math
 from typing import Any
 
 from zero.data.classes import by_class_text, counts_text, largest, largest_share
@@ -34,3 +35,17 @@ def print_text(text: str) -> None:
     except NetworkError:  # ops of the user's own, which only the run's config imports
         print("cells with ops of one's own, as text")
     print(f"\n{text}\n")
+
+
+def supernet_rows(figures: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Returns what is to tell of a search with shared weights, none where there was none."""
+    if not figures:
+        return []
+    rows = [("supernet", f"{figures['method']}, {int(figures['steps']):,} steps")]
+    tau = float(figures["tau"])
+    if not math.isnan(tau):
+        rows.append((
+            "scores", f"Kendall's tau {tau:.2f} between scores with shared weights and the fitness of "
+            "random cells trained from nothing"
+        ))  # fmt: skip
+    return rows + [("supernet", note) for note in map(str, figures["notes"])]

@@ -62,6 +62,18 @@ class Latest:
         """Returns the genome to evaluate next."""
         raise NotImplementedError
 
+    def advance(self, should_stop: Callable[[], bool]) -> bool:
+        """Does what there is to do before the next `ask`, as far as `should_stop` lets it.
+
+        Returns whether all of it is done.
+        """
+        return True
+
+    @property
+    def said(self) -> str:
+        """What it does in `advance`, in words."""
+        return ""
+
     def tell(
         self,
         proposal: Proposal,
@@ -208,6 +220,16 @@ class Following(Latest):
     ):
         super().__init__(space, population, rng, numbering)
         self.searcher = searcher
+
+    def advance(self, should_stop: Callable[[], bool]) -> bool:
+        """Lets a searcher that learns before it proposes do so."""
+        advance: Any = getattr(self.searcher, "advance", None)
+        return advance is None or bool(advance(should_stop))
+
+    @property
+    def said(self) -> str:
+        """What the searcher says."""
+        return str(getattr(self.searcher, "said", ""))
 
     def ask(self) -> Proposal:
         """Returns what the searcher proposes."""

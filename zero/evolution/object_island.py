@@ -229,6 +229,8 @@ class ObjectIsland(BaseIsland):
         for _ in range(quota):
             if counts[INDIVIDUALS] >= limits[0] or counts[TRAIN_STEPS] >= limits[1]:
                 return loop.LIMIT
+            if self.pending is None and not self.searcher.advance(self._is_late):
+                return loop.QUOTA
             pending = self.pending = self.pending or self._asked()
             genome, record = pending.proposal.genome, pending.record
             try:
@@ -454,7 +456,7 @@ class ObjectIsland(BaseIsland):
 
     def stats(self) -> dict[str, Any]:
         """Returns the numbers shown while the run goes on; `now`: what is being done, in words."""
-        now = ""
+        now = self.searcher.said
         if self.trial is not None:
             accuracy = "" if math.isnan(self.trial.accuracy) else f", {self.trial.accuracy:.3f}"
             epoch = min(self.trial.epochs + 1, self.trial.all_epochs)

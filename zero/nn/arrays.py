@@ -14,6 +14,7 @@ import numpy as np
 DType = str | type | np.dtype[Any]
 
 LINE = 64  # bytes of a cache line
+SPARE = 1 << 20  # of an arena, for what is lost between arrays
 
 
 class Arrays:
@@ -56,3 +57,39 @@ class Arrays:
         if self.real:
             made[:] = array
         return made
+
+
+class Arena(Arrays):
+    """Memory that one model after the other is made in, so that to make one asks the system for none.
+
+    `begin` takes it back from the last model, which must not be used any more.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._block = np.zeros(0, np.uint8)
+        self._at = 0
+
+    def reserve(self, size: int) -> None:
+        """Makes room for models of about so many bytes, as an `Arrays` that is not real counts them."""
+        self._at = size + SPARE
+        self.begin()
+
+    def begin(self) -> None:
+        """Makes all memory free again; as much as was ever needed is kept."""
+        if self._at > len(self._block):
+            self._block = np.zeros(0, np.uint8)  # given back before the larger one is made
+            self._block = super().zeros(self._at, np.uint8)
+        self._at, self.bytes = 0, 0
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: DType = "float32") -> np.ndarray:
+        """Returns zeros that start at a cache line, in the arena as far as there is room."""
+        dtype = np.dtype(dtype)
+        size = math.prod(shape if isinstance(shape, tuple) else (shape,)) * dtype.itemsize
+        start, self._at = self._at, self._at + -(-(size + LINE) // LINE) * LINE
+        if self._at > len(self._block):
+            return super().zeros(shape, dtype)
+        self.bytes += size
+        place = self._block[start : start + size]
+        place[:] = 0
+        return place.view(dtype).reshape(shape)

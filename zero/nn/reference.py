@@ -117,6 +117,16 @@ class ReferenceModel:
                 logits[part] = values[-1][:, 0, 0]
         return logits
 
+    def batch_logits(self, images: np.ndarray) -> np.ndarray:
+        """Returns the main head's logits (N, classes) with the batch's own statistics and no masks.
+
+        For weights whose running statistics mean nothing: shared ones. Changes nothing.
+        """
+        check_batch(self.network, images, self.batch)
+        with np.errstate(all="ignore"):
+            _, values = self._forward(images, True, {}, self.network.output + 1)
+        return values[-1][:, 0, 0]
+
     def differentiate(
         self, images: np.ndarray, slopes: np.ndarray, training: bool = True
     ) -> np.ndarray:

@@ -53,11 +53,11 @@ def initial_parameters(network: Network, seed: int, dtype: str = "float32") -> n
     """
     flat = np.zeros(sum(p.size for p in network.parameters), dtype)
     for p in network.parameters:
-        flat[p.start : p.start + p.size] = _initial(p, seed)
+        flat[p.start : p.start + p.size] = initial_values(p, seed)
     return flat
 
 
-def _initial(p: Parameter, seed: int) -> float | np.ndarray:
+def initial_values(p: Parameter, seed: int) -> float | np.ndarray:
     """Returns the values of a parameter, float64 and flat, or the one of all."""
     if isinstance(p.initial, float):
         return p.initial

@@ -16,14 +16,15 @@ from zero.errors import ConfigError, unknown_name
 DEFAULT = "regularized_evolution"
 # What methods are made with.
 _NO_METHODS = (
-    "columns", "controller", "decisions", "neighbourhood", "pareto", "predicting", "predictors",
-    "protocol", "section",
+    "columns", "controller", "decisions", "neighbourhood", "one_shot", "pareto", "predicting",
+    "predictors", "protocol", "section",
 )  # fmt: skip
 
 # What a rule for parents has, and what a method that proposes genomes by itself.
 RULE, PROPOSES = ("choose", "numbers"), ("make", "NEEDS")
 # What methods may need of a space (`protocol`), and the method of a space that has it.
-OFFERS = {"neighbours": "neighbours", "decisions": "choices", "growth": "grown"}
+OFFERS = {"neighbours": "neighbours", "decisions": "choices", "growth": "grown",
+          "supernet": "supernet", "mixture": "mixture"}  # fmt: skip
 
 
 def names() -> list[str]:
@@ -85,6 +86,11 @@ def lacking(name: str, space: Any) -> list[str]:
 def decides(name: str) -> bool:
     """Returns whether a method makes genomes decision by decision."""
     return "decisions" in getattr(get(name), "NEEDS", ())
+
+
+def shares_weights(name: str) -> bool:
+    """Returns whether a method trains a network of all genomes."""
+    return "supernet" in getattr(get(name), "NEEDS", ())
 
 
 def keys_of(name: object) -> list[str]:

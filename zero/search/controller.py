@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from zero.rng import philox
-from zero.search.decisions import Choices, Decisions
+from zero.rng import philox, splitmix
+from zero.search.decisions import Choices, Decisions, decided
 
 FIRST, SECOND, SMALL = 0.9, 0.999, 1e-8  # Adam's
 START = 0.1  # the network's values are uniform within +- this (Zoph et al. 2018)
@@ -33,6 +33,21 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Returns the probabilities of logits (n,)."""
     weights = np.exp(logits - logits.max())
     return weights / weights.sum()
+
+
+def draw(policy: Policy, choices: Choices, rng: np.ndarray) -> Decisions:
+    """Returns a complete sequence of decisions that a policy draws."""
+    step = policy.walk()
+
+    def choose(done: Decisions, names: Sequence[str]) -> str:
+        left = splitmix.unit(rng)
+        for name, share in zip(names, step(done, names), strict=True):
+            left -= share
+            if left < 0:
+                return name
+        return names[-1]
+
+    return decided(choices, choose)
 
 
 def ascend(table: np.ndarray, gradient: np.ndarray, rate: float, steps: int) -> None:

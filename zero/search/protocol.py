@@ -9,6 +9,8 @@ A method is a module of this folder, and all there is of it stands in its file:
   compile, returns a slot or `RANDOM`; `numbers(settings)` returns what it needs of the settings;
 * or `make(space, settings, rng)`, which returns a `Searcher` over a space of Python objects, and
   `NEEDS`, the names of what it asks of the space beyond `Space`;
+* methods that share weights (`one_shot`) train a network of all genomes before they propose one: their
+  searchers have `advance(should_stop)`, which a run calls between its checkpoints until it returns True;
 * `BREEDS = False` if it never makes a child, so that mutations do not matter to it;
 * `INHERITS = True` if its children begin with what they can take over of their parent, unless told not
   to.

@@ -35,9 +35,8 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from zero.rng import splitmix
-from zero.search.controller import ByRow, Lstm, Path, Policy, Softmaxes
-from zero.search.decisions import Decisions, decided, genome_drawn
+from zero.search.controller import ByRow, Lstm, Path, Policy, Softmaxes, draw
+from zero.search.decisions import Decisions, genome_drawn
 from zero.search.protocol import (
     DRAWN_MUTATION,
     DecisionSpace,
@@ -107,17 +106,7 @@ class Reinforce:
         return Proposal(genome, mutation=DRAWN_MUTATION)
 
     def _drawn(self) -> Decisions:
-        step = self.policy.walk()
-
-        def choose(done: Decisions, names: Sequence[str]) -> str:
-            left = splitmix.unit(self.rng)
-            for name, share in zip(names, step(done, names), strict=True):
-                left -= share
-                if left < 0:
-                    return name
-            return names[-1]
-
-        return decided(self.space.choices, choose)
+        return draw(self.policy, self.space.choices, self.rng)
 
     def tell(
         self,

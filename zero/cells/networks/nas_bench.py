@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from zero.cells.forms.edge import EDGES, EdgeCell
@@ -92,8 +94,15 @@ def _graph_cell(b: Builder, cell: GraphCell, x: int, channels: int) -> int:
 
 def edge_network(b: Builder, genome: Genome, skeleton: Skeleton, classes: int) -> Network:
     """Returns NAS-Bench-201's network: three stages of cells, a residual block between them."""
+    return edge_stages(b, skeleton, classes, partial(_edge_cell, b, genome.normal))
+
+
+def edge_stages(
+    b: Builder, skeleton: Skeleton, classes: int, add_cell: Callable[[int, int], int]
+) -> Network:
+    """Returns NAS-Bench-201's network of any cells; add_cell: (what it reads, channels) -> output."""
     _check(skeleton)
-    channels, cell = skeleton.filters, genome.normal
+    channels = skeleton.filters
     with b.scope("stem"):
         x = b.batch_norm(b.conv(0, channels, 3))
     number = 0
@@ -104,7 +113,7 @@ def edge_network(b: Builder, genome: Genome, skeleton: Skeleton, classes: int) -
                 x = _residual(b, x, channels)
         for _ in range(skeleton.normal_cells):
             with b.scope(f"cell{number}"):
-                x = _edge_cell(b, cell, x, channels)
+                x = add_cell(x, channels)
             number += 1
     with b.scope("head"):
         x = b.global_pool(b.relu(b.batch_norm(x)))

@@ -54,7 +54,7 @@ def add_pair_cell(
             "use larger images, or a skeleton with fewer reductions"
         )
     live = set(cell.live)
-    states = dict(enumerate(_calibrated(b, prev, cur, channels, rules, live)))
+    states = dict(enumerate(calibrated(b, prev, cur, channels, rules, live)))
     for number, node in enumerate(cell.nodes, 2):
         if number not in live:
             continue
@@ -83,10 +83,10 @@ def _op(
     return y if kept or not share else b.drop_path(y, share)
 
 
-def _calibrated(
+def calibrated(
     b: Builder, prev: int | None, cur: int, channels: int, rules: Rules, live: set[int]
 ) -> tuple[int, int]:
-    """Returns prev and cur as the cell's ops read them; what nobody reads is left as it is."""
+    """Returns prev and cur as the cell's ops read them; what nobody reads (live) is left as it is."""
     raw = cur
     if 1 in live:
         with b.scope("cur"):

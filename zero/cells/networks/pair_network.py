@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,22 +19,37 @@ if TYPE_CHECKING:  # names are completed by the shell without it
 
 def pair_network(b: Builder, genome: Genome, skeleton: Skeleton, classes: int) -> Network:
     """Returns the network of normal and reduction cells."""
+    rules = skeleton.of_kind.rules
+
+    def add_cell(
+        name: str, prev: int | None, cur: int, channels: int, stride: int, share: float
+    ) -> int:
+        cell = getattr(genome, name)
+        return add_pair_cell(b, cell, prev, cur, channels, stride, rules, share)
+
+    return pair_stages(b, skeleton, classes, add_cell)
+
+
+# (normal or reduction, prev, cur, channels, stride, share of drop path) -> output
+AddCell = Callable[[str, "int | None", int, int, int, float], int]
+
+
+def pair_stages(b: Builder, skeleton: Skeleton, classes: int, add_cell: AddCell) -> Network:
+    """Returns the network of any normal and reduction cells."""
     kind = skeleton.of_kind
     first, second = skeleton.reductions
     stem_cells = 2 if kind.stem == "imagenet" else 0
     total, channels = skeleton.cells + stem_cells, skeleton.filters
-    prev, cur = _stem(b, genome, skeleton, total)
+    prev, cur = _stem(b, add_cell, skeleton, total)
     attach = {"before": second - 1, "at": second, "after": second + 1}[kind.auxiliary]
     attached = None
     for number in range(skeleton.cells):
         reduction = number in (first, second)
         channels *= 2 if reduction else 1
-        cell = genome.reduction if reduction and not kind.one_cell else genome.normal
+        name = "reduction" if reduction and not kind.one_cell else "normal"
         share = _share(skeleton, number + stem_cells, total)
         with b.scope(f"cell{number}"):
-            new = add_pair_cell(
-                b, cell, prev, cur, channels, 2 if reduction else 1, kind.rules, share
-            )
+            new = add_cell(name, prev, cur, channels, 2 if reduction else 1, share)
         prev, cur = cur, new
         if number == attach:
             attached = new
@@ -58,7 +74,7 @@ def _share(skeleton: Skeleton, number: int, total: int) -> float:
     return (number + 1) / total if skeleton.of_kind.depth_drop else 1.0
 
 
-def _stem(b: Builder, genome: Genome, skeleton: Skeleton, total: int) -> tuple[int | None, int]:
+def _stem(b: Builder, add_cell: AddCell, skeleton: Skeleton, total: int) -> tuple[int | None, int]:
     """Adds the stem; returns prev (None: the first cell has none) and cur."""
     kind, channels = skeleton.of_kind, skeleton.filters
     pad = kind.rules.pad(3)
@@ -72,11 +88,10 @@ def _stem(b: Builder, genome: Genome, skeleton: Skeleton, total: int) -> tuple[i
             return first, relu_conv_bn(b, first, channels, 3, 2, pad=pad)
         prev, cur = None, b.batch_norm(b.conv(0, skeleton.stem_channels, 3, 2, pad="valid"))
     for number, divisor in enumerate((4, 2)):
-        cell = genome.normal if kind.one_cell else genome.reduction
+        name = "normal" if kind.one_cell else "reduction"
         width = max(channels // divisor, 1)
         with b.scope(f"stem_cell{number}"):
-            share = _share(skeleton, number, total)
-            new = add_pair_cell(b, cell, prev, cur, width, 2, kind.rules, share)
+            new = add_cell(name, prev, cur, width, 2, _share(skeleton, number, total))
         prev, cur = cur, new
     return prev, cur
 

@@ -49,6 +49,7 @@ class NasBench201:
 
     form = EdgeCell
     mutations = ("op",)
+    supernet = mixture = True  # see `zero.cells.supernet`
 
     def check(self, genome: Genome) -> None:
         """Raises NetworkError if the genome is none of this space."""

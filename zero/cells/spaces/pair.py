@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zero.cells.forms.pair import PairCell, Read, state_name, unread_states
 from zero.cells.genome import Genome
@@ -42,6 +42,14 @@ class PairSpace:
 
     form = PairCell
     mutations = ("identity", "hidden_state", "op")
+    supernet = True  # see `zero.cells.supernet`
+
+    def __getattr__(self, name: str) -> Any:
+        if (
+            name == "mixture" and self.distinct
+        ):  # of all ops at once, where all cells put out the same
+            return True
+        raise AttributeError(name)
 
     def check(self, genome: Genome) -> None:
         """Raises NetworkError if the genome is none of this space."""

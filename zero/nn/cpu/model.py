@@ -194,6 +194,14 @@ class CpuModel:
         for at, batch in ((self._means, norms[N_MEAN, self._norm_at]), (self._variances, unbiased)):
             self.statistics[at] = d * self.statistics[at] + (1 - d) * batch
 
+    def batch_logits(self, images: np.ndarray) -> np.ndarray:
+        """Returns logits (N, classes) float32 with the batch's own statistics, N at most `batch`."""
+        self._load(images)
+        self._set_masks({}, len(images))
+        self._plan.sums[:] = 0
+        self._execute(self._plan.forward, False, True, len(images))
+        return self._logits(0, len(images))
+
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Returns logits (N, classes) float32 with running statistics, any N."""
         p = self._plan
