@@ -696,7 +696,8 @@ def test_schema_describes_the_file():
         run = definitions[schema["$ref"].removeprefix("#/$defs/")]
         assert run["additionalProperties"] is False
         assert set(run["properties"]) == set(model.model_fields)
-    choices = definitions["programs.Tasks"]["properties"]["search"]["oneOf"]
+    *choices, several = definitions["programs.Tasks"]["properties"]["search"]["oneOf"]
+    assert several["type"] == "array" and several["items"]["oneOf"] == choices
     kinds = [definitions[c["$ref"].removeprefix("#/$defs/")] for c in choices]
     assert [k["properties"]["type"]["const"] for k in kinds] == list(task_families())
     budget = definitions["programs.Budget"]["properties"]["individuals"]["anyOf"][0]

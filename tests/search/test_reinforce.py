@@ -8,9 +8,9 @@ import pytest
 from bits import BitSpace
 
 from zero.rng.splitmix import new_state
-from zero.search.controller import Lstm, Softmaxes
+from zero.search.controller import Lstm, Softmaxes, slopes_of
 from zero.search.protocol import Proposal
-from zero.search.reinforce import Reinforce, Settings, slopes_of
+from zero.search.reinforce import Reinforce, Settings
 
 KINDS = [
     {},

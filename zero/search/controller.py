@@ -12,6 +12,7 @@ they move no probability by more than rounding does, and a machine repeats them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ import numpy as np
 from zero.rng import philox, splitmix
 from zero.search.decisions import Choices, Decisions, decided
 
+LEAST = 1e-9  # a probability below it counts as it
+CLIP = 0.2  # of PPO: how far a probability is moved
 FIRST, SECOND, SMALL = 0.9, 0.999, 1e-8  # Adam's
 START = 0.1  # the network's values are uniform within +- this (Zoph et al. 2018)
 
@@ -48,6 +51,51 @@ def draw(policy: Policy, choices: Choices, rng: np.ndarray) -> Decisions:
         return names[-1]
 
     return decided(choices, choose)
+
+
+def slopes_of(
+    paths: list[Path],
+    shares: ByRow,
+    advantages: Sequence[float],
+    entropy: float,
+    before: ByRow | None = None,
+) -> ByRow:
+    """Returns the slopes of what is to be raised with respect to the logits along the paths.
+
+    That is the mean over the paths of the advantage times the logarithm of the path's probability, plus
+    `entropy` times its decisions' entropies.
+
+    Args:
+        paths: rows and choices.
+        shares: the probabilities along them.
+        advantages: of each path.
+        entropy: its weight.
+        before: for the clipped ratios of PPO instead of logarithms, the probabilities before it.
+    """
+    found = []
+    for number, (path, of_path, advantage) in enumerate(
+        zip(paths, shares, advantages, strict=True)
+    ):
+        slopes = []
+        for place, ((_, chosen), share) in enumerate(zip(path, of_path, strict=True)):
+            weight = advantage
+            if before is not None:
+                now, was = max(share[chosen], LEAST), max(before[number][place][chosen], LEAST)
+                weight *= _clipped(now / was, advantage)
+            slope = -share
+            slope[chosen] += 1
+            slope = weight * slope
+            if entropy:
+                logs = np.log(np.maximum(share, LEAST))
+                slope -= entropy * share * (logs - share @ logs)
+            slopes.append(slope / len(paths))
+        found.append(slopes)
+    return found
+
+
+def _clipped(ratio: float, advantage: float) -> float:
+    """Returns the ratio, 0 where it is further from 1 than the clip, to the side of the advantage."""
+    return 0.0 if (ratio - 1) * math.copysign(1, advantage) > CLIP else ratio
 
 
 def ascend(table: np.ndarray, gradient: np.ndarray, rate: float, steps: int) -> None:

@@ -28,11 +28,10 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from zero.search.controller import Lstm, draw
+from zero.search.controller import Lstm, draw, slopes_of
 from zero.search.decisions import genome_drawn
 from zero.search.one_shot import OneShot, OneShotSettings
 from zero.search.protocol import Positive, Searcher
-from zero.search.reinforce import slopes_of
 
 DESCRIPTION = "a controller draws the paths that train shared weights, and learns by these (ENAS)"
 NEEDS = ("supernet", "decisions")

@@ -35,7 +35,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from zero.search.controller import ByRow, Lstm, Path, Policy, Softmaxes, draw
+from zero.search.controller import ByRow, Lstm, Policy, Softmaxes, draw, slopes_of
 from zero.search.decisions import Decisions, genome_drawn
 from zero.search.protocol import (
     DRAWN_MUTATION,
@@ -51,8 +51,7 @@ NEEDS = ("decisions",)
 BREEDS = False
 
 MOMENTUM = 0.9  # of the baseline
-CLIP, PASSES = 0.2, 4  # of ppo: how far a probability is moved, and the steps with a minibatch
-LEAST = 1e-9  # a probability below it counts as it
+PASSES = 4  # of ppo: the steps with a minibatch
 
 
 class Settings(SearchSettings):
@@ -163,51 +162,6 @@ class Reinforce:
         made = [tuple(text.split()) for text in state.get("waiting", ())]
         advantages = state["advantages"].tolist() if made else []
         self.waiting = list(zip(made, advantages, strict=True))
-
-
-def slopes_of(
-    paths: list[Path],
-    shares: ByRow,
-    advantages: Sequence[float],
-    entropy: float,
-    before: ByRow | None = None,
-) -> ByRow:
-    """Returns the slopes of what is to be raised with respect to the logits along the paths.
-
-    That is the mean over the paths of the advantage times the logarithm of the path's probability, plus
-    `entropy` times its decisions' entropies.
-
-    Args:
-        paths: rows and choices.
-        shares: the probabilities along them.
-        advantages: of each path.
-        entropy: its weight.
-        before: for the clipped ratios of PPO instead of logarithms, the probabilities before it.
-    """
-    found = []
-    for number, (path, of_path, advantage) in enumerate(
-        zip(paths, shares, advantages, strict=True)
-    ):
-        slopes = []
-        for place, ((_, chosen), share) in enumerate(zip(path, of_path, strict=True)):
-            weight = advantage
-            if before is not None:
-                now, was = max(share[chosen], LEAST), max(before[number][place][chosen], LEAST)
-                weight *= _clipped(now / was, advantage)
-            slope = -share
-            slope[chosen] += 1
-            slope = weight * slope
-            if entropy:
-                logs = np.log(np.maximum(share, LEAST))
-                slope -= entropy * share * (logs - share @ logs)
-            slopes.append(slope / len(paths))
-        found.append(slopes)
-    return found
-
-
-def _clipped(ratio: float, advantage: float) -> float:
-    """Returns the ratio, 0 where it is further from 1 than the clip, to the side of the advantage."""
-    return 0.0 if (ratio - 1) * math.copysign(1, advantage) > CLIP else ratio
 
 
 def make(space: DecisionSpace, settings: Settings, rng: np.ndarray) -> Searcher:
