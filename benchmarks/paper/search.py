@@ -49,6 +49,7 @@ VARIANTS = {  # settings
     "proposals, hurdle": [ON + "={}", "evaluation.hurdle={train: 50, valid: 50}"],
     "proposals, tournament 5": [ON + "={}", "search.tournament=5"],
     "proposals, tournament 3": [ON + "={}", "search.tournament=3"],
+    "proposals, again": [ON + "={again: 0.3}"],
     "proposals, constants": [ON + "={}", "+alter_constant"],
     "proposals, crossing": [ON + "={}", "+cross_function"],
     "proposals, removal twice": [ON + "={}", "search.mutations={alter_parameter: 1, "
