@@ -561,7 +561,8 @@ class CellsDomain(ObjectDomain):
             results["ensemble"] = details["ensemble"] = figures
         if shared := (experiments[number].best_state or {}).get("supernet"):
             results["supernet"] = shared
-            details["supernet"] = {k: shared[k] for k in ("method", "steps", "tau", "notes")}
+            told = ("method", "steps", "tau", "notes", "derived", "fitness")
+            details["supernet"] = {k: shared[k] for k in told}
         if objective.kind == "pareto":
             results |= front_of(records, self.cells)
         pairs = {n: (f["select"], f["final"]) for n, f in done.items() if n != OUTCOME}

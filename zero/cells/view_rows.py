@@ -42,6 +42,16 @@ def supernet_rows(figures: dict[str, Any] | None) -> list[tuple[str, str]]:
     if not figures:
         return []
     rows = [("supernet", f"{figures['method']}, {int(figures['steps']):,} steps")]
+    derived, drawn = ([float(x) for x in figures.get(key, ())] for key in ("derived", "fitness"))
+    if derived:
+        which = "cell" if len(derived) == 1 else f"best of {len(derived)} cells"
+        text = f"fitness {max(derived):.4f} of the {which} that the search derived"
+        if drawn:
+            mean, best = sum(drawn) / len(drawn), max(drawn)
+            text += f"; of {len(drawn)} random ones {mean:.4f} in the mean, {best:.4f} at best"
+            if best > max(derived):
+                text += ": the best of all is a random one"
+        rows.append(("derived", text))
     tau = float(figures["tau"])
     if not math.isnan(tau):
         rows.append((

@@ -122,6 +122,7 @@ class OneShot:
         self.scores: dict[str, float] = {}
         self.queue: list[tuple[str, str]] = []  # genome and mutation, the next one last
         self.heard: dict[str, float] = {}  # fitness of the sample
+        self.found: dict[str, float] = {}  # fitness of derived genomes
 
     # --- what a method gives --------------------------------------------------------------------
 
@@ -231,10 +232,14 @@ class OneShot:
         train_steps: int = 0,
         costs: Sequence[float] = (),
     ) -> None:
-        """Takes a result down if it is one of the sample; nothing is learnt of results."""
+        """Takes a result down if it is of a derived genome or the sample; nothing is learnt of results."""
         name = self.space.text(proposal.genome)
-        if self.drawn is not None and name in self.drawn and math.isfinite(fitness):
+        if not math.isfinite(fitness):
+            return
+        if self.drawn is not None and name in self.drawn:
             self.heard[name] = float(fitness)
+        if name in self.derived:
+            self.found[name] = float(fitness)
 
     # --- what is known --------------------------------------------------------------------------
 
@@ -242,7 +247,7 @@ class OneShot:
         """Returns what a report tells: steps, notes, and how scores and evaluations agree.
 
         scored, fitness: float64 (n,), of the genomes of the sample that were evaluated. tau: Kendall's,
-        of these; NaN for fewer than two different ones.
+        of these; NaN for fewer than two different ones. derived: float64 (k,), fitness of derived genomes.
         """
         from scipy.stats import kendalltau
 
@@ -257,6 +262,7 @@ class OneShot:
             "tau": tau,
             "scored": scored,
             "fitness": fitness,
+            "derived": np.array(list(self.found.values()), dtype=np.float64),
             "notes": list(self.notes),
             **self.own_figures(),
         }
@@ -279,6 +285,8 @@ class OneShot:
             "queue": [[name, mutation] for name, mutation in self.queue],
             "heard": list(self.heard),
             "fitness": np.array(list(self.heard.values()), dtype=np.float64),
+            "found": list(self.found),
+            "found_fitness": np.array(list(self.found.values()), dtype=np.float64),
             "net": self._kept if self.net is None else self.net.state(),
             **self.own_state(),
         }
@@ -300,6 +308,7 @@ class OneShot:
         self.scores = dict(zip(state["scored"], state["scores"].tolist(), strict=True))
         self.queue = [(name, mutation) for name, mutation in state["queue"]]
         self.heard = dict(zip(state["heard"], state["fitness"].tolist(), strict=True))
+        self.found = dict(zip(state["found"], state["found_fitness"].tolist(), strict=True))
         self._kept = dict(state["net"])
         if self.net is not None:
             self.net.restore(self._kept)

@@ -40,7 +40,12 @@ def test_a_run_derives_genomes_and_tells_how_scores_and_trainings_agree(method, 
     assert told["method"] == method and told["steps"] >= 3
     assert -1 <= told["tau"] <= 1 or np.isnan(told["tau"])
     CELLS.view.print_outcome(outcome)
-    assert f"{method}, {told['steps']}" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"{method}, {told['steps']}" in shown
+    own = max(record.fitness for record in records if record.mutation == "drawn")
+    best = max(record.fitness for record in records[derived : derived + 4])
+    assert f"fitness {own:.4f} of the" in shown and f"{best:.4f} at best" in shown
+    assert ("best of all is a random one" in shown) == (best > own)
 
 
 def test_scores_rank_candidates(tmp_path):
