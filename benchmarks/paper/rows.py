@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import resource
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,17 @@ class Rows:
         info = run_info(0, [])
         row = row | {"machine": {key: info[key] for key in OF_MACHINE}}
         json.dumps(row, allow_nan=False)
+        self._write(lambda rows: [*rows, row])
+
+    def complete(self, row: dict[str, Any], more: dict[str, Any]) -> None:
+        """Adds what was found later of a row that is there."""
+        self._write(lambda rows: [old | more if old == row else old for old in rows])
+
+    def _write(self, changed: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            text = json.dumps({"rows": [*self.all(), row]}, indent=1, allow_nan=False) + "\n"
+            text = json.dumps({"rows": changed(self.all())}, indent=1, allow_nan=False) + "\n"
             temporary = self.path.with_suffix(".new")
             temporary.write_text(text)
             os.replace(temporary, self.path)
