@@ -10,6 +10,7 @@ import ast
 import importlib
 import json
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -919,6 +920,8 @@ In all: {sum(results["faults"].values())}.
 
 def trainer_options(results: dict[str, Any]) -> str:
     """Returns the section of trainer_options.json."""
+    if str(HERE) not in sys.path:  # where the page is made by another program
+        sys.path.insert(0, str(HERE))
     made = importlib.import_module("trainer_options")
     rows = results["rows"]
     machines = dict.fromkeys(f"{r['machine']['cpu']}, one thread" for r in rows)
