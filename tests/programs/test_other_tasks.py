@@ -8,6 +8,7 @@ import pytest
 from commands import zero_
 from small_runs import all_records, archive_bytes, small_config, small_settings
 
+from tests.programs.test_island import BUDGET, exchange, play_together
 from zero.config.load import config_to_yaml, load_config, make_config
 from zero.errors import ConfigError
 from zero.evolution.migration import distribute
@@ -22,7 +23,6 @@ from zero.runs.archive import read_archive
 FIRST = {"type": "linear_regression", "features": 4, "train": 20, "valid": 10}
 OTHER = {"type": "linear_regression", "features": 4, "train": 30, "valid": 12}
 HURDLE = {"evaluation": {"hurdle": {"train": 15, "valid": 5, "quantile": 0.5}}}
-BUDGET = {"individuals": 10**9, "train_steps": 10**12}
 
 
 def mixed(count=2, **changes):
@@ -30,23 +30,6 @@ def mixed(count=2, **changes):
     tasks = {"search": [FIRST, OTHER], "select": FIRST}
     islands = {"count": count, **changes.pop("islands", {})}
     return small_config(**{"tasks": tasks, "islands": islands, **changes})
-
-
-def play_together(islands, rounds):
-    """Plays rounds with exchange and stops at the end of the last."""
-    for round_ in range(rounds):
-        if round_:
-            exchange(islands)
-        for island in islands:
-            while not island.waiting:
-                island.advance(1.0)
-    return islands
-
-
-def exchange(islands, seed=1):
-    reports = [island.begin_round() for island in islands]
-    for island, drawn in zip(islands, distribute(reports, seed, 0), strict=True):
-        island.receive(drawn)
 
 
 def program_of(island, record):

@@ -453,9 +453,8 @@ class ProgramsDomain(Domain):
                     config.search.batch, self._other_tasks(experiment, k),
                 )
             )  # fmt: skip
-        for k in (
-            self.searched if islands else ()
-        ):  # those of other numbers of tasks are compiled apart
+        # Those of other numbers of tasks are compiled apart.
+        for k in self.searched if islands else ():
             islands[tasks_of.index(k)].warm_up()
         return islands
 

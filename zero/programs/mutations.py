@@ -285,11 +285,11 @@ def identity(genomes, row, space, rng):
 
 
 @jit
-def _move(genomes, row, source, target):
+def _copy_instruction(genomes, source_row, source, row, target):
     for j in range(4):
-        genomes.code[row, target, j] = genomes.code[row, source, j]
+        genomes.code[row, target, j] = genomes.code[source_row, source, j]
     for j in range(3):
-        genomes.constants[row, target, j] = genomes.constants[row, source, j]
+        genomes.constants[row, target, j] = genomes.constants[source_row, source, j]
 
 
 @jit
@@ -298,7 +298,7 @@ def _insert(genomes, row, space, rng, function):
     position = below(rng, size + 1)
     start = space.starts[function]
     for k in range(start + size, start + position, -1):
-        _move(genomes, row, k - 1, k)
+        _copy_instruction(genomes, row, k - 1, row, k)
     genomes.sizes[row, function] = size + 1
     write_random_instruction(genomes, row, space, rng, function, position)
 
@@ -308,7 +308,7 @@ def _remove(genomes, row, space, rng, function):
     size = np.int64(genomes.sizes[row, function])
     start = space.starts[function]
     for k in range(start + below(rng, size), start + size - 1):
-        _move(genomes, row, k + 1, k)
+        _copy_instruction(genomes, row, k + 1, row, k)
     genomes.sizes[row, function] = size - 1
 
 
@@ -384,10 +384,7 @@ def cross_function(genomes, row, space, rng):
     genomes.sizes[row, function] = genomes.sizes[mate, function]
     first = space.starts[function]
     for k in range(first, first + genomes.sizes[mate, function]):
-        for j in range(4):
-            genomes.code[row, k, j] = genomes.code[mate, k, j]
-        for j in range(3):
-            genomes.constants[row, k, j] = genomes.constants[mate, k, j]
+        _copy_instruction(genomes, mate, k, row, k)
 
 
 def mutation_functions() -> dict[str, object]:

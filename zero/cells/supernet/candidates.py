@@ -85,9 +85,8 @@ class Candidates:
                     if rest.startswith(old):
                         name = f"{cell}/{new}{rest[len(old) :]}"
                         break
-            if (
-                name in seen
-            ):  # the same op twice of the same state: the second has weights of its own
+            # The same op twice of the same state: the second has weights of its own.
+            if name in seen:
                 name = f"{name}'"
             seen.add(name)
             found.append(name)
